@@ -1,0 +1,286 @@
+//! How orthonormal filters are, without gradients.
+
+use burn::tensor::Tensor;
+
+use crate::init::{dot, transpose};
+use crate::penalty::rows;
+
+/// How far the filters of a bank, as the rows of a matrix `B`, are from orthonormal.
+///
+/// Computed on the host in `f64`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Orthonormality {
+    /// `‖B Bᵀ − I‖_F`.
+    pub frobenius: f64,
+    /// The largest absolute inner product of two different filters; 0 if there is only one.
+    pub max_off_diagonal: f64,
+    /// The smallest Euclidean norm of a filter.
+    pub min_row_norm: f64,
+    /// The largest Euclidean norm of a filter.
+    pub max_row_norm: f64,
+    /// The smallest of the `min(filters, size of a filter)` singular values of `B`. Computed from
+    /// the Gram matrix, so values below about 1e-8 of the largest are not resolved.
+    pub min_singular_value: f64,
+    /// The largest singular value of `B`.
+    pub max_singular_value: f64,
+}
+
+impl Orthonormality {
+    /// Measures filters of shape `[filters, channels / groups, kernel_height, kernel_width]`.
+    ///
+    /// To measure several bases jointly, or shared filters with a layer's unique ones, concatenate
+    /// them along the filters first.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there are no filters, or if the tensor can't be read from its device.
+    pub fn of(filters: Tensor<4>) -> Self {
+        let rows = rows(filters.detach());
+        let [count, length] = rows.dims();
+        assert!(
+            count > 0 && length > 0,
+            "no filters to measure: shape [{count}, {length}]"
+        );
+        let values = rows.into_data().iter::<f64>().collect::<Vec<_>>();
+        Self::of_rows(&values, count, length)
+    }
+
+    fn of_rows(values: &[f64], count: usize, length: usize) -> Self {
+        let gram = gram(values, count, length);
+        let diagonal = |i: usize| gram[i * count + i];
+        let mut squares = 0.0;
+        let mut max_off_diagonal = 0.0_f64;
+        for i in 0..count {
+            squares += (diagonal(i) - 1.0).powi(2);
+            for &product in &gram[i * count..i * count + i] {
+                squares += 2.0 * product * product;
+                max_off_diagonal = max_off_diagonal.max(product.abs());
+            }
+        }
+        let (min_square, max_square) = min_max((0..count).map(diagonal));
+        let smaller_gram = if count <= length {
+            gram
+        } else {
+            self::gram(&transpose(values, count, length), length, count)
+        };
+        let (min_eigenvalue, max_eigenvalue) =
+            min_max(symmetric_eigenvalues(smaller_gram, count.min(length)).into_iter());
+        Self {
+            frobenius: squares.sqrt(),
+            max_off_diagonal,
+            min_row_norm: min_square.sqrt(),
+            max_row_norm: max_square.sqrt(),
+            min_singular_value: min_eigenvalue.max(0.0).sqrt(),
+            max_singular_value: max_eigenvalue.max(0.0).sqrt(),
+        }
+    }
+}
+
+fn min_max(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), v| {
+        (min.min(v), max.max(v))
+    })
+}
+
+/// The inner products of all pairs of rows, `[count, count]` row-major.
+fn gram(values: &[f64], count: usize, length: usize) -> Vec<f64> {
+    let mut gram = vec![0.0; count * count];
+    let rows: Vec<&[f64]> = values.chunks_exact(length).collect();
+    for i in 0..count {
+        for j in 0..=i {
+            let product = dot(rows[i], rows[j]);
+            gram[i * count + j] = product;
+            gram[j * count + i] = product;
+        }
+    }
+    gram
+}
+
+/// The eigenvalues of a symmetric matrix, in no particular order.
+///
+/// Householder reflections bring it to tridiagonal form, whose eigenvalues the implicitly shifted
+/// QL iteration finds (Golub & Van Loan, *Matrix Computations*, §8.3).
+fn symmetric_eigenvalues(mut matrix: Vec<f64>, size: usize) -> Vec<f64> {
+    let (mut diagonal, mut off_diagonal) = tridiagonalise(&mut matrix, size);
+    for start in 0..size {
+        // Each eigenvalue takes two or three sweeps; rounding can't prolong that to 60.
+        for _ in 0..60 {
+            let end = (start..size - 1)
+                .find(|&i| {
+                    let scale = diagonal[i].abs() + diagonal[i + 1].abs();
+                    off_diagonal[i].abs() <= f64::EPSILON * scale
+                })
+                .unwrap_or(size - 1);
+            if end == start {
+                break;
+            }
+            ql_sweep(&mut diagonal, &mut off_diagonal, start, end);
+        }
+    }
+    diagonal
+}
+
+/// Reduces the matrix to a diagonal and an off-diagonal of `size − 1` entries (one spare zero).
+fn tridiagonalise(matrix: &mut [f64], size: usize) -> (Vec<f64>, Vec<f64>) {
+    let mut off_diagonal = vec![0.0; size];
+    for step in 0..size.saturating_sub(2) {
+        let below = step + 1;
+        let mut reflector: Vec<f64> = (below..size).map(|i| matrix[i * size + step]).collect();
+        let norm = dot(&reflector, &reflector).sqrt();
+        if norm == 0.0 {
+            continue;
+        }
+        let image = if reflector[0] > 0.0 { -norm } else { norm };
+        reflector[0] -= image;
+        let scale = 2.0 / dot(&reflector, &reflector);
+        // A ← H A H with H = I − scale·v vᵀ, as the rank-two update A − v wᵀ − w vᵀ.
+        let trailing = |row: usize| row * size + below..(row + 1) * size;
+        let mut update: Vec<f64> = (below..size)
+            .map(|row| scale * dot(&matrix[trailing(row)], &reflector))
+            .collect();
+        let correction = scale / 2.0 * dot(&update, &reflector);
+        update
+            .iter_mut()
+            .zip(&reflector)
+            .for_each(|(u, v)| *u -= correction * v);
+        for row in below..size {
+            let (v, w) = (reflector[row - below], update[row - below]);
+            let entries = matrix[trailing(row)].iter_mut();
+            for (entry, (vj, wj)) in entries.zip(reflector.iter().zip(&update)) {
+                *entry -= v * wj + w * vj;
+            }
+        }
+        off_diagonal[step] = image;
+    }
+    if size >= 2 {
+        off_diagonal[size - 2] = matrix[(size - 1) * size + size - 2];
+    }
+    (
+        (0..size).map(|i| matrix[i * size + i]).collect(),
+        off_diagonal,
+    )
+}
+
+/// One implicitly shifted QL sweep over the unreduced block `start..=end`.
+fn ql_sweep(diagonal: &mut [f64], off_diagonal: &mut [f64], start: usize, end: usize) {
+    let half = (diagonal[start + 1] - diagonal[start]) / (2.0 * off_diagonal[start]);
+    let root = half.hypot(1.0);
+    let shift = diagonal[start] - off_diagonal[start] / (half + root.copysign(half));
+    let (mut sine, mut cosine, mut removed) = (1.0, 1.0, 0.0);
+    let mut bulge = diagonal[end] - shift;
+    for i in (start..end).rev() {
+        let (rotated, kept) = (sine * off_diagonal[i], cosine * off_diagonal[i]);
+        let radius = rotated.hypot(bulge);
+        off_diagonal[i + 1] = radius;
+        if radius == 0.0 {
+            // The block splits here; the next sweep starts from the split.
+            diagonal[i + 1] -= removed;
+            off_diagonal[end] = 0.0;
+            return;
+        }
+        (sine, cosine) = (rotated / radius, bulge / radius);
+        let reduced = diagonal[i + 1] - removed;
+        let mixed = (diagonal[i] - reduced) * sine + 2.0 * cosine * kept;
+        removed = sine * mixed;
+        diagonal[i + 1] = reduced + removed;
+        bulge = cosine * mixed - kept;
+    }
+    diagonal[start] -= removed;
+    off_diagonal[start] = bulge;
+    off_diagonal[end] = 0.0;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::orthonormal;
+    use burn::tensor::{Device, TensorData};
+    use proptest::prelude::*;
+    use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
+    use rand_distr::{Distribution, StandardNormal};
+
+    fn source(seed: u64) -> impl FnMut() -> f64 {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+        move || StandardNormal.sample(&mut rng)
+    }
+
+    /// `diag(singular) × Q` with orthonormal rows of Q, rotated from the left.
+    fn with_singular_values(singular: &[f64], length: usize, seed: u64) -> Vec<f64> {
+        let count = singular.len();
+        let left = orthonormal(count, count, &mut source(seed));
+        let right = orthonormal(count, length, &mut source(seed + 1));
+        let mut out = vec![0.0; count * length];
+        for i in 0..count {
+            for (k, s) in singular.iter().enumerate() {
+                for j in 0..length {
+                    out[i * length + j] += left[i * count + k] * s * right[k * length + j];
+                }
+            }
+        }
+        out
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn singular_values_are_found(
+            singular in prop::collection::vec(0.01f64..3.0, 1..20), extra in 0usize..20, seed in 0u64..1000,
+        ) {
+            let (min, max) = min_max(singular.iter().copied());
+            let (count, length) = (singular.len(), singular.len() + extra);
+            let values = with_singular_values(&singular, length, seed);
+            for report in [
+                Orthonormality::of_rows(&values, count, length),
+                Orthonormality::of_rows(&transpose(&values, count, length), length, count),
+            ] {
+                prop_assert!((report.min_singular_value - min).abs() < 1e-9, "{report:?} {min}");
+                prop_assert!((report.max_singular_value - max).abs() < 1e-9, "{report:?} {max}");
+            }
+            let squares: f64 = singular.iter().map(|s| (s * s - 1.0).powi(2)).sum();
+            let report = Orthonormality::of_rows(&values, count, length);
+            prop_assert!((report.frobenius - squares.sqrt()).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn an_orthonormal_basis_has_unit_norms_and_singular_values() {
+        let values = orthonormal(24, 100, &mut source(1));
+        let report = Orthonormality::of_rows(&values, 24, 100);
+        assert!(
+            report.frobenius < 1e-12 && report.max_off_diagonal < 1e-13,
+            "{report:?}"
+        );
+        for one in [
+            report.min_row_norm,
+            report.max_row_norm,
+            report.min_singular_value,
+            report.max_singular_value,
+        ] {
+            assert!((one - 1.0).abs() < 1e-12, "{report:?}");
+        }
+    }
+
+    #[test]
+    fn more_filters_than_dimensions_are_measured_on_the_smaller_side() {
+        // Three filters in two dimensions: rank two, Gram 3×3 singular.
+        let filters = TensorData::new(vec![1.0f32, 0.0, 0.0, 1.0, 3.0, 4.0], [3, 2, 1, 1]);
+        let report = Orthonormality::of(Tensor::from_data(filters, &Device::flex()));
+        assert_eq!((report.min_row_norm, report.max_row_norm), (1.0, 5.0));
+        assert_eq!(report.max_off_diagonal, 4.0);
+        // B Bᵀ has the eigenvalues of Bᵀ B = [[10, 12], [12, 17]]: 1 and 26.
+        assert!(
+            (report.min_singular_value - 1.0).abs() < 1e-12,
+            "{report:?}"
+        );
+        assert!((report.max_singular_value - 26.0_f64.sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_rank_deficient_bank_has_a_singular_value_of_zero() {
+        let report = Orthonormality::of_rows(&[1.0, 0.0, 0.0, 1.0, 0.0, 0.0], 2, 3);
+        assert_eq!(report.min_singular_value, 0.0);
+        assert!((report.max_singular_value - 2.0_f64.sqrt()).abs() < 1e-12);
+        assert_eq!(report.max_off_diagonal, 1.0);
+    }
+}

@@ -1,0 +1,224 @@
+//! What there is to know about a model without training it.
+
+use burn::tensor::Device;
+use cobasis_zoo::cobasis::{CostTable, Part};
+use cobasis_zoo::registry::published;
+use cobasis_zoo::{ModelConfig, ModelName};
+use serde::Serialize;
+
+/// A model in numbers.
+#[derive(Clone, Debug, Serialize)]
+pub struct ModelCard {
+    /// The model's name.
+    pub name: String,
+    /// Classes.
+    pub classes: usize,
+    /// The image that the multiply-accumulates are for, `[channels, height, width]`.
+    pub input: [usize; 3],
+    /// Trainable parameters.
+    pub params: Params,
+    /// Running statistics of batch norms, which are not trained.
+    pub buffers: u64,
+    /// Multiply-accumulates of convolutions and the classifier for one image.
+    pub macs: u64,
+    /// The same network with ordinary convolutions.
+    pub dense: Dense,
+    /// The published result, if there is one.
+    pub published: Option<Published>,
+    /// The layers in the order of `forward`.
+    pub layers: Vec<Layer>,
+}
+
+/// Trainable parameters by role, each shared tensor once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Params {
+    /// All.
+    pub total: u64,
+    /// Filters that several layers use.
+    pub shared: u64,
+    /// Basis filters of one layer.
+    pub unique: u64,
+    /// `1×1` coefficients.
+    pub coefficients: u64,
+    /// Everything else: dense layers and norms.
+    pub rest: u64,
+}
+
+/// A model against its dense parent.
+#[derive(Clone, Debug, Serialize)]
+pub struct Dense {
+    /// The parent's name.
+    pub name: String,
+    /// The parent's trainable parameters.
+    pub params: u64,
+    /// The parent's multiply-accumulates.
+    pub macs: u64,
+    /// Parameters of the model for each of the parent's.
+    pub params_ratio: f64,
+    /// Multiply-accumulates of the model for each of the parent's.
+    pub macs_ratio: f64,
+}
+
+/// A published result.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Published {
+    /// Top-1 error on the test set in percent, best epoch.
+    pub top1_error: f64,
+    /// Where it was published.
+    pub source: &'static str,
+}
+
+/// One layer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Layer {
+    /// Where it is in the module tree.
+    pub path: String,
+    /// The role of its parameters.
+    pub part: &'static str,
+    /// Output shape for one image; none for filters without a forward pass of their own.
+    pub output: Option<[usize; 3]>,
+    /// Trainable parameters.
+    pub params: u64,
+    /// Running statistics.
+    pub buffers: u64,
+    /// Multiply-accumulates; those of shared filters stand with the layers that use them.
+    pub macs: u64,
+    /// For shared filters: the layers that use them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub used_by: Vec<String>,
+}
+
+impl ModelCard {
+    /// The card of a model, for images of `[height, width]` or those of its data set.
+    pub fn new(name: ModelName, input: Option<[usize; 2]>) -> Self {
+        let [channels, height, width] = name.entry().input;
+        let size = input.unwrap_or([height, width]);
+        let table = cost(name, size);
+        let dense = cost(name.dense(), size).total();
+        let total = table.total();
+        let params = |part| table.total_of(part).params;
+        Self {
+            name: name.to_string(),
+            classes: name.entry().classes,
+            input: [channels, size[0], size[1]],
+            params: Params {
+                total: total.params,
+                shared: params(Part::Shared),
+                unique: params(Part::Unique),
+                coefficients: params(Part::Coefficients),
+                rest: params(Part::Other),
+            },
+            buffers: total.buffers,
+            macs: total.macs,
+            dense: Dense {
+                name: name.dense().to_string(),
+                params: dense.params,
+                macs: dense.macs,
+                params_ratio: total.params as f64 / dense.params as f64,
+                macs_ratio: total.macs as f64 / dense.macs as f64,
+            },
+            published: published(name).map(|row| Published {
+                top1_error: row.error,
+                source: row.source,
+            }),
+            layers: layers(&table),
+        }
+    }
+}
+
+fn cost(name: ModelName, size: [usize; 2]) -> CostTable {
+    // Counting touches no weights; any device will do.
+    ModelConfig::new(name).cost(size, &Device::flex())
+}
+
+fn layers(table: &CostTable) -> Vec<Layer> {
+    let rows = table.rows().iter().map(|row| Layer {
+        path: row.path.clone(),
+        part: match row.part {
+            Part::Shared => "shared",
+            Part::Unique => "unique",
+            Part::Coefficients => "coefficients",
+            Part::Other => "rest",
+        },
+        output: row.output,
+        params: row.cost.params,
+        buffers: row.cost.buffers,
+        macs: row.cost.macs,
+        used_by: row.used_by.clone(),
+    });
+    rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cobasis_zoo::cobasis::ParameterCount;
+    use cobasis_zoo::registry;
+
+    fn card(name: &str) -> ModelCard {
+        ModelCard::new(name.parse().expect("a name"), None)
+    }
+
+    #[test]
+    fn parts_make_up_the_whole() {
+        for name in registry::names() {
+            let card = ModelCard::new(name, None);
+            let Params {
+                total,
+                shared,
+                unique,
+                coefficients,
+                rest,
+            } = card.params;
+            assert_eq!(total, shared + unique + coefficients + rest, "{name}");
+            assert_eq!(
+                shared > 0,
+                name.sharing().is_some_and(|s| s.shared > 0),
+                "{name}"
+            );
+            assert_eq!(
+                card.dense.params_ratio == 1.0,
+                name.sharing().is_none(),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_table_counts_what_the_modules_hold() {
+        let device = Device::flex();
+        for name in registry::names().filter(|name| name.dataset() != "cifar100") {
+            let card = ModelCard::new(name, None);
+            let model = ModelConfig::new(name).init(&device);
+            let counted = ParameterCount::of(&model.network);
+            assert_eq!(
+                (card.params.total, card.buffers),
+                (counted.trainable, counted.buffers)
+            );
+        }
+    }
+
+    #[test]
+    fn a_basis_stands_once_with_its_users() {
+        let card = card("cifar10/resnet32-s16u1");
+        let bases: Vec<&Layer> = card.layers.iter().filter(|l| l.part == "shared").collect();
+        assert_eq!(bases.len(), 3);
+        assert_eq!(bases[1].params, 32 * 32 * 9);
+        assert_eq!(bases[1].used_by.len(), 8);
+        assert_eq!(bases[1].used_by[0], "stages.1.blocks.1.conv1");
+    }
+
+    #[test]
+    fn twice_the_side_costs_four_times_the_work() {
+        let name = "cifar10/resnet20".parse().expect("a name");
+        let (small, large) = (
+            ModelCard::new(name, None),
+            ModelCard::new(name, Some([64, 64])),
+        );
+        assert_eq!(
+            large.macs - 640,
+            4 * (small.macs - 640),
+            "the classifier's 640 stay"
+        );
+    }
+}

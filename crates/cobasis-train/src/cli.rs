@@ -1,0 +1,106 @@
+//! The command line: arguments in, text or JSON out, errors as one line and an exit code.
+
+mod eval;
+mod models;
+mod output;
+mod parity;
+mod progress;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+use cobasis_train::Error;
+
+/// Convolutional networks that share one orthonormal filter basis per stage: train, evaluate,
+/// inspect.
+#[derive(Debug, Parser)]
+#[command(name = "cobasis", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Train(train::Args),
+    Eval(eval::Args),
+    Parity(parity::Args),
+    #[command(subcommand)]
+    Models(models::Command),
+}
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
+    let result = match cli.command {
+        Command::Train(args) => train::run(args),
+        Command::Eval(args) => eval::run(args),
+        Command::Parity(args) => parity::run(args),
+        Command::Models(command) => models::run(command),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {}", error.line());
+        ExitCode::from(error.exit_code())
+    })
+}
+
+/// What every command comes to.
+type Outcome = Result<ExitCode, Error>;
+
+/// Shows help where it was asked for, and otherwise one line instead of clap's paragraph.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let asked = [ErrorKind::DisplayHelp, ErrorKind::DisplayVersion];
+    let missing = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if asked.contains(&error.kind()) || error.kind() == missing {
+        // Nothing is left to do when even help can't be printed.
+        let _ = error.print();
+        return if error.kind() == missing {
+            ExitCode::from(2)
+        } else {
+            ExitCode::SUCCESS
+        };
+    }
+    let text = error.to_string();
+    let told = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:"));
+    let told: Vec<&str> = told
+        .filter(|line| !line.is_empty() && !line.starts_with("For more information"))
+        .collect();
+    eprintln!("{}", told.join(" "));
+    ExitCode::from(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        fn check(command: &clap::Command) {
+            if command.has_subcommands() {
+                command.get_subcommands().for_each(check);
+            } else if command.get_name() != "help" {
+                let help = command.clone().render_long_help().to_string();
+                assert!(
+                    help.contains("cargo xtask "),
+                    "{}: {help}",
+                    command.get_name()
+                );
+            }
+        }
+        check(&Cli::command());
+    }
+}

@@ -1,0 +1,174 @@
+//! `cobasis eval`.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use cobasis_train::data::{Augment, DatasetName, ImageSet, Loader, LoaderConfig, Split, load};
+use cobasis_train::evaluate::{Evaluation, evaluate};
+use cobasis_train::{DeviceName, Error};
+use cobasis_zoo::{FileError, Model, ModelConfig, ModelName};
+use serde::Serialize;
+
+use super::Outcome;
+use super::output::{print, print_json};
+use super::progress::bar;
+
+/// Evaluates a trained model on the test images of a data set.
+///
+/// The checkpoint is one of ours (safetensors, which say which model they hold) or one of the
+/// authors' (.pth, which need --model).
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cargo xtask eval --checkpoint runs/digits-resnet14-s8u1-001/best.safetensors
+  cargo xtask eval --checkpoint FILE.pth --model cifar10/resnet32-s8u1 --data DIR")]
+pub(crate) struct Args {
+    /// Model file.
+    #[arg(long, value_name = "FILE")]
+    checkpoint: PathBuf,
+    /// Model that the file holds; our own files say it themselves.
+    #[arg(long, value_name = "NAME")]
+    model: Option<ModelName>,
+    /// Data set: digits, cifar10 or cifar100 [default: the model's].
+    #[arg(long, value_name = "NAME")]
+    dataset: Option<DatasetName>,
+    /// Directory of the data set's files.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Images at a time.
+    #[arg(long, value_name = "N", default_value = "256", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    batch: u32,
+    /// Device: flex (processor), ndarray (processor, slow reference), wgpu (GPU).
+    #[arg(long, default_value_t = DeviceName::Flex)]
+    device: DeviceName,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    model: String,
+    checkpoint: &'a Path,
+    dataset: String,
+    device: String,
+    #[serde(flatten)]
+    evaluation: Evaluation,
+}
+
+pub(crate) fn run(args: Args) -> Outcome {
+    let device = args.device.open()?;
+    let model = open(&args, &device)?;
+    let dataset = match args.dataset {
+        Some(dataset) => dataset,
+        None => model.config.name.dataset().parse().map_err(Error::Usage)?,
+    };
+    let set = load(dataset, args.data.as_deref(), Split::Test)?;
+    check_fit(&model, &set)?;
+    let config = LoaderConfig {
+        batch_size: (args.batch as usize).min(set.len()),
+        shuffle: false,
+        augment: Augment::NONE,
+        seed: 0,
+        workers: 1,
+    };
+    let loader = Loader::new(Arc::new(set), config)?;
+    let progress = bar(
+        loader.num_images() as u64,
+        "{bar:24} {percent:>3} %  {pos} images  {eta_precise} left",
+    );
+    let evaluation = evaluate(&model, &loader, |images| {
+        progress.set_position(images as u64)
+    });
+    progress.finish_and_clear();
+    let report = Report {
+        model: model.config.name.to_string(),
+        checkpoint: &args.checkpoint,
+        dataset: dataset.to_string(),
+        device: args.device.to_string(),
+        evaluation,
+    };
+    if args.json {
+        print_json(&report);
+    } else {
+        print(&describe(&report));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open(args: &Args, device: &Device) -> Result<Model, Error> {
+    let path = &args.checkpoint;
+    if is_pytorch(path)? {
+        let Some(name) = args.model else {
+            return Err(Error::Usage(format!(
+                "{}: a PyTorch checkpoint does not say which model it holds: give --model NAME",
+                path.display()
+            )));
+        };
+        return Ok(cobasis_zoo::load_authors(
+            path,
+            &ModelConfig::new(name),
+            device,
+        )?);
+    }
+    let model = cobasis_zoo::load(path, device)?;
+    match args.model {
+        Some(expected) if expected != model.config.name => Err(Error::Usage(format!(
+            "{}: expected model {expected}, got {}",
+            path.display(),
+            model.config.name
+        ))),
+        _ => Ok(model),
+    }
+}
+
+/// Whether a file starts like a zip archive or a pickle.
+fn is_pytorch(path: &Path) -> Result<bool, FileError> {
+    let mut start = [0; 4];
+    let read = File::open(path).and_then(|mut file| file.read(&mut start));
+    let length = read.map_err(|error| FileError {
+        path: path.into(),
+        problem: error.into(),
+    })?;
+    let start = &start[..length];
+    Ok(start.starts_with(b"PK\x03\x04") || start.starts_with(b"\x80"))
+}
+
+fn check_fit(model: &Model, set: &ImageSet) -> Result<(), Error> {
+    let config = &model.config;
+    let [channels, _, _] = set.shape();
+    if config.num_classes == set.num_classes() && config.in_channels == channels {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "--dataset {}: {} classes and {channels} channels do not fit {}, which has {} and {}",
+        set.info().name,
+        set.num_classes(),
+        config.name,
+        config.num_classes,
+        config.in_channels
+    )))
+}
+
+fn describe(report: &Report) -> String {
+    let Evaluation {
+        images,
+        correct,
+        top1,
+        top5,
+        loss,
+        images_per_second,
+        ..
+    } = report.evaluation;
+    format!(
+        "{} on {}, {images} test images\n\
+         top-1  {top1:.2} % ({correct} correct)\n\
+         top-5  {top5:.2} %\n\
+         loss   {loss:.4}\n\
+         speed  {images_per_second:.0} images/s on {}",
+        report.model, report.dataset, report.device
+    )
+}

@@ -1,0 +1,70 @@
+//! `cobasis parity`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use cobasis_train::DeviceName;
+use cobasis_train::parity::{Check, Report, check};
+
+use super::Outcome;
+use super::output::{print, print_json, table};
+
+/// Compares models with what the authors' PyTorch code computes, fixture by fixture.
+///
+/// Each error stands beside its bound: ten times the error of the authors' own code in 32-bit
+/// arithmetic, for logits and loss never more than 1e-4. Exits with 1 if an error is beyond it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  cargo xtask parity ../shared/parity/cifar10-*.json")]
+pub(crate) struct Args {
+    /// Fixtures.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Device: flex (processor), ndarray (processor, slow reference), wgpu (GPU).
+    #[arg(long, default_value_t = DeviceName::Flex)]
+    device: DeviceName,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: Args) -> Outcome {
+    let device = args.device.open()?;
+    let mut reports = Vec::new();
+    for file in &args.files {
+        let report = check(file, &device)?;
+        if !args.json {
+            print(&describe(&report));
+        }
+        reports.push(report);
+    }
+    let failed = reports.iter().filter(|report| !report.passed()).count();
+    if args.json {
+        print_json(&reports);
+    } else {
+        print(&format!(
+            "{} passed, {failed} failed",
+            reports.len() - failed
+        ));
+    }
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn describe(report: &Report) -> String {
+    let row = |check: &Check| {
+        let verdict = if check.passed() { "" } else { "BEYOND" };
+        let Check { what, error, bound } = check;
+        let cells = [
+            format!("  {what}"),
+            format!("{error:.1e}"),
+            format!("<= {bound:.1e}"),
+        ];
+        [cells.as_slice(), &[verdict.to_string()]].concat()
+    };
+    let rows: Vec<Vec<String>> = report.checks.iter().map(row).collect();
+    format!("{} ({})\n{}", report.file, report.model, table(&rows, &[]))
+}

@@ -1,0 +1,137 @@
+//! A progress bar on the terminal, and a line per epoch on standard output.
+
+use std::time::Duration;
+
+use cobasis_train::evaluate::Score;
+use cobasis_train::run_dir::EpochMetrics;
+use cobasis_train::train::{Started, StepReport, Watch};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::output::{grouped, print};
+
+/// Shows a run as it goes.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    lambda: f64,
+    epochs: usize,
+    steps: usize,
+    score: Score,
+}
+
+impl Progress {
+    pub(crate) fn new(lambda: f64) -> Self {
+        let bar = ProgressBar::no_length();
+        Self {
+            bar,
+            lambda,
+            epochs: 0,
+            steps: 0,
+            score: Score::default(),
+        }
+    }
+
+    /// Prints a line without tearing the bar.
+    fn line(&self, text: &str) {
+        self.bar.suspend(|| print(text));
+    }
+}
+
+/// A bar for a known number of things, hidden where there is no terminal.
+pub(crate) fn bar(length: u64, template: &str) -> ProgressBar {
+    let bar = ProgressBar::new(length);
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar
+}
+
+impl Watch for Progress {
+    fn started(&mut self, run: Started<'_>) {
+        self.epochs = run.epochs;
+        self.steps = run.steps;
+        self.bar = bar(
+            (run.epochs * run.steps) as u64,
+            "{bar:24} {percent:>3} %  {msg}  {elapsed_precise} gone, {eta_precise} left",
+        );
+        self.bar.enable_steady_tick(Duration::from_millis(250));
+        self.line(&format!(
+            "{}: {} parameters; {} training and {} test images; {} epochs of {} steps\nwriting {}",
+            run.model,
+            grouped(run.params),
+            grouped(run.train_images as u64),
+            grouped(run.test_images as u64),
+            run.epochs,
+            run.steps,
+            run.directory.display(),
+        ));
+    }
+
+    fn step(&mut self, epoch: usize, step: &StepReport) {
+        if step.step == 1 {
+            self.score = Score::default();
+        }
+        self.score += step.score;
+        self.bar.set_message(format!(
+            "epoch {epoch}/{} step {}/{} loss {:.4} top-1 {:.1} %",
+            self.epochs,
+            step.step,
+            self.steps,
+            self.score.mean_cross_entropy(),
+            self.score.top1_percent(),
+        ));
+        self.bar.inc(1);
+    }
+
+    fn evaluated(&mut self, images: usize) {
+        self.bar
+            .set_message(format!("testing {}", grouped(images as u64)));
+    }
+
+    fn epoch(&mut self, metrics: &EpochMetrics, is_best: bool) {
+        self.line(&epoch_line(metrics, self.epochs, self.lambda, is_best));
+        if metrics.epoch == self.epochs {
+            self.bar.finish_and_clear();
+        }
+    }
+}
+
+fn epoch_line(metrics: &EpochMetrics, epochs: usize, lambda: f64, is_best: bool) -> String {
+    let width = epochs.to_string().len();
+    format!(
+        "epoch {:>width$}/{epochs}  lr {}  train: loss {:.4} + {lambda} x {:.2e}, top-1 {:.2} %, \
+         top-5 {:.2} %  test: loss {:.4}, top-1 {:.2} %, top-5 {:.2} %  {:.1} s, {:.0} images/s{}",
+        metrics.epoch,
+        // Products of 0.1 carry a digit of rounding that says nothing.
+        format!("{:.6}", metrics.lr).trim_end_matches('0'),
+        metrics.train_cross_entropy,
+        metrics.train_penalty,
+        metrics.train_top1,
+        metrics.train_top5,
+        metrics.val_cross_entropy,
+        metrics.val_top1,
+        metrics.val_top5,
+        metrics.seconds,
+        metrics.images_per_second,
+        if is_best { "  best" } else { "" },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_is_one_line_with_both_parts_of_the_loss() {
+        let metrics = EpochMetrics {
+            epoch: 7,
+            lr: 0.1 * 0.1,
+            train_cross_entropy: 0.5,
+            train_penalty: 0.001,
+            val_top1: 97.5,
+            ..EpochMetrics::default()
+        };
+        let line = epoch_line(&metrics, 300, 10.0, true);
+        assert!(line.starts_with("epoch   7/300  lr 0.01  train: loss 0.5000 + 10 x 1.00e-3"));
+        assert!(line.contains("top-1 97.50 %") && line.ends_with("best") && !line.contains('\n'));
+    }
+}

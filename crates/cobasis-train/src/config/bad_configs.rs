@@ -1,0 +1,309 @@
+//! A table of wrong configurations: what each must be told.
+
+use super::Config;
+
+/// The file, the key the error names, and a part of what it says.
+const BAD: &[(&str, &str, &str)] = &[
+    // Unknown keys, in the right section, the wrong one, or none.
+    (
+        "optimizer.lrr = 0.1",
+        "optimizer.lrr",
+        "unknown key; did you mean optimizer.lr?",
+    ),
+    ("lr = 0.1", "lr", "unknown key; did you mean optimizer.lr?"),
+    (
+        "learning_rate = 0.1",
+        "learning_rate",
+        "did you mean optimizer.lr?",
+    ),
+    ("train.lr = 0.1", "train.lr", "did you mean optimizer.lr?"),
+    (
+        "train.epoch = 3",
+        "train.epoch",
+        "did you mean train.epochs?",
+    ),
+    (
+        "train.batch_size = 3",
+        "train.batch_size",
+        "did you mean train.batch?",
+    ),
+    (
+        "train.max_step = 3",
+        "train.max_step",
+        "did you mean train.max_steps?",
+    ),
+    (
+        "data.path = 'd'",
+        "data.path",
+        "unknown key; [data] has dir, flip, name, pad, workers",
+    ),
+    ("dir = 'd'", "dir", "did you mean data.dir?"),
+    (
+        "optimizer.wd = 0.1",
+        "optimizer.wd",
+        "did you mean optimizer.weight_decay?",
+    ),
+    (
+        "[optimiser]\nlr = 0.1",
+        "optimiser",
+        "did you mean optimizer?",
+    ),
+    (
+        "mixup = 1",
+        "mixup",
+        "the top level has [data], model, [optimizer], [schedule], seed, ",
+    ),
+    (
+        "[train.inner]\nx = 1",
+        "train.inner",
+        "unknown key; [train] has",
+    ),
+    ("\"a.b\\n\" = 1", "\"a.b\\n\"", "unknown key"),
+    ("\"\" = 1", "\"\"", "unknown key"),
+    // Types.
+    (
+        "train.epochs = 'ten'",
+        "train.epochs",
+        "expected an integer, got string \"ten\"",
+    ),
+    (
+        "train.epochs = '10'",
+        "train.epochs",
+        "got string \"10\"; did you mean 10?",
+    ),
+    (
+        "train.epochs = 10.0",
+        "train.epochs",
+        "got number 10.0; did you mean 10?",
+    ),
+    (
+        "train.epochs = 10.5",
+        "train.epochs",
+        "expected an integer, got number 10.5",
+    ),
+    (
+        "train.epochs = 1e300",
+        "train.epochs",
+        "expected an integer, got number 1e300",
+    ),
+    (
+        "train.epochs = true",
+        "train.epochs",
+        "expected an integer, got boolean true",
+    ),
+    (
+        "train.batch = [256]",
+        "train.batch",
+        "expected an integer, got an array",
+    ),
+    (
+        "seed = 1979-05-27",
+        "seed",
+        "expected an integer, got date 1979-05-27",
+    ),
+    (
+        "optimizer.lr = 'high'",
+        "optimizer.lr",
+        "expected a number, got string \"high\"",
+    ),
+    ("optimizer.lr = '.1'", "optimizer.lr", "did you mean 0.1?"),
+    (
+        "data.flip = 1",
+        "data.flip",
+        "expected true or false, got integer 1; did you mean true?",
+    ),
+    (
+        "data.flip = 'false'",
+        "data.flip",
+        "got string \"false\"; did you mean false?",
+    ),
+    (
+        "data.dir = 3",
+        "data.dir",
+        "expected a string, got integer 3",
+    ),
+    ("model = 32", "model", "expected a string, got integer 32"),
+    (
+        "model.name = 'x'",
+        "model",
+        "expected a string, got a table",
+    ),
+    (
+        "train = 3",
+        "train",
+        "expected a table [train], got integer 3",
+    ),
+    (
+        "[[data]]\npad = 1",
+        "data",
+        "expected a table [data], got an array",
+    ),
+    (
+        "schedule.milestones = 150",
+        "schedule.milestones",
+        "an array in [ ], got integer 150; did you mean [150]?",
+    ),
+    (
+        "schedule.milestones = [1, 'x']",
+        "schedule.milestones[1]",
+        "an integer, got string",
+    ),
+    (
+        "data.name = true",
+        "data.name",
+        "expected a string, got boolean true",
+    ),
+    // Choices.
+    (
+        "data.name = 'CIFAR-10'",
+        "data.name",
+        "expected digits | cifar10 | cifar100, got \"CIFAR-10\"; did you mean \"cifar10\"?",
+    ),
+    (
+        "data.name = 'imagenet'",
+        "data.name",
+        "expected digits | cifar10 | cifar100, got \"imagenet\"",
+    ),
+    (
+        "train.penalty = 'share'",
+        "train.penalty",
+        "auto | shared | shared+unique, got \"share\"; did you mean \"shared\"?",
+    ),
+    // Ranges.
+    (
+        "seed = -1",
+        "seed",
+        "expected an integer of at least 0, got integer -1",
+    ),
+    (
+        "data.pad = 33",
+        "data.pad",
+        "expected at most 32 pixels, got 33",
+    ),
+    (
+        "data.workers = 9223372036854775807",
+        "data.workers",
+        "expected at most 256 threads",
+    ),
+    (
+        "data.dir = ''",
+        "data.dir",
+        "expected a directory, got \"\"",
+    ),
+    (
+        "train.epochs = 0",
+        "train.epochs",
+        "expected at least 1, got 0",
+    ),
+    (
+        "train.batch = 0",
+        "train.batch",
+        "expected at least 1 image, got 0",
+    ),
+    (
+        "train.batch = -8",
+        "train.batch",
+        "expected an integer of at least 0, got integer -8",
+    ),
+    (
+        "train.eval_batch = 0",
+        "train.eval_batch",
+        "expected at least 1 image, got 0",
+    ),
+    (
+        "train.max_steps = 0",
+        "train.max_steps",
+        "expected at least 1; leave it out",
+    ),
+    (
+        "train.lambda = -1",
+        "train.lambda",
+        "expected a number of at least 0, got -1.0",
+    ),
+    (
+        "train.lambda = nan",
+        "train.lambda",
+        "expected a finite number, got number NaN",
+    ),
+    (
+        "optimizer.lr = 0",
+        "optimizer.lr",
+        "expected a number above 0, got 0.0",
+    ),
+    (
+        "optimizer.lr = inf",
+        "optimizer.lr",
+        "expected a finite number, got number inf",
+    ),
+    (
+        "optimizer.momentum = 1",
+        "optimizer.momentum",
+        "expected at least 0 and below 1, got 1.0",
+    ),
+    (
+        "optimizer.momentum = -0.1",
+        "optimizer.momentum",
+        "expected at least 0 and below 1",
+    ),
+    (
+        "optimizer.weight_decay = -5e-4",
+        "optimizer.weight_decay",
+        "at least 0, got -0.0005",
+    ),
+    (
+        "schedule.gamma = 0",
+        "schedule.gamma",
+        "expected a number above 0 and at most 1, got 0.0",
+    ),
+    (
+        "schedule.gamma = 10",
+        "schedule.gamma",
+        "expected a number above 0 and at most 1, got 10.0",
+    ),
+    (
+        "schedule.milestones = [0]",
+        "schedule.milestones[0]",
+        "expected at least 1, got 0",
+    ),
+    (
+        "schedule.milestones = [9, 9]",
+        "schedule.milestones[1]",
+        "expected an epoch above the one before it (9), got 9",
+    ),
+    (
+        "schedule.milestones = [9, 3]",
+        "schedule.milestones[1]",
+        "above the one before it (9), got 3",
+    ),
+    // Contradictions.
+    (
+        "model = 'cifar100/resnet34'",
+        "data.name",
+        "model cifar100/resnet34 is for \"cifar100\", got \"cifar10\"",
+    ),
+    // Names of models.
+    (
+        "model = 'cifar10/resnet33'",
+        "model",
+        "no model \"cifar10/resnet33\"; did you mean \"cifar10/resnet32\"?",
+    ),
+    (
+        "model = 'cifar10/resnet32-s16'",
+        "model",
+        "expected -s<SHARED>u<UNIQUE>",
+    ),
+    ("model = ''", "model", "no model \"\""),
+];
+
+#[test]
+fn every_bad_config_is_told_its_key_and_what_was_expected() {
+    for (file, key, said) in BAD {
+        let config = Config::from_table(&file.parse().unwrap());
+        let err = config.and_then(|config| config.check()).expect_err(file);
+        let shown = err.to_string();
+        assert_eq!(err.key(), Some(*key), "{file}: {shown}");
+        assert!(shown.starts_with(&format!("{key}: ")), "{file}: {shown}");
+        assert!(shown.contains(said), "{file}: {shown}");
+        assert!(!shown.contains('\n'), "{file}: {shown}");
+    }
+}

@@ -1,0 +1,203 @@
+//! What a training run is told to do: a TOML file, then `--set key=value`, then checks.
+//!
+//! Adding a key takes a field with its default and one range line, all in the section's own file.
+//! Everything else (the known keys, their types, suggestions, `--set`, the saved copy) is derived
+//! from the structs. An optional key also needs an example value in the section's `full()`.
+
+mod data;
+mod error;
+mod load;
+mod optimizer;
+mod overrides;
+mod schedule;
+mod shape;
+mod train;
+
+#[cfg(test)]
+mod bad_configs;
+#[cfg(test)]
+mod shipped;
+
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+pub use data::DataConfig;
+pub use error::ConfigError;
+pub use load::DIGITS;
+pub use optimizer::OptimizerConfig;
+pub use overrides::apply_set;
+pub use schedule::ScheduleConfig;
+pub use train::{PenaltyScope, TrainConfig};
+
+use cobasis_zoo::ModelName;
+use error::expect;
+
+/// Everything that decides a training run. Every key has a default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    // TOML wants plain keys before tables, so sections stay last.
+    /// Name of the model, `<data set>/<network>[-s<shared>u<unique>[-double]]`.
+    pub model: String,
+    /// Seed of every random number of the run, at most 2^63 - 1 (TOML has no larger integer).
+    pub seed: u64,
+    /// `[data]`: the images and how they are fed.
+    pub data: DataConfig,
+    /// `[train]`: how long, how many at a time, and the loss.
+    pub train: TrainConfig,
+    /// `[optimizer]`: stochastic gradient descent.
+    pub optimizer: OptimizerConfig,
+    /// `[schedule]`: the learning rate over time.
+    pub schedule: ScheduleConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            model: "cifar10/resnet32-s16u1".to_owned(),
+            seed: 0,
+            data: DataConfig::default(),
+            train: TrainConfig::default(),
+            optimizer: OptimizerConfig::default(),
+            schedule: ScheduleConfig::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads a table: unknown keys, types, and the range of each key on its own.
+    ///
+    /// # Errors
+    /// The first fault found, naming its key. How keys fit together is left to [`Config::check`],
+    /// so that `--set` may still change one of them.
+    pub fn from_table(table: &Table) -> Result<Self, ConfigError> {
+        shape::check(table)?;
+        let config: Self = serde_path_to_error::deserialize(table.clone())
+            .map_err(|err| ConfigError::at(err.path().to_string(), err.inner().message()))?;
+        config.check_ranges()?;
+        Ok(config)
+    }
+
+    /// Checks every range, the model's name, and how keys fit together.
+    ///
+    /// Milestones may lie beyond the last epoch: a shortened run then ends at an earlier rate, as
+    /// the first epochs of the long run do.
+    ///
+    /// # Errors
+    /// The first fault found, naming its key.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.check_ranges()?;
+        let model = self.model_name()?;
+        if model.dataset() != self.data.name.as_str() {
+            let (expected, got) = (model.dataset(), self.data.name);
+            let problem = format!("model {model} is for {expected:?}, got \"{got}\"");
+            return Err(ConfigError::at("data.name", problem));
+        }
+        Ok(())
+    }
+
+    /// The model's name, parsed.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn model_name(&self) -> Result<ModelName, ConfigError> {
+        let parsed = self.model.parse::<ModelName>();
+        parsed.map_err(|err| ConfigError::at("model", err.to_string()))
+    }
+
+    /// The resolved configuration as TOML, keys in a fixed order; once checked, it loads back
+    /// equal.
+    ///
+    /// # Errors
+    /// When a value cannot be written in TOML: a path that is not UTF-8.
+    pub fn to_toml(&self) -> Result<String, ConfigError> {
+        toml::to_string(self).map_err(ConfigError::not_toml)
+    }
+
+    /// The defaults with every optional key present: what [`shape`] learns keys and types from.
+    fn full() -> Self {
+        Self {
+            data: DataConfig::full(),
+            train: TrainConfig::full(),
+            ..Self::default()
+        }
+    }
+
+    fn check_ranges(&self) -> Result<(), ConfigError> {
+        let seed_fits = i64::try_from(self.seed).is_ok();
+        expect(
+            "seed",
+            self.seed,
+            seed_fits,
+            "an integer of at most 2^63 - 1",
+        )?;
+        self.data.check()?;
+        self.train.check()?;
+        self.optimizer.check()?;
+        self.schedule.check()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_table_gives_the_papers_defaults() {
+        let config = Config::from_table(&Table::new()).unwrap();
+        assert_eq!(config, Config::default());
+        config.check().unwrap();
+    }
+
+    #[test]
+    fn the_resolved_config_loads_back_equal_and_in_order() {
+        for config in [Config::default(), Config::full()] {
+            let text = config.to_toml().unwrap();
+            assert_eq!(Config::from_table(&text.parse().unwrap()).unwrap(), config);
+            let at: Vec<_> = [
+                "model =",
+                "seed =",
+                "[data]",
+                "[train]",
+                "[optimizer]",
+                "[schedule]",
+            ]
+            .iter()
+            .map(|key| text.find(key).unwrap())
+            .collect();
+            assert!(at.is_sorted(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_integer_is_accepted_where_a_number_is_wanted() {
+        let table = "optimizer.lr = 1\ntrain.lambda = 0".parse().unwrap();
+        let config = Config::from_table(&table).unwrap();
+        assert_eq!((config.optimizer.lr, config.train.lambda), (1.0, 0.0));
+    }
+
+    #[test]
+    fn faults_of_a_config_built_in_code_are_found_too() {
+        let mut config = Config {
+            seed: u64::MAX,
+            ..Config::default()
+        };
+        assert_eq!(config.check().unwrap_err().key(), Some("seed"));
+        config.seed = 0;
+        config.optimizer.lr = f64::INFINITY;
+        assert_eq!(config.check().unwrap_err().key(), Some("optimizer.lr"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_toml_cannot_hold_is_refused_not_mangled() {
+        use std::os::unix::ffi::OsStringExt;
+        let mut config = Config::default();
+        config.data.dir = Some(std::ffi::OsString::from_vec(vec![0xff]).into());
+        let line = config.to_toml().unwrap_err().to_string();
+        assert!(
+            line.starts_with("configuration: cannot be written as TOML: "),
+            "{line}"
+        );
+    }
+}

@@ -1,0 +1,93 @@
+//! Some images of a set as one array of floats, ready for the network.
+
+use super::augment::{Augment, AugmentKey};
+use super::image_set::ImageSet;
+
+/// Some images, ready for the network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// Augmented and normalised images, row-major with the shape [`shape`](Self::shape).
+    pub images: Vec<f32>,
+    /// The labels, `[n]`.
+    pub labels: Vec<u16>,
+    /// Where the images stand in their set, `[n]`.
+    pub indices: Vec<usize>,
+    /// Shape of the images: `[n, channels, height, width]`.
+    pub shape: [usize; 4],
+}
+
+impl Batch {
+    /// The images `indices` of `set`, augmented as `key` decides, in the order of the indices.
+    ///
+    /// # Panics
+    ///
+    /// Where an index is not below `set.len()`.
+    pub fn new(set: &ImageSet, indices: &[usize], augment: Augment, key: AugmentKey) -> Self {
+        let [channels, height, width] = set.shape();
+        let image_len = set.info().image_len();
+        let mut images = vec![0.0; indices.len() * image_len];
+        for (&index, image) in indices.iter().zip(images.chunks_exact_mut(image_len)) {
+            augment.apply(set, index, key, image);
+        }
+        Self {
+            images,
+            labels: indices.iter().map(|&index| set.label(index)).collect(),
+            indices: indices.to_vec(),
+            shape: [indices.len(), channels, height, width],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{DataError, SetInfo};
+
+    #[test]
+    fn a_batch_holds_the_images_and_labels_that_its_indices_name() -> Result<(), DataError> {
+        let info = SetInfo {
+            name: "toy".into(),
+            classes: (0..3).map(|class| class.to_string()).collect(),
+            shape: [1, 1, 2],
+            mean: vec![0.5],
+            std: vec![0.5],
+            max_value: 2,
+        };
+        let set = ImageSet::new(info, vec![0, 0, 1, 1, 0, 2], vec![1, 0, 2])?;
+        let key = AugmentKey { seed: 0, epoch: 0 };
+        let batch = Batch::new(&set, &[2, 0], Augment::NONE, key);
+        let expected = Batch {
+            images: vec![-1.0, 1.0, -1.0, -1.0],
+            labels: vec![2, 1],
+            indices: vec![2, 0],
+            shape: [2, 1, 1, 2],
+        };
+        assert_eq!(batch, expected);
+        Ok(())
+    }
+
+    #[test]
+    fn the_change_of_an_image_does_not_depend_on_its_place_in_the_batch() -> Result<(), DataError> {
+        let info = SetInfo {
+            name: "toy".into(),
+            classes: vec!["all".into()],
+            shape: [1, 4, 4],
+            mean: vec![0.5],
+            std: vec![0.5],
+            max_value: 255,
+        };
+        let set = ImageSet::new(info, (0..160).collect(), vec![0; 10])?;
+        let augment = Augment { pad: 2, flip: true };
+        let key = AugmentKey { seed: 1, epoch: 2 };
+        let whole = Batch::new(&set, &(0..10).collect::<Vec<_>>(), augment, key);
+        for index in 0..10 {
+            let alone = Batch::new(&set, &[index], augment, key);
+            assert_eq!(
+                alone.images,
+                whole.images[index * 16..][..16],
+                "image {index}"
+            );
+        }
+        Ok(())
+    }
+}

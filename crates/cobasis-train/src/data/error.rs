@@ -1,0 +1,171 @@
+//! What can go wrong with a data set: each message is one line that says what was expected, where,
+//! and what was found.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// A data set that cannot be loaded or used.
+///
+/// The cause of [`DataError::Io`] is its [`source`](std::error::Error::source) and not part of its
+/// message, so that a report of the whole chain names it once.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// A data set that lies in files was asked for without the directory of these files.
+    #[error("{set}: no directory given, expected one that holds {}", files.join(", "))]
+    DirectoryNotGiven {
+        /// Name of the data set.
+        set: String,
+        /// Names of the files that the directory must hold.
+        files: Vec<String>,
+    },
+
+    /// The given directory does not exist, or is not a directory.
+    #[error(
+        "{set}: {} is not a directory, expected one that holds {}",
+        .dir.display(), files.join(", ")
+    )]
+    NotADirectory {
+        /// Name of the data set.
+        set: String,
+        /// The path that was given.
+        dir: PathBuf,
+        /// Names of the files that the directory must hold.
+        files: Vec<String>,
+    },
+
+    /// Files of the data set are not where they should be.
+    #[error("{set}: missing {}, looked in {}", files.join(", "), join_paths(looked_in))]
+    MissingFiles {
+        /// Name of the data set.
+        set: String,
+        /// Names of the files that were not found.
+        files: Vec<String>,
+        /// The directories that were searched.
+        looked_in: Vec<PathBuf>,
+    },
+
+    /// A file that is truncated, too long, or another file altogether.
+    #[error(
+        "{}: expected {expected} bytes ({records} records of {record_bytes}), got {got} bytes",
+        .path.display()
+    )]
+    WrongSize {
+        /// The file.
+        path: PathBuf,
+        /// Size that the file must have, in bytes.
+        expected: u64,
+        /// Number of records that the file must hold.
+        records: usize,
+        /// Size of one record, in bytes.
+        record_bytes: usize,
+        /// Size that the file has, in bytes.
+        got: u64,
+    },
+
+    /// A label byte in a file that stands for no class.
+    #[error(
+        "{}: record {record} (from 0): expected a {kind} label below {limit}, got {label}",
+        .path.display()
+    )]
+    LabelOutOfRange {
+        /// The file.
+        path: PathBuf,
+        /// Number of the record in the file, counted from 0.
+        record: usize,
+        /// Which label of the record: `class`, `coarse` or `fine`.
+        kind: &'static str,
+        /// The label found.
+        label: u8,
+        /// Number of classes; every label must be below it.
+        limit: u8,
+    },
+
+    /// The file system refused.
+    #[error("{}: cannot be read", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
+
+    /// Values that do not fit together, in an image set or in the settings of a loader.
+    #[error("{set}: {what}: expected {expected}, got {got}")]
+    Inconsistent {
+        /// Name of the image set.
+        set: String,
+        /// The value that does not fit.
+        what: String,
+        /// What would fit.
+        expected: String,
+        /// What was given.
+        got: String,
+    },
+}
+
+impl DataError {
+    /// Whether other files or arguments mend it, rather than a look at the machine.
+    pub fn is_user_error(&self) -> bool {
+        use io::ErrorKind::{IsADirectory, NotADirectory, NotFound, PermissionDenied};
+        match self {
+            Self::Io { source, .. } => matches!(
+                source.kind(),
+                IsADirectory | NotADirectory | NotFound | PermissionDenied
+            ),
+            _ => true,
+        }
+    }
+}
+
+/// The paths, separated by "and".
+fn join_paths(paths: &[PathBuf]) -> String {
+    let paths: Vec<_> = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    paths.join(" and ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    #[test]
+    fn messages_name_place_expectation_and_finding() {
+        let size = DataError::WrongSize {
+            path: "d/test.bin".into(),
+            expected: 6146,
+            records: 2,
+            record_bytes: 3073,
+            got: 6147,
+        };
+        let expected = "d/test.bin: expected 6146 bytes (2 records of 3073), got 6147 bytes";
+        assert_eq!(size.to_string(), expected);
+
+        let missing = DataError::MissingFiles {
+            set: "cifar100".into(),
+            files: vec!["train.bin".into(), "test.bin".into()],
+            looked_in: vec!["d".into(), "d/cifar-100-binary".into()],
+        };
+        let expected = "cifar100: missing train.bin, test.bin, looked in d and d/cifar-100-binary";
+        assert_eq!(missing.to_string(), expected);
+    }
+
+    #[test]
+    fn the_cause_of_an_io_error_is_its_source() {
+        let error = DataError::Io {
+            path: "d/test.bin".into(),
+            source: io::Error::other("broken"),
+        };
+        assert_eq!(error.to_string(), "d/test.bin: cannot be read");
+        assert_eq!(
+            error.source().map(ToString::to_string).as_deref(),
+            Some("broken")
+        );
+    }
+}

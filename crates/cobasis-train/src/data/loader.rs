@@ -1,0 +1,313 @@
+//! Batches of an image set, epoch by epoch, prepared ahead by threads.
+
+use std::sync::Arc;
+
+use super::augment::{Augment, AugmentKey};
+use super::batch::Batch;
+use super::error::DataError;
+use super::image_set::ImageSet;
+use super::prefetch::Prefetch;
+use super::rng::SplitMix64;
+
+/// Keeps the draws for the order of the images apart from the draws for the images.
+const DOMAIN: u64 = 0x6f72_6465_7200_0000;
+
+/// How a [`Loader`] makes batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoaderConfig {
+    /// Images per batch, at least 1; the last batch of an epoch has what is left.
+    pub batch_size: usize,
+    /// Whether every epoch has a random order of its own.
+    pub shuffle: bool,
+    /// Random changes to the images.
+    pub augment: Augment,
+    /// Seed of the order and of the changes.
+    pub seed: u64,
+    /// Threads that prepare batches ahead; 0 prepares each batch when it is asked for. It changes
+    /// the speed only, never a batch.
+    pub workers: usize,
+}
+
+/// Cuts an image set into batches, in an order that depends on seed and epoch only.
+#[derive(Debug, Clone)]
+pub struct Loader {
+    set: Arc<ImageSet>,
+    config: LoaderConfig,
+}
+
+/// The batches of one epoch, in order; see [`Loader::epoch`].
+///
+/// Dropping it early stops and joins its threads. Where a thread has panicked, `next` panics with
+/// the same message.
+pub struct Epoch(Prefetch<Batch>);
+
+impl Loader {
+    /// A loader of the images of `set`.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Inconsistent`] where the batch size is 0, or where the padding exceeds the
+    /// image, so that some crops would show nothing of it.
+    pub fn new(set: Arc<ImageSet>, config: LoaderConfig) -> Result<Self, DataError> {
+        if config.batch_size == 0 {
+            return Err(set.info().error("batch size", "at least 1", "0"));
+        }
+        let [_, height, width] = set.shape();
+        let limit = height.min(width) - 1;
+        if config.augment.pad > limit {
+            let (expected, got) = (format!("at most {limit}"), config.augment.pad.to_string());
+            return Err(set.info().error("padding of the crop", expected, got));
+        }
+        Ok(Self { set, config })
+    }
+
+    /// Number of images in an epoch.
+    pub fn num_images(&self) -> usize {
+        self.set.len()
+    }
+
+    /// Number of batches in an epoch, a smaller last one included.
+    pub fn num_batches(&self) -> usize {
+        self.num_images().div_ceil(self.config.batch_size)
+    }
+
+    /// The batches of `epoch`, counted from 0.
+    pub fn epoch(&self, epoch: usize) -> Epoch {
+        self.epoch_from(epoch, 0)
+    }
+
+    /// The batches of `epoch` from number `first_batch` on, the same as [`epoch`](Self::epoch)
+    /// gives from there; none where there are no more than `first_batch`.
+    pub fn epoch_from(&self, epoch: usize, first_batch: usize) -> Epoch {
+        let (set, config, order) = (Arc::clone(&self.set), self.config, self.order(epoch));
+        let key = AugmentKey {
+            seed: config.seed,
+            epoch: epoch as u64,
+        };
+        let batch = move |number: usize| {
+            let start = number * config.batch_size;
+            let end = order.len().min(start.saturating_add(config.batch_size));
+            Batch::new(&set, &order[start..end], config.augment, key)
+        };
+        let numbers = first_batch..self.num_batches();
+        Epoch(Prefetch::new(numbers, self.config.workers, batch))
+    }
+
+    /// The indices of all images in the order of `epoch`.
+    fn order(&self, epoch: usize) -> Vec<usize> {
+        if !self.config.shuffle {
+            return (0..self.set.len()).collect();
+        }
+        let mut rng = SplitMix64::keyed(&[DOMAIN, self.config.seed, epoch as u64]);
+        rng.permutation(self.set.len())
+    }
+}
+
+impl Iterator for Epoch {
+    type Item = Batch;
+
+    fn next(&mut self) -> Option<Batch> {
+        self.0.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Epoch {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::SetInfo;
+
+    const CONFIG: LoaderConfig = LoaderConfig {
+        batch_size: 8,
+        shuffle: true,
+        augment: Augment { pad: 1, flip: true },
+        seed: 11,
+        workers: 0,
+    };
+
+    /// `count` images of `[2, 3, 3]`; the label of image `i` is `i % 7`.
+    fn set(count: usize) -> Arc<ImageSet> {
+        let info = SetInfo {
+            name: "toy".into(),
+            classes: (0..7).map(|class| class.to_string()).collect(),
+            shape: [2, 3, 3],
+            mean: vec![0.4; 2],
+            std: vec![0.2; 2],
+            max_value: 255,
+        };
+        let pixels = (0..count * 18)
+            .map(|pixel| (pixel * 7 % 256) as u8)
+            .collect();
+        let labels = (0..count).map(|index| (index % 7) as u16).collect();
+        Arc::new(ImageSet::new(info, pixels, labels).expect("a valid set"))
+    }
+
+    fn loader(count: usize, config: LoaderConfig) -> Loader {
+        Loader::new(set(count), config).expect("a valid loader")
+    }
+
+    fn order(loader: &Loader, epoch: usize) -> Vec<usize> {
+        loader
+            .epoch(epoch)
+            .flat_map(|batch| batch.indices)
+            .collect()
+    }
+
+    fn message(config: LoaderConfig) -> String {
+        Loader::new(set(4), config).map_or_else(|error| error.to_string(), |_| "accepted".into())
+    }
+
+    #[test]
+    fn every_batch_is_full_but_the_last() {
+        let loader = loader(21, CONFIG);
+        assert_eq!((loader.num_images(), loader.num_batches()), (21, 3));
+        assert_eq!(loader.epoch(0).len(), 3);
+        let shapes: Vec<_> = loader.epoch(0).map(|batch| batch.shape).collect();
+        assert_eq!(shapes, [[8, 2, 3, 3], [8, 2, 3, 3], [5, 2, 3, 3]]);
+    }
+
+    #[test]
+    fn every_number_of_workers_gives_the_same_batches() {
+        let epoch = |workers, epoch| -> Vec<Batch> {
+            loader(61, LoaderConfig { workers, ..CONFIG })
+                .epoch(epoch)
+                .collect()
+        };
+        for number in [0, 3] {
+            let inline = epoch(0, number);
+            assert_eq!(inline.len(), 8);
+            for workers in [1, 2, 5] {
+                assert!(epoch(workers, number) == inline, "{workers} workers");
+            }
+        }
+    }
+
+    #[test]
+    fn an_epoch_started_late_equals_the_rest_of_a_whole_one() {
+        for workers in [0, 3] {
+            let loader = loader(61, LoaderConfig { workers, ..CONFIG });
+            let whole: Vec<Batch> = loader.epoch(1).collect();
+            for first in [0, 1, 5, 7, 8] {
+                let rest: Vec<Batch> = loader.epoch_from(1, first).collect();
+                assert!(rest == whole[first..], "from batch {first}");
+            }
+            assert_eq!(loader.epoch_from(1, usize::MAX).count(), 0);
+        }
+    }
+
+    #[test]
+    fn shuffling_gives_every_epoch_and_seed_its_own_permutation() {
+        let first = loader(50, CONFIG);
+        let other_seed = loader(50, LoaderConfig { seed: 12, ..CONFIG });
+        let orders = [order(&first, 0), order(&first, 1), order(&other_seed, 0)];
+        for order in &orders {
+            let mut sorted = order.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, (0..50).collect::<Vec<_>>());
+        }
+        assert!(orders[0] != orders[1] && orders[0] != orders[2] && orders[1] != orders[2]);
+        assert_eq!(order(&first, 0), orders[0]);
+    }
+
+    #[test]
+    fn every_epoch_and_seed_changes_the_images_in_its_own_way() {
+        let images = |seed, epoch| {
+            let config = LoaderConfig {
+                shuffle: false,
+                seed,
+                ..CONFIG
+            };
+            let batches = loader(50, config).epoch(epoch);
+            batches.flat_map(|batch| batch.images).collect::<Vec<f32>>()
+        };
+        assert!(images(11, 0) == images(11, 0));
+        assert!(images(11, 0) != images(11, 1) && images(11, 0) != images(12, 0));
+    }
+
+    #[test]
+    fn without_shuffling_images_come_in_their_own_order() {
+        let loader = loader(
+            50,
+            LoaderConfig {
+                shuffle: false,
+                workers: 2,
+                ..CONFIG
+            },
+        );
+        assert_eq!(order(&loader, 4), (0..50).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn dropping_an_epoch_early_leaves_no_thread_behind() {
+        // More batches than the queues hold, so that some thread is still at work.
+        let config = LoaderConfig {
+            batch_size: 1,
+            workers: 5,
+            ..CONFIG
+        };
+        let loader = loader(61, config);
+        let mut epoch = loader.epoch(0);
+        assert!(epoch.next().is_some());
+        assert!(Arc::strong_count(&loader.set) > 1);
+        drop(epoch);
+        assert_eq!(Arc::strong_count(&loader.set), 1);
+    }
+
+    #[test]
+    fn an_empty_set_has_no_batches() {
+        let loader = loader(
+            0,
+            LoaderConfig {
+                workers: 2,
+                ..CONFIG
+            },
+        );
+        assert_eq!((loader.num_batches(), loader.epoch(0).count()), (0, 0));
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_are_refused() {
+        let no_batch = LoaderConfig {
+            batch_size: 0,
+            ..CONFIG
+        };
+        assert_eq!(
+            message(no_batch),
+            "toy: batch size: expected at least 1, got 0"
+        );
+        let wide = LoaderConfig {
+            augment: Augment {
+                pad: 3,
+                flip: false,
+            },
+            ..CONFIG
+        };
+        assert_eq!(
+            message(wide),
+            "toy: padding of the crop: expected at most 2, got 3"
+        );
+    }
+
+    #[test]
+    fn a_batch_may_be_larger_than_the_set() {
+        let loader = loader(
+            5,
+            LoaderConfig {
+                batch_size: usize::MAX,
+                ..CONFIG
+            },
+        );
+        assert_eq!(
+            loader
+                .epoch(0)
+                .map(|batch| batch.shape[0])
+                .collect::<Vec<_>>(),
+            [5]
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! What can go wrong in a command, and whose it is to mend.
+
+use std::path::PathBuf;
+
+use cobasis_zoo::{FileError, ModelNameError};
+
+use crate::config::ConfigError;
+use crate::data::DataError;
+use crate::run_dir::RunDirError;
+
+/// An error of a command, shown on one line.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A data set.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A run's directory.
+    #[error(transparent)]
+    RunDir(#[from] RunDirError),
+    /// A model file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A model's name.
+    #[error(transparent)]
+    Name(#[from] ModelNameError),
+    /// A device that this program was built without, or that the machine does not have.
+    #[error("--device {device}: {problem}")]
+    Device {
+        /// The device's name.
+        device: &'static str,
+        /// Why it can't be used.
+        problem: &'static str,
+    },
+    /// A parity fixture that can't be used.
+    #[error("{}: {problem}", .path.display())]
+    Fixture {
+        /// The fixture.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// What the command line asks for does not fit together.
+    #[error("{0}")]
+    Usage(String),
+    /// Training produced a loss that is no number.
+    #[error(
+        "training diverged in epoch {epoch}, step {step}: the loss is {loss}; \
+         a smaller optimizer.lr may help"
+    )]
+    Diverged {
+        /// The epoch, counted from 1.
+        epoch: usize,
+        /// The step of the epoch, counted from 1.
+        step: usize,
+        /// The loss.
+        loss: f64,
+    },
+}
+
+impl Error {
+    /// 2 where the user's input is to blame, 1 otherwise.
+    pub fn exit_code(&self) -> u8 {
+        let user = match self {
+            Error::Data(error) => error.is_user_error(),
+            Error::RunDir(error) => error.is_user_error(),
+            Error::File(error) => error.is_user_error(),
+            Error::Diverged { .. } => false,
+            Error::Config(_)
+            | Error::Name(_)
+            | Error::Device { .. }
+            | Error::Fixture { .. }
+            | Error::Usage(_) => true,
+        };
+        if user { 2 } else { 1 }
+    }
+
+    /// The error and its causes on one line.
+    pub fn line(&self) -> String {
+        let mut line = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Some messages tell their cause already.
+            if !line.contains(&text) {
+                line = format!("{line}: {text}");
+            }
+            cause = error.source();
+        }
+        line.replace(['\n', '\r'], " ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn a_line_tells_each_cause_once() {
+        let disk_full = io::Error::from(io::ErrorKind::StorageFull);
+        let error = Error::RunDir(RunDirError::Io {
+            path: PathBuf::from("runs"),
+            action: "write a row",
+            source: disk_full,
+        });
+        assert_eq!(error.line(), "runs: cannot write a row: no storage space");
+        assert_eq!(error.exit_code(), 1);
+    }
+
+    #[test]
+    fn wrong_input_is_the_users() {
+        let error = Error::from("nothing".parse::<cobasis_zoo::ModelName>().unwrap_err());
+        assert_eq!(error.exit_code(), 2);
+    }
+}

@@ -1,0 +1,183 @@
+//! Losses and accuracies of a model on a data set.
+
+use std::time::Instant;
+
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use cobasis_zoo::Model;
+use serde::Serialize;
+
+use crate::data::{Batch, Loader};
+
+/// Sums over the images that were scored.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Score {
+    /// Images scored.
+    pub images: usize,
+    /// Images whose class has the highest logit.
+    pub top1: usize,
+    /// Images whose class is among the five highest logits.
+    pub top5: usize,
+    /// Sum of the cross entropies, in nats.
+    pub cross_entropy: f64,
+}
+
+/// The result of an evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// Images evaluated.
+    pub images: usize,
+    /// Images whose class came first.
+    pub correct: usize,
+    /// Images whose class came first, in percent.
+    pub top1: f64,
+    /// Images whose class came among the first five, in percent.
+    pub top5: f64,
+    /// Mean cross entropy per image, in nats.
+    pub loss: f64,
+    /// Wall time, in seconds.
+    pub seconds: f64,
+    /// Images per second of wall time.
+    pub images_per_second: f64,
+}
+
+impl Score {
+    /// Adds a batch of logits, `[labels.len(), classes]` row-major.
+    ///
+    /// Where logits are equal, the lower class comes first. A row with a logit that is no number
+    /// counts as wrong and makes the cross entropy no number.
+    pub fn add(&mut self, logits: &[f32], labels: &[u16]) {
+        let classes = logits.len() / labels.len().max(1);
+        for (row, &label) in logits.chunks_exact(classes.max(1)).zip(labels) {
+            let label = usize::from(label);
+            let own = row[label];
+            let ahead = row.iter().enumerate().filter(|&(class, &logit)| {
+                let behind = logit < own || (logit == own && class > label);
+                class != label && !behind
+            });
+            let ahead = ahead.count();
+            self.images += 1;
+            self.top1 += usize::from(ahead < 1);
+            self.top5 += usize::from(ahead < 5);
+            let max = f64::from(row.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+            let sum: f64 = row
+                .iter()
+                .map(|&logit| (f64::from(logit) - max).exp())
+                .sum();
+            self.cross_entropy += sum.ln() + max - f64::from(own);
+        }
+    }
+
+    /// Images whose class came first, in percent.
+    pub fn top1_percent(&self) -> f64 {
+        100.0 * self.per_image(self.top1 as f64)
+    }
+
+    /// Images whose class came among the first five, in percent.
+    pub fn top5_percent(&self) -> f64 {
+        100.0 * self.per_image(self.top5 as f64)
+    }
+
+    /// Mean cross entropy per image, in nats.
+    pub fn mean_cross_entropy(&self) -> f64 {
+        self.per_image(self.cross_entropy)
+    }
+
+    fn per_image(&self, sum: f64) -> f64 {
+        sum / self.images.max(1) as f64
+    }
+}
+
+impl std::ops::AddAssign for Score {
+    fn add_assign(&mut self, other: Self) {
+        self.images += other.images;
+        self.top1 += other.top1;
+        self.top5 += other.top5;
+        self.cross_entropy += other.cross_entropy;
+    }
+}
+
+/// Evaluates a model on every image of a loader, with running statistics. `after_batch` is called
+/// with the number of images done.
+pub fn evaluate(model: &Model, loader: &Loader, mut after_batch: impl FnMut(usize)) -> Evaluation {
+    let model = model.valid();
+    let device = model.devices().into_iter().next().unwrap_or_default();
+    let start = Instant::now();
+    let mut score = Score::default();
+    for batch in loader.epoch(0) {
+        let logits = model.forward(images(&batch, &device));
+        score.add(&host(logits), &batch.labels);
+        after_batch(score.images);
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    Evaluation {
+        images: score.images,
+        correct: score.top1,
+        top1: score.top1_percent(),
+        top5: score.top5_percent(),
+        loss: score.mean_cross_entropy(),
+        seconds,
+        images_per_second: score.images as f64 / seconds,
+    }
+}
+
+/// A batch's images on a device, `[batch, channels, height, width]`.
+pub(crate) fn images(batch: &Batch, device: &Device) -> Tensor<4> {
+    Tensor::from_data(TensorData::new(batch.images.clone(), batch.shape), device)
+}
+
+/// Labels on a device, `[batch]`.
+pub(crate) fn labels(labels: &[u16], device: &Device) -> Tensor<1, Int> {
+    let values: Vec<i32> = labels.iter().map(|&label| i32::from(label)).collect();
+    let shape = [values.len()];
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// A tensor's values on the host, row-major.
+pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn score(logits: &[f32], labels: &[u16]) -> Score {
+        let mut score = Score::default();
+        score.add(logits, labels);
+        score
+    }
+
+    #[test]
+    fn the_highest_logit_is_right_and_the_fifth_is_among_five() {
+        let row = [5.0, 4.0, 3.0, 2.0, 1.0, 0.0];
+        let count = |label| {
+            let score = score(&row, &[label]);
+            (score.top1, score.top5)
+        };
+        assert_eq!([0, 1, 4, 5].map(count), [(1, 1), (0, 1), (0, 1), (0, 0)]);
+    }
+
+    #[test]
+    fn equal_logits_favour_the_lower_class() {
+        assert_eq!(score(&[1.0, 1.0, 1.0, 1.0], &[0, 1]).top1, 1);
+        assert_eq!(score(&[0.0; 7], &[4]).top5, 1);
+        assert_eq!(score(&[0.0; 7], &[5]).top5, 0);
+    }
+
+    #[test]
+    fn the_cross_entropy_is_exact_for_large_logits() {
+        let score = score(&[1e5, 1e5 - 1.0], &[1]);
+        let expected = (1.0 + (-1.0f64).exp()).ln() + 1.0;
+        assert!((score.mean_cross_entropy() - expected).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_is_no_number_is_not_right() {
+        for row in [[f32::NAN, 0.0], [0.0, f32::NAN], [f32::NAN, f32::NAN]] {
+            let score = score(&row, &[0]);
+            assert_eq!(score.top1, 0, "{row:?}");
+            assert!(score.cross_entropy.is_nan());
+        }
+    }
+}

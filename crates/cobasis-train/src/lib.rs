@@ -1,0 +1,28 @@
+//! Training, evaluation and inspection of networks with shared filter bases: the library behind
+//! the program `cobasis`.
+//!
+//! - [`config`]: what a run is told to do, from TOML and the command line;
+//! - [`data`]: data sets and the loader, without Burn;
+//! - [`train`]: the training loop, and [`run_dir`], the directory that it writes;
+//! - [`evaluate`]: losses and accuracies;
+//! - [`parity`]: comparison with what the paper's authors' code computes;
+//! - [`catalogue`]: what there is to know about the models of the zoo.
+//!
+//! Nothing here prints: the program does, in its binary, and maps an [`Error`] to a line and an
+//! exit code.
+
+mod choice;
+mod nearest;
+
+pub mod catalogue;
+pub mod config;
+pub mod data;
+pub mod device;
+pub mod error;
+pub mod evaluate;
+pub mod parity;
+pub mod run_dir;
+pub mod train;
+
+pub use device::DeviceName;
+pub use error::Error;

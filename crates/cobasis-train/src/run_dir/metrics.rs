@@ -1,0 +1,189 @@
+//! `metrics.csv`: one row per epoch.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::RunDirError;
+
+/// What one epoch came to. Losses are means per image in nats.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct EpochMetrics {
+    /// The epoch, counted from 1.
+    pub epoch: usize,
+    /// Learning rate of the epoch.
+    pub lr: f64,
+    /// Cross-entropy on the training images as augmented, while the weights were changing.
+    pub train_cross_entropy: f64,
+    /// Orthonormality penalty, before its weight lambda.
+    pub train_penalty: f64,
+    /// The loss that was minimised: cross-entropy plus lambda times the penalty.
+    pub train_loss: f64,
+    /// Training images whose class came first, percent.
+    pub train_top1: f64,
+    /// Training images whose class came among the first five, percent.
+    pub train_top5: f64,
+    /// Cross-entropy on the validation images.
+    pub val_cross_entropy: f64,
+    /// Validation images whose class came first, percent.
+    pub val_top1: f64,
+    /// Validation images whose class came among the first five, percent.
+    pub val_top5: f64,
+    /// Wall time of the epoch, seconds.
+    pub seconds: f64,
+    /// Training images per second of wall time.
+    pub images_per_second: f64,
+}
+
+impl EpochMetrics {
+    /// Names and texts side by side, so that header and rows cannot part. Numbers carry the digits
+    /// that give the same `f64` back; the times are only good to about a millisecond.
+    fn columns(&self) -> [(&'static str, String); 12] {
+        let exact = |number: f64| format!("{number:?}");
+        [
+            ("epoch", self.epoch.to_string()),
+            ("lr", exact(self.lr)),
+            ("train_cross_entropy", exact(self.train_cross_entropy)),
+            ("train_penalty", exact(self.train_penalty)),
+            ("train_loss", exact(self.train_loss)),
+            ("train_top1", exact(self.train_top1)),
+            ("train_top5", exact(self.train_top5)),
+            ("val_cross_entropy", exact(self.val_cross_entropy)),
+            ("val_top1", exact(self.val_top1)),
+            ("val_top5", exact(self.val_top5)),
+            ("seconds", format!("{:.3}", self.seconds)),
+            (
+                "images_per_second",
+                format!("{:.1}", self.images_per_second),
+            ),
+        ]
+    }
+}
+
+/// A CSV file that grows by a row per epoch.
+#[derive(Debug)]
+pub struct MetricsCsv {
+    path: PathBuf,
+    file: File,
+}
+
+impl MetricsCsv {
+    /// Makes the file, which must not exist, with its header.
+    ///
+    /// # Errors
+    /// When it cannot be made or written; the file is named.
+    pub fn create(path: &Path) -> Result<Self, RunDirError> {
+        let file = File::create_new(path).map_err(RunDirError::io(path, "create the file"))?;
+        let mut csv = Self {
+            path: path.to_owned(),
+            file,
+        };
+        csv.write_line(
+            EpochMetrics::default()
+                .columns()
+                .map(|(name, _)| name.to_owned()),
+        )?;
+        Ok(csv)
+    }
+
+    /// Adds the epoch's row; readers see it whole when this returns.
+    ///
+    /// # Errors
+    /// When the row cannot be written; the file is named.
+    pub fn append(&mut self, metrics: &EpochMetrics) -> Result<(), RunDirError> {
+        self.write_line(metrics.columns().map(|(_, text)| text))
+    }
+
+    fn write_line(&mut self, fields: [String; 12]) -> Result<(), RunDirError> {
+        let line = fields.join(",") + "\n";
+        // The file has no buffer of its own, so one write is also the flush.
+        let written = self.file.write_all(line.as_bytes());
+        written.map_err(RunDirError::io(&self.path, "write a row"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn rows_are_readable_at_once_and_give_the_numbers_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("metrics.csv");
+        let mut csv = MetricsCsv::create(&path).unwrap();
+        let numbers = [
+            0.1,
+            1.0 / 3.0,
+            5e-324,
+            f64::MAX,
+            1e-7,
+            100.0,
+            f64::NAN,
+            93.07,
+            99.5,
+        ];
+        let metrics = EpochMetrics {
+            epoch: 7,
+            lr: numbers[0],
+            train_cross_entropy: numbers[1],
+            train_penalty: numbers[2],
+            train_loss: numbers[3],
+            train_top1: numbers[4],
+            train_top5: numbers[5],
+            val_cross_entropy: numbers[6],
+            val_top1: numbers[7],
+            val_top5: numbers[8],
+            seconds: 12.34567,
+            images_per_second: 4050.06,
+        };
+        csv.append(&metrics).unwrap();
+        csv.append(&metrics).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        let header = "epoch,lr,train_cross_entropy,train_penalty,train_loss,train_top1,train_top5,\
+                      val_cross_entropy,val_top1,val_top5,seconds,images_per_second";
+        assert_eq!((lines.len(), lines[0]), (3, header));
+        let fields: Vec<_> = lines[2].split(',').collect();
+        assert_eq!(
+            (fields[0], fields[10], fields[11]),
+            ("7", "12.346", "4050.1")
+        );
+        for (field, number) in fields[1..10].iter().zip(numbers) {
+            let read: f64 = field.parse().unwrap();
+            assert!(
+                read == number || read.is_nan() && number.is_nan(),
+                "{field} {number}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_existing_file_is_not_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("metrics.csv");
+        fs::write(&path, "kept").unwrap();
+        let err = MetricsCsv::create(&path).unwrap_err();
+        assert!(
+            err.to_string()
+                .starts_with(&format!("{}: cannot create", path.display()))
+        );
+        assert_eq!(fs::read(&path).unwrap(), b"kept");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_told_and_is_not_the_users_fault() {
+        let path = PathBuf::from("/dev/full");
+        let file = File::options().write(true).open(&path).unwrap();
+        let err = MetricsCsv { path, file }
+            .append(&EpochMetrics::default())
+            .unwrap_err();
+        assert!(!err.is_user_error());
+        assert!(
+            err.to_string()
+                .starts_with("/dev/full: cannot write a row: "),
+            "{err}"
+        );
+    }
+}

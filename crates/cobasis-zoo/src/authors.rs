@@ -1,0 +1,345 @@
+//! The authors' PyTorch names: `layer1.1.basis_conv1.weight` for
+//! `stages.0.blocks.1.conv1.unique`.
+//!
+//! Their modules register a basis once in the network and again in every block that uses it, so
+//! their checkpoints repeat it: `shared_basis_1.weight`, `layer1.1.shared_basis.weight`, …, and
+//! with two bases a stage `shared_basis_1_1.weight`, `layer1.1.shared_basis_1.weight`, ….
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Device, TensorData};
+
+use crate::model::{Model, ModelConfig};
+use crate::state::{State, StateError, TensorInfo};
+
+/// A tensor of a model in the authors' naming and layout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthorsTensor {
+    /// Its path in our module tree.
+    pub path: String,
+    /// The authors' name.
+    pub name: String,
+    /// The shape in PyTorch, where a linear layer's weight is `[outputs, inputs]`.
+    pub shape: Vec<usize>,
+    /// The copies of a shared basis in the blocks that use it, by the authors' names.
+    pub copies: Vec<String>,
+    transposed: bool,
+}
+
+/// The tensors of a model as the authors' code names them, in the order of our module tree.
+pub fn authors_tensors(config: &ModelConfig, device: &Device) -> Vec<AuthorsTensor> {
+    let tensors = config.skeleton(device).tensors();
+    let double = config.name.sharing().is_some_and(|sharing| sharing.double);
+    let blocks = |stage: &str| {
+        let blocks = tensors.iter().filter_map(|tensor| {
+            let rest = tensor.path.strip_prefix("stages.")?.strip_prefix(stage)?;
+            rest.strip_prefix(".blocks.")?
+                .split('.')
+                .next()?
+                .parse::<usize>()
+                .ok()
+        });
+        blocks.max().unwrap_or(0)
+    };
+    tensors
+        .iter()
+        .map(|TensorInfo { path, shape, .. }| {
+            let transposed = path == "head.weight";
+            let mut shape = shape.clone();
+            if transposed {
+                shape.reverse();
+            }
+            let parts: Vec<&str> = path.split('.').collect();
+            let mut copies = Vec::new();
+            if let ["stages", stage, "bases", index, _] = parts[..] {
+                let suffix = if double {
+                    format!("_{}", one_based(index))
+                } else {
+                    String::new()
+                };
+                copies.extend((1..=blocks(stage)).map(|block| {
+                    format!(
+                        "layer{}.{block}.shared_basis{suffix}.weight",
+                        one_based(stage)
+                    )
+                }));
+            }
+            let name = authors_name(&parts, double);
+            AuthorsTensor {
+                path: path.clone(),
+                name,
+                shape,
+                copies,
+                transposed,
+            }
+        })
+        .collect()
+}
+
+fn authors_name(path: &[&str], double: bool) -> String {
+    match path {
+        ["stem", "conv", leaf] => format!("conv1.{leaf}"),
+        ["stem", "norm", leaf] => format!("bn1.{}", norm_name(leaf)),
+        ["stages", stage, "bases", index, leaf] if double => {
+            format!(
+                "shared_basis_{}_{}.{leaf}",
+                one_based(stage),
+                one_based(index)
+            )
+        }
+        ["stages", stage, "bases", _, leaf] => {
+            format!("shared_basis_{}.{leaf}", one_based(stage))
+        }
+        ["stages", stage, "blocks", block, rest @ ..] => {
+            format!("layer{}.{block}.{}", one_based(stage), name_in_block(rest))
+        }
+        ["head", leaf] => format!("fc.{leaf}"),
+        other => unreachable!("a ResNet has no tensor {}", other.join(".")),
+    }
+}
+
+fn name_in_block(path: &[&str]) -> String {
+    match path {
+        ["shortcut", "conv", leaf] => format!("shortcut.0.{leaf}"),
+        ["shortcut", "norm", leaf] => format!("shortcut.1.{}", norm_name(leaf)),
+        ["norm1", leaf] => format!("bn1.{}", norm_name(leaf)),
+        ["norm2", leaf] => format!("bn2.{}", norm_name(leaf)),
+        [conv, "weight"] => format!("{conv}.weight"),
+        [conv, "unique"] => format!("basis_{conv}.weight"),
+        [conv, "coefficients", leaf] => format!("coeff_{conv}.{leaf}"),
+        [conv, "norm", leaf] => {
+            format!("basis_{}.{}", conv.replace("conv", "bn"), norm_name(leaf))
+        }
+        other => unreachable!("a block has no tensor {}", other.join(".")),
+    }
+}
+
+fn norm_name(leaf: &str) -> &str {
+    match leaf {
+        "gamma" => "weight",
+        "beta" => "bias",
+        other => other,
+    }
+}
+
+/// Our indices count from 0, the authors' from 1.
+fn one_based(index: &str) -> usize {
+    index.parse::<usize>().map_or(0, |index| index + 1)
+}
+
+impl ModelConfig {
+    /// The model with the tensors of one of the authors' networks, by their names.
+    ///
+    /// A basis may be there under its own name, under the names of the blocks that use it, or both;
+    /// all copies must be equal, and it is loaded once. Counters of batches
+    /// (`num_batches_tracked`) are ignored, and so is the prefix `module.` that parallel training
+    /// puts before every name.
+    ///
+    /// # Errors
+    ///
+    /// If a tensor is missing, not the model's, of another shape, or copies of a basis differ.
+    pub fn init_from_authors(&self, tensors: State, device: &Device) -> Result<Model, StateError> {
+        let parallel = !tensors.is_empty() && tensors.keys().all(|key| key.starts_with("module."));
+        let prefix = if parallel { "module." } else { "" };
+        let mut tensors: BTreeMap<String, TensorData> = tensors
+            .into_iter()
+            .filter(|(name, _)| !name.ends_with(".num_batches_tracked"))
+            .map(|(name, data)| (name[prefix.len()..].to_string(), data))
+            .collect();
+        let mut state = State::new();
+        for tensor in authors_tensors(self, device) {
+            let data = take(&mut tensors, &tensor)?;
+            state.insert(
+                tensor.path,
+                if tensor.transposed {
+                    transposed(data)
+                } else {
+                    data
+                },
+            );
+        }
+        match tensors.into_keys().next() {
+            Some(name) => Err(StateError::Extra {
+                name: format!("{prefix}{name}"),
+            }),
+            None => self.init_from(state, device),
+        }
+    }
+}
+
+/// Takes a tensor and all its copies out of those that were read.
+fn take(
+    tensors: &mut BTreeMap<String, TensorData>,
+    tensor: &AuthorsTensor,
+) -> Result<TensorData, StateError> {
+    let mut found: Option<(String, TensorData)> = None;
+    for name in std::iter::once(&tensor.name).chain(&tensor.copies) {
+        let Some(data) = tensors.remove(name) else {
+            continue;
+        };
+        let got = data.shape().to_vec();
+        if got != tensor.shape {
+            let (name, expected) = (name.clone(), tensor.shape.clone());
+            return Err(StateError::Shape {
+                name,
+                expected,
+                got,
+            });
+        }
+        match &found {
+            Some((first, value)) if *value != data => {
+                let (first, second) = (first.clone(), name.clone());
+                return Err(StateError::Disagree { first, second });
+            }
+            Some(_) => {}
+            None => found = Some((name.clone(), data)),
+        }
+    }
+    match found {
+        Some((_, data)) => Ok(data),
+        None => Err(StateError::Missing {
+            name: tensor.name.clone(),
+        }),
+    }
+}
+
+/// A matrix with rows and columns exchanged.
+fn transposed(data: TensorData) -> TensorData {
+    let (rows, cols) = (data.shape()[0], data.shape()[1]);
+    let values: Vec<f32> = data.iter::<f32>().collect();
+    let by_columns = (0..cols)
+        .flat_map(|col| (0..rows).map(move |row| (row, col)))
+        .map(|(row, col)| values[row * cols + col]);
+    TensorData::new(by_columns.collect::<Vec<f32>>(), [cols, rows])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(name: &str) -> ModelConfig {
+        ModelConfig::new(name.parse().expect("a name"))
+    }
+
+    fn names(name: &str) -> Vec<String> {
+        let tensors = authors_tensors(&config(name), &Device::flex());
+        tensors
+            .into_iter()
+            .flat_map(|tensor| [vec![tensor.name], tensor.copies].concat())
+            .collect()
+    }
+
+    /// Made-up tensors under all of the authors' names, copies included.
+    fn tensors(config: &ModelConfig) -> State {
+        let mut state = State::new();
+        for (index, tensor) in authors_tensors(config, &Device::flex())
+            .into_iter()
+            .enumerate()
+        {
+            let count = tensor.shape.iter().product::<usize>();
+            let values: Vec<f32> = (0..count).map(|i| (i * 7 + index) as f32).collect();
+            for name in std::iter::once(tensor.name).chain(tensor.copies) {
+                let data = TensorData::new(values.clone(), tensor.shape.clone());
+                state.insert(name, data);
+            }
+        }
+        state
+    }
+
+    #[test]
+    fn names_are_those_of_the_authors_modules() {
+        let single = names("cifar100/resnet18-s16u1");
+        for name in [
+            "conv1.weight",
+            "bn1.running_var",
+            "shared_basis_4.weight",
+            "layer1.0.conv2.weight",
+            "layer2.0.shortcut.0.weight",
+            "layer2.0.shortcut.1.bias",
+            "layer1.1.shared_basis.weight",
+            "layer1.1.basis_conv1.weight",
+            "layer1.1.basis_bn2.weight",
+            "layer1.1.coeff_conv2.weight",
+            "layer4.1.bn2.running_mean",
+            "fc.bias",
+        ] {
+            assert!(single.contains(&name.to_string()), "{name} in {single:?}");
+        }
+        let double = names("cifar10/resnet32-s16u1-double");
+        for name in ["shared_basis_3_2.weight", "layer3.4.shared_basis_2.weight"] {
+            assert!(double.contains(&name.to_string()), "{name} in {double:?}");
+        }
+        assert!(!double.contains(&"layer3.0.shared_basis_2.weight".to_string()));
+    }
+
+    #[test]
+    fn bases_load_once_from_any_of_their_copies_and_linear_weights_are_transposed() {
+        let config = config("cifar10/resnet20-s2u1");
+        let device = Device::flex();
+        let all = tensors(&config);
+        let model = config
+            .init_from_authors(all.clone(), &device)
+            .expect("all there");
+        let mut blocks_only = all.clone();
+        blocks_only.retain(|name, _| !name.starts_with("shared_basis"));
+        let other = config
+            .init_from_authors(blocks_only, &device)
+            .expect("copies are enough");
+        assert_eq!(model.state(), other.state());
+        let state = model.state();
+        let head = state["head.weight"].iter::<f32>().collect::<Vec<_>>();
+        let theirs = all["fc.weight"].iter::<f32>().collect::<Vec<_>>();
+        assert_eq!(
+            head[1], theirs[64],
+            "row 0, column 1 is theirs at row 1, column 0"
+        );
+
+        let parallel = all
+            .into_iter()
+            .map(|(name, data)| (format!("module.{name}"), data));
+        let other = config
+            .init_from_authors(parallel.collect(), &device)
+            .expect("prefixed");
+        assert_eq!(model.state(), other.state());
+    }
+
+    #[test]
+    fn faults_name_the_authors_tensor() {
+        let config = config("cifar10/resnet20-s2u1");
+        let fault = |change: &dyn Fn(&mut State)| {
+            let mut tensors = tensors(&config);
+            change(&mut tensors);
+            let result = config.init_from_authors(tensors, &Device::flex());
+            result.expect_err("a fault").to_string()
+        };
+        let missing = fault(&|all| drop(all.remove("layer2.1.coeff_conv1.weight")));
+        assert_eq!(missing, "tensor \"layer2.1.coeff_conv1.weight\" is missing");
+        let extra = fault(&|all| {
+            let data = all["layer1.1.shared_basis.weight"].clone();
+            all.insert("layer1.0.shared_basis.weight".to_string(), data);
+        });
+        assert_eq!(
+            extra,
+            "tensor \"layer1.0.shared_basis.weight\" does not belong to the model"
+        );
+        let disagree = fault(&|all| {
+            let name = "layer1.2.shared_basis.weight";
+            let shape = all[name].shape().clone();
+            all.insert(
+                name.to_string(),
+                TensorData::new(vec![0.5f32; 2 * 16 * 9], shape),
+            );
+        });
+        assert!(disagree.contains("layer1.2.shared_basis.weight") && disagree.contains("equal"));
+        let shape = fault(&|all| {
+            all.insert(
+                "fc.weight".to_string(),
+                TensorData::new(vec![0.5f32; 640], [64, 10]),
+            );
+        });
+        assert_eq!(
+            shape,
+            "tensor \"fc.weight\": expected shape [10, 64], got [64, 10]"
+        );
+    }
+}

@@ -1,0 +1,181 @@
+//! How the authors' networks start: Kaiming, then orthonormal bases.
+
+use burn::module::{Initializer, Module, ModuleMapper, Param};
+use burn::tensor::{Tensor, TensorData};
+use cobasis::{FilterBasis, FilterBasisConfig};
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt, SeedableRng};
+use rand_distr::StandardNormal;
+
+use crate::resnet::ResNet;
+
+/// What layers are built with: their values come later, drawn for the whole network in one order
+/// on the host or read from a file.
+pub(crate) const LATER: Initializer = Initializer::Zeros;
+
+/// The source of a network's initial weights: portable, so a seed means the same everywhere.
+type Rng = Xoshiro256PlusPlus;
+
+/// Draws the initial weights of a network, in the order of its module tree, then its bases.
+///
+/// Convolutions: normal with standard deviation `sqrt(2 / (kernel area × filters))`; the
+/// classifier: uniform within `±1/sqrt(inputs)`, PyTorch's default; batch norms stay at weight 1
+/// and bias 0. Shared bases: orthonormal, the two bases of a stage drawn jointly. Unique filters
+/// are ordinary convolutions in this, as in the authors' code.
+pub(crate) fn initialise(network: ResNet, seed: u64) -> ResNet {
+    let mut kaiming = Kaiming {
+        rng: Rng::seed_from_u64(seed),
+        owners: Vec::new(),
+        fan_in: 1,
+    };
+    let mut network = network.map(&mut kaiming);
+    for stage in &mut network.stages {
+        draw_bases(&mut stage.bases, &mut kaiming.rng);
+    }
+    network
+}
+
+fn draw_bases(bases: &mut [FilterBasis], rng: &mut Rng) {
+    let mut normal = || rng.sample(StandardNormal);
+    match bases {
+        [] => {}
+        [basis] => [*basis] = redraw([basis], &mut normal),
+        [first, second] => [*first, *second] = redraw([first, second], &mut normal),
+        more => unreachable!("a stage has at most two bases, not {}", more.len()),
+    }
+}
+
+/// Bases of the same shape on the same device, with orthonormal filters.
+fn redraw<const N: usize>(
+    bases: [&FilterBasis; N],
+    normal: &mut impl FnMut() -> f64,
+) -> [FilterBasis; N] {
+    let weight = &bases[0].weight;
+    let [filters, channels, height, width] = weight.lazy_shape().dims();
+    FilterBasisConfig::new(filters, channels, [height, width])
+        .init_joint_with(&weight.lazy_device(), normal)
+}
+
+struct Kaiming {
+    rng: Rng,
+    /// The types of the modules on the way to the parameter.
+    owners: Vec<String>,
+    /// Inputs of the linear layer that was met last: its bias needs them.
+    fan_in: usize,
+}
+
+impl Kaiming {
+    fn replace<const D: usize>(
+        &mut self,
+        param: Param<Tensor<D>>,
+        mut draw: impl FnMut(&mut Rng) -> f64,
+    ) -> Param<Tensor<D>> {
+        let shape = param.lazy_shape();
+        let values: Vec<f32> = (0..shape.num_elements())
+            .map(|_| draw(&mut self.rng) as f32)
+            .collect();
+        crate::state::with_value(param, TensorData::new(values, shape))
+    }
+}
+
+impl ModuleMapper for Kaiming {
+    fn enter_module(&mut self, _name: &str, container_type: &str) {
+        self.owners.push(container_type.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.owners.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let shape = param.lazy_shape();
+        match self.owners.last().map_or("", String::as_str) {
+            "Struct:Conv2d" | "Struct:BasisConv2d" => {
+                let fan_out = shape[0] * shape[2] * shape[3];
+                let deviation = (2.0 / fan_out as f64).sqrt();
+                self.replace(param, |rng| {
+                    deviation * rng.sample::<f64, _>(StandardNormal)
+                })
+            }
+            "Struct:Linear" => {
+                if D == 2 {
+                    self.fan_in = shape[0];
+                }
+                let bound = 1.0 / (self.fan_in as f64).sqrt();
+                self.replace(param, |rng| rng.random_range(-bound..bound))
+            }
+            _ => param,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ModelConfig;
+    use burn::tensor::{Device, Tensor};
+    use cobasis::ortho::Orthonormality;
+
+    #[allow(deprecated)] // NdArray is the second, independent CPU reference.
+    fn devices() -> [Device; 2] {
+        [Device::flex(), Device::ndarray()]
+    }
+
+    fn deviation<const D: usize>(tensor: Tensor<D>) -> f32 {
+        let count = tensor.shape().num_elements() as f32;
+        (tensor.square().sum() / count).sqrt().into_scalar()
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_network_on_every_device_and_another_seed_another() {
+        let config = ModelConfig::new("digits/resnet14-s8u1".parse().expect("a name"));
+        let states: Vec<_> = devices()
+            .iter()
+            .map(|device| config.init(device).state())
+            .collect();
+        assert_eq!(states[0], states[1]);
+        let other = config.clone().with_seed(1).init(&devices()[0]).state();
+        assert_ne!(states[0], other);
+    }
+
+    #[test]
+    fn convolutions_have_the_kaiming_deviation_of_their_outputs() {
+        let name = "cifar10/resnet20-s16u4".parse().expect("a name");
+        let network = ModelConfig::new(name).init(&Device::flex()).network;
+        let crate::Network::ResNet(resnet) = network;
+        let stem = deviation(resnet.stem.conv.weight.val());
+        assert!(
+            (stem / (2.0f32 / (9.0 * 16.0)).sqrt() - 1.0).abs() < 0.1,
+            "{stem}"
+        );
+        let crate::block::StageConv::Basis(conv) = &resnet.stages[2].blocks[1].conv1 else {
+            panic!("blocks after the first share filters");
+        };
+        let coefficients = deviation(conv.coefficients.weight.val());
+        assert!(
+            (coefficients / (2.0f32 / 64.0).sqrt() - 1.0).abs() < 0.1,
+            "{coefficients}"
+        );
+        let unique = deviation(conv.unique.as_ref().expect("unique filters").val());
+        assert!(
+            (unique / (2.0f32 / (9.0 * 16.0)).sqrt() - 1.0).abs() < 0.1,
+            "{unique}"
+        );
+        let bound: f32 = resnet.head.weight.val().abs().max().into_scalar();
+        assert!(
+            (0.1..=0.125).contains(&bound),
+            "uniform within ±1/8: {bound}"
+        );
+        let gamma = resnet.stem.norm.gamma.val().into_data();
+        assert_eq!(gamma.to_vec::<f32>().expect("f32 data"), vec![1.0; 16]);
+    }
+
+    #[test]
+    fn bases_start_orthonormal_and_a_pair_jointly() {
+        let name = "cifar10/resnet20-s16u1-double".parse().expect("a name");
+        let model = ModelConfig::new(name).init(&Device::flex());
+        for group in model.families().concat() {
+            assert_eq!(group.shared.len(), 2);
+            assert!(Orthonormality::of(Tensor::cat(group.shared, 0)).frobenius < 1e-4);
+        }
+    }
+}

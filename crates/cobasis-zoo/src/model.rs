@@ -1,0 +1,190 @@
+//! A model of the zoo: a network, its name, and the bases it shares.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use cobasis::CostTable;
+use cobasis::ortho::{Counted, Family, penalty};
+
+use crate::init::initialise;
+use crate::name::ModelName;
+use crate::registry::Architecture;
+use crate::resnet::{ResNet, ResNetConfig};
+use crate::state::{self, State, StateError, TensorInfo};
+
+/// Configuration of a [`Model`]: the name, and what a user may change about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelConfig {
+    /// Which model.
+    pub name: ModelName,
+    /// The number of classes; that of the model's data set unless changed.
+    pub num_classes: usize,
+    /// The channels of an image; those of the model's data set unless changed.
+    pub in_channels: usize,
+    /// What the initial weights are drawn from.
+    pub seed: u64,
+}
+
+/// A network of the zoo, with what there is to know about it.
+#[derive(Module, Debug)]
+pub struct Model {
+    /// The layers.
+    pub network: Network,
+    /// What it was made from.
+    #[module(skip)]
+    pub config: ModelConfig,
+}
+
+/// The network families.
+#[derive(Module, Debug)]
+pub enum Network {
+    /// Residual networks of basic blocks.
+    ResNet(ResNet),
+}
+
+impl ModelConfig {
+    /// The model as its data set asks for it, with seed 0.
+    pub fn new(name: ModelName) -> Self {
+        let entry = name.entry();
+        Self {
+            name,
+            num_classes: entry.classes,
+            in_channels: entry.input[0],
+            seed: 0,
+        }
+    }
+
+    /// Changes the number of classes.
+    pub fn with_num_classes(self, num_classes: usize) -> Self {
+        Self {
+            num_classes,
+            ..self
+        }
+    }
+
+    /// Changes the channels of an image.
+    pub fn with_in_channels(self, in_channels: usize) -> Self {
+        Self {
+            in_channels,
+            ..self
+        }
+    }
+
+    /// Changes the seed of the initial weights.
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// The model with its initial weights: those of the authors' code (Kaiming normal by outputs,
+    /// then orthonormal bases, the two bases of a stage drawn jointly).
+    ///
+    /// They are drawn on the host from the seed, so they are the same on every device. To train,
+    /// give an [autodiff device](Device::autodiff).
+    ///
+    /// # Panics
+    ///
+    /// Panics without classes or channels.
+    pub fn init(&self, device: &Device) -> Model {
+        let Model {
+            network: Network::ResNet(resnet),
+            config,
+        } = self.skeleton(device);
+        Model {
+            network: Network::ResNet(initialise(resnet, self.seed)),
+            config,
+        }
+    }
+
+    /// What the layers of the model cost for an image of `[height, width]`, each basis once.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the image is too small for the network.
+    pub fn cost(&self, input: [usize; 2], device: &Device) -> CostTable {
+        self.skeleton(device).cost(input)
+    }
+
+    /// The model with all weights at zero: to be filled.
+    pub(crate) fn skeleton(&self, device: &Device) -> Model {
+        assert!(self.num_classes > 0, "a model needs classes");
+        assert!(self.in_channels > 0, "a model needs input channels");
+        let network = match &self.name.entry().architecture {
+            Architecture::ResNet(spec) => Network::ResNet(
+                ResNetConfig {
+                    spec,
+                    sharing: self.name.sharing(),
+                    in_channels: self.in_channels,
+                    num_classes: self.num_classes,
+                }
+                .init(device),
+            ),
+        };
+        Model {
+            network,
+            config: self.clone(),
+        }
+    }
+
+    /// The model with the given tensors, by the names that [`Model::state`] gives them.
+    ///
+    /// # Errors
+    ///
+    /// If a tensor is missing, not the model's, or of another shape.
+    pub fn init_from(&self, state: State, device: &Device) -> Result<Model, StateError> {
+        let Model { network, config } = self.skeleton(device);
+        Ok(Model {
+            network: state::write(network, state)?,
+            config,
+        })
+    }
+}
+
+impl Model {
+    /// Logits of shape `[batch, classes]` for images of shape `[batch, channels, height, width]`.
+    ///
+    /// On an autodiff device the batch norms use the batch's statistics; call
+    /// [`valid`](Module::valid) first to evaluate.
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        match &self.network {
+            Network::ResNet(resnet) => resnet.forward(images),
+        }
+    }
+
+    /// The bases, as the penalty takes them: families of stages. Empty stages share nothing.
+    pub fn families(&self) -> Vec<Family> {
+        match &self.network {
+            Network::ResNet(resnet) => vec![resnet.groups()],
+        }
+    }
+
+    /// The orthonormality penalty of the model's bases; `None` if it shares nothing.
+    ///
+    /// The authors' objective for the model counts what its
+    /// [registry entry](crate::registry::Entry) says.
+    pub fn penalty(&self, counted: Counted) -> Option<Tensor<1>> {
+        penalty(&self.families(), counted)
+    }
+
+    /// What the layers cost for an image of `[height, width]`, each basis once.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the image is too small for the network.
+    pub fn cost(&self, input: [usize; 2]) -> CostTable {
+        let mut table = CostTable::default();
+        match &self.network {
+            Network::ResNet(resnet) => resnet.cost(input, &mut table),
+        }
+        table
+    }
+
+    /// All tensors by their path in the module tree: parameters and running statistics, each basis
+    /// once.
+    pub fn state(&self) -> State {
+        state::read(&self.network)
+    }
+
+    /// The tensors of [`state`](Self::state) in the order of the module tree, without reading any.
+    pub fn tensors(&self) -> Vec<TensorInfo> {
+        state::tensors(&self.network)
+    }
+}

@@ -1,0 +1,272 @@
+//! The grammar of model names, shared by the registry, configs and the command line.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::registry::{self, Entry};
+
+/// The largest rank that a name may ask for: above every layer of the zoo, below any accident.
+const MAX_RANK: usize = 4096;
+
+/// How the layers of a stage share filters: the suffix `-s16u1` or `-s16u1-double` of a name.
+///
+/// Ranks are those of the first stage; later stages scale them as the paper does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Sharing {
+    /// Shared filters of a basis, the paper's `s`; 0: nothing is shared.
+    pub shared: usize,
+    /// Unique filters of each layer, the paper's `u`.
+    pub unique: usize,
+    /// Two bases a stage, one for the first convolutions of its blocks and one for the second
+    /// (the paper's `*`), instead of one for both.
+    pub double: bool,
+}
+
+/// The name of a model: `DATASET/NETWORK`, with the suffix `-sSuU` or `-sSuU-double` if its
+/// filters are shared.
+///
+/// `cifar10/resnet32` is dense, `cifar10/resnet32-s16u1` has one basis a stage,
+/// `cifar10/resnet32-s16u1-double` two, `cifar10/resnet32-s16u0` no unique filters, and
+/// `cifar10/resnet32-s0u16` shares nothing.
+///
+/// ```
+/// use cobasis_zoo::ModelName;
+///
+/// let name: ModelName = "cifar10/resnet32-s16u1-double".parse()?;
+/// assert_eq!(name.dense().to_string(), "cifar10/resnet32");
+/// # Ok::<(), cobasis_zoo::ModelNameError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ModelName {
+    entry: &'static Entry,
+    sharing: Option<Sharing>,
+}
+
+/// Why a text is not the name of a model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ModelNameError {
+    /// No network of this name is in the registry.
+    #[error("no model {name:?}{}", did_you_mean(.nearest))]
+    Unknown {
+        /// The name asked for.
+        name: String,
+        /// The most similar name of the registry, if one is similar.
+        nearest: Option<String>,
+    },
+    /// The part after the network's name is not a sharing suffix.
+    #[error(
+        "model {name:?}: expected -s<SHARED>u<UNIQUE>, with -double for two bases a stage, after \
+         {network:?}, got {suffix:?}"
+    )]
+    Suffix {
+        /// The name asked for.
+        name: String,
+        /// The part that names the network.
+        network: &'static str,
+        /// The part that was not understood.
+        suffix: String,
+    },
+    /// The ranks make no layer.
+    #[error("model {name:?}: {problem}")]
+    Ranks {
+        /// The name asked for.
+        name: String,
+        /// What is wrong with the ranks.
+        problem: &'static str,
+    },
+}
+
+fn did_you_mean(nearest: &Option<String>) -> String {
+    match nearest {
+        Some(nearest) => format!("; did you mean {nearest:?}?"),
+        None => "; `models list` shows those there are".to_string(),
+    }
+}
+
+impl ModelName {
+    /// The registry's entry of the dense network.
+    pub fn entry(&self) -> &'static Entry {
+        self.entry
+    }
+
+    /// How filters are shared; `None` in a dense network.
+    pub fn sharing(&self) -> Option<Sharing> {
+        self.sharing
+    }
+
+    /// The dense parent: the same network with ordinary convolutions.
+    pub fn dense(&self) -> ModelName {
+        ModelName {
+            sharing: None,
+            ..*self
+        }
+    }
+
+    /// The data set, the part before the slash.
+    pub fn dataset(&self) -> &'static str {
+        self.entry
+            .name
+            .split_once('/')
+            .map_or("", |(dataset, _)| dataset)
+    }
+}
+
+impl From<&'static Entry> for ModelName {
+    fn from(entry: &'static Entry) -> Self {
+        Self {
+            entry,
+            sharing: None,
+        }
+    }
+}
+
+impl FromStr for ModelName {
+    type Err = ModelNameError;
+
+    fn from_str(name: &str) -> Result<Self, ModelNameError> {
+        if let Some(entry) = registry::entry(name) {
+            return Ok(entry.into());
+        }
+        let network = registry::ENTRIES
+            .iter()
+            .filter_map(|entry| Some((entry, name.strip_prefix(entry.name)?.strip_prefix('-')?)))
+            .max_by_key(|(entry, _)| entry.name.len());
+        let Some((entry, suffix)) = network else {
+            return Err(ModelNameError::Unknown {
+                name: name.to_string(),
+                nearest: nearest_name(name),
+            });
+        };
+        let sharing = parse_sharing(suffix).ok_or_else(|| ModelNameError::Suffix {
+            name: name.to_string(),
+            network: entry.name,
+            suffix: suffix.to_string(),
+        })?;
+        match rank_problem(sharing) {
+            None => Ok(Self {
+                entry,
+                sharing: Some(sharing),
+            }),
+            Some(problem) => Err(ModelNameError::Ranks {
+                name: name.to_string(),
+                problem,
+            }),
+        }
+    }
+}
+
+impl fmt::Display for ModelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.entry.name)?;
+        if let Some(Sharing {
+            shared,
+            unique,
+            double,
+        }) = self.sharing
+        {
+            write!(
+                f,
+                "-s{shared}u{unique}{}",
+                if double { "-double" } else { "" }
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn parse_sharing(suffix: &str) -> Option<Sharing> {
+    let (ranks, double) = match suffix.strip_suffix("-double") {
+        Some(ranks) => (ranks, true),
+        None => (suffix, false),
+    };
+    let (shared, unique) = ranks.strip_prefix('s')?.split_once('u')?;
+    Some(Sharing {
+        shared: parse_rank(shared)?,
+        unique: parse_rank(unique)?,
+        double,
+    })
+}
+
+/// A number without sign or leading zeros, so that every model has one name.
+fn parse_rank(digits: &str) -> Option<usize> {
+    let canonical = digits == "0" || !digits.starts_with('0');
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !(canonical && is_number) {
+        return None;
+    }
+    // A number that does not even fit is refused as too large, not as malformed.
+    Some(digits.parse().unwrap_or(usize::MAX))
+}
+
+fn rank_problem(sharing: Sharing) -> Option<&'static str> {
+    let Sharing {
+        shared,
+        unique,
+        double,
+    } = sharing;
+    if shared == 0 && unique == 0 {
+        Some("s0u0 leaves the layers without filters")
+    } else if shared == 0 && double {
+        Some("s0 shares nothing, so there is no basis to double")
+    } else if shared > MAX_RANK || unique > MAX_RANK {
+        Some("expected ranks of at most 4096")
+    } else {
+        None
+    }
+}
+
+fn nearest_name(name: &str) -> Option<String> {
+    registry::names()
+        .map(|known| known.to_string())
+        .map(|known| (strsim::damerau_levenshtein(name, &known), known))
+        .min()
+        .filter(|(distance, known)| *distance <= known.len() / 3)
+        .map(|(_, known)| known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn error(name: &str) -> String {
+        name.parse::<ModelName>().expect_err(name).to_string()
+    }
+
+    #[test]
+    fn every_name_of_the_registry_parses_to_itself() {
+        for name in registry::names() {
+            assert_eq!(name.to_string().parse(), Ok(name));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn names_survive_a_round_trip(shared in 0usize..200, unique in 0usize..200, double: bool) {
+            prop_assume!(shared + unique > 0 && (shared > 0 || !double));
+            let text = format!(
+                "cifar10/resnet32-s{shared}u{unique}{}", if double { "-double" } else { "" }
+            );
+            let name: ModelName = text.parse().expect("a name");
+            prop_assert_eq!(name.sharing(), Some(Sharing { shared, unique, double }));
+            prop_assert_eq!(name.to_string(), text);
+        }
+
+        #[test]
+        fn no_text_panics(text in "[a-z0-9/-]{0,40}") {
+            let _ = text.parse::<ModelName>();
+        }
+    }
+
+    #[test]
+    fn errors_say_what_was_expected() {
+        assert!(error("cifar10/resnet33").contains("did you mean \"cifar10/resnet32\"?"));
+        assert!(error("vgg").contains("`models list`"));
+        assert!(error("cifar10/resnet32-s16").contains("expected -s<SHARED>u<UNIQUE>"));
+        assert!(error("cifar10/resnet32-s016u1").contains("expected -s<SHARED>u<UNIQUE>"));
+        assert!(error("cifar10/resnet32-s16u1-triple").contains("got \"s16u1-triple\""));
+        assert!(error("cifar10/resnet32-s0u0").contains("without filters"));
+        assert!(error("cifar10/resnet32-s0u4-double").contains("no basis to double"));
+        assert!(error("cifar10/resnet32-s99999999999999999999999u1").contains("at most 4096"));
+    }
+}

@@ -1,0 +1,284 @@
+//! The tensors of a model by name, in and out.
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::tensor::{Tensor, TensorData};
+
+/// The tensors of a model by their path in the module tree, `stages.0.bases.0.weight`: trainable
+/// parameters and running statistics.
+pub type State = BTreeMap<String, TensorData>;
+
+/// A tensor of a model, without its values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorInfo {
+    /// Its path in the module tree.
+    pub path: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Burn's identity of the parameter, by which gradients are kept.
+    pub id: ParamId,
+}
+
+/// Why tensors do not make up a model.
+///
+/// The names are those of the file that was read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// A tensor of the model is not there.
+    #[error("tensor {name:?} is missing")]
+    Missing {
+        /// Its name.
+        name: String,
+    },
+    /// There is a tensor that the model does not have.
+    #[error("tensor {name:?} does not belong to the model")]
+    Extra {
+        /// Its name.
+        name: String,
+    },
+    /// A tensor has another shape than the model's.
+    #[error("tensor {name:?}: expected shape {expected:?}, got {got:?}")]
+    Shape {
+        /// Its name.
+        name: String,
+        /// The model's shape.
+        expected: Vec<usize>,
+        /// The shape that was read.
+        got: Vec<usize>,
+    },
+    /// A tensor's numbers are of a type that the model is not made of.
+    #[error("tensor {name:?}: expected 32-bit floating point numbers, got {got}")]
+    DType {
+        /// Its name.
+        name: String,
+        /// The type that was read.
+        got: String,
+    },
+    /// Copies of one shared basis differ.
+    #[error("tensors {first:?} and {second:?} are copies of one basis and must be equal")]
+    Disagree {
+        /// One copy.
+        first: String,
+        /// A copy with other values.
+        second: String,
+    },
+}
+
+/// All tensors of a module.
+pub(crate) fn read<M: Module>(module: &M) -> State {
+    // Only validation copies take in pending updates of running statistics.
+    let mut reader = Reader::default();
+    module.valid().visit(&mut reader);
+    reader.state
+}
+
+/// All tensors of a module, in the order of the module tree, without reading any.
+pub(crate) fn tensors<M: Module>(module: &M) -> Vec<TensorInfo> {
+    let mut lister = Lister::default();
+    module.visit(&mut lister);
+    lister.tensors
+}
+
+/// The module with its tensors replaced.
+///
+/// # Errors
+///
+/// If a tensor is missing, not the module's, or of another shape.
+pub(crate) fn write<M: Module>(module: M, mut state: State) -> Result<M, StateError> {
+    let tensors = tensors(&module);
+    for TensorInfo { path, shape, .. } in &tensors {
+        let name = path.clone();
+        let Some(data) = state.get(path) else {
+            return Err(StateError::Missing { name });
+        };
+        let (expected, got) = (shape.clone(), data.shape().to_vec());
+        if got != expected {
+            return Err(StateError::Shape {
+                name,
+                expected,
+                got,
+            });
+        }
+    }
+    if state.len() > tensors.len() {
+        let known: Vec<&String> = tensors.iter().map(|tensor| &tensor.path).collect();
+        state.retain(|name, _| !known.contains(&name));
+        let name = state.into_keys().next().unwrap_or_default();
+        return Err(StateError::Extra { name });
+    }
+    Ok(module.map(&mut Writer {
+        path: Path::default(),
+        state,
+    }))
+}
+
+/// The parameter with another value, on its device and with its gradient setting.
+pub(crate) fn with_value<const D: usize>(
+    param: Param<Tensor<D>>,
+    data: TensorData,
+) -> Param<Tensor<D>> {
+    param.map(|old| Tensor::from_data(data, &old.device()).set_require_grad(old.is_require_grad()))
+}
+
+/// The way through the module tree to the current parameter.
+#[derive(Default)]
+struct Path {
+    names: Vec<String>,
+}
+
+impl Path {
+    fn enter(&mut self, name: &str, container_type: &str) {
+        // The variant of an enum says how a module is made, not where it is.
+        let name = if container_type.starts_with("Enum:") {
+            ""
+        } else {
+            name
+        };
+        self.names.push(name.to_string());
+    }
+
+    fn exit(&mut self) {
+        self.names.pop();
+    }
+
+    fn name(&self) -> String {
+        let names: Vec<&str> = self
+            .names
+            .iter()
+            .map(String::as_str)
+            .filter(|name| !name.is_empty())
+            .collect();
+        names.join(".")
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    path: Path,
+    state: State,
+}
+
+impl ModuleVisitor for Reader {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.path.enter(name, container_type);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.state.insert(self.path.name(), param.val().into_data());
+    }
+}
+
+#[derive(Default)]
+struct Lister {
+    path: Path,
+    tensors: Vec<TensorInfo>,
+}
+
+impl ModuleVisitor for Lister {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.path.enter(name, container_type);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let (path, shape) = (self.path.name(), param.lazy_shape().to_vec());
+        let id = param.id;
+        self.tensors.push(TensorInfo { path, shape, id });
+    }
+}
+
+struct Writer {
+    path: Path,
+    state: State,
+}
+
+impl ModuleMapper for Writer {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.path.enter(name, container_type);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        match self.state.remove(&self.path.name()) {
+            Some(data) => with_value(param, data),
+            None => param,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Model, ModelConfig};
+    use burn::tensor::Device;
+
+    fn model(seed: u64) -> Model {
+        let name = "digits/resnet14-s4u1".parse().expect("a name");
+        ModelConfig::new(name).with_seed(seed).init(&Device::flex())
+    }
+
+    #[test]
+    fn a_state_moves_a_model_into_another() {
+        let source = model(1);
+        let copy = write(model(2).network, read(&source.network)).expect("the same tensors");
+        assert_eq!(read(&copy), source.state());
+    }
+
+    #[test]
+    fn names_are_paths_without_variants_and_bases_stand_once() {
+        let names = tensors(&model(1).network)
+            .into_iter()
+            .map(|tensor| tensor.path);
+        let names: Vec<String> = names.collect();
+        for name in [
+            "stem.conv.weight",
+            "stages.1.bases.0.weight",
+            "stages.1.blocks.0.conv1.weight",
+            "stages.1.blocks.1.conv1.unique",
+            "stages.1.blocks.1.conv2.coefficients.weight",
+            "stages.1.blocks.1.conv2.norm.running_var",
+            "head.bias",
+        ] {
+            assert!(names.contains(&name.to_string()), "{name} in {names:?}");
+        }
+        assert_eq!(
+            names.iter().filter(|name| name.contains("bases")).count(),
+            3
+        );
+    }
+
+    #[test]
+    fn faults_name_the_tensor() {
+        let fault = |change: fn(&mut State)| {
+            let mut state = model(1).state();
+            change(&mut state);
+            write(model(1).network, state)
+                .expect_err("a fault")
+                .to_string()
+        };
+        let missing = fault(|state| drop(state.remove("head.bias")));
+        assert_eq!(missing, "tensor \"head.bias\" is missing");
+        let extra = fault(|state| {
+            state.insert("head.scale".to_string(), TensorData::new(vec![1.0f32], [1]));
+        });
+        assert_eq!(extra, "tensor \"head.scale\" does not belong to the model");
+        let shape = fault(|state| {
+            state.insert(
+                "head.bias".to_string(),
+                TensorData::new(vec![1.0f32; 3], [3]),
+            );
+        });
+        assert_eq!(shape, "tensor \"head.bias\": expected shape [10], got [3]");
+    }
+}

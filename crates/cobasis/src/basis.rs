@@ -1,0 +1,164 @@
+//! The filters that the layers of a stage share.
+
+use burn::config::Config;
+use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
+use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use cobasis_ortho::orthonormal;
+
+/// Configuration of a [`FilterBasis`].
+#[derive(Config, Debug)]
+pub struct FilterBasisConfig {
+    /// The number of shared filters, the paper's `s`.
+    pub filters: usize,
+    /// The input channels of a filter: those of the layers that use it, divided by their groups.
+    pub channels: usize,
+    /// The size of the kernel, `[height, width]`.
+    pub kernel_size: [usize; 2],
+}
+
+/// Convolution filters that every layer of a stage uses.
+///
+/// One tensor with one owner: the stage. Layers borrow it in
+/// [`forward`](crate::BasisConv2d::forward), so its gradient is the sum over all its uses, one
+/// optimizer step moves it for all of them, and it is saved once.
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct FilterBasis {
+    /// The filters, `[filters, channels, kernel_height, kernel_width]`.
+    pub weight: Param<Tensor<4>>,
+}
+
+impl FilterBasisConfig {
+    /// A basis with orthonormal filters, drawn from the device's random numbers
+    /// ([`Device::seed`]).
+    ///
+    /// # Panics
+    ///
+    /// Panics if a dimension is zero.
+    pub fn init(&self, device: &Device) -> FilterBasis {
+        let numbers = self.shape().iter().product::<usize>();
+        let gaussian = Tensor::<1>::random([numbers], Distribution::Normal(0.0, 1.0), device)
+            .into_data()
+            .iter::<f64>()
+            .collect::<Vec<_>>();
+        let mut gaussian = gaussian.into_iter();
+        self.init_with(device, &mut || gaussian.next().unwrap_or_default())
+    }
+
+    /// A basis with orthonormal filters from the caller's standard normal numbers, the same on
+    /// every device. See [`orthonormal`] for the case of more filters than dimensions.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a dimension is zero.
+    pub fn init_with(&self, device: &Device, normal: &mut impl FnMut() -> f64) -> FilterBasis {
+        let [basis] = self.init_joint_with(device, normal);
+        basis
+    }
+
+    /// Several bases that are orthonormal to one another as well: one matrix of `N × filters` rows
+    /// is drawn and split (the two bases of a stage in the paper's `*` models).
+    ///
+    /// # Panics
+    ///
+    /// Panics if a dimension is zero.
+    pub fn init_joint_with<const N: usize>(
+        &self,
+        device: &Device,
+        normal: &mut impl FnMut() -> f64,
+    ) -> [FilterBasis; N] {
+        let shape = self.shape();
+        assert!(
+            shape.iter().all(|&size| size > 0),
+            "a basis of shape {shape:?} has no filters"
+        );
+        let [filters, filter_shape @ ..] = shape;
+        let length = filter_shape.iter().product::<usize>();
+        let values = orthonormal(N * filters, length, normal);
+        std::array::from_fn(|index| {
+            let part = &values[index * filters * length..(index + 1) * filters * length];
+            let part: Vec<f32> = part.iter().map(|&value| value as f32).collect();
+            FilterBasis {
+                weight: Param::from_data(TensorData::new(part, shape), device),
+            }
+        })
+    }
+
+    fn shape(&self) -> [usize; 4] {
+        [
+            self.filters,
+            self.channels,
+            self.kernel_size[0],
+            self.kernel_size[1],
+        ]
+    }
+}
+
+impl FilterBasis {
+    /// The number of filters.
+    pub fn filters(&self) -> usize {
+        self.weight.lazy_shape()[0]
+    }
+}
+
+impl ModuleDisplay for FilterBasis {
+    fn custom_settings(&self) -> Option<DisplaySettings> {
+        DisplaySettings::new()
+            .with_new_line_after_attribute(false)
+            .optional()
+    }
+
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        let [filters, channels, height, width] = self.weight.lazy_shape().dims();
+        content
+            .add("filters", &filters)
+            .add("channels", &channels)
+            .add("kernel_size", &format!("[{height}, {width}]"))
+            .optional()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cobasis_ortho::Orthonormality;
+
+    #[test]
+    fn a_basis_starts_orthonormal_on_every_device() {
+        #[allow(deprecated)] // NdArray is the second, independent CPU reference.
+        for device in [Device::flex(), Device::ndarray(), Device::flex().autodiff()] {
+            let basis = FilterBasisConfig::new(5, 3, [3, 3]).init(&device);
+            assert_eq!(basis.weight.dims(), [5, 3, 3, 3]);
+            assert!(Orthonormality::of(basis.weight.val()).frobenius < 1e-5);
+        }
+    }
+
+    #[test]
+    fn joint_bases_are_orthonormal_to_each_other() {
+        let mut state = 1_u64;
+        let mut normal = || {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1);
+            (state >> 33) as f64 / (1u64 << 31) as f64 - 0.5
+        };
+        let config = FilterBasisConfig::new(4, 1, [3, 3]);
+        let [first, second] = config.init_joint_with(&Device::flex(), &mut normal);
+        let both = Tensor::cat(vec![first.weight.val(), second.weight.val()], 0);
+        assert!(Orthonormality::of(both).frobenius < 1e-5);
+    }
+
+    #[test]
+    #[should_panic(expected = "has no filters")]
+    fn an_empty_basis_is_refused() {
+        FilterBasisConfig::new(0, 3, [3, 3]).init(&Device::flex());
+    }
+
+    #[test]
+    fn it_prints_its_shape() {
+        let basis = FilterBasisConfig::new(5, 3, [3, 3]).init(&Device::flex());
+        let text = basis.to_string();
+        assert!(
+            text.contains("filters: 5") && text.contains("params: 135"),
+            "{text}"
+        );
+    }
+}

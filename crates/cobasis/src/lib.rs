@@ -1,0 +1,64 @@
+//! Convolution layers that share one orthonormal filter basis, for [Burn](burn).
+//!
+//! A `k×k` convolution is split into a *basis* convolution, batch norm, and a `1×1` *coefficient*
+//! convolution. Of the basis filters, some are shared by every layer of a stage and some are
+//! unique to the layer; batch norm and coefficients are always the layer's own (Kang & Kim,
+//! *Deeply Shared Filter Bases for Parameter-Efficient Convolutional Neural Networks*, NeurIPS
+//! 2021).
+//!
+//! # Who owns the basis
+//!
+//! A [`FilterBasis`] has one owner in the module tree, the stage, and each [`BasisConv2d`] borrows
+//! it in `forward`. Cloning a basis into the layers that use it would be wrong in silence: Burn
+//! gives every clone a gradient and an update of its own, so the copies drift apart and the file
+//! holds all of them.
+//!
+//! ```
+//! use burn::module::Module;
+//! use burn::tensor::{Device, Tensor};
+//! use cobasis::{BasisConv2d, BasisConv2dConfig, FilterBasis, FilterBasisConfig};
+//!
+//! /// A stage of 64 channels: four convolutions on one basis of 16 filters.
+//! #[derive(Module, Debug)]
+//! struct Stage {
+//!     basis: FilterBasis,
+//!     convs: Vec<BasisConv2d>,
+//! }
+//!
+//! impl Stage {
+//!     fn new(device: &Device) -> Self {
+//!         let conv = BasisConv2dConfig::new([64, 64], [3, 3], 16, 1).with_padding([1, 1]);
+//!         Self {
+//!             basis: FilterBasisConfig::new(16, 64, [3, 3]).init(device),
+//!             convs: (0..4).map(|_| conv.init(device)).collect(),
+//!         }
+//!     }
+//!
+//!     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+//!         self.convs.iter().fold(input, |x, conv| conv.forward(x, &self.basis))
+//!     }
+//! }
+//!
+//! let device = Device::flex();
+//! let output = Stage::new(&device).forward(Tensor::zeros([1, 64, 8, 8], &device));
+//! assert_eq!(output.dims(), [1, 64, 8, 8]);
+//! ```
+//!
+//! During training, [`cobasis_ortho::penalty`] keeps the shared filters orthonormal.
+//!
+//! # What a layer costs
+//!
+//! [`CostTable`] lists trainable parameters (each shared tensor once), buffers and
+//! multiply-accumulates of layers, [`ParameterCount`] counts the parameters of any module.
+#![warn(clippy::unwrap_used)]
+
+mod basis;
+mod conv;
+mod cost;
+mod count;
+
+pub use basis::{FilterBasis, FilterBasisConfig};
+pub use cobasis_ortho as ortho;
+pub use conv::{BasisConv2d, BasisConv2dConfig};
+pub use cost::{Cost, CostRow, CostTable, Part};
+pub use count::ParameterCount;
