@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn a_rank_deficient_bank_has_a_singular_value_of_zero() {
         let report = Orthonormality::of_rows(&[1.0, 0.0, 0.0, 1.0, 0.0, 0.0], 2, 3);
-        assert_eq!(report.min_singular_value, 0.0);
+        assert!(report.min_singular_value < 1e-7, "{report:?}");
         assert!((report.max_singular_value - 2.0_f64.sqrt()).abs() < 1e-12);
         assert_eq!(report.max_off_diagonal, 1.0);
     }

@@ -104,7 +104,7 @@ pub(crate) fn rows(filters: Tensor<4>) -> Tensor<2> {
 /// `Σ (R Rᵀ − I)²` over all entries.
 fn squared_deviation(rows: Tensor<2>) -> Tensor<1> {
     let [count, _] = rows.dims();
-    let identity = Tensor::eye(count, &rows.device());
+    let identity = Tensor::<2>::eye(count, &rows.device()).cast(rows.dtype());
     (rows.clone().matmul(rows.transpose()) - identity)
         .square()
         .sum()

@@ -64,7 +64,7 @@ impl Score {
                 .iter()
                 .map(|&logit| (f64::from(logit) - max).exp())
                 .sum();
-            self.cross_entropy += sum.ln() + max - f64::from(own);
+            self.cross_entropy += sum.ln() + (max - f64::from(own));
         }
     }
 

@@ -1,8 +1,44 @@
 //! Parity with the authors' code: what their models compute, for weights that a rule makes.
 
 mod check;
+mod curve;
 mod fill;
 mod fixture;
 
-pub use check::{Check, Report, check};
-pub use fixture::Fixture;
+use std::path::Path;
+
+use burn::tensor::Device;
+
+pub use check::{Check, Report};
+
+use crate::error::Error;
+use curve::Curves;
+use fixture::Fixture;
+
+/// Compares what a file says that the authors' code computes with what ours does on the device.
+///
+/// A fixture, of one model's logits, loss, penalty and gradients, gives one report. A file of
+/// training curves gives one for each of its networks; it needs CIFAR-10 in `data`, takes minutes,
+/// and `after_step` is told the model and the number of every step.
+///
+/// # Errors
+///
+/// If the file is neither, or describes a model that the zoo does not have.
+pub fn check(
+    path: &Path,
+    device: &Device,
+    data: Option<&Path>,
+    after_step: impl FnMut(&str, usize),
+) -> Result<Vec<Report>, Error> {
+    let fail = |problem: String| Error::Fixture {
+        path: path.to_path_buf(),
+        problem,
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+    if let Ok(curves) = Curves::parse(&text) {
+        return curves.follow(path, data, device, after_step);
+    }
+    let fixture = Fixture::parse(&text);
+    let fixture = fixture.map_err(|error| fail(format!("not a parity fixture: {error}")))?;
+    Ok(vec![check::check(&fixture, path, device)?])
+}

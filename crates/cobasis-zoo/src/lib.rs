@@ -60,3 +60,8 @@ pub use resnet::{ResNet, ResNetSpec, ShortcutKind, Stem};
 pub use shortcut::{Identity, PadShortcut, ProjectionShortcut, Shortcut};
 pub use stage::Stage;
 pub use state::{State, StateError, TensorInfo};
+
+/// The README's example, compiled like any other.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -90,13 +90,10 @@ impl PadShortcut {
         let kept = input.slice(s![.., .., ..;stride, ..;stride]);
         let [batch, _, height, width] = kept.dims();
         let before = self.new_channels / 2;
-        let zeros = |channels| Tensor::zeros([batch, channels, height, width], &kept.device());
-        let parts = [
-            zeros(before),
-            kept.clone(),
-            zeros(self.new_channels - before),
-        ];
-        Tensor::cat(parts.into(), 1)
+        let options = (&kept.device(), kept.dtype());
+        let zeros = |channels| Tensor::zeros([batch, channels, height, width], options);
+        let after = zeros(self.new_channels - before);
+        Tensor::cat(vec![zeros(before), kept, after], 1)
     }
 }
 

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use cobasis_train::DeviceName;
 use cobasis_train::parity::{Check, Report, check};
+use indicatif::ProgressBar;
 
 use super::Outcome;
 use super::output::{print, print_json, table};
@@ -13,16 +14,22 @@ use super::output::{print, print_json, table};
 ///
 /// Each error stands beside its bound: ten times the error of the authors' own code in 32-bit
 /// arithmetic, for logits and loss never more than 1e-4. Exits with 1 if an error is beyond it.
+///
+/// A file of training curves is followed step by step, which takes minutes and needs --data.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:
-  cargo xtask parity ../shared/parity/cifar10-*.json")]
+#[command(after_help = "Examples:
+  cargo xtask parity ../shared/parity/cifar10-*.json
+  cargo xtask parity ../shared/parity/curves.json --data DIR")]
 pub(crate) struct Args {
-    /// Fixtures.
+    /// Fixtures or training curves.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Device: flex (processor), ndarray (processor, slow reference), wgpu (GPU).
     #[arg(long, default_value_t = DeviceName::Flex)]
     device: DeviceName,
+    /// Directory of CIFAR-10's files, for training curves.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -32,11 +39,16 @@ pub(crate) fn run(args: Args) -> Outcome {
     let device = args.device.open()?;
     let mut reports = Vec::new();
     for file in &args.files {
-        let report = check(file, &device)?;
+        let progress = ProgressBar::new_spinner();
+        let of_file = check(file, &device, args.data.as_deref(), |model, step| {
+            progress.set_message(format!("{model}: step {step}"));
+            progress.tick();
+        })?;
+        progress.finish_and_clear();
         if !args.json {
-            print(&describe(&report));
+            of_file.iter().for_each(|report| print(&describe(report)));
         }
-        reports.push(report);
+        reports.extend(of_file);
     }
     let failed = reports.iter().filter(|report| !report.passed()).count();
     if args.json {

@@ -1,12 +1,9 @@
 //! A parity fixture: what the authors' code computed for one model.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use cobasis_zoo::ModelName;
 use serde::Deserialize;
-
-use crate::error::Error;
 
 /// The part of a fixture file that is compared.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,8 +24,8 @@ pub struct Fixture {
     pub eval_logits: Vec<Vec<f64>>,
     /// Logits with batch statistics, `[batch][class]`.
     pub train_logits: Vec<Vec<f64>>,
-    /// The penalty of each family, shared filters only.
-    pub regularizer_families: Option<Vec<f64>>,
+    /// The penalty of each family, shared filters only; none where nothing is shared.
+    pub regularizer_families: Vec<f64>,
     /// The penalty that counts the unique filters too, where the authors' objective does.
     pub regularizer_with_unique: Option<f64>,
     /// The weight of the penalty.
@@ -66,19 +63,13 @@ pub struct Float32Error {
 }
 
 impl Fixture {
-    /// Reads a fixture.
+    /// Reads the text of a fixture.
     ///
     /// # Errors
     ///
-    /// If the file can't be read or is not a fixture.
-    pub fn load(path: &Path) -> Result<Self, Error> {
-        let fail = |problem: String| Error::Fixture {
-            path: path.to_path_buf(),
-            problem,
-        };
-        let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
-        let fixture: Self = serde_json::from_str(&text)
-            .map_err(|error| fail(format!("not a parity fixture: {error}")))?;
+    /// Why the text is no fixture.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let fixture: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let rows = fixture.eval_logits.iter().chain(&fixture.train_logits);
         let complete = fixture.eval_logits.len() == fixture.input[0]
             && fixture.train_logits.len() == fixture.input[0]
@@ -86,12 +77,9 @@ impl Fixture {
             && !fixture.trajectory.is_empty()
             && !fixture.float32_error.loss_rel.is_empty()
             && fixture.input.iter().product::<usize>() > 0;
-        if complete {
-            Ok(fixture)
-        } else {
-            Err(fail(
-                "not a parity fixture: its sizes contradict one another".to_string(),
-            ))
+        match complete {
+            true => Ok(fixture),
+            false => Err("its sizes contradict one another".to_string()),
         }
     }
 
@@ -196,7 +184,7 @@ mod tests {
             num_params: 0,
             eval_logits: vec![vec![0.0]],
             train_logits: vec![vec![0.0]],
-            regularizer_families: None,
+            regularizer_families: Vec::new(),
             regularizer_with_unique: None,
             lambda_: 0.0,
             trajectory: vec![Step { loss: 0.0 }],
@@ -213,17 +201,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_fixture_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("fixture.json");
+    fn what_is_no_fixture_is_refused() {
         for text in ["", "{}", "[1, 2]", "{\"model\": 3}", "\u{0}"] {
-            std::fs::write(&path, text).unwrap();
-            let line = Fixture::load(&path).unwrap_err().line();
-            assert!(
-                line.contains("fixture.json: not a parity fixture: "),
-                "{line}"
-            );
+            assert!(Fixture::parse(text).is_err(), "{text}");
         }
-        assert!(Fixture::load(&folder.path().join("none.json")).is_err());
     }
 }

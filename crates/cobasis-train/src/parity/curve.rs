@@ -1,0 +1,144 @@
+//! Training curves: the first 200 steps of a network, as the authors' code takes them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::tensor::Device;
+use cobasis_zoo::{AuthorsTensor, ModelConfig, ModelName, authors_tensors};
+use serde::Deserialize;
+
+use crate::config::{Config, PenaltyScope};
+use crate::data::{Augment, AugmentKey, Batch, DatasetName, ImageSet, Split, load};
+use crate::error::Error;
+use crate::parity::check::{Check, Report};
+use crate::parity::fill::fill;
+use crate::train::Trainer;
+
+/// Relative difference allowed in the first 3 steps, in the first 10, and of the mean over steps
+/// 101 to 200. The authors' code drifts from itself, in another memory layout, by up to 1e-4, 2e-3
+/// and 4e-3.
+const BOUNDS: [(&str, std::ops::Range<usize>, f64); 3] = [
+    ("steps 1-3", 0..3, 1e-4),
+    ("steps 1-10", 0..10, 2e-2),
+    ("mean of 101-200", 100..200, 2e-2),
+];
+
+/// A file of training curves on CIFAR-10.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Curves {
+    batch: usize,
+    learning_rate: f64,
+    momentum: f64,
+    weight_decay: f64,
+    lambda: f64,
+    models: BTreeMap<String, Curve>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Curve {
+    /// The mean cross entropy of each step's batch, before the step.
+    cross_entropy: Vec<f64>,
+}
+
+impl Curves {
+    /// Reads a file of curves.
+    ///
+    /// # Errors
+    ///
+    /// If the text holds none.
+    pub(crate) fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
+    /// Trains each network as its curve was made and compares the cross entropies. `after_step` is
+    /// told of every step.
+    ///
+    /// # Errors
+    ///
+    /// If a network is not in the zoo, or CIFAR-10 is not in `data`.
+    pub(crate) fn follow(
+        &self,
+        path: &Path,
+        data: Option<&Path>,
+        device: &Device,
+        mut after_step: impl FnMut(&str, usize),
+    ) -> Result<Vec<Report>, Error> {
+        let set = load(DatasetName::Cifar10, data, Split::Train)?;
+        let file = path
+            .file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into());
+        let reports = self.models.iter().map(|(name, curve)| {
+            let model: ModelName = name.parse()?;
+            let steps = curve.cross_entropy.len();
+            let ours = self.train(model, &set, steps, device, |step| after_step(name, step));
+            let checks = BOUNDS.iter().filter(|(_, range, _)| range.end <= steps);
+            let checks = checks.map(|(what, range, bound)| {
+                let (ours, theirs) = (&ours[range.clone()], &curve.cross_entropy[range.clone()]);
+                let error = if what.starts_with("mean") {
+                    relative(ours.iter().sum(), theirs.iter().sum())
+                } else {
+                    let errors = ours.iter().zip(theirs).map(|(&a, &b)| relative(a, b));
+                    errors.fold(0.0, |worst, error| {
+                        if error > worst || error.is_nan() {
+                            error
+                        } else {
+                            worst
+                        }
+                    })
+                };
+                Check::new(what, error, *bound)
+            });
+            Ok(Report {
+                file: file.clone(),
+                model: name.clone(),
+                checks: checks.collect(),
+            })
+        });
+        reports.collect()
+    }
+
+    fn train(
+        &self,
+        name: ModelName,
+        set: &ImageSet,
+        steps: usize,
+        device: &Device,
+        mut after_step: impl FnMut(usize),
+    ) -> Vec<f64> {
+        let mut config = Config {
+            model: name.to_string(),
+            ..Config::default()
+        };
+        config.train.lambda = self.lambda;
+        config.train.penalty = PenaltyScope::SharedUnique;
+        config.optimizer.momentum = self.momentum;
+        config.optimizer.weight_decay = self.weight_decay;
+        let device = device.clone().autodiff();
+        let model = ModelConfig::new(name);
+        let tensors = authors_tensors(&model, &device).into_iter();
+        let fill = |AuthorsTensor { name, shape, .. }| {
+            let data = fill(&name, &shape);
+            (name, data)
+        };
+        let model = model.init_from_authors(tensors.map(fill).collect(), &device);
+        // The names and shapes are the model's own.
+        let Ok(model) = model else {
+            unreachable!("a model has its own tensors")
+        };
+        let mut trainer = Trainer::with_model(&config, model, device);
+        let steps = (0..steps).map(|step| {
+            let first = self.batch * step;
+            let indices: Vec<usize> = (first..first + self.batch).map(|i| i % set.len()).collect();
+            let key = AugmentKey { seed: 0, epoch: 0 };
+            let batch = Batch::new(set, &indices, Augment::NONE, key);
+            let report = trainer.step(&batch, step + 1, self.learning_rate);
+            after_step(step + 1);
+            report.score.mean_cross_entropy()
+        });
+        steps.collect()
+    }
+}
+
+fn relative(value: f64, reference: f64) -> f64 {
+    (value - reference).abs() / reference.abs()
+}

@@ -1,0 +1,240 @@
+//! The program as a user meets it: what it prints, and what it says about wrong input.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+fn cobasis(folder: &TempDir, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cobasis"));
+    command
+        .current_dir(folder.path())
+        .args(arguments)
+        .output()
+        .expect("the program runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+/// The one line that a wrong command gets, with exit code 2 and nothing written.
+fn refused(folder: &TempDir, arguments: &[&str]) -> String {
+    let before = entries(folder.path());
+    let output = cobasis(folder, arguments);
+    let line = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {line}");
+    assert_eq!(line.lines().count(), 1, "{arguments:?}: {line}");
+    assert!(line.starts_with("error: "), "{arguments:?}: {line}");
+    assert_eq!(
+        entries(folder.path()),
+        before,
+        "{arguments:?} wrote something"
+    );
+    line
+}
+
+fn entries(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| {
+        entry
+            .expect("an entry")
+            .file_name()
+            .to_string_lossy()
+            .into_owned()
+    });
+    let mut entries: Vec<String> = entries.collect();
+    entries.sort();
+    entries
+}
+
+#[test]
+fn wrong_input_gets_one_line_and_exit_code_2() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, bytes: &[u8]| {
+        fs::write(folder.path().join(name), bytes).expect("written");
+    };
+    file("noise.pth", &[0x80, 2, 0xff, 0xff, 0, 1]);
+    file("noise.safetensors", b"no model");
+    file("bad.toml", b"[optimizer]\nlrr = 0.1\n");
+    file("fixture.json", b"{}");
+    fs::create_dir(folder.path().join("cifar-10-batches-bin")).expect("a folder");
+    file("cifar-10-batches-bin/test_batch.bin", &[0; 1000]);
+    let cases: &[(&[&str], &str)] = &[
+        (&["--frobnicate"], "--frobnicate"),
+        (&["trian"], "train"),
+        (
+            &["train", "--config", "none.toml"],
+            "none.toml: no such configuration file",
+        ),
+        (
+            &["train", "--config", "bad.toml"],
+            "optimizer.lrr: unknown key; did you mean optimizer.lr",
+        ),
+        (
+            &["train", "--set", "train.epochs=many"],
+            "train.epochs: expected an integer",
+        ),
+        (
+            &["train", "--set", "model=cifar10/resnet33"],
+            "did you mean \"cifar10/resnet32\"",
+        ),
+        (
+            &["train", "--device", "gpu"],
+            "expected flex | ndarray | wgpu",
+        ),
+        (&["train", "--seed", "-1"], "--seed"),
+        (
+            &["train", "--out", "cifar-10-batches-bin"],
+            "exists and is not empty",
+        ),
+        (
+            &["train", "--out", "bad.toml"],
+            "expected a new or empty directory, got a file",
+        ),
+        (
+            &[
+                "train",
+                "--set",
+                "model=cifar10/resnet20",
+                "--set",
+                "data.name=cifar10",
+            ],
+            "cifar10: no directory given",
+        ),
+        (&["eval"], "--checkpoint"),
+        (
+            &["eval", "--checkpoint", "none.safetensors"],
+            "none.safetensors: No such file",
+        ),
+        (
+            &["eval", "--checkpoint", "noise.safetensors"],
+            "noise.safetensors: not a valid",
+        ),
+        (&["eval", "--checkpoint", "noise.pth"], "give --model NAME"),
+        (
+            &[
+                "eval",
+                "--checkpoint",
+                "noise.pth",
+                "--model",
+                "cifar10/resnet20",
+            ],
+            "noise.pth: not a valid PyTorch checkpoint",
+        ),
+        (&["eval", "--checkpoint", "."], ": "),
+        (&["parity", "none.json"], "none.json: "),
+        (
+            &["parity", "fixture.json"],
+            "fixture.json: not a parity fixture",
+        ),
+        (&["models", "list", "vgg*"], "no model matches \"vgg*\""),
+        (
+            &["models", "info", "cifar10/resnet32-s16"],
+            "expected -s<SHARED>u<UNIQUE>",
+        ),
+        (
+            &["models", "info", "cifar10/resnet20", "--input", "32"],
+            "expected HxW",
+        ),
+    ];
+    for (arguments, said) in cases {
+        let line = refused(&folder, arguments);
+        assert!(line.contains(said), "{arguments:?}: {line}");
+    }
+}
+
+#[test]
+fn damaged_data_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = folder.path().join("model.safetensors");
+    let config = cobasis_zoo::ModelConfig::new("cifar10/resnet20".parse().expect("a name"));
+    let device = cobasis_train::DeviceName::Flex
+        .open()
+        .expect("the processor");
+    cobasis_zoo::save(&config.init(&device), &model).expect("saved");
+    let eval = ["eval", "--checkpoint", "model.safetensors", "--data", "."];
+    assert!(refused(&folder, &eval).contains("cifar10: missing test_batch.bin"));
+    fs::write(folder.path().join("test_batch.bin"), [0; 3073]).expect("written");
+    let line = refused(&folder, &eval);
+    assert!(
+        line.contains("test_batch.bin: expected 30730000 bytes"),
+        "{line}"
+    );
+    fs::write(folder.path().join("test_batch.bin"), vec![77; 30_730_000]).expect("written");
+    let line = refused(&folder, &eval);
+    assert!(
+        line.contains("expected a class label below 10, got 77"),
+        "{line}"
+    );
+    let digits = [&eval[..], &["--dataset", "digits"]].concat();
+    assert!(refused(&folder, &digits).contains("do not fit cifar10/resnet20"));
+}
+
+#[test]
+fn help_is_for_every_command_and_shows_an_example() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for command in [
+        &["train"][..],
+        &["eval"],
+        &["parity"],
+        &["models", "list"],
+        &["models", "info"],
+    ] {
+        let output = cobasis(&folder, &[command, &["--help"]].concat());
+        assert!(output.status.success());
+        assert!(text(&output.stdout).contains("cargo xtask "), "{command:?}");
+    }
+}
+
+#[test]
+fn a_model_is_described_as_text_and_as_json() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plain = text(&cobasis(&folder, &["models", "info", "cifar10/resnet32-s16u1"]).stdout);
+    for part in [
+        "197,258",
+        "79,086,208",
+        "7.43 %",
+        "stages.0.bases.0",
+        "and 4 more",
+    ] {
+        assert!(plain.contains(part), "{part} in {plain}");
+    }
+    let json = cobasis(
+        &folder,
+        &["models", "info", "cifar10/resnet32-s16u1", "--json"],
+    )
+    .stdout;
+    let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+    assert_eq!(json["params"]["total"], 197_258);
+    assert_eq!(
+        json["layers"][2]["used_by"].as_array().map(Vec::len),
+        Some(8)
+    );
+    let list = cobasis(&folder, &["models", "list", "cifar10/*", "--json"]).stdout;
+    let list: serde_json::Value = serde_json::from_slice(&list).expect("JSON");
+    assert!(list.as_array().is_some_and(|list| list.len() >= 13));
+}
+
+#[test]
+fn training_dry_writes_nothing_and_training_writes_a_run_that_evaluates() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dry = cobasis(&folder, &["train", "--dry-run"]);
+    assert!(dry.status.success() && text(&dry.stdout).ends_with("nothing was written\n"));
+    assert!(entries(folder.path()).is_empty());
+
+    let short = ["--set", "train.epochs=1", "--set", "train.max_steps=2"];
+    for number in ["001", "002"] {
+        let run = cobasis(&folder, &[&["train"][..], &short].concat());
+        assert!(run.status.success(), "{}", text(&run.stderr));
+        let model = format!("runs/digits-resnet14-s8u1-{number}/last.safetensors");
+        let eval = cobasis(&folder, &["eval", "--checkpoint", &model, "--json"]);
+        let eval: serde_json::Value = serde_json::from_slice(&eval.stdout).expect("JSON");
+        assert_eq!(eval["images"], 360);
+        let summary = model.replace("last.safetensors", "summary.json");
+        let summary = fs::read(folder.path().join(summary)).expect("a summary");
+        let summary: serde_json::Value = serde_json::from_slice(&summary).expect("JSON");
+        assert_eq!(eval["top1"], summary["last"]["test_top1"]);
+        assert_eq!(eval["loss"], summary["last"]["test_cross_entropy"]);
+    }
+}

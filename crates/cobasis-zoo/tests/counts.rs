@@ -1,0 +1,126 @@
+//! Parameters and multiply-accumulates of every CIFAR ResNet that the authors' code was measured
+//! on, and closed forms for those it was not.
+
+use burn::tensor::Device;
+use cobasis_zoo::cobasis::ParameterCount;
+use cobasis_zoo::{ModelConfig, ModelName, Sharing};
+
+/// Name, trainable parameters, multiply-accumulates: measured with the authors' code.
+const MEASURED: &[(&str, u64, u64)] = &[
+    ("cifar10/resnet20", 269_722, 40_551_040),
+    ("cifar10/resnet32", 464_154, 68_862_592),
+    ("cifar10/resnet44", 658_586, 97_174_144),
+    ("cifar10/resnet56", 853_018, 125_485_696),
+    ("cifar10/resnet110", 1_727_962, 252_887_680),
+    ("cifar10/resnet32-s16u1", 197_258, 79_086_208),
+    ("cifar10/resnet32-s8u1-double", 174_858, 47_628_928),
+    ("cifar10/resnet32-s16u1-double", 245_642, 79_086_208),
+    ("cifar10/resnet32-s16u0-double", 218_650, 75_154_048),
+    ("cifar10/resnet32-s0u16", 508_954, 75_154_048),
+    ("cifar10/resnet56-s16u1", 270_842, 145_932_928),
+    ("cifar10/resnet56-s8u1-double", 226_042, 83_018_368),
+    ("cifar10/resnet56-s16u1-double", 319_226, 145_932_928),
+    ("cifar10/resnet56-s24u1-double", 412_410, 208_847_488),
+    ("cifar10/resnet56-s16u0-double", 265_242, 138_068_608),
+    ("cifar10/resnet56-s0u16", 942_618, 138_068_608),
+    ("cifar100/resnet18", 11_220_132, 555_468_800),
+    ("cifar100/resnet34", 21_328_292, 1_159_448_576),
+    ("cifar100/resnet34-s8u1", 5_865_428, 395_036_672),
+    ("cifar100/resnet34-s16u1", 6_485_844, 520_865_792),
+    ("cifar100/resnet34-s32u1", 7_726_676, 772_524_032),
+    ("cifar100/resnet34-s16u0", 6_201_508, 505_137_152),
+    ("cifar100/resnet34-s32u0", 7_442_340, 756_795_392),
+    ("cifar100/resnet34-s0u16", 9_510_052, 505_137_152),
+    ("cifar100/resnet34-s0u32", 14_059_428, 756_795_392),
+];
+
+fn config(name: &str) -> ModelConfig {
+    ModelConfig::new(name.parse().expect("a name"))
+}
+
+#[test]
+fn counts_are_those_of_the_authors_code() {
+    let device = Device::flex();
+    for &(name, params, macs) in MEASURED {
+        let total = config(name).cost([32, 32], &device).total();
+        assert_eq!((total.params, total.macs), (params, macs), "{name}");
+    }
+}
+
+#[test]
+fn modules_hold_what_the_table_says() {
+    let device = Device::flex();
+    for &(name, params, _) in MEASURED
+        .iter()
+        .filter(|(name, _, _)| name.starts_with("cifar10/"))
+    {
+        let model = config(name).init(&device);
+        assert_eq!(
+            ParameterCount::of(&model.network).trainable,
+            params,
+            "{name}"
+        );
+    }
+}
+
+/// Parameters of a CIFAR-10 network by hand: paper.md's closed form.
+fn closed_form(blocks: u64, sharing: Option<Sharing>) -> u64 {
+    let stem_and_head = 432 + 32 + 650;
+    let stages = (0..3).map(|stage| {
+        let scale = 1u64 << stage;
+        let p = 16 * scale;
+        let p_in = if stage == 0 { p } else { p / 2 };
+        let first = 9 * p_in * p + 9 * p * p + 4 * p;
+        let rest = match sharing {
+            None => 18 * p * p + 4 * p,
+            Some(Sharing { shared, unique, .. }) => {
+                let (s, u) = (scale * shared as u64, scale * unique as u64);
+                18 * p * u + 4 * (s + u) + 2 * p * (s + u) + 4 * p
+            }
+        };
+        let bases = sharing.map_or(0, |sharing| {
+            (1 + u64::from(sharing.double)) * 9 * p * scale * sharing.shared as u64
+        });
+        first + (blocks - 1) * rest + bases
+    });
+    stem_and_head + stages.sum::<u64>()
+}
+
+#[test]
+fn other_ranks_follow_the_closed_form() {
+    let device = Device::flex();
+    for (network, blocks) in [("resnet20", 3), ("resnet44", 7), ("resnet110", 18)] {
+        let suffixes = [
+            "",
+            "-s5u3",
+            "-s12u0",
+            "-s0u7",
+            "-s3u2-double",
+            "-s24u1-double",
+        ];
+        for suffix in suffixes {
+            let name: ModelName = format!("cifar10/{network}{suffix}")
+                .parse()
+                .expect("a name");
+            let params = ModelConfig::new(name)
+                .cost([32, 32], &device)
+                .total()
+                .params;
+            assert_eq!(params, closed_form(blocks, name.sharing()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn classes_and_channels_can_be_changed() {
+    let device = Device::flex();
+    let base = config("cifar10/resnet20")
+        .cost([32, 32], &device)
+        .total()
+        .params;
+    let changed = config("cifar10/resnet20")
+        .with_num_classes(7)
+        .with_in_channels(1);
+    let params = changed.cost([32, 32], &device).total().params;
+    assert_eq!(params, base - 3 * 65 - 2 * 144);
+}
