@@ -24,23 +24,9 @@ type Step = (&'static str, &'static [&'static str]);
 
 const FORMATTING: Step = ("formatting", &["fmt", "--all", "--check"]);
 const TEST: &[Step] = &[
-    (
-        "lints",
-        &[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--locked",
-            "--",
-            "-D",
-            "warnings",
-        ],
-    ),
+    ("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
     ("tests", &["test", "--workspace", "--locked"]),
-    (
-        "documentation",
-        &["doc", "--workspace", "--no-deps", "--locked"],
-    ),
+    ("documentation", &["doc", "--workspace", "--no-deps", "--locked"]),
 ];
 
 fn main() -> ExitCode {
@@ -91,9 +77,7 @@ fn cobasis(arguments: &[String]) -> ExitCode {
 
 /// Whether the arguments name the device that the default build leaves out.
 fn wants_gpu(arguments: &[String]) -> bool {
-    let pairs = arguments
-        .windows(2)
-        .any(|pair| pair[0] == "--device" && pair[1] == "wgpu");
+    let pairs = arguments.windows(2).any(|pair| pair[0] == "--device" && pair[1] == "wgpu");
     pairs || arguments.iter().any(|argument| argument == "--device=wgpu")
 }
 
@@ -102,32 +86,21 @@ fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(cargo);
     // The subcommand comes first, and the workspace is this one wherever the user stands.
     command.arg(arguments[0]);
-    command
-        .arg("--manifest-path")
-        .arg(root().join("Cargo.toml"))
-        .args(&arguments[1..]);
+    command.arg("--manifest-path").arg(root().join("Cargo.toml")).args(&arguments[1..]);
     command
 }
 
 /// The workspace that this program was built in.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .map_or_else(PathBuf::new, Path::to_path_buf)
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
 }
 
 /// Runs a command and returns its exit code; 1 if it has none or can't be started.
 fn run(command: &mut Command) -> u8 {
     match command.status() {
-        Ok(status) => status
-            .code()
-            .and_then(|code| u8::try_from(code).ok())
-            .unwrap_or(1),
+        Ok(status) => status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1),
         Err(error) => {
-            eprintln!(
-                "error: {}: {error}",
-                command.get_program().to_string_lossy()
-            );
+            eprintln!("error: {}: {error}", command.get_program().to_string_lossy());
             1
         }
     }

@@ -37,10 +37,7 @@ impl Orthonormality {
     pub fn of(filters: Tensor<4>) -> Self {
         let rows = rows(filters.detach());
         let [count, length] = rows.dims();
-        assert!(
-            count > 0 && length > 0,
-            "no filters to measure: shape [{count}, {length}]"
-        );
+        assert!(count > 0 && length > 0, "no filters to measure: shape [{count}, {length}]");
         let values = rows.into_data().iter::<f64>().collect::<Vec<_>>();
         Self::of_rows(&values, count, length)
     }
@@ -77,9 +74,7 @@ impl Orthonormality {
 }
 
 fn min_max(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), v| {
-        (min.min(v), max.max(v))
-    })
+    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), v| (min.min(v), max.max(v)))
 }
 
 /// The inner products of all pairs of rows, `[count, count]` row-major.
@@ -135,14 +130,10 @@ fn tridiagonalise(matrix: &mut [f64], size: usize) -> (Vec<f64>, Vec<f64>) {
         let scale = 2.0 / dot(&reflector, &reflector);
         // A ← H A H with H = I − scale·v vᵀ, as the rank-two update A − v wᵀ − w vᵀ.
         let trailing = |row: usize| row * size + below..(row + 1) * size;
-        let mut update: Vec<f64> = (below..size)
-            .map(|row| scale * dot(&matrix[trailing(row)], &reflector))
-            .collect();
+        let mut update: Vec<f64> =
+            (below..size).map(|row| scale * dot(&matrix[trailing(row)], &reflector)).collect();
         let correction = scale / 2.0 * dot(&update, &reflector);
-        update
-            .iter_mut()
-            .zip(&reflector)
-            .for_each(|(u, v)| *u -= correction * v);
+        update.iter_mut().zip(&reflector).for_each(|(u, v)| *u -= correction * v);
         for row in below..size {
             let (v, w) = (reflector[row - below], update[row - below]);
             let entries = matrix[trailing(row)].iter_mut();
@@ -155,10 +146,7 @@ fn tridiagonalise(matrix: &mut [f64], size: usize) -> (Vec<f64>, Vec<f64>) {
     if size >= 2 {
         off_diagonal[size - 2] = matrix[(size - 1) * size + size - 2];
     }
-    (
-        (0..size).map(|i| matrix[i * size + i]).collect(),
-        off_diagonal,
-    )
+    ((0..size).map(|i| matrix[i * size + i]).collect(), off_diagonal)
 }
 
 /// One implicitly shifted QL sweep over the unreduced block `start..=end`.
@@ -247,10 +235,7 @@ mod tests {
     fn an_orthonormal_basis_has_unit_norms_and_singular_values() {
         let values = orthonormal(24, 100, &mut source(1));
         let report = Orthonormality::of_rows(&values, 24, 100);
-        assert!(
-            report.frobenius < 1e-12 && report.max_off_diagonal < 1e-13,
-            "{report:?}"
-        );
+        assert!(report.frobenius < 1e-12 && report.max_off_diagonal < 1e-13, "{report:?}");
         for one in [
             report.min_row_norm,
             report.max_row_norm,
@@ -269,10 +254,7 @@ mod tests {
         assert_eq!((report.min_row_norm, report.max_row_norm), (1.0, 5.0));
         assert_eq!(report.max_off_diagonal, 4.0);
         // B Bᵀ has the eigenvalues of Bᵀ B = [[10, 12], [12, 17]]: 1 and 26.
-        assert!(
-            (report.min_singular_value - 1.0).abs() < 1e-12,
-            "{report:?}"
-        );
+        assert!((report.min_singular_value - 1.0).abs() < 1e-12, "{report:?}");
         assert!((report.max_singular_value - 26.0_f64.sqrt()).abs() < 1e-12);
     }
 

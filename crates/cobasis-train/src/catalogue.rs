@@ -117,10 +117,8 @@ impl ModelCard {
                 params_ratio: total.params as f64 / dense.params as f64,
                 macs_ratio: total.macs as f64 / dense.macs as f64,
             },
-            published: published(name).map(|row| Published {
-                top1_error: row.error,
-                source: row.source,
-            }),
+            published: published(name)
+                .map(|row| Published { top1_error: row.error, source: row.source }),
             layers: layers(&table),
         }
     }
@@ -163,24 +161,10 @@ mod tests {
     fn parts_make_up_the_whole() {
         for name in registry::names() {
             let card = ModelCard::new(name, None);
-            let Params {
-                total,
-                shared,
-                unique,
-                coefficients,
-                rest,
-            } = card.params;
+            let Params { total, shared, unique, coefficients, rest } = card.params;
             assert_eq!(total, shared + unique + coefficients + rest, "{name}");
-            assert_eq!(
-                shared > 0,
-                name.sharing().is_some_and(|s| s.shared > 0),
-                "{name}"
-            );
-            assert_eq!(
-                card.dense.params_ratio == 1.0,
-                name.sharing().is_none(),
-                "{name}"
-            );
+            assert_eq!(shared > 0, name.sharing().is_some_and(|s| s.shared > 0), "{name}");
+            assert_eq!(card.dense.params_ratio == 1.0, name.sharing().is_none(), "{name}");
         }
     }
 
@@ -191,10 +175,7 @@ mod tests {
             let card = ModelCard::new(name, None);
             let model = ModelConfig::new(name).init(&device);
             let counted = ParameterCount::of(&model.network);
-            assert_eq!(
-                (card.params.total, card.buffers),
-                (counted.trainable, counted.buffers)
-            );
+            assert_eq!((card.params.total, card.buffers), (counted.trainable, counted.buffers));
         }
     }
 
@@ -211,14 +192,7 @@ mod tests {
     #[test]
     fn twice_the_side_costs_four_times_the_work() {
         let name = "cifar10/resnet20".parse().expect("a name");
-        let (small, large) = (
-            ModelCard::new(name, None),
-            ModelCard::new(name, Some([64, 64])),
-        );
-        assert_eq!(
-            large.macs - 640,
-            4 * (small.macs - 640),
-            "the classifier's 640 stay"
-        );
+        let (small, large) = (ModelCard::new(name, None), ModelCard::new(name, Some([64, 64])));
+        assert_eq!(large.macs - 640, 4 * (small.macs - 640), "the classifier's 640 stay");
     }
 }

@@ -59,20 +59,12 @@ fn refuse(error: &clap::Error) -> ExitCode {
     if asked.contains(&error.kind()) || error.kind() == missing {
         // Nothing is left to do when even help can't be printed.
         let _ = error.print();
-        return if error.kind() == missing {
-            ExitCode::from(2)
-        } else {
-            ExitCode::SUCCESS
-        };
+        return if error.kind() == missing { ExitCode::from(2) } else { ExitCode::SUCCESS };
     }
     let text = error.to_string();
-    let told = text
-        .lines()
-        .map(str::trim)
-        .take_while(|line| !line.starts_with("Usage:"));
-    let told: Vec<&str> = told
-        .filter(|line| !line.is_empty() && !line.starts_with("For more information"))
-        .collect();
+    let told = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let told: Vec<&str> =
+        told.filter(|line| !line.is_empty() && !line.starts_with("For more information")).collect();
     eprintln!("{}", told.join(" "));
     ExitCode::from(2)
 }
@@ -94,11 +86,7 @@ mod tests {
                 command.get_subcommands().for_each(check);
             } else if command.get_name() != "help" {
                 let help = command.clone().render_long_help().to_string();
-                assert!(
-                    help.contains("cargo xtask "),
-                    "{}: {help}",
-                    command.get_name()
-                );
+                assert!(help.contains("cargo xtask "), "{}: {help}", command.get_name());
             }
         }
         check(&Cli::command());

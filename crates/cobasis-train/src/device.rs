@@ -39,10 +39,7 @@ fn wgpu() -> Result<Device, Error> {
     if Device::enumerate(DeviceType::Wgpu).into_vec().is_empty() {
         let problem = "no graphics device found; without a GPU, Mesa's software device will do \
                        (Debian: mesa-vulkan-drivers)";
-        return Err(Error::Device {
-            device: DeviceName::Wgpu.as_str(),
-            problem,
-        });
+        return Err(Error::Device { device: DeviceName::Wgpu.as_str(), problem });
     }
     Ok(Device::wgpu(DeviceKind::DefaultDevice))
 }
@@ -51,8 +48,5 @@ fn wgpu() -> Result<Device, Error> {
 fn wgpu() -> Result<Device, Error> {
     let problem = "this program was built without it; `cargo xtask … --device wgpu` builds with \
                    it, as does `cargo build --features wgpu`";
-    Err(Error::Device {
-        device: DeviceName::Wgpu.as_str(),
-        problem,
-    })
+    Err(Error::Device { device: DeviceName::Wgpu.as_str(), problem })
 }

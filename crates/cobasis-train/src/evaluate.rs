@@ -60,10 +60,7 @@ impl Score {
             self.top1 += usize::from(ahead < 1);
             self.top5 += usize::from(ahead < 5);
             let max = f64::from(row.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-            let sum: f64 = row
-                .iter()
-                .map(|&logit| (f64::from(logit) - max).exp())
-                .sum();
+            let sum: f64 = row.iter().map(|&logit| (f64::from(logit) - max).exp()).sum();
             self.cross_entropy += sum.ln() + (max - f64::from(own));
         }
     }

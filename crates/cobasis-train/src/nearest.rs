@@ -4,12 +4,8 @@ use strsim::damerau_levenshtein;
 
 /// The choice most like `wrong`, if any is like it at all; the first of equals.
 pub(crate) fn nearest<'a>(wrong: &str, choices: &[&'a str]) -> Option<&'a str> {
-    let scored = choices
-        .iter()
-        .filter_map(|choice| Some((distance(wrong, choice)?, *choice)));
-    scored
-        .min_by_key(|(score, _)| *score)
-        .map(|(_, choice)| choice)
+    let scored = choices.iter().filter_map(|choice| Some((distance(wrong, choice)?, *choice)));
+    scored.min_by_key(|(score, _)| *score).map(|(_, choice)| choice)
 }
 
 /// The key most like the unknown one, in its own section or another: people forget the section
@@ -20,9 +16,7 @@ pub(crate) fn nearest_key<'a>(wrong: &str, keys: &'a [String]) -> Option<&'a str
         let (section, name) = split(key);
         Some((distance(wrong_name, name)?, section != wrong_section, key))
     });
-    scored
-        .min_by_key(|(score, elsewhere, _)| (*score, *elsewhere))
-        .map(|(_, _, key)| key.as_str())
+    scored.min_by_key(|(score, elsewhere, _)| (*score, *elsewhere)).map(|(_, _, key)| key.as_str())
 }
 
 fn split(key: &str) -> (&str, &str) {
@@ -39,14 +33,9 @@ fn distance(wrong: &str, right: &str) -> Option<usize> {
     // Other tools' names: learning_rate for lr, wd for weight_decay.
     let abbreviated = initials(&wrong_words) == right || initials(&right_words) == wrong;
     // And batch_size for batch, num_workers for workers.
-    let contains = wrong_words
-        .windows(right_words.len())
-        .any(|words| words == right_words);
+    let contains = wrong_words.windows(right_words.len()).any(|words| words == right_words);
     let extra_words = contains.then(|| wrong_words.len() - right_words.len());
-    [slips, abbreviated.then_some(1), extra_words]
-        .into_iter()
-        .flatten()
-        .min()
+    [slips, abbreviated.then_some(1), extra_words].into_iter().flatten().min()
 }
 
 /// Spelling differences that are never what was meant.
@@ -59,10 +48,7 @@ fn words(name: &str) -> Vec<&str> {
 }
 
 fn initials(words: &[&str]) -> String {
-    words
-        .iter()
-        .filter_map(|word| word.chars().next())
-        .collect()
+    words.iter().filter_map(|word| word.chars().next()).collect()
 }
 
 #[cfg(test)]
@@ -71,17 +57,9 @@ mod tests {
 
     #[test]
     fn slips_sections_and_other_tools_names() {
-        let keys = [
-            "optimizer.lr",
-            "optimizer.weight_decay",
-            "train.batch",
-            "train.eval_batch",
-        ];
-        let keys: Vec<String> = keys
-            .iter()
-            .chain(&["train.epochs", "data.workers"])
-            .map(|k| k.to_string())
-            .collect();
+        let keys = ["optimizer.lr", "optimizer.weight_decay", "train.batch", "train.eval_batch"];
+        let keys: Vec<String> =
+            keys.iter().chain(&["train.epochs", "data.workers"]).map(|k| k.to_string()).collect();
         for (wrong, right) in [
             ("optimizer.lrr", Some("optimizer.lr")),
             ("lr", Some("optimizer.lr")),
@@ -108,10 +86,7 @@ mod tests {
 
     #[test]
     fn words() {
-        assert_eq!(
-            nearest("cifar_10", &["digits", "cifar10", "cifar100"]),
-            Some("cifar10")
-        );
+        assert_eq!(nearest("cifar_10", &["digits", "cifar10", "cifar100"]), Some("cifar10"));
         assert_eq!(nearest("imagenet", &["digits", "cifar10"]), None);
     }
 }

@@ -30,10 +30,7 @@ pub fn check(
     data: Option<&Path>,
     after_step: impl FnMut(&str, usize),
 ) -> Result<Vec<Report>, Error> {
-    let fail = |problem: String| Error::Fixture {
-        path: path.to_path_buf(),
-        problem,
-    };
+    let fail = |problem: String| Error::Fixture { path: path.to_path_buf(), problem };
     let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
     if let Ok(curves) = Curves::parse(&text) {
         return curves.follow(path, data, device, after_step);

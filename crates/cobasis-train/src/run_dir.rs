@@ -51,11 +51,7 @@ impl RunDirError {
     }
 
     fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            path: path.to_owned(),
-            action,
-            source,
-        }
+        move |source| Self::Io { path: path.to_owned(), action, source }
     }
 }
 
@@ -141,10 +137,7 @@ fn create_parents(path: &Path) -> Result<(), RunDirError> {
 /// The model's name as a file name: no separators, nothing a shell would mind.
 fn file_name(model: &str) -> String {
     let keep = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    model
-        .chars()
-        .map(|c| if keep(c) { c } else { '-' })
-        .collect()
+    model.chars().map(|c| if keep(c) { c } else { '-' }).collect()
 }
 
 /// The highest number in use, 0 for none. Gaps stay gaps, so that numbers follow time.
@@ -169,12 +162,7 @@ mod tests {
     fn numbered(parent: &Path) -> String {
         let run = RunDir::create_numbered(parent, MODEL).unwrap();
         assert!(run.path().is_dir());
-        run.path()
-            .strip_prefix(parent)
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .to_owned()
+        run.path().strip_prefix(parent).unwrap().to_str().unwrap().to_owned()
     }
 
     #[test]
@@ -195,13 +183,8 @@ mod tests {
     fn runs_started_at_once_get_their_own() {
         let dir = tempfile::tempdir().unwrap();
         let mut names: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..8)
-                .map(|_| scope.spawn(|| numbered(dir.path())))
-                .collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap())
-                .collect()
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| numbered(dir.path()))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         names.sort();
         names.dedup();
@@ -222,17 +205,11 @@ mod tests {
             let err = RunDir::create(Some(out), MODEL).unwrap_err();
             assert!(err.is_user_error());
             assert!(err.to_string().starts_with(out.to_str().unwrap()), "{err}");
-            assert!(
-                err.to_string().contains(said) && !err.to_string().contains('\n'),
-                "{err}"
-            );
+            assert!(err.to_string().contains(said) && !err.to_string().contains('\n'), "{err}");
         }
         assert_eq!(fs::read(&file).unwrap(), b"seed = 1\n");
         let err = RunDir::create(Some(&file.join("below")), MODEL).unwrap_err();
-        assert!(
-            !err.is_user_error() && err.to_string().contains("cannot create"),
-            "{err}"
-        );
+        assert!(!err.is_user_error() && err.to_string().contains("cannot create"), "{err}");
     }
 
     #[test]

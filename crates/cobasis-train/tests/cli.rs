@@ -8,11 +8,7 @@ use tempfile::TempDir;
 
 fn cobasis(folder: &TempDir, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cobasis"));
-    command
-        .current_dir(folder.path())
-        .args(arguments)
-        .output()
-        .expect("the program runs")
+    command.current_dir(folder.path()).args(arguments).output().expect("the program runs")
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -27,22 +23,14 @@ fn refused(folder: &TempDir, arguments: &[&str]) -> String {
     assert_eq!(output.status.code(), Some(2), "{arguments:?}: {line}");
     assert_eq!(line.lines().count(), 1, "{arguments:?}: {line}");
     assert!(line.starts_with("error: "), "{arguments:?}: {line}");
-    assert_eq!(
-        entries(folder.path()),
-        before,
-        "{arguments:?} wrote something"
-    );
+    assert_eq!(entries(folder.path()), before, "{arguments:?} wrote something");
     line
 }
 
 fn entries(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).expect("a folder").map(|entry| {
-        entry
-            .expect("an entry")
-            .file_name()
-            .to_string_lossy()
-            .into_owned()
-    });
+    let entries = fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
     let mut entries: Vec<String> = entries.collect();
     entries.sort();
     entries
@@ -63,80 +51,35 @@ fn wrong_input_gets_one_line_and_exit_code_2() {
     let cases: &[(&[&str], &str)] = &[
         (&["--frobnicate"], "--frobnicate"),
         (&["trian"], "train"),
-        (
-            &["train", "--config", "none.toml"],
-            "none.toml: no such configuration file",
-        ),
+        (&["train", "--config", "none.toml"], "none.toml: no such configuration file"),
         (
             &["train", "--config", "bad.toml"],
             "optimizer.lrr: unknown key; did you mean optimizer.lr",
         ),
-        (
-            &["train", "--set", "train.epochs=many"],
-            "train.epochs: expected an integer",
-        ),
-        (
-            &["train", "--set", "model=cifar10/resnet33"],
-            "did you mean \"cifar10/resnet32\"",
-        ),
-        (
-            &["train", "--device", "gpu"],
-            "expected flex | ndarray | wgpu",
-        ),
+        (&["train", "--set", "train.epochs=many"], "train.epochs: expected an integer"),
+        (&["train", "--set", "model=cifar10/resnet33"], "did you mean \"cifar10/resnet32\""),
+        (&["train", "--device", "gpu"], "expected flex | ndarray | wgpu"),
         (&["train", "--seed", "-1"], "--seed"),
+        (&["train", "--out", "cifar-10-batches-bin"], "exists and is not empty"),
+        (&["train", "--out", "bad.toml"], "expected a new or empty directory, got a file"),
         (
-            &["train", "--out", "cifar-10-batches-bin"],
-            "exists and is not empty",
-        ),
-        (
-            &["train", "--out", "bad.toml"],
-            "expected a new or empty directory, got a file",
-        ),
-        (
-            &[
-                "train",
-                "--set",
-                "model=cifar10/resnet20",
-                "--set",
-                "data.name=cifar10",
-            ],
+            &["train", "--set", "model=cifar10/resnet20", "--set", "data.name=cifar10"],
             "cifar10: no directory given",
         ),
         (&["eval"], "--checkpoint"),
-        (
-            &["eval", "--checkpoint", "none.safetensors"],
-            "none.safetensors: No such file",
-        ),
-        (
-            &["eval", "--checkpoint", "noise.safetensors"],
-            "noise.safetensors: not a valid",
-        ),
+        (&["eval", "--checkpoint", "none.safetensors"], "none.safetensors: No such file"),
+        (&["eval", "--checkpoint", "noise.safetensors"], "noise.safetensors: not a valid"),
         (&["eval", "--checkpoint", "noise.pth"], "give --model NAME"),
         (
-            &[
-                "eval",
-                "--checkpoint",
-                "noise.pth",
-                "--model",
-                "cifar10/resnet20",
-            ],
+            &["eval", "--checkpoint", "noise.pth", "--model", "cifar10/resnet20"],
             "noise.pth: not a valid PyTorch checkpoint",
         ),
         (&["eval", "--checkpoint", "."], ": "),
         (&["parity", "none.json"], "none.json: "),
-        (
-            &["parity", "fixture.json"],
-            "fixture.json: not a parity fixture",
-        ),
+        (&["parity", "fixture.json"], "fixture.json: not a parity fixture"),
         (&["models", "list", "vgg*"], "no model matches \"vgg*\""),
-        (
-            &["models", "info", "cifar10/resnet32-s16"],
-            "expected -s<SHARED>u<UNIQUE>",
-        ),
-        (
-            &["models", "info", "cifar10/resnet20", "--input", "32"],
-            "expected HxW",
-        ),
+        (&["models", "info", "cifar10/resnet32-s16"], "expected -s<SHARED>u<UNIQUE>"),
+        (&["models", "info", "cifar10/resnet20", "--input", "32"], "expected HxW"),
     ];
     for (arguments, said) in cases {
         let line = refused(&folder, arguments);
@@ -149,24 +92,16 @@ fn damaged_data_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let model = folder.path().join("model.safetensors");
     let config = cobasis_zoo::ModelConfig::new("cifar10/resnet20".parse().expect("a name"));
-    let device = cobasis_train::DeviceName::Flex
-        .open()
-        .expect("the processor");
+    let device = cobasis_train::DeviceName::Flex.open().expect("the processor");
     cobasis_zoo::save(&config.init(&device), &model).expect("saved");
     let eval = ["eval", "--checkpoint", "model.safetensors", "--data", "."];
     assert!(refused(&folder, &eval).contains("cifar10: missing test_batch.bin"));
     fs::write(folder.path().join("test_batch.bin"), [0; 3073]).expect("written");
     let line = refused(&folder, &eval);
-    assert!(
-        line.contains("test_batch.bin: expected 30730000 bytes"),
-        "{line}"
-    );
+    assert!(line.contains("test_batch.bin: expected 30730000 bytes"), "{line}");
     fs::write(folder.path().join("test_batch.bin"), vec![77; 30_730_000]).expect("written");
     let line = refused(&folder, &eval);
-    assert!(
-        line.contains("expected a class label below 10, got 77"),
-        "{line}"
-    );
+    assert!(line.contains("expected a class label below 10, got 77"), "{line}");
     let digits = [&eval[..], &["--dataset", "digits"]].concat();
     assert!(refused(&folder, &digits).contains("do not fit cifar10/resnet20"));
 }
@@ -174,13 +109,9 @@ fn damaged_data_is_named() {
 #[test]
 fn help_is_for_every_command_and_shows_an_example() {
     let folder = tempfile::tempdir().expect("a folder");
-    for command in [
-        &["train"][..],
-        &["eval"],
-        &["parity"],
-        &["models", "list"],
-        &["models", "info"],
-    ] {
+    for command in
+        [&["train"][..], &["eval"], &["parity"], &["models", "list"], &["models", "info"]]
+    {
         let output = cobasis(&folder, &[command, &["--help"]].concat());
         assert!(output.status.success());
         assert!(text(&output.stdout).contains("cargo xtask "), "{command:?}");
@@ -191,26 +122,13 @@ fn help_is_for_every_command_and_shows_an_example() {
 fn a_model_is_described_as_text_and_as_json() {
     let folder = tempfile::tempdir().expect("a folder");
     let plain = text(&cobasis(&folder, &["models", "info", "cifar10/resnet32-s16u1"]).stdout);
-    for part in [
-        "197,258",
-        "79,086,208",
-        "7.43 %",
-        "stages.0.bases.0",
-        "and 4 more",
-    ] {
+    for part in ["197,258", "79,086,208", "7.43 %", "stages.0.bases.0", "and 4 more"] {
         assert!(plain.contains(part), "{part} in {plain}");
     }
-    let json = cobasis(
-        &folder,
-        &["models", "info", "cifar10/resnet32-s16u1", "--json"],
-    )
-    .stdout;
+    let json = cobasis(&folder, &["models", "info", "cifar10/resnet32-s16u1", "--json"]).stdout;
     let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
     assert_eq!(json["params"]["total"], 197_258);
-    assert_eq!(
-        json["layers"][2]["used_by"].as_array().map(Vec::len),
-        Some(8)
-    );
+    assert_eq!(json["layers"][2]["used_by"].as_array().map(Vec::len), Some(8));
     let list = cobasis(&folder, &["models", "list", "cifar10/*", "--json"]).stdout;
     let list: serde_json::Value = serde_json::from_slice(&list).expect("JSON");
     assert!(list.as_array().is_some_and(|list| list.len() >= 13));

@@ -20,9 +20,7 @@ fn train(config: &Config, out: &Path) -> Summary {
 /// `metrics.csv` without its two columns of times.
 fn metrics(run: &Path) -> Vec<String> {
     let text = fs::read_to_string(run.join("metrics.csv")).expect("metrics");
-    text.lines()
-        .map(|line| line.split(',').take(10).collect::<Vec<_>>().join(","))
-        .collect()
+    text.lines().map(|line| line.split(',').take(10).collect::<Vec<_>>().join(",")).collect()
 }
 
 #[test]
@@ -31,20 +29,13 @@ fn the_default_training_reaches_97_percent() {
     let out = folder.path().join("run");
     let summary = train(&config(&[]), &out);
     assert!(summary.last.test_top1 >= 97.0, "{summary:?}");
-    for file in [
-        "config.toml",
-        "metrics.csv",
-        "summary.json",
-        "last.safetensors",
-        "best.safetensors",
-    ] {
+    for file in
+        ["config.toml", "metrics.csv", "summary.json", "last.safetensors", "best.safetensors"]
+    {
         assert!(out.join(file).is_file(), "{file}");
     }
     assert_eq!(metrics(&out).len(), 1 + config(&[]).train.epochs);
-    let resolved = Config::load(
-        &out.join("config.toml").display().to_string(),
-        Path::new("none"),
-    );
+    let resolved = Config::load(&out.join("config.toml").display().to_string(), Path::new("none"));
     assert_eq!(resolved.expect("it loads"), config(&[]));
 }
 
@@ -55,10 +46,7 @@ fn a_seed_repeats_a_run_whatever_the_number_of_workers() {
         let out = folder.path().join(name);
         let sets = ["train.epochs=2", "train.max_steps=6", seed, workers];
         train(&config(&sets), &out);
-        (
-            metrics(&out),
-            fs::read(out.join("last.safetensors")).expect("a model"),
-        )
+        (metrics(&out), fs::read(out.join("last.safetensors")).expect("a model"))
     };
     let first = run("a", "seed=1", "data.workers=0");
     assert_eq!(first, run("b", "seed=1", "data.workers=0"));

@@ -26,6 +26,13 @@ pub struct AuthorsTensor {
     transposed: bool,
 }
 
+impl AuthorsTensor {
+    /// Its name and those of its copies.
+    fn names(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.name).chain(&self.copies)
+    }
+}
+
 /// The tensors of a model as the authors' code names them, in the order of our module tree.
 pub fn authors_tensors(config: &ModelConfig, device: &Device) -> Vec<AuthorsTensor> {
     let tensors = config.skeleton(device).tensors();
@@ -33,11 +40,7 @@ pub fn authors_tensors(config: &ModelConfig, device: &Device) -> Vec<AuthorsTens
     let blocks = |stage: &str| {
         let blocks = tensors.iter().filter_map(|tensor| {
             let rest = tensor.path.strip_prefix("stages.")?.strip_prefix(stage)?;
-            rest.strip_prefix(".blocks.")?
-                .split('.')
-                .next()?
-                .parse::<usize>()
-                .ok()
+            rest.strip_prefix(".blocks.")?.split('.').next()?.parse::<usize>().ok()
         });
         blocks.max().unwrap_or(0)
     };
@@ -52,28 +55,40 @@ pub fn authors_tensors(config: &ModelConfig, device: &Device) -> Vec<AuthorsTens
             let parts: Vec<&str> = path.split('.').collect();
             let mut copies = Vec::new();
             if let ["stages", stage, "bases", index, _] = parts[..] {
-                let suffix = if double {
-                    format!("_{}", one_based(index))
-                } else {
-                    String::new()
-                };
+                let suffix = if double { format!("_{}", one_based(index)) } else { String::new() };
                 copies.extend((1..=blocks(stage)).map(|block| {
-                    format!(
-                        "layer{}.{block}.shared_basis{suffix}.weight",
-                        one_based(stage)
-                    )
+                    format!("layer{}.{block}.shared_basis{suffix}.weight", one_based(stage))
                 }));
             }
             let name = authors_name(&parts, double);
-            AuthorsTensor {
-                path: path.clone(),
-                name,
-                shape,
-                copies,
-                transposed,
-            }
+            AuthorsTensor { path: path.clone(), name, shape, copies, transposed }
         })
         .collect()
+}
+
+/// The shapes of all tensors and copies that a file of a model may have, by the authors' names.
+pub(crate) fn authors_shapes(
+    config: &ModelConfig,
+    device: &Device,
+) -> BTreeMap<String, Vec<usize>> {
+    let tensors = authors_tensors(config, device);
+    let shapes = tensors
+        .iter()
+        .flat_map(|tensor| tensor.names().map(|name| (name.clone(), tensor.shape.clone())));
+    shapes.collect()
+}
+
+/// What parallel training puts before every name, if all of a file's tensors have it.
+pub(crate) fn parallel_prefix<'a>(names: impl IntoIterator<Item = &'a String>) -> &'static str {
+    const PREFIX: &str = "module.";
+    let mut prefixed = names.into_iter().map(|name| name.starts_with(PREFIX));
+    // A file without tensors has none.
+    if prefixed.next() == Some(true) && prefixed.all(|prefixed| prefixed) { PREFIX } else { "" }
+}
+
+/// Whether a tensor counts batches, which PyTorch's normalization layers do and ours do not.
+pub(crate) fn is_counter(name: &str) -> bool {
+    name.ends_with(".num_batches_tracked")
 }
 
 fn authors_name(path: &[&str], double: bool) -> String {
@@ -81,11 +96,7 @@ fn authors_name(path: &[&str], double: bool) -> String {
         ["stem", "conv", leaf] => format!("conv1.{leaf}"),
         ["stem", "norm", leaf] => format!("bn1.{}", norm_name(leaf)),
         ["stages", stage, "bases", index, leaf] if double => {
-            format!(
-                "shared_basis_{}_{}.{leaf}",
-                one_based(stage),
-                one_based(index)
-            )
+            format!("shared_basis_{}_{}.{leaf}", one_based(stage), one_based(index))
         }
         ["stages", stage, "bases", _, leaf] => {
             format!("shared_basis_{}.{leaf}", one_based(stage))
@@ -138,30 +149,20 @@ impl ModelConfig {
     /// # Errors
     ///
     /// If a tensor is missing, not the model's, of another shape, or copies of a basis differ.
-    pub fn init_from_authors(&self, tensors: State, device: &Device) -> Result<Model, StateError> {
-        let parallel = !tensors.is_empty() && tensors.keys().all(|key| key.starts_with("module."));
-        let prefix = if parallel { "module." } else { "" };
-        let mut tensors: BTreeMap<String, TensorData> = tensors
-            .into_iter()
-            .filter(|(name, _)| !name.ends_with(".num_batches_tracked"))
-            .map(|(name, data)| (name[prefix.len()..].to_string(), data))
-            .collect();
+    pub fn init_from_authors(
+        &self,
+        mut tensors: State,
+        device: &Device,
+    ) -> Result<Model, StateError> {
+        let prefix = parallel_prefix(tensors.keys());
+        tensors.retain(|name, _| !is_counter(name));
         let mut state = State::new();
         for tensor in authors_tensors(self, device) {
-            let data = take(&mut tensors, &tensor)?;
-            state.insert(
-                tensor.path,
-                if tensor.transposed {
-                    transposed(data)
-                } else {
-                    data
-                },
-            );
+            let data = take(&mut tensors, prefix, &tensor)?;
+            state.insert(tensor.path, if tensor.transposed { transposed(data) } else { data });
         }
         match tensors.into_keys().next() {
-            Some(name) => Err(StateError::Extra {
-                name: format!("{prefix}{name}"),
-            }),
+            Some(name) => Err(StateError::Extra { name }),
             None => self.init_from(state, device),
         }
     }
@@ -169,37 +170,33 @@ impl ModelConfig {
 
 /// Takes a tensor and all its copies out of those that were read.
 fn take(
-    tensors: &mut BTreeMap<String, TensorData>,
+    tensors: &mut State,
+    prefix: &str,
     tensor: &AuthorsTensor,
 ) -> Result<TensorData, StateError> {
     let mut found: Option<(String, TensorData)> = None;
-    for name in std::iter::once(&tensor.name).chain(&tensor.copies) {
-        let Some(data) = tensors.remove(name) else {
+    for name in tensor.names() {
+        let name = format!("{prefix}{name}");
+        let Some(data) = tensors.remove(&name) else {
             continue;
         };
         let got = data.shape().to_vec();
         if got != tensor.shape {
-            let (name, expected) = (name.clone(), tensor.shape.clone());
-            return Err(StateError::Shape {
-                name,
-                expected,
-                got,
-            });
+            let expected = tensor.shape.clone();
+            return Err(StateError::Shape { name, expected, got });
         }
         match &found {
             Some((first, value)) if *value != data => {
-                let (first, second) = (first.clone(), name.clone());
+                let (first, second) = (first.clone(), name);
                 return Err(StateError::Disagree { first, second });
             }
             Some(_) => {}
-            None => found = Some((name.clone(), data)),
+            None => found = Some((name, data)),
         }
     }
     match found {
         Some((_, data)) => Ok(data),
-        None => Err(StateError::Missing {
-            name: tensor.name.clone(),
-        }),
+        None => Err(StateError::Missing { name: format!("{prefix}{}", tensor.name) }),
     }
 }
 
@@ -223,19 +220,13 @@ mod tests {
 
     fn names(name: &str) -> Vec<String> {
         let tensors = authors_tensors(&config(name), &Device::flex());
-        tensors
-            .into_iter()
-            .flat_map(|tensor| [vec![tensor.name], tensor.copies].concat())
-            .collect()
+        tensors.into_iter().flat_map(|tensor| [vec![tensor.name], tensor.copies].concat()).collect()
     }
 
     /// Made-up tensors under all of the authors' names, copies included.
     fn tensors(config: &ModelConfig) -> State {
         let mut state = State::new();
-        for (index, tensor) in authors_tensors(config, &Device::flex())
-            .into_iter()
-            .enumerate()
-        {
+        for (index, tensor) in authors_tensors(config, &Device::flex()).into_iter().enumerate() {
             let count = tensor.shape.iter().product::<usize>();
             let values: Vec<f32> = (0..count).map(|i| (i * 7 + index) as f32).collect();
             for name in std::iter::once(tensor.name).chain(tensor.copies) {
@@ -277,29 +268,18 @@ mod tests {
         let config = config("cifar10/resnet20-s2u1");
         let device = Device::flex();
         let all = tensors(&config);
-        let model = config
-            .init_from_authors(all.clone(), &device)
-            .expect("all there");
+        let model = config.init_from_authors(all.clone(), &device).expect("all there");
         let mut blocks_only = all.clone();
         blocks_only.retain(|name, _| !name.starts_with("shared_basis"));
-        let other = config
-            .init_from_authors(blocks_only, &device)
-            .expect("copies are enough");
+        let other = config.init_from_authors(blocks_only, &device).expect("copies are enough");
         assert_eq!(model.state(), other.state());
         let state = model.state();
         let head = state["head.weight"].iter::<f32>().collect::<Vec<_>>();
         let theirs = all["fc.weight"].iter::<f32>().collect::<Vec<_>>();
-        assert_eq!(
-            head[1], theirs[64],
-            "row 0, column 1 is theirs at row 1, column 0"
-        );
+        assert_eq!(head[1], theirs[64], "row 0, column 1 is theirs at row 1, column 0");
 
-        let parallel = all
-            .into_iter()
-            .map(|(name, data)| (format!("module.{name}"), data));
-        let other = config
-            .init_from_authors(parallel.collect(), &device)
-            .expect("prefixed");
+        let parallel = all.into_iter().map(|(name, data)| (format!("module.{name}"), data));
+        let other = config.init_from_authors(parallel.collect(), &device).expect("prefixed");
         assert_eq!(model.state(), other.state());
     }
 
@@ -312,34 +292,30 @@ mod tests {
             let result = config.init_from_authors(tensors, &Device::flex());
             result.expect_err("a fault").to_string()
         };
+        let prefixed = fault(&|all| {
+            all.remove("fc.bias");
+            *all = std::mem::take(all)
+                .into_iter()
+                .map(|(name, data)| (format!("module.{name}"), data))
+                .collect();
+        });
+        assert_eq!(prefixed, "tensor \"module.fc.bias\" is missing");
         let missing = fault(&|all| drop(all.remove("layer2.1.coeff_conv1.weight")));
         assert_eq!(missing, "tensor \"layer2.1.coeff_conv1.weight\" is missing");
         let extra = fault(&|all| {
             let data = all["layer1.1.shared_basis.weight"].clone();
             all.insert("layer1.0.shared_basis.weight".to_string(), data);
         });
-        assert_eq!(
-            extra,
-            "tensor \"layer1.0.shared_basis.weight\" does not belong to the model"
-        );
+        assert_eq!(extra, "tensor \"layer1.0.shared_basis.weight\" does not belong to the model");
         let disagree = fault(&|all| {
             let name = "layer1.2.shared_basis.weight";
             let shape = all[name].shape().clone();
-            all.insert(
-                name.to_string(),
-                TensorData::new(vec![0.5f32; 2 * 16 * 9], shape),
-            );
+            all.insert(name.to_string(), TensorData::new(vec![0.5f32; 2 * 16 * 9], shape));
         });
         assert!(disagree.contains("layer1.2.shared_basis.weight") && disagree.contains("equal"));
         let shape = fault(&|all| {
-            all.insert(
-                "fc.weight".to_string(),
-                TensorData::new(vec![0.5f32; 640], [64, 10]),
-            );
+            all.insert("fc.weight".to_string(), TensorData::new(vec![0.5f32; 640], [64, 10]));
         });
-        assert_eq!(
-            shape,
-            "tensor \"fc.weight\": expected shape [10, 64], got [64, 10]"
-        );
+        assert_eq!(shape, "tensor \"fc.weight\": expected shape [10, 64], got [64, 10]");
     }
 }

@@ -38,6 +38,7 @@ pub struct BasicBlock {
 
 /// A 3×3 convolution of a stage.
 #[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "Burn has no Module for Box, and there are few")]
 pub enum StageConv {
     /// With filters of its own.
     Dense(Conv2d),
@@ -63,19 +64,14 @@ impl BasicBlock {
     /// The block's output, with the bases of its stage: none, one for both convolutions, or one
     /// for each.
     pub fn forward(&self, input: Tensor<4>, bases: &[FilterBasis]) -> Tensor<4> {
-        let out = relu(
-            self.norm1
-                .forward(self.conv1.forward(input.clone(), bases.first())),
-        );
+        let out = relu(self.norm1.forward(self.conv1.forward(input.clone(), bases.first())));
         let out = self.norm2.forward(self.conv2.forward(out, bases.last()));
         relu(out + self.shortcut.forward(input))
     }
 
     /// The unique filters of its convolutions, in order.
     pub(crate) fn unique(&self) -> impl Iterator<Item = Tensor<4>> {
-        [&self.conv1, &self.conv2]
-            .into_iter()
-            .filter_map(StageConv::unique)
+        [&self.conv1, &self.conv2].into_iter().filter_map(StageConv::unique)
     }
 
     pub(crate) fn cost(
@@ -85,16 +81,11 @@ impl BasicBlock {
         input: [usize; 2],
         table: &mut CostTable,
     ) -> [usize; 2] {
-        let size = self
-            .conv1
-            .cost(&format!("{path}.conv1"), bases.first(), input, table);
+        let size = self.conv1.cost(&format!("{path}.conv1"), bases.first(), input, table);
         table.batch_norm(&format!("{path}.norm1"), &self.norm1, size);
-        let size = self
-            .conv2
-            .cost(&format!("{path}.conv2"), bases.last(), size, table);
+        let size = self.conv2.cost(&format!("{path}.conv2"), bases.last(), size, table);
         table.batch_norm(&format!("{path}.norm2"), &self.norm2, size);
-        self.shortcut
-            .cost(&format!("{path}.shortcut"), input, table);
+        self.shortcut.cost(&format!("{path}.shortcut"), input, table);
         size
     }
 }

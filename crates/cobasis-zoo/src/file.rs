@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use burn::tensor::{DType, Device, TensorData};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensors};
 
+use crate::authors::authors_shapes;
 use crate::model::{Model, ModelConfig};
 use crate::name::{ModelName, ModelNameError};
 use crate::pickle;
@@ -26,7 +27,7 @@ pub struct FileError {
     pub path: PathBuf,
     /// What is wrong.
     #[source]
-    pub problem: FileProblem,
+    pub problem: Box<FileProblem>,
 }
 
 /// What can be wrong with a model file.
@@ -66,16 +67,14 @@ pub enum FileProblem {
 }
 
 impl FileError {
-    fn new(path: &Path, problem: impl Into<FileProblem>) -> Self {
-        Self {
-            path: path.to_path_buf(),
-            problem: problem.into(),
-        }
+    /// A problem with the file at this path.
+    pub fn new(path: &Path, problem: impl Into<FileProblem>) -> Self {
+        Self { path: path.to_path_buf(), problem: Box::new(problem.into()) }
     }
 
     /// Whether the file is to blame, rather than the system that reads or writes it.
     pub fn is_user_error(&self) -> bool {
-        match &self.problem {
+        match &*self.problem {
             FileProblem::Io(error) => matches!(
                 error.kind(),
                 io::ErrorKind::NotFound
@@ -89,29 +88,44 @@ impl FileError {
 
 /// Writes a model to a safetensors file that says which model it is.
 ///
-/// A basis is stored once. The file is there whole or not at all.
+/// A basis is stored once. The file is there whole or not at all, and equal models give equal
+/// files.
 ///
 /// # Errors
 ///
 /// If the file can't be written.
 pub fn save(model: &Model, path: &Path) -> Result<(), FileError> {
+    write_atomic(path, &to_bytes(model)).map_err(|error| FileError::new(path, error))
+}
+
+/// The bytes of a safetensors file: header length, header, numbers.
+///
+/// Written by hand because the safetensors crate orders metadata at random, so that no two files
+/// of one model would be equal. Names and metadata need no escapes in JSON.
+fn to_bytes(model: &Model) -> Vec<u8> {
     let config = &model.config;
-    let metadata = HashMap::from([
-        ("format".to_string(), FORMAT.to_string()),
-        ("model".to_string(), config.name.to_string()),
-        ("num_classes".to_string(), config.num_classes.to_string()),
-        ("in_channels".to_string(), config.in_channels.to_string()),
-    ]);
-    let state = model.state();
-    let views = state.iter().map(|(name, data)| {
-        let view = TensorView::new(Dtype::F32, data.shape().to_vec(), data.as_bytes());
-        view.map(|view| (name.as_str(), view))
-    });
-    let bytes = views
-        .collect::<Result<Vec<_>, _>>()
-        .and_then(|views| safetensors::serialize(views, Some(metadata)))
-        .map_err(|error| FileError::new(path, FileProblem::Safetensors(error.to_string())))?;
-    write_atomic(path, &bytes).map_err(|error| FileError::new(path, error))
+    let mut header = format!(
+        "{{\"__metadata__\":{{\"format\":\"{FORMAT}\",\"model\":\"{}\",\"num_classes\":\"{}\",\
+         \"in_channels\":\"{}\"}}",
+        config.name, config.num_classes, config.in_channels
+    );
+    let mut numbers = Vec::new();
+    for (name, data) in model.state() {
+        let start = numbers.len();
+        let values = data.iter::<f32>();
+        numbers.extend(values.flat_map(f32::to_le_bytes));
+        let (shape, end) = (data.shape().to_vec(), numbers.len());
+        header += &format!(
+            ",\"{name}\":{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":[{start},{end}]}}"
+        );
+    }
+    header.push('}');
+    // Numbers start at a multiple of 8 bytes.
+    let length = header.len().next_multiple_of(8);
+    let mut bytes = (length as u64).to_le_bytes().to_vec();
+    bytes.extend(format!("{header:<length$}").into_bytes());
+    bytes.extend(numbers);
+    bytes
 }
 
 /// Reads a model that [`save`] wrote.
@@ -131,27 +145,13 @@ pub fn load(path: &Path, device: &Device) -> Result<Model, FileError> {
     for (name, view) in tensors.iter() {
         if view.dtype() != Dtype::F32 {
             let got = format!("{:?}", view.dtype());
-            let problem = StateError::DType {
-                name: name.to_string(),
-                got,
-            };
-            return Err(fail(FileProblem::State {
-                model: config.name,
-                problem,
-            }));
+            let problem = StateError::DType { name: name.to_string(), got };
+            return Err(fail(FileProblem::State { model: config.name, problem }));
         }
-        state.insert(
-            name.to_string(),
-            f32_data(view.data(), view.shape().to_vec()),
-        );
+        state.insert(name.to_string(), f32_data(view.data(), view.shape().to_vec()));
     }
     let model = config.init_from(state, device);
-    model.map_err(|problem| {
-        fail(FileProblem::State {
-            model: config.name,
-            problem,
-        })
-    })
+    model.map_err(|problem| fail(FileProblem::State { model: config.name, problem }))
 }
 
 /// Reads a checkpoint of the authors' code (`.pth`) as the given model.
@@ -164,18 +164,12 @@ pub fn load_authors(
     config: &ModelConfig,
     device: &Device,
 ) -> Result<Model, FileError> {
-    let tensors = pickle::read(path).map_err(|problem| FileError::new(path, problem))?;
+    let expected = authors_shapes(config, device);
+    let tensors = pickle::read(path, config.name, &expected)
+        .map_err(|problem| FileError::new(path, problem))?;
     config
         .init_from_authors(tensors, device)
-        .map_err(|problem| {
-            FileError::new(
-                path,
-                FileProblem::State {
-                    model: config.name,
-                    problem,
-                },
-            )
-        })
+        .map_err(|problem| FileError::new(path, FileProblem::State { model: config.name, problem }))
 }
 
 /// Writes a file that is there whole or not at all: to a temporary file beside it, to the disk,
@@ -207,20 +201,12 @@ fn temporary_path(path: &Path) -> PathBuf {
 
 fn config_of(metadata: Option<&HashMap<String, String>>) -> Result<ModelConfig, FileProblem> {
     let entry = |key: &'static str| {
-        metadata
-            .and_then(|metadata| metadata.get(key))
-            .ok_or(FileProblem::Metadata(key))
+        metadata.and_then(|metadata| metadata.get(key)).ok_or(FileProblem::Metadata(key))
     };
     let number = |key: &'static str| {
         let text = entry(key)?;
-        let number = text
-            .parse()
-            .ok()
-            .filter(|number| (1..=65536).contains(number));
-        number.ok_or_else(|| FileProblem::Number {
-            key,
-            got: text.clone(),
-        })
+        let number = text.parse().ok().filter(|number| (1..=65536).contains(number));
+        number.ok_or_else(|| FileProblem::Number { key, got: text.clone() })
     };
     entry("format")?;
     let name: ModelName = entry("model")?.parse()?;
@@ -231,11 +217,7 @@ fn config_of(metadata: Option<&HashMap<String, String>>) -> Result<ModelConfig, 
 
 /// Little-endian bytes, as all our formats store them, as numbers.
 pub(crate) fn f32_data(bytes: &[u8], shape: Vec<usize>) -> TensorData {
-    let values = bytes
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .map(|&bytes| f32::from_le_bytes(bytes));
+    let values = bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes));
     let data = TensorData::new(values.collect::<Vec<f32>>(), shape);
     debug_assert_eq!(data.dtype(), DType::F32);
     data

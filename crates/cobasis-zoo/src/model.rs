@@ -45,28 +45,17 @@ impl ModelConfig {
     /// The model as its data set asks for it, with seed 0.
     pub fn new(name: ModelName) -> Self {
         let entry = name.entry();
-        Self {
-            name,
-            num_classes: entry.classes,
-            in_channels: entry.input[0],
-            seed: 0,
-        }
+        Self { name, num_classes: entry.classes, in_channels: entry.input[0], seed: 0 }
     }
 
     /// Changes the number of classes.
     pub fn with_num_classes(self, num_classes: usize) -> Self {
-        Self {
-            num_classes,
-            ..self
-        }
+        Self { num_classes, ..self }
     }
 
     /// Changes the channels of an image.
     pub fn with_in_channels(self, in_channels: usize) -> Self {
-        Self {
-            in_channels,
-            ..self
-        }
+        Self { in_channels, ..self }
     }
 
     /// Changes the seed of the initial weights.
@@ -84,14 +73,8 @@ impl ModelConfig {
     ///
     /// Panics without classes or channels.
     pub fn init(&self, device: &Device) -> Model {
-        let Model {
-            network: Network::ResNet(resnet),
-            config,
-        } = self.skeleton(device);
-        Model {
-            network: Network::ResNet(initialise(resnet, self.seed)),
-            config,
-        }
+        let Model { network: Network::ResNet(resnet), config } = self.skeleton(device);
+        Model { network: Network::ResNet(initialise(resnet, self.seed)), config }
     }
 
     /// What the layers of the model cost for an image of `[height, width]`, each basis once.
@@ -118,10 +101,7 @@ impl ModelConfig {
                 .init(device),
             ),
         };
-        Model {
-            network,
-            config: self.clone(),
-        }
+        Model { network, config: self.clone() }
     }
 
     /// The model with the given tensors, by the names that [`Model::state`] gives them.
@@ -131,10 +111,7 @@ impl ModelConfig {
     /// If a tensor is missing, not the model's, or of another shape.
     pub fn init_from(&self, state: State, device: &Device) -> Result<Model, StateError> {
         let Model { network, config } = self.skeleton(device);
-        Ok(Model {
-            network: state::write(network, state)?,
-            config,
-        })
+        Ok(Model { network: state::write(network, state)?, config })
     }
 }
 

@@ -96,27 +96,18 @@ impl ModelName {
 
     /// The dense parent: the same network with ordinary convolutions.
     pub fn dense(&self) -> ModelName {
-        ModelName {
-            sharing: None,
-            ..*self
-        }
+        ModelName { sharing: None, ..*self }
     }
 
     /// The data set, the part before the slash.
     pub fn dataset(&self) -> &'static str {
-        self.entry
-            .name
-            .split_once('/')
-            .map_or("", |(dataset, _)| dataset)
+        self.entry.name.split_once('/').map_or("", |(dataset, _)| dataset)
     }
 }
 
 impl From<&'static Entry> for ModelName {
     fn from(entry: &'static Entry) -> Self {
-        Self {
-            entry,
-            sharing: None,
-        }
+        Self { entry, sharing: None }
     }
 }
 
@@ -143,14 +134,8 @@ impl FromStr for ModelName {
             suffix: suffix.to_string(),
         })?;
         match rank_problem(sharing) {
-            None => Ok(Self {
-                entry,
-                sharing: Some(sharing),
-            }),
-            Some(problem) => Err(ModelNameError::Ranks {
-                name: name.to_string(),
-                problem,
-            }),
+            None => Ok(Self { entry, sharing: Some(sharing) }),
+            Some(problem) => Err(ModelNameError::Ranks { name: name.to_string(), problem }),
         }
     }
 }
@@ -158,17 +143,8 @@ impl FromStr for ModelName {
 impl fmt::Display for ModelName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.entry.name)?;
-        if let Some(Sharing {
-            shared,
-            unique,
-            double,
-        }) = self.sharing
-        {
-            write!(
-                f,
-                "-s{shared}u{unique}{}",
-                if double { "-double" } else { "" }
-            )?;
+        if let Some(Sharing { shared, unique, double }) = self.sharing {
+            write!(f, "-s{shared}u{unique}{}", if double { "-double" } else { "" })?;
         }
         Ok(())
     }
@@ -180,11 +156,7 @@ fn parse_sharing(suffix: &str) -> Option<Sharing> {
         None => (suffix, false),
     };
     let (shared, unique) = ranks.strip_prefix('s')?.split_once('u')?;
-    Some(Sharing {
-        shared: parse_rank(shared)?,
-        unique: parse_rank(unique)?,
-        double,
-    })
+    Some(Sharing { shared: parse_rank(shared)?, unique: parse_rank(unique)?, double })
 }
 
 /// A number without sign or leading zeros, so that every model has one name.
@@ -199,11 +171,7 @@ fn parse_rank(digits: &str) -> Option<usize> {
 }
 
 fn rank_problem(sharing: Sharing) -> Option<&'static str> {
-    let Sharing {
-        shared,
-        unique,
-        double,
-    } = sharing;
+    let Sharing { shared, unique, double } = sharing;
     if shared == 0 && unique == 0 {
         Some("s0u0 leaves the layers without filters")
     } else if shared == 0 && double {

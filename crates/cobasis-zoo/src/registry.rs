@@ -74,11 +74,7 @@ const fn digits(name: &'static str, blocks: &'static [usize]) -> Entry {
 }
 
 const fn cifar10(name: &'static str, blocks: &'static [usize]) -> Entry {
-    Entry {
-        name,
-        input: [3, 32, 32],
-        ..digits(name, blocks)
-    }
+    Entry { name, input: [3, 32, 32], ..digits(name, blocks) }
 }
 
 const fn cifar100(name: &'static str, blocks: &'static [usize]) -> Entry {
@@ -108,11 +104,8 @@ pub static ENTRIES: &[Entry] = &[
 ];
 
 /// Shared variants that are listed by name although no result of theirs was published.
-static VARIANTS: &[&str] = &[
-    "digits/resnet14-s8u1",
-    "cifar10/resnet20-s8u1",
-    "cifar10/resnet20-s16u1",
-];
+static VARIANTS: &[&str] =
+    &["digits/resnet14-s8u1", "cifar10/resnet20-s8u1", "cifar10/resnet20-s16u1"];
 
 const README: &str = "authors' README, June 2020";
 const FILE: &str = "authors' checkpoint name, 2020";
@@ -120,126 +113,30 @@ const FIGURE: &str = "authors' figure, digitised, ±0.02";
 
 /// Every published result of a network of the zoo.
 pub static PUBLISHED: &[Published] = &[
-    Published {
-        name: "cifar10/resnet32-s8u1",
-        error: 8.08,
-        source: README,
-    },
-    Published {
-        name: "cifar10/resnet32-s16u1",
-        error: 7.43,
-        source: README,
-    },
-    Published {
-        name: "cifar10/resnet32-s16u1-double",
-        error: 6.93,
-        source: README,
-    },
-    Published {
-        name: "cifar10/resnet56-s8u1",
-        error: 7.52,
-        source: README,
-    },
-    Published {
-        name: "cifar10/resnet56-s16u1",
-        error: 7.46,
-        source: README,
-    },
-    Published {
-        name: "cifar10/resnet56-s16u1-double",
-        error: 6.30,
-        source: README,
-    },
-    Published {
-        name: "cifar100/resnet18",
-        error: 23.25,
-        source: FIGURE,
-    },
-    Published {
-        name: "cifar100/resnet34",
-        error: 22.49,
-        source: FIGURE,
-    },
-    Published {
-        name: "cifar100/resnet34-s8u1",
-        error: 23.11,
-        source: README,
-    },
-    Published {
-        name: "cifar100/resnet34-s16u1",
-        error: 22.64,
-        source: README,
-    },
-    Published {
-        name: "cifar100/resnet34-s16u2",
-        error: 22.94,
-        source: FIGURE,
-    },
-    Published {
-        name: "cifar100/resnet34-s16u4",
-        error: 23.88,
-        source: FIGURE,
-    },
-    Published {
-        name: "cifar100/resnet34-s16u8",
-        error: 22.90,
-        source: FIGURE,
-    },
-    Published {
-        name: "cifar100/resnet34-s16u16",
-        error: 22.50,
-        source: FIGURE,
-    },
-    Published {
-        name: "cifar100/resnet34-s32u1",
-        error: 21.79,
-        source: README,
-    },
-    Published {
-        name: "cifar100/resnet34-s32u2",
-        error: 22.50,
-        source: FIGURE,
-    },
-    Published {
-        name: "cifar100/resnet34-s32u4",
-        error: 23.02,
-        source: FIGURE,
-    },
-    Published {
-        name: "cifar100/resnet34-s32u8",
-        error: 21.69,
-        source: FIGURE,
-    },
-    Published {
-        name: "cifar100/resnet34-s32u16",
-        error: 23.00,
-        source: FIGURE,
-    },
-    Published {
-        name: "cifar100/resnet34-s32u32",
-        error: 22.43,
-        source: FIGURE,
-    },
-    Published {
-        name: "cifar100/resnet34-s16u0",
-        error: 23.43,
-        source: FILE,
-    },
-    Published {
-        name: "cifar100/resnet34-s32u0",
-        error: 22.32,
-        source: FILE,
-    },
-    Published {
-        name: "cifar100/resnet34-s0u16",
-        error: 23.26,
-        source: FILE,
-    },
-    Published {
-        name: "cifar100/resnet34-s0u32",
-        error: 23.00,
-        source: FILE,
-    },
+    Published { name: "cifar10/resnet32-s8u1", error: 8.08, source: README },
+    Published { name: "cifar10/resnet32-s16u1", error: 7.43, source: README },
+    Published { name: "cifar10/resnet32-s16u1-double", error: 6.93, source: README },
+    Published { name: "cifar10/resnet56-s8u1", error: 7.52, source: README },
+    Published { name: "cifar10/resnet56-s16u1", error: 7.46, source: README },
+    Published { name: "cifar10/resnet56-s16u1-double", error: 6.30, source: README },
+    Published { name: "cifar100/resnet18", error: 23.25, source: FIGURE },
+    Published { name: "cifar100/resnet34", error: 22.49, source: FIGURE },
+    Published { name: "cifar100/resnet34-s8u1", error: 23.11, source: README },
+    Published { name: "cifar100/resnet34-s16u1", error: 22.64, source: README },
+    Published { name: "cifar100/resnet34-s16u2", error: 22.94, source: FIGURE },
+    Published { name: "cifar100/resnet34-s16u4", error: 23.88, source: FIGURE },
+    Published { name: "cifar100/resnet34-s16u8", error: 22.90, source: FIGURE },
+    Published { name: "cifar100/resnet34-s16u16", error: 22.50, source: FIGURE },
+    Published { name: "cifar100/resnet34-s32u1", error: 21.79, source: README },
+    Published { name: "cifar100/resnet34-s32u2", error: 22.50, source: FIGURE },
+    Published { name: "cifar100/resnet34-s32u4", error: 23.02, source: FIGURE },
+    Published { name: "cifar100/resnet34-s32u8", error: 21.69, source: FIGURE },
+    Published { name: "cifar100/resnet34-s32u16", error: 23.00, source: FIGURE },
+    Published { name: "cifar100/resnet34-s32u32", error: 22.43, source: FIGURE },
+    Published { name: "cifar100/resnet34-s16u0", error: 23.43, source: FILE },
+    Published { name: "cifar100/resnet34-s32u0", error: 22.32, source: FILE },
+    Published { name: "cifar100/resnet34-s0u16", error: 23.26, source: FILE },
+    Published { name: "cifar100/resnet34-s0u32", error: 23.00, source: FILE },
 ];
 
 /// The dense network of this name.
@@ -257,10 +154,7 @@ pub fn published(name: ModelName) -> Option<&'static Published> {
 ///
 /// Any other ranks make a model too; these are the ones worth listing.
 pub fn names() -> impl Iterator<Item = ModelName> {
-    let variants = VARIANTS
-        .iter()
-        .copied()
-        .chain(PUBLISHED.iter().map(|row| row.name));
+    let variants = VARIANTS.iter().copied().chain(PUBLISHED.iter().map(|row| row.name));
     let variants: Vec<&str> = variants.filter(|name| entry(name).is_none()).collect();
     ENTRIES.iter().flat_map(move |entry| {
         let of_entry = variants.clone().into_iter().filter_map(move |name| {
@@ -306,10 +200,7 @@ mod tests {
         assert_eq!(distinct.len(), names.len());
         let published = PUBLISHED.iter().map(|row| row.name);
         for name in published.chain(VARIANTS.iter().copied()) {
-            assert!(
-                distinct.contains(&name.to_string()),
-                "{name} does not parse"
-            );
+            assert!(distinct.contains(&name.to_string()), "{name} does not parse");
         }
     }
 

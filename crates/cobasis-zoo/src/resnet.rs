@@ -70,10 +70,7 @@ impl ResNetConfig<'_> {
             // The paper scales ranks with the stage as it does channels.
             let scale = 1 << index;
             StageConfig {
-                channels: [
-                    if index == 0 { width } else { width * scale / 2 },
-                    width * scale,
-                ],
+                channels: [if index == 0 { width } else { width * scale / 2 }, width * scale],
                 stride: if index == 0 { 1 } else { 2 },
                 blocks,
                 shortcut: self.spec.shortcut,
@@ -118,9 +115,7 @@ impl ResNet {
         self.stages
             .iter()
             .enumerate()
-            .fold(size, |size, (index, stage)| {
-                stage.cost(&format!("stages.{index}"), size, table)
-            });
+            .fold(size, |size, (index, stage)| stage.cost(&format!("stages.{index}"), size, table));
         table.linear("head", &self.head);
     }
 }

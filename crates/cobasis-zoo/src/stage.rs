@@ -50,19 +50,13 @@ impl StageConfig {
             sharing: self.sharing,
         };
         let num_bases = match self.sharing {
-            Some(Sharing {
-                shared: 1..,
-                double,
-                ..
-            }) => 1 + usize::from(double),
+            Some(Sharing { shared: 1.., double, .. }) => 1 + usize::from(double),
             _ => 0,
         };
         let shared = self.sharing.map_or(0, |sharing| sharing.shared);
         Stage {
             bases: (0..num_bases)
-                .map(|_| FilterBasis {
-                    weight: LATER.init([shared, channels, 3, 3], device),
-                })
+                .map(|_| FilterBasis { weight: LATER.init([shared, channels, 3, 3], device) })
                 .collect(),
             blocks: std::iter::once(first.init(device))
                 .chain((1..self.blocks).map(|_| rest.init(device)))
@@ -74,9 +68,7 @@ impl StageConfig {
 impl Stage {
     /// The stage's output, `[batch, channels, height / stride, width / stride]`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        self.blocks
-            .iter()
-            .fold(input, |x, block| block.forward(x, &self.bases))
+        self.blocks.iter().fold(input, |x, block| block.forward(x, &self.bases))
     }
 
     /// What the penalty sees of the stage.
@@ -91,11 +83,8 @@ impl Stage {
         for (index, basis) in self.bases.iter().enumerate() {
             table.basis(&format!("{path}.bases.{index}"), basis);
         }
-        self.blocks
-            .iter()
-            .enumerate()
-            .fold(input, |size, (index, block)| {
-                block.cost(&format!("{path}.blocks.{index}"), &self.bases, size, table)
-            })
+        self.blocks.iter().enumerate().fold(input, |size, (index, block)| {
+            block.cost(&format!("{path}.blocks.{index}"), &self.bases, size, table)
+        })
     }
 }

@@ -94,11 +94,7 @@ pub(crate) fn write<M: Module>(module: M, mut state: State) -> Result<M, StateEr
         };
         let (expected, got) = (shape.clone(), data.shape().to_vec());
         if got != expected {
-            return Err(StateError::Shape {
-                name,
-                expected,
-                got,
-            });
+            return Err(StateError::Shape { name, expected, got });
         }
     }
     if state.len() > tensors.len() {
@@ -107,10 +103,7 @@ pub(crate) fn write<M: Module>(module: M, mut state: State) -> Result<M, StateEr
         let name = state.into_keys().next().unwrap_or_default();
         return Err(StateError::Extra { name });
     }
-    Ok(module.map(&mut Writer {
-        path: Path::default(),
-        state,
-    }))
+    Ok(module.map(&mut Writer { path: Path::default(), state }))
 }
 
 /// The parameter with another value, on its device and with its gradient setting.
@@ -130,11 +123,7 @@ struct Path {
 impl Path {
     fn enter(&mut self, name: &str, container_type: &str) {
         // The variant of an enum says how a module is made, not where it is.
-        let name = if container_type.starts_with("Enum:") {
-            ""
-        } else {
-            name
-        };
+        let name = if container_type.starts_with("Enum:") { "" } else { name };
         self.names.push(name.to_string());
     }
 
@@ -143,12 +132,8 @@ impl Path {
     }
 
     fn name(&self) -> String {
-        let names: Vec<&str> = self
-            .names
-            .iter()
-            .map(String::as_str)
-            .filter(|name| !name.is_empty())
-            .collect();
+        let names: Vec<&str> =
+            self.names.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
         names.join(".")
     }
 }
@@ -237,9 +222,7 @@ mod tests {
 
     #[test]
     fn names_are_paths_without_variants_and_bases_stand_once() {
-        let names = tensors(&model(1).network)
-            .into_iter()
-            .map(|tensor| tensor.path);
+        let names = tensors(&model(1).network).into_iter().map(|tensor| tensor.path);
         let names: Vec<String> = names.collect();
         for name in [
             "stem.conv.weight",
@@ -252,10 +235,7 @@ mod tests {
         ] {
             assert!(names.contains(&name.to_string()), "{name} in {names:?}");
         }
-        assert_eq!(
-            names.iter().filter(|name| name.contains("bases")).count(),
-            3
-        );
+        assert_eq!(names.iter().filter(|name| name.contains("bases")).count(), 3);
     }
 
     #[test]
@@ -263,9 +243,7 @@ mod tests {
         let fault = |change: fn(&mut State)| {
             let mut state = model(1).state();
             change(&mut state);
-            write(model(1).network, state)
-                .expect_err("a fault")
-                .to_string()
+            write(model(1).network, state).expect_err("a fault").to_string()
         };
         let missing = fault(|state| drop(state.remove("head.bias")));
         assert_eq!(missing, "tensor \"head.bias\" is missing");
@@ -274,10 +252,7 @@ mod tests {
         });
         assert_eq!(extra, "tensor \"head.scale\" does not belong to the model");
         let shape = fault(|state| {
-            state.insert(
-                "head.bias".to_string(),
-                TensorData::new(vec![1.0f32; 3], [3]),
-            );
+            state.insert("head.bias".to_string(), TensorData::new(vec![1.0f32; 3], [3]));
         });
         assert_eq!(shape, "tensor \"head.bias\": expected shape [10], got [3]");
     }

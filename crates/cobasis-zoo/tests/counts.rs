@@ -50,16 +50,9 @@ fn counts_are_those_of_the_authors_code() {
 #[test]
 fn modules_hold_what_the_table_says() {
     let device = Device::flex();
-    for &(name, params, _) in MEASURED
-        .iter()
-        .filter(|(name, _, _)| name.starts_with("cifar10/"))
-    {
+    for &(name, params, _) in MEASURED.iter().filter(|(name, _, _)| name.starts_with("cifar10/")) {
         let model = config(name).init(&device);
-        assert_eq!(
-            ParameterCount::of(&model.network).trainable,
-            params,
-            "{name}"
-        );
+        assert_eq!(ParameterCount::of(&model.network).trainable, params, "{name}");
     }
 }
 
@@ -90,22 +83,10 @@ fn closed_form(blocks: u64, sharing: Option<Sharing>) -> u64 {
 fn other_ranks_follow_the_closed_form() {
     let device = Device::flex();
     for (network, blocks) in [("resnet20", 3), ("resnet44", 7), ("resnet110", 18)] {
-        let suffixes = [
-            "",
-            "-s5u3",
-            "-s12u0",
-            "-s0u7",
-            "-s3u2-double",
-            "-s24u1-double",
-        ];
+        let suffixes = ["", "-s5u3", "-s12u0", "-s0u7", "-s3u2-double", "-s24u1-double"];
         for suffix in suffixes {
-            let name: ModelName = format!("cifar10/{network}{suffix}")
-                .parse()
-                .expect("a name");
-            let params = ModelConfig::new(name)
-                .cost([32, 32], &device)
-                .total()
-                .params;
+            let name: ModelName = format!("cifar10/{network}{suffix}").parse().expect("a name");
+            let params = ModelConfig::new(name).cost([32, 32], &device).total().params;
             assert_eq!(params, closed_form(blocks, name.sharing()), "{name}");
         }
     }
@@ -114,13 +95,8 @@ fn other_ranks_follow_the_closed_form() {
 #[test]
 fn classes_and_channels_can_be_changed() {
     let device = Device::flex();
-    let base = config("cifar10/resnet20")
-        .cost([32, 32], &device)
-        .total()
-        .params;
-    let changed = config("cifar10/resnet20")
-        .with_num_classes(7)
-        .with_in_channels(1);
+    let base = config("cifar10/resnet20").cost([32, 32], &device).total().params;
+    let changed = config("cifar10/resnet20").with_num_classes(7).with_in_channels(1);
     let params = changed.cost([32, 32], &device).total().params;
     assert_eq!(params, base - 3 * 65 - 2 * 144);
 }

@@ -31,19 +31,12 @@ fn config(name: &str) -> ModelConfig {
 }
 
 fn images(device: &Device) -> Tensor<4> {
-    let values: Vec<f32> = (0..2 * 64)
-        .map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0)
-        .collect();
+    let values: Vec<f32> = (0..2 * 64).map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0).collect();
     Tensor::from_data(TensorData::new(values, [2, 1, 8, 8]), device)
 }
 
 fn logits(model: &Model, device: &Device) -> Vec<f32> {
-    model
-        .valid()
-        .forward(images(device))
-        .into_data()
-        .iter::<f32>()
-        .collect()
+    model.valid().forward(images(device)).into_data().iter::<f32>().collect()
 }
 
 /// One step of SGD on cross entropy and penalty.
@@ -93,6 +86,9 @@ fn a_file_brings_back_the_model_that_was_saved() {
             let model = step(config(name).with_num_classes(9).init(&training), &training);
             let path = folder.path().join("model.safetensors");
             save(&model, &path).expect("saved");
+            let bytes = fs::read(&path).expect("read");
+            save(&model, &path).expect("saved again");
+            assert_eq!(fs::read(&path).expect("read"), bytes);
             let loaded = load(&path, &device).expect("loaded");
             assert_eq!(loaded.config.name, model.config.name);
             assert_eq!(loaded.config.num_classes, 9);
@@ -100,11 +96,7 @@ fn a_file_brings_back_the_model_that_was_saved() {
             assert_eq!(logits(&loaded, &device), logits(&model, &device));
         }
     }
-    assert_eq!(
-        fs::read_dir(folder.path()).expect("a folder").count(),
-        1,
-        "no temporary files"
-    );
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1, "no temporary files");
 }
 
 #[test]
@@ -130,21 +122,12 @@ fn training_changes_running_statistics_and_evaluation_does_not() {
     logits(&model, &device);
     assert_eq!(model.state(), before);
     model.forward(images(&training));
-    assert_ne!(
-        model.state()["stem.norm.running_mean"],
-        before["stem.norm.running_mean"]
-    );
+    assert_ne!(model.state()["stem.norm.running_mean"], before["stem.norm.running_mean"]);
 }
 
 fn refused(path: &Path) -> String {
-    let line = load(path, &Device::flex())
-        .map(|_| ())
-        .expect_err("damaged")
-        .to_string();
-    assert!(
-        line.contains(&path.display().to_string()) && !line.contains('\n'),
-        "{line}"
-    );
+    let line = load(path, &Device::flex()).map(|_| ()).expect_err("damaged").to_string();
+    assert!(line.contains(&path.display().to_string()) && !line.contains('\n'), "{line}");
     line
 }
 
@@ -162,18 +145,12 @@ fn damaged_files_are_refused_by_name() {
     wrong.config = config("digits/resnet14-s5u1");
     save(&wrong, &path).expect("saved");
     let line = refused(&path);
-    assert!(
-        line.contains("not the tensors of digits/resnet14-s5u1: tensor "),
-        "{line}"
-    );
+    assert!(line.contains("not the tensors of digits/resnet14-s5u1: tensor "), "{line}");
 
     let metadata = [("format".to_string(), "other".to_string())].into();
     let empty: [(&str, safetensors::tensor::TensorView); 0] = [];
-    fs::write(
-        &path,
-        safetensors::serialize(empty, Some(metadata)).expect("bytes"),
-    )
-    .expect("written");
+    fs::write(&path, safetensors::serialize(empty, Some(metadata)).expect("bytes"))
+        .expect("written");
     assert!(refused(&path).contains("does not say which model it holds"));
 }
 

@@ -68,29 +68,19 @@ impl FilterBasisConfig {
         normal: &mut impl FnMut() -> f64,
     ) -> [FilterBasis; N] {
         let shape = self.shape();
-        assert!(
-            shape.iter().all(|&size| size > 0),
-            "a basis of shape {shape:?} has no filters"
-        );
+        assert!(shape.iter().all(|&size| size > 0), "a basis of shape {shape:?} has no filters");
         let [filters, filter_shape @ ..] = shape;
         let length = filter_shape.iter().product::<usize>();
         let values = orthonormal(N * filters, length, normal);
         std::array::from_fn(|index| {
             let part = &values[index * filters * length..(index + 1) * filters * length];
             let part: Vec<f32> = part.iter().map(|&value| value as f32).collect();
-            FilterBasis {
-                weight: Param::from_data(TensorData::new(part, shape), device),
-            }
+            FilterBasis { weight: Param::from_data(TensorData::new(part, shape), device) }
         })
     }
 
     fn shape(&self) -> [usize; 4] {
-        [
-            self.filters,
-            self.channels,
-            self.kernel_size[0],
-            self.kernel_size[1],
-        ]
+        [self.filters, self.channels, self.kernel_size[0], self.kernel_size[1]]
     }
 }
 
@@ -103,9 +93,7 @@ impl FilterBasis {
 
 impl ModuleDisplay for FilterBasis {
     fn custom_settings(&self) -> Option<DisplaySettings> {
-        DisplaySettings::new()
-            .with_new_line_after_attribute(false)
-            .optional()
+        DisplaySettings::new().with_new_line_after_attribute(false).optional()
     }
 
     fn custom_content(&self, content: Content) -> Option<Content> {
@@ -156,9 +144,6 @@ mod tests {
     fn it_prints_its_shape() {
         let basis = FilterBasisConfig::new(5, 3, [3, 3]).init(&Device::flex());
         let text = basis.to_string();
-        assert!(
-            text.contains("filters: 5") && text.contains("params: 135"),
-            "{text}"
-        );
+        assert!(text.contains("filters: 5") && text.contains("params: 135"), "{text}");
     }
 }

@@ -78,15 +78,10 @@ impl BasisConv2dConfig {
         let [channels_in, channels_out] = self.channels;
         let [height, width] = self.kernel_size;
         let rank = self.shared + self.unique;
-        assert!(
-            rank > 0,
-            "a basis convolution needs shared or unique filters, got none of both"
-        );
-        for (what, count) in [
-            ("input channels", channels_in),
-            ("shared", self.shared),
-            ("unique", self.unique),
-        ] {
+        assert!(rank > 0, "a basis convolution needs shared or unique filters, got none of both");
+        for (what, count) in
+            [("input channels", channels_in), ("shared", self.shared), ("unique", self.unique)]
+        {
             assert!(
                 self.groups > 0 && count.is_multiple_of(self.groups),
                 "{} groups do not divide the {count} {what} of a basis convolution",
@@ -142,15 +137,12 @@ impl BasisConv2d {
         let pad = self.padding.map(|side| (side, side));
         let options = ConvOptions::new_with_padding(self.stride, pad, [1, 1], self.groups);
         let features = conv2d(input, self.filters(basis), None, options);
-        self.coefficients
-            .forward(self.norm.forward(self.unique_first(features)))
+        self.coefficients.forward(self.norm.forward(self.unique_first(features)))
     }
 
     /// The number of unique filters.
     pub fn num_unique(&self) -> usize {
-        self.unique
-            .as_ref()
-            .map_or(0, |unique| unique.lazy_shape()[0])
+        self.unique.as_ref().map_or(0, |unique| unique.lazy_shape()[0])
     }
 
     /// The number of shared filters that the layer expects.
@@ -162,10 +154,8 @@ impl BasisConv2d {
     /// kernel_width]`: unique first, then shared, group by group.
     fn filters(&self, basis: Option<&FilterBasis>) -> Tensor<4> {
         let own = self.unique.as_ref().map(|unique| unique.val());
-        let banks: Vec<Tensor<4>> = own
-            .into_iter()
-            .chain(basis.map(|basis| basis.weight.val()))
-            .collect();
+        let banks: Vec<Tensor<4>> =
+            own.into_iter().chain(basis.map(|basis| basis.weight.val())).collect();
         if self.groups == 1 {
             return Tensor::cat(banks, 0);
         }
@@ -218,9 +208,7 @@ impl BasisConv2d {
 
 impl ModuleDisplay for BasisConv2d {
     fn custom_settings(&self) -> Option<DisplaySettings> {
-        DisplaySettings::new()
-            .with_new_line_after_attribute(false)
-            .optional()
+        DisplaySettings::new().with_new_line_after_attribute(false).optional()
     }
 
     fn custom_content(&self, content: Content) -> Option<Content> {

@@ -109,11 +109,7 @@ impl CostTable {
 
     /// The sum of the rows that play the given role.
     pub fn total_of(&self, part: Part) -> Cost {
-        self.rows
-            .iter()
-            .filter(|row| row.part == part)
-            .map(|row| row.cost)
-            .sum()
+        self.rows.iter().filter(|row| row.part == part).map(|row| row.cost).sum()
     }
 
     /// Adds a basis: its parameters, once.
@@ -123,16 +119,10 @@ impl CostTable {
     /// Panics if the basis was added before.
     pub fn basis(&mut self, path: &str, basis: &FilterBasis) {
         let params = basis.weight.lazy_shape().num_elements() as u64;
-        let cost = Cost {
-            params,
-            ..Cost::default()
-        };
+        let cost = Cost { params, ..Cost::default() };
         self.push(path, Part::Shared, cost, None);
         let earlier = self.bases.insert(basis.weight.id, self.rows.len() - 1);
-        assert!(
-            earlier.is_none(),
-            "the basis {path} is in the table already"
-        );
+        assert!(earlier.is_none(), "the basis {path} is in the table already");
     }
 
     /// Adds a basis convolution for an input of `[height, width]` and returns the output's size.
@@ -158,13 +148,7 @@ impl CostTable {
         let channels_in = channels_in.unwrap_or_default();
         let size = std::array::from_fn(|axis| {
             let pad = (conv.padding[axis], conv.padding[axis]);
-            output_length(
-                input[axis],
-                conv.kernel_size[axis],
-                conv.stride[axis],
-                pad,
-                1,
-            )
+            output_length(input[axis], conv.kernel_size[axis], conv.stride[axis], pad, 1)
         });
         let rank = conv.num_unique() + conv.num_shared();
         let filter_size = channels_in * conv.kernel_size[0] * conv.kernel_size[1];
@@ -191,17 +175,8 @@ impl CostTable {
     /// Adds a batch norm on an input of `[height, width]`.
     pub fn batch_norm(&mut self, path: &str, norm: &BatchNorm, input: [usize; 2]) {
         let channels = norm.gamma.lazy_shape()[0];
-        let cost = Cost {
-            params: 2 * channels as u64,
-            buffers: 2 * channels as u64,
-            macs: 0,
-        };
-        self.push(
-            path,
-            Part::Other,
-            cost,
-            Some([channels, input[0], input[1]]),
-        );
+        let cost = Cost { params: 2 * channels as u64, buffers: 2 * channels as u64, macs: 0 };
+        self.push(path, Part::Other, cost, Some([channels, input[0], input[1]]));
     }
 
     /// Adds a linear layer.
@@ -238,13 +213,7 @@ impl CostTable {
 
     fn push(&mut self, path: &str, part: Part, cost: Cost, output: Option<[usize; 3]>) {
         let path = path.to_string();
-        self.rows.push(CostRow {
-            path,
-            part,
-            cost,
-            output,
-            used_by: Vec::new(),
-        });
+        self.rows.push(CostRow { path, part, cost, output, used_by: Vec::new() });
     }
 }
 
@@ -270,10 +239,7 @@ fn output_length(
     dilation: usize,
 ) -> usize {
     let (padded, extent) = (input + before + after, dilation * (kernel - 1) + 1);
-    assert!(
-        padded >= extent,
-        "an input of {input} pixels is smaller than the kernel of {kernel}"
-    );
+    assert!(padded >= extent, "an input of {input} pixels is smaller than the kernel of {kernel}");
     (padded - extent) / stride + 1
 }
 
@@ -301,14 +267,7 @@ mod tests {
         assert_eq!(table.total_of(Part::Shared).params, 9 * 8 * 6);
         assert_eq!(table.total_of(Part::Unique).params, 2 * 9 * 8 * 2);
         assert_eq!(table.total_of(Part::Coefficients).params, 2 * 8 * 10);
-        assert_eq!(
-            table.total_of(Part::Other),
-            Cost {
-                params: 2 * 16,
-                buffers: 2 * 16,
-                macs: 0
-            }
-        );
+        assert_eq!(table.total_of(Part::Other), Cost { params: 2 * 16, buffers: 2 * 16, macs: 0 });
         assert_eq!(table.total().macs, 2 * 35 * (9 * 8 * 8 + 8 * 10));
     }
 

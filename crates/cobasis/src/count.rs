@@ -83,18 +83,8 @@ mod tests {
         let device = Device::flex();
         let basis = FilterBasisConfig::new(2, 3, [3, 3]).init(&device);
         let norm = BatchNormConfig::new(7).init(&device);
-        let module = Twice {
-            first: basis.clone(),
-            second: basis,
-            norm,
-        };
+        let module = Twice { first: basis.clone(), second: basis, norm };
         let count = ParameterCount::of(&module);
-        assert_eq!(
-            count,
-            ParameterCount {
-                trainable: 2 * 27 + 14,
-                buffers: 14
-            }
-        );
+        assert_eq!(count, ParameterCount { trainable: 2 * 27 + 14, buffers: 14 });
     }
 }

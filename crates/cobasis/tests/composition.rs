@@ -24,28 +24,18 @@ struct Case {
 }
 
 fn cases() -> impl Strategy<Value = Case> {
-    (
-        1usize..4,
-        1usize..4,
-        1usize..6,
-        0usize..4,
-        0usize..3,
-        1usize..4,
-        any::<(bool, u64)>(),
-    )
+    (1usize..4, 1usize..4, 1usize..6, 0usize..4, 0usize..3, 1usize..4, any::<(bool, u64)>())
         .prop_filter("a layer needs filters", |(_, _, _, s, u, _, _)| s + u > 0)
-        .prop_map(
-            |(groups, width, out, shared, unique, kernel, (wide, seed))| Case {
-                groups,
-                channels: [groups * width, out],
-                shared: groups * shared,
-                unique: groups * unique,
-                kernel: [kernel, if wide { 3 } else { kernel }],
-                stride: [1 + (seed % 2) as usize, 1 + (seed / 2 % 2) as usize],
-                padding: [(seed / 4 % 2) as usize, (seed / 8 % 2) as usize],
-                seed,
-            },
-        )
+        .prop_map(|(groups, width, out, shared, unique, kernel, (wide, seed))| Case {
+            groups,
+            channels: [groups * width, out],
+            shared: groups * shared,
+            unique: groups * unique,
+            kernel: [kernel, if wide { 3 } else { kernel }],
+            stride: [1 + (seed % 2) as usize, 1 + (seed / 2 % 2) as usize],
+            padding: [(seed / 4 % 2) as usize, (seed / 8 % 2) as usize],
+            seed,
+        })
 }
 
 /// A layer with made-up weights and an identity batch norm, and its basis.
@@ -87,19 +77,14 @@ fn composed(case: &Case, conv: &BasisConv2d, basis: Option<&FilterBasis>) -> Ten
                 filters.clone().narrow(0, index, 1),
                 zeros((case.groups - 1 - group) * per_group),
             ];
-            let parts = parts
-                .into_iter()
-                .filter(|part| part.dims()[1] > 0)
-                .collect();
+            let parts = parts.into_iter().filter(|part| part.dims()[1] > 0).collect();
             bank.push(Tensor::cat(parts, 1));
         }
     }
     let rank = bank.len();
     let bank = Tensor::cat(bank, 0).reshape([rank, channels_in * height * width]);
     let coefficients = conv.coefficients.weight.val().reshape([channels_out, rank]);
-    coefficients
-        .matmul(bank)
-        .reshape([channels_out, channels_in, height, width])
+    coefficients.matmul(bank).reshape([channels_out, channels_in, height, width])
 }
 
 proptest! {
@@ -143,7 +128,5 @@ fn a_missing_basis_is_refused() {
 #[test]
 #[should_panic(expected = "2 groups do not divide the 3 shared")]
 fn groups_must_divide_the_filters() {
-    BasisConv2dConfig::new([2, 2], [3, 3], 3, 0)
-        .with_groups(2)
-        .init(&Device::flex());
+    BasisConv2dConfig::new([2, 2], [3, 3], 3, 0).with_groups(2).init(&Device::flex());
 }

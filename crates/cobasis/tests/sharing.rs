@@ -26,17 +26,12 @@ impl Stage {
     }
 
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        self.convs
-            .iter()
-            .fold(input, |x, conv| conv.forward(x, &self.basis))
+        self.convs.iter().fold(input, |x, conv| conv.forward(x, &self.basis))
     }
 
     /// The same network with a copy of the basis for each layer.
     fn forward_with_copies(&self, input: Tensor<4>, copies: &[FilterBasis]) -> Tensor<4> {
-        self.convs
-            .iter()
-            .zip(copies)
-            .fold(input, |x, (conv, basis)| conv.forward(x, basis))
+        self.convs.iter().zip(copies).fold(input, |x, (conv, basis)| conv.forward(x, basis))
     }
 }
 
@@ -53,26 +48,15 @@ fn the_gradient_of_a_basis_is_the_sum_over_its_uses() {
         let copies: Vec<FilterBasis> = (0..3)
             .map(|_| {
                 let copy = Tensor::from_data(weight.to_data(), &device);
-                FilterBasis {
-                    weight: Param::from_tensor(copy),
-                }
+                FilterBasis { weight: Param::from_tensor(copy) }
             })
             .collect();
         let shared = stage.forward(input(&device)).square().sum().backward();
         let shared = weight.grad(&shared).expect("the basis takes part");
-        let apart = stage
-            .forward_with_copies(input(&device), &copies)
-            .square()
-            .sum()
-            .backward();
+        let apart = stage.forward_with_copies(input(&device), &copies).square().sum().backward();
         let sum = copies
             .iter()
-            .map(|copy| {
-                copy.weight
-                    .val()
-                    .grad(&apart)
-                    .expect("each copy takes part")
-            })
+            .map(|copy| copy.weight.val().grad(&apart).expect("each copy takes part"))
             .reduce(|a, b| a + b)
             .expect("three copies");
         let scale: f32 = sum.clone().abs().max().into_scalar();
@@ -92,12 +76,7 @@ fn one_optimizer_step_moves_the_basis_once_and_for_every_layer() {
         let mut velocity: Option<Tensor<4>> = None;
         for _ in 0..2 {
             let gradients = stage.forward(input(&device)).square().mean().backward();
-            let gradient = stage
-                .basis
-                .weight
-                .val()
-                .grad(&gradients)
-                .expect("it takes part");
+            let gradient = stage.basis.weight.val().grad(&gradients).expect("it takes part");
             let gradient = Tensor::from_data(gradient.into_data(), &device);
             let gradients = GradientsParams::from_grads(gradients, &stage);
             stage = optimizer.step(0.1, stage, gradients);
@@ -112,9 +91,7 @@ fn one_optimizer_step_moves_the_basis_once_and_for_every_layer() {
         }
         // Every layer uses the moved tensor: putting it into copies changes nothing.
         let copies: Vec<FilterBasis> = (0..3)
-            .map(|_| FilterBasis {
-                weight: Param::from_tensor(stage.basis.weight.val().detach()),
-            })
+            .map(|_| FilterBasis { weight: Param::from_tensor(stage.basis.weight.val().detach()) })
             .collect();
         let valid = stage.valid();
         let plain = device.without_autodiff();
@@ -137,11 +114,7 @@ fn copies_of_a_parameter_drift_apart() {
     }
     let device = Device::flex().autodiff();
     let basis = FilterBasisConfig::new(1, 1, [1, 1]).init(&device);
-    let cloned = Cloned {
-        first: basis.clone(),
-        second: basis,
-    }
-    .fork(&device);
+    let cloned = Cloned { first: basis.clone(), second: basis }.fork(&device);
     let loss = (cloned.first.weight.val() + cloned.second.weight.val()).sum();
     let gradients = GradientsParams::from_grads(loss.backward(), &cloned);
     let moved = SgdConfig::new().init().step(0.1, cloned, gradients);
@@ -153,10 +126,7 @@ fn the_basis_is_one_tensor_in_every_copy_and_in_a_file() {
     for device in devices() {
         let stage = Stage::new(&device.clone().autodiff());
         // Unique filters, coefficients and norms of three layers, and the basis once.
-        let expected = ParameterCount {
-            trainable: 3 * (36 + 16 + 8) + 108,
-            buffers: 3 * 8,
-        };
+        let expected = ParameterCount { trainable: 3 * (36 + 16 + 8) + 108, buffers: 3 * 8 };
         let forked = stage.clone().fork(&device.clone().autodiff());
         let valid = stage.valid();
         let trained = valid.clone().train();
@@ -175,9 +145,6 @@ fn the_basis_is_one_tensor_in_every_copy_and_in_a_file() {
         let loaded = Stage::new(&device).try_load_file(&file).expect("loaded");
         assert_eq!(ParameterCount::of(&loaded), expected);
         let plain = input(&device);
-        assert_eq!(
-            distance(loaded.valid().forward(plain.clone()), valid.forward(plain)),
-            0.0
-        );
+        assert_eq!(distance(loaded.valid().forward(plain.clone()), valid.forward(plain)), 0.0);
     }
 }

@@ -80,9 +80,7 @@ pub(crate) fn run(args: Args) -> Outcome {
         loader.num_images() as u64,
         "{bar:24} {percent:>3} %  {pos} images  {eta_precise} left",
     );
-    let evaluation = evaluate(&model, &loader, |images| {
-        progress.set_position(images as u64)
-    });
+    let evaluation = evaluate(&model, &loader, |images| progress.set_position(images as u64));
     progress.finish_and_clear();
     let report = Report {
         model: model.config.name.to_string(),
@@ -108,11 +106,7 @@ fn open(args: &Args, device: &Device) -> Result<Model, Error> {
                 path.display()
             )));
         };
-        return Ok(cobasis_zoo::load_authors(
-            path,
-            &ModelConfig::new(name),
-            device,
-        )?);
+        return Ok(cobasis_zoo::load_authors(path, &ModelConfig::new(name), device)?);
     }
     let model = cobasis_zoo::load(path, device)?;
     match args.model {
@@ -129,10 +123,7 @@ fn open(args: &Args, device: &Device) -> Result<Model, Error> {
 fn is_pytorch(path: &Path) -> Result<bool, FileError> {
     let mut start = [0; 4];
     let read = File::open(path).and_then(|mut file| file.read(&mut start));
-    let length = read.map_err(|error| FileError {
-        path: path.into(),
-        problem: error.into(),
-    })?;
+    let length = read.map_err(|error| FileError::new(path, error))?;
     let start = &start[..length];
     Ok(start.starts_with(b"PK\x03\x04") || start.starts_with(b"\x80"))
 }
@@ -154,15 +145,7 @@ fn check_fit(model: &Model, set: &ImageSet) -> Result<(), Error> {
 }
 
 fn describe(report: &Report) -> String {
-    let Evaluation {
-        images,
-        correct,
-        top1,
-        top5,
-        loss,
-        images_per_second,
-        ..
-    } = report.evaluation;
+    let Evaluation { images, correct, top1, top5, loss, images_per_second, .. } = report.evaluation;
     format!(
         "{} on {}, {images} test images\n\
          top-1  {top1:.2} % ({correct} correct)\n\

@@ -60,9 +60,8 @@ pub(crate) fn run(command: Command) -> Outcome {
 }
 
 fn list(glob: &str, json: bool) -> Result<(), Error> {
-    let mut cards: Vec<ModelCard> = registry::matching(glob)
-        .map(|name| ModelCard::new(name, None))
-        .collect();
+    let mut cards: Vec<ModelCard> =
+        registry::matching(glob).map(|name| ModelCard::new(name, None)).collect();
     if cards.is_empty() {
         return Err(Error::Usage(format!(
             "no model matches {glob:?}; `models list` without a pattern shows all"
@@ -74,15 +73,7 @@ fn list(glob: &str, json: bool) -> Result<(), Error> {
         print_json(&cards);
         return Ok(());
     }
-    let header = [
-        "model",
-        "parameters",
-        "of dense",
-        "MACs",
-        "of dense",
-        "error %",
-        "published in",
-    ];
+    let header = ["model", "parameters", "of dense", "MACs", "of dense", "error %", "published in"];
     let mut rows = vec![header.map(String::from).to_vec()];
     rows.extend(cards.iter().map(|card| {
         let published = card.published;
@@ -110,45 +101,19 @@ fn describe(card: &ModelCard) -> String {
         format!("{} of {}'s {}", percent(ratio), dense.name, grouped(total))
     };
     let summary = [
-        line(
-            "parameters",
-            params.total,
-            of_dense(dense.params_ratio, dense.params),
-        ),
-        line(
-            "  shared",
-            params.shared,
-            "basis filters, each once".to_string(),
-        ),
-        line(
-            "  unique",
-            params.unique,
-            "basis filters of one layer".to_string(),
-        ),
-        line(
-            "  coefficients",
-            params.coefficients,
-            "1x1 convolutions".to_string(),
-        ),
-        line(
-            "  the rest",
-            params.rest,
-            "dense layers and batch norms".to_string(),
-        ),
+        line("parameters", params.total, of_dense(dense.params_ratio, dense.params)),
+        line("  shared", params.shared, "basis filters, each once".to_string()),
+        line("  unique", params.unique, "basis filters of one layer".to_string()),
+        line("  coefficients", params.coefficients, "1x1 convolutions".to_string()),
+        line("  the rest", params.rest, "dense layers and batch norms".to_string()),
         line("buffers", card.buffers, "running statistics".to_string()),
         line("MACs", card.macs, of_dense(dense.macs_ratio, dense.macs)),
     ];
-    let mut layers = vec![
-        ["layer", "role", "output", "parameters", "MACs", ""]
-            .map(String::from)
-            .to_vec(),
-    ];
+    let mut layers =
+        vec![["layer", "role", "output", "parameters", "MACs", ""].map(String::from).to_vec()];
     layers.extend(card.layers.iter().map(layer_row));
     let published = card.published.map_or(String::new(), |row| {
-        format!(
-            "published test error {:.2} % ({})\n",
-            row.top1_error, row.source
-        )
+        format!("published test error {:.2} % ({})\n", row.top1_error, row.source)
     });
     format!(
         "{}: {} classes, images of {channels}x{height}x{width}\n{published}\n{}\n\n{}",
@@ -160,17 +125,9 @@ fn describe(card: &ModelCard) -> String {
 }
 
 fn layer_row(layer: &Layer) -> Vec<String> {
-    let output = layer
-        .output
-        .map_or(String::new(), |[c, h, w]| format!("{c}x{h}x{w}"));
+    let output = layer.output.map_or(String::new(), |[c, h, w]| format!("{c}x{h}x{w}"));
     let users = layer.used_by.len();
-    let mut note = layer
-        .used_by
-        .iter()
-        .take(USERS_SHOWN)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(", ");
+    let mut note = layer.used_by.iter().take(USERS_SHOWN).cloned().collect::<Vec<_>>().join(", ");
     if users > USERS_SHOWN {
         note = format!("{note} and {} more", users - USERS_SHOWN);
     }
@@ -180,11 +137,7 @@ fn layer_row(layer: &Layer) -> Vec<String> {
         output,
         grouped(layer.params),
         grouped(layer.macs),
-        if users > 0 {
-            format!("used by {note}")
-        } else {
-            String::new()
-        },
+        if users > 0 { format!("used by {note}") } else { String::new() },
     ]
 }
 

@@ -54,27 +54,16 @@ pub(crate) fn run(args: Args) -> Outcome {
     if args.json {
         print_json(&reports);
     } else {
-        print(&format!(
-            "{} passed, {failed} failed",
-            reports.len() - failed
-        ));
+        print(&format!("{} passed, {failed} failed", reports.len() - failed));
     }
-    Ok(if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn describe(report: &Report) -> String {
     let row = |check: &Check| {
         let verdict = if check.passed() { "" } else { "BEYOND" };
         let Check { what, error, bound } = check;
-        let cells = [
-            format!("  {what}"),
-            format!("{error:.1e}"),
-            format!("<= {bound:.1e}"),
-        ];
+        let cells = [format!("  {what}"), format!("{error:.1e}"), format!("<= {bound:.1e}")];
         [cells.as_slice(), &[verdict.to_string()]].concat()
     };
     let rows: Vec<Vec<String>> = report.checks.iter().map(row).collect();

@@ -21,13 +21,7 @@ pub(crate) struct Progress {
 impl Progress {
     pub(crate) fn new(lambda: f64) -> Self {
         let bar = ProgressBar::no_length();
-        Self {
-            bar,
-            lambda,
-            epochs: 0,
-            steps: 0,
-            score: Score::default(),
-        }
+        Self { bar, lambda, epochs: 0, steps: 0, score: Score::default() }
     }
 
     /// Prints a line without tearing the bar.
@@ -83,8 +77,7 @@ impl Watch for Progress {
     }
 
     fn evaluated(&mut self, images: usize) {
-        self.bar
-            .set_message(format!("testing {}", grouped(images as u64)));
+        self.bar.set_message(format!("testing {}", grouped(images as u64)));
     }
 
     fn epoch(&mut self, metrics: &EpochMetrics, is_best: bool) {

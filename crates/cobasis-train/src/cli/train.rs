@@ -42,7 +42,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = DeviceName::Flex, hide_default_value = false)]
     device: DeviceName,
     /// Seed of all random numbers, over the configuration's.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     seed: Option<u64>,
     /// Run two training steps, say what a run would cost, and write nothing.
     #[arg(long)]
@@ -58,13 +58,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     let command: Vec<String> = env::args().skip(1).collect();
     let command = format!("cobasis {}", command.join(" "));
     let mut progress = Progress::new(config.train.lambda);
-    let summary = train(
-        &config,
-        args.device,
-        args.out.as_deref(),
-        &command,
-        &mut progress,
-    )?;
+    let summary = train(&config, args.device, args.out.as_deref(), &command, &mut progress)?;
     print(&describe(&summary));
     Ok(ExitCode::SUCCESS)
 }
@@ -86,11 +80,7 @@ fn config(args: &Args) -> Result<Config, Error> {
 }
 
 fn describe(summary: &Summary) -> String {
-    let Summary {
-        last,
-        best_on_test: best,
-        ..
-    } = summary;
+    let Summary { last, best_on_test: best, .. } = summary;
     format!(
         "last epoch ({}): top-1 {:.2} %, top-5 {:.2} %\n\
          best epoch ({}, chosen on the test set): top-1 {:.2} %, top-5 {:.2} %\n\
@@ -107,11 +97,7 @@ fn describe(summary: &Summary) -> String {
 
 fn describe_dry_run(config: &Config, dry: &DryRun) -> String {
     let mut lines = vec![
-        format!(
-            "model   {}, {} parameters",
-            config.model,
-            grouped(dry.params)
-        ),
+        format!("model   {}, {} parameters", config.model, grouped(dry.params)),
         format!(
             "data    {}, {} training images in batches of {:?}",
             config.data.name,

@@ -30,39 +30,20 @@ pub struct DataConfig {
 
 impl Default for DataConfig {
     fn default() -> Self {
-        Self {
-            name: DatasetName::Cifar10,
-            dir: None,
-            pad: 4,
-            flip: true,
-            workers: 2,
-        }
+        Self { name: DatasetName::Cifar10, dir: None, pad: 4, flip: true, workers: 2 }
     }
 }
 
 impl DataConfig {
     pub(super) fn full() -> Self {
-        Self {
-            dir: Some(PathBuf::from("DIR")),
-            ..Self::default()
-        }
+        Self { dir: Some(PathBuf::from("DIR")), ..Self::default() }
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         if let Some(dir) = &self.dir {
             expect("data.dir", dir, !dir.as_os_str().is_empty(), "a directory")?;
         }
-        expect(
-            "data.pad",
-            self.pad,
-            self.pad <= MAX_PAD,
-            "at most 32 pixels",
-        )?;
-        expect(
-            "data.workers",
-            self.workers,
-            self.workers <= MAX_WORKERS,
-            "at most 256 threads",
-        )
+        expect("data.pad", self.pad, self.pad <= MAX_PAD, "at most 32 pixels")?;
+        expect("data.workers", self.workers, self.workers <= MAX_WORKERS, "at most 256 threads")
     }
 }

@@ -16,11 +16,7 @@ pub struct ConfigError {
 impl ConfigError {
     /// A fault of one key, a dotted path like `train.epochs`. For checks the caller adds.
     pub fn at(key: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self {
-            place: None,
-            key: Some(key.into()),
-            problem: one_line(&problem.into()),
-        }
+        Self { place: None, key: Some(key.into()), problem: one_line(&problem.into()) }
     }
 
     /// The key at fault, if it is a key: `train.epochs`, `schedule.milestones[1]`.
@@ -36,11 +32,7 @@ impl ConfigError {
 
     /// A fault of a whole file or argument rather than of a key.
     pub(super) fn of(place: &str, problem: impl Into<String>) -> Self {
-        Self {
-            place: Some(one_line(place)),
-            key: None,
-            problem: one_line(&problem.into()),
-        }
+        Self { place: Some(one_line(place)), key: None, problem: one_line(&problem.into()) }
     }
 
     pub(super) fn not_toml(err: toml::ser::Error) -> Self {
@@ -57,17 +49,12 @@ pub(super) fn expect(
 ) -> Result<(), ConfigError> {
     match ok {
         true => Ok(()),
-        false => Err(ConfigError::at(
-            key,
-            format!("expected {expected}, got {value:?}"),
-        )),
+        false => Err(ConfigError::at(key, format!("expected {expected}, got {value:?}"))),
     }
 }
 
 fn prefix(part: &Option<String>) -> String {
-    part.as_ref()
-        .map(|part| format!("{part}: "))
-        .unwrap_or_default()
+    part.as_ref().map(|part| format!("{part}: ")).unwrap_or_default()
 }
 
 /// Other people's messages (the TOML parser's, the caller's) may span lines.
@@ -85,13 +72,8 @@ mod tests {
 
     #[test]
     fn the_first_place_named_stays() {
-        let err = ConfigError::at("seed", "expected\nless\n")
-            .in_place("a.toml")
-            .in_place("b.toml");
+        let err = ConfigError::at("seed", "expected\nless\n").in_place("a.toml").in_place("b.toml");
         assert_eq!(err.to_string(), "a.toml: seed: expected less");
-        assert_eq!(
-            ConfigError::of("c.toml", "is empty").to_string(),
-            "c.toml: is empty"
-        );
+        assert_eq!(ConfigError::of("c.toml", "is empty").to_string(), "c.toml: is empty");
     }
 }

@@ -49,9 +49,8 @@ impl Config {
         Self::from_table(&table).map_err(|err| err.in_place(file))?;
         apply_set(&mut table, sets)?;
         // What is wrong from here on may lie in the file, in an override, or between them.
-        let both = sets.iter().fold(file.to_owned(), |both, text| {
-            format!("{both} {}", place(text))
-        });
+        let both =
+            sets.iter().fold(file.to_owned(), |both, text| format!("{both} {}", place(text)));
         let checked = Self::from_table(&table).and_then(|config| {
             config.check()?;
             Ok(config)
@@ -73,14 +72,8 @@ fn find(path_or_name: &str, search: &Path) -> Result<(PathBuf, String), ConfigEr
             }
         }
     }
-    let places: Vec<_> = places
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect();
-    let mut problem = format!(
-        "no such configuration file; looked for {}",
-        places.join(" and ")
-    );
+    let places: Vec<_> = places.iter().map(|path| path.display().to_string()).collect();
+    let mut problem = format!("no such configuration file; looked for {}", places.join(" and "));
     if let Some(near) = nearest_file(path_or_name, search) {
         problem.push_str(&format!("; did you mean {near}?"));
     }
@@ -110,10 +103,7 @@ fn parse(file: &str, text: &str) -> Result<Table, ConfigError> {
 fn line_column(text: &str, at: usize) -> (usize, usize) {
     let before = text.get(..at).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (
-        before.matches('\n').count() + 1,
-        before[line_start..].chars().count() + 1,
-    )
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
 /// The file below `search` with the name most like the one wanted, as it would be written.
@@ -129,10 +119,7 @@ fn nearest_file(wanted: &str, search: &Path) -> Option<String> {
         let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
         normalized_levenshtein(wanted, path).max(normalized_levenshtein(wanted, name))
     };
-    files
-        .into_iter()
-        .rev()
-        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
+    files.into_iter().rev().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
 }
 
 fn list(dir: &Path, at: &str, depth: usize, files: &mut Vec<String>) {
@@ -158,11 +145,7 @@ mod tests {
     fn configs() -> TempDir {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("cifar10")).unwrap();
-        for name in [
-            "cifar10/resnet20.toml",
-            "cifar10/resnet32-s16u1.toml",
-            "cifar100.toml",
-        ] {
+        for name in ["cifar10/resnet20.toml", "cifar10/resnet32-s16u1.toml", "cifar100.toml"] {
             fs::write(dir.path().join(name), "train.batch = 3\n").unwrap();
         }
         dir

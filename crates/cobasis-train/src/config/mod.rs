@@ -116,21 +116,12 @@ impl Config {
 
     /// The defaults with every optional key present: what [`shape`] learns keys and types from.
     fn full() -> Self {
-        Self {
-            data: DataConfig::full(),
-            train: TrainConfig::full(),
-            ..Self::default()
-        }
+        Self { data: DataConfig::full(), train: TrainConfig::full(), ..Self::default() }
     }
 
     fn check_ranges(&self) -> Result<(), ConfigError> {
         let seed_fits = i64::try_from(self.seed).is_ok();
-        expect(
-            "seed",
-            self.seed,
-            seed_fits,
-            "an integer of at most 2^63 - 1",
-        )?;
+        expect("seed", self.seed, seed_fits, "an integer of at most 2^63 - 1")?;
         self.data.check()?;
         self.train.check()?;
         self.optimizer.check()?;
@@ -154,17 +145,11 @@ mod tests {
         for config in [Config::default(), Config::full()] {
             let text = config.to_toml().unwrap();
             assert_eq!(Config::from_table(&text.parse().unwrap()).unwrap(), config);
-            let at: Vec<_> = [
-                "model =",
-                "seed =",
-                "[data]",
-                "[train]",
-                "[optimizer]",
-                "[schedule]",
-            ]
-            .iter()
-            .map(|key| text.find(key).unwrap())
-            .collect();
+            let at: Vec<_> =
+                ["model =", "seed =", "[data]", "[train]", "[optimizer]", "[schedule]"]
+                    .iter()
+                    .map(|key| text.find(key).unwrap())
+                    .collect();
             assert!(at.is_sorted(), "{text}");
         }
     }
@@ -178,10 +163,7 @@ mod tests {
 
     #[test]
     fn faults_of_a_config_built_in_code_are_found_too() {
-        let mut config = Config {
-            seed: u64::MAX,
-            ..Config::default()
-        };
+        let mut config = Config { seed: u64::MAX, ..Config::default() };
         assert_eq!(config.check().unwrap_err().key(), Some("seed"));
         config.seed = 0;
         config.optimizer.lr = f64::INFINITY;
@@ -195,9 +177,6 @@ mod tests {
         let mut config = Config::default();
         config.data.dir = Some(std::ffi::OsString::from_vec(vec![0xff]).into());
         let line = config.to_toml().unwrap_err().to_string();
-        assert!(
-            line.starts_with("configuration: cannot be written as TOML: "),
-            "{line}"
-        );
+        assert!(line.starts_with("configuration: cannot be written as TOML: "), "{line}");
     }
 }

@@ -72,10 +72,7 @@ mod tests {
 
     fn set(file: &str, sets: &[&str]) -> Result<Config, ConfigError> {
         let mut table = file.parse().unwrap();
-        apply_set(
-            &mut table,
-            &sets.iter().map(|set| set.to_string()).collect::<Vec<_>>(),
-        )?;
+        apply_set(&mut table, &sets.iter().map(|set| set.to_string()).collect::<Vec<_>>())?;
         Config::from_table(&table)
     }
 
@@ -102,49 +99,22 @@ mod tests {
     #[test]
     fn errors_name_the_text() {
         for (text, problem) in [
-            (
-                "train.epochs",
-                "expected key=value like train.epochs=10, got no \"=\"",
-            ),
-            (
-                "=3",
-                "expected key=value like train.epochs=10, got an empty part in the key",
-            ),
-            (
-                "train..epochs=3",
-                "expected key=value like train.epochs=10, got an empty part",
-            ),
-            (
-                "a.b.c.d.e.f.g.h.i=3",
-                "expected key=value like train.epochs=10, got too many parts",
-            ),
+            ("train.epochs", "expected key=value like train.epochs=10, got no \"=\""),
+            ("=3", "expected key=value like train.epochs=10, got an empty part in the key"),
+            ("train..epochs=3", "expected key=value like train.epochs=10, got an empty part"),
+            ("a.b.c.d.e.f.g.h.i=3", "expected key=value like train.epochs=10, got too many parts"),
             ("lr=0.1", "lr: unknown key; did you mean optimizer.lr?"),
-            (
-                "optimizer.lr=.1",
-                "optimizer.lr: expected a number, got string \".1\"; did",
-            ),
-            (
-                "train.epochs=ten",
-                "train.epochs: expected an integer, got string",
-            ),
+            ("optimizer.lr=.1", "optimizer.lr: expected a number, got string \".1\"; did"),
+            ("train.epochs=ten", "train.epochs: expected an integer, got string"),
             ("train.epochs=0", "train.epochs: expected at least 1, got 0"),
             ("train=3", "train: expected a table [train], got integer 3"),
-            (
-                "schedule.milestones=[3",
-                "schedule.milestones: expected an array in [ ], got string",
-            ),
-            (
-                "data.name=cifar",
-                "data.name: expected digits | cifar10 | cifar100, got \"cifar\"",
-            ),
+            ("schedule.milestones=[3", "schedule.milestones: expected an array in [ ], got string"),
+            ("data.name=cifar", "data.name: expected digits | cifar10 | cifar100, got \"cifar\""),
             ("seed=1\n2", "seed: expected an integer"),
         ] {
             let shown = set("", &[text]).unwrap_err().to_string();
             let text = text.replace('\n', " ");
-            assert!(
-                shown.starts_with(&format!("--set {text}: {problem}")),
-                "{shown}"
-            );
+            assert!(shown.starts_with(&format!("--set {text}: {problem}")), "{shown}");
             assert!(!shown.contains('\n'), "{shown}");
         }
     }

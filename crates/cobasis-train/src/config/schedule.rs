@@ -17,21 +17,14 @@ pub struct ScheduleConfig {
 
 impl Default for ScheduleConfig {
     fn default() -> Self {
-        Self {
-            milestones: vec![150, 225],
-            gamma: 0.1,
-        }
+        Self { milestones: vec![150, 225], gamma: 0.1 }
     }
 }
 
 impl ScheduleConfig {
     /// The learning rate of an epoch, counted from 1, that starts from the rate `lr`.
     pub fn rate(&self, lr: f64, epoch: usize) -> f64 {
-        let passed = self
-            .milestones
-            .iter()
-            .filter(|&&milestone| epoch > milestone)
-            .count();
+        let passed = self.milestones.iter().filter(|&&milestone| epoch > milestone).count();
         (0..passed).fold(lr, |rate, _| rate * self.gamma)
     }
 
@@ -42,21 +35,11 @@ impl ScheduleConfig {
                 0 => "at least 1".to_owned(),
                 _ => format!("an epoch above the one before it ({before})"),
             };
-            expect(
-                format!("schedule.milestones[{i}]"),
-                epoch,
-                epoch > before,
-                &expected,
-            )?;
+            expect(format!("schedule.milestones[{i}]"), epoch, epoch > before, &expected)?;
             before = epoch;
         }
         let gamma_fits = self.gamma > 0.0 && self.gamma <= 1.0;
-        expect(
-            "schedule.gamma",
-            self.gamma,
-            gamma_fits,
-            "a number above 0 and at most 1",
-        )
+        expect("schedule.gamma", self.gamma, gamma_fits, "a number above 0 and at most 1")
     }
 }
 

@@ -63,11 +63,7 @@ fn unknown(key: &str, at: &str, value: &Value, here: &Table, all: &Table) -> Con
     if let Some(near) = nearest_key(key, &candidates) {
         return ConfigError::at(key, format!("unknown key; did you mean {near}?"));
     }
-    let place = if at.is_empty() {
-        "the top level".to_owned()
-    } else {
-        format!("[{at}]")
-    };
+    let place = if at.is_empty() { "the top level".to_owned() } else { format!("[{at}]") };
     let keys = here.iter().map(|(name, value)| match value.is_table() {
         true => format!("[{name}]"),
         false => name.clone(),
@@ -95,11 +91,7 @@ fn join(at: &str, name: &str) -> String {
         true => name.to_owned(),
         false => format!("{name:?}"),
     };
-    if at.is_empty() {
-        name
-    } else {
-        format!("{at}.{name}")
-    }
+    if at.is_empty() { name } else { format!("{at}.{name}") }
 }
 
 fn wanted(key: &str, like: &Value, got: &Value) -> String {
@@ -121,10 +113,7 @@ fn shown(got: &Value) -> String {
         Value::Integer(got) => format!("integer {got}"),
         Value::Float(got) => format!("number {got:?}"),
         Value::String(got) if got.chars().count() > SHOWN_CHARS => {
-            format!(
-                "string {:?}...",
-                got.chars().take(SHOWN_CHARS).collect::<String>()
-            )
+            format!("string {:?}...", got.chars().take(SHOWN_CHARS).collect::<String>())
         }
         Value::String(got) => format!("string {got:?}"),
         Value::Boolean(got) => format!("boolean {got}"),
@@ -168,8 +157,7 @@ mod tests {
         fn check(at: &str, value: &serde_json::Value) {
             match value {
                 serde_json::Value::Object(map) => {
-                    map.iter()
-                        .for_each(|(name, value)| check(&join(at, name), value));
+                    map.iter().for_each(|(name, value)| check(&join(at, name), value));
                 }
                 serde_json::Value::Array(items) => assert!(!items.is_empty(), "{at}: no example"),
                 value => assert!(!value.is_null(), "{at}: no example in full()"),

@@ -50,40 +50,17 @@ impl Default for TrainConfig {
 
 impl TrainConfig {
     pub(super) fn full() -> Self {
-        Self {
-            max_steps: Some(1),
-            ..Self::default()
-        }
+        Self { max_steps: Some(1), ..Self::default() }
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         expect("train.epochs", self.epochs, self.epochs >= 1, "at least 1")?;
-        expect(
-            "train.batch",
-            self.batch,
-            self.batch >= 1,
-            "at least 1 image",
-        )?;
-        expect(
-            "train.eval_batch",
-            self.eval_batch,
-            self.eval_batch >= 1,
-            "at least 1 image",
-        )?;
+        expect("train.batch", self.batch, self.batch >= 1, "at least 1 image")?;
+        expect("train.eval_batch", self.eval_batch, self.eval_batch >= 1, "at least 1 image")?;
         let lambda_fits = self.lambda.is_finite() && self.lambda >= 0.0;
-        expect(
-            "train.lambda",
-            self.lambda,
-            lambda_fits,
-            "a number of at least 0",
-        )?;
+        expect("train.lambda", self.lambda, lambda_fits, "a number of at least 0")?;
         if let Some(steps) = self.max_steps {
-            expect(
-                "train.max_steps",
-                steps,
-                steps >= 1,
-                "at least 1; leave it out for no limit",
-            )?;
+            expect("train.max_steps", steps, steps >= 1, "at least 1; leave it out for no limit")?;
         }
         Ok(())
     }

@@ -29,10 +29,7 @@ pub struct AugmentKey {
 
 impl Augment {
     /// No change: normalisation only, as for evaluation.
-    pub const NONE: Self = Self {
-        pad: 0,
-        flip: false,
-    };
+    pub const NONE: Self = Self { pad: 0, flip: false };
 
     /// Writes image `index` of `set`, augmented and normalised, to `out`, `[channels, height,
     /// width]`.
@@ -54,11 +51,7 @@ impl Augment {
         let places = (self.pad as u64).saturating_mul(2).saturating_add(1);
         let mut shift = || (rng.below(places) as usize).cast_signed() - self.pad.cast_signed();
         let (down, right) = (shift(), shift());
-        Change {
-            down,
-            right,
-            flip: (rng.next_u64() & 1 == 1) && self.flip,
-        }
+        Change { down, right, flip: (rng.next_u64() & 1 == 1) && self.flip }
     }
 }
 
@@ -78,11 +71,7 @@ impl Change {
     fn write(self, set: &ImageSet, index: usize, out: &mut [f32]) {
         let info = set.info();
         let [_, height, width] = info.shape;
-        assert_eq!(
-            out.len(),
-            info.image_len(),
-            "out must be as long as one image"
-        );
+        assert_eq!(out.len(), info.image_len(), "out must be as long as one image");
 
         // Where the window lies over the image, in the window's and in the image's columns.
         let mut to = overlap(width, self.right);
@@ -93,9 +82,7 @@ impl Change {
         let to_rows = overlap(height, self.down);
 
         let plane = height * width;
-        let planes = out
-            .chunks_exact_mut(plane)
-            .zip(set.image(index).chunks_exact(plane));
+        let planes = out.chunks_exact_mut(plane).zip(set.image(index).chunks_exact(plane));
         for ((out, image), (mean, std)) in planes.zip(info.mean.iter().zip(&info.std)) {
             // The division by the largest value and the normalisation in one product and one sum.
             let scale = 1.0 / (f32::from(info.max_value) * std);
@@ -113,10 +100,7 @@ impl Change {
                 out[..to.start].fill(offset);
                 out[to.end..].fill(offset);
                 if self.flip {
-                    out[to.clone()]
-                        .iter_mut()
-                        .zip(row.iter().rev())
-                        .for_each(normalise);
+                    out[to.clone()].iter_mut().zip(row.iter().rev()).for_each(normalise);
                 } else {
                     out[to.clone()].iter_mut().zip(row).for_each(normalise);
                 }
@@ -128,11 +112,7 @@ impl Change {
 /// The part of `0..len` that stays in `0..len` when `shift` is added.
 fn overlap(len: usize, shift: isize) -> Range<usize> {
     let outside = shift.unsigned_abs().min(len);
-    if shift < 0 {
-        outside..len
-    } else {
-        0..len - outside
-    }
+    if shift < 0 { outside..len } else { 0..len - outside }
 }
 
 #[cfg(test)]
@@ -150,17 +130,11 @@ mod tests {
             name: "toy".into(),
             classes: vec!["all".into()],
             shape,
-            mean: (0..shape[0])
-                .map(|channel| 0.3 + 0.1 * channel as f32)
-                .collect(),
-            std: (0..shape[0])
-                .map(|channel| 0.2 + 0.1 * channel as f32)
-                .collect(),
+            mean: (0..shape[0]).map(|channel| 0.3 + 0.1 * channel as f32).collect(),
+            std: (0..shape[0]).map(|channel| 0.2 + 0.1 * channel as f32).collect(),
             max_value: 200,
         };
-        let pixels = (0..count * info.image_len())
-            .map(|pixel| (pixel % 201) as u8)
-            .collect();
+        let pixels = (0..count * info.image_len()).map(|pixel| (pixel % 201) as u8).collect();
         ImageSet::new(info, pixels, vec![0; count]).expect("a valid set")
     }
 
@@ -176,11 +150,7 @@ mod tests {
                     let inside =
                         (0..height as isize).contains(&y) && (0..width as isize).contains(&x);
                     let at = (c * height) as isize * width as isize + y * width as isize + x;
-                    let value = if inside {
-                        set.image(index)[at as usize]
-                    } else {
-                        0
-                    };
+                    let value = if inside { set.image(index)[at as usize] } else { 0 };
                     out.push((f32::from(value) / 200.0 - set.info().mean[c]) / set.info().std[c]);
                 }
             }
@@ -190,10 +160,7 @@ mod tests {
 
     fn distance(left: &[f32], right: &[f32]) -> f32 {
         assert_eq!(left.len(), right.len());
-        left.iter()
-            .zip(right)
-            .map(|(l, r)| (l - r).abs())
-            .fold(0.0, f32::max)
+        left.iter().zip(right).map(|(l, r)| (l - r).abs()).fold(0.0, f32::max)
     }
 
     #[test]
@@ -219,24 +186,16 @@ mod tests {
         let mut counts = std::collections::BTreeMap::new();
         for index in 0..18_000 {
             let change = augment.draw(index, KEY);
-            *counts
-                .entry((change.down, change.right, change.flip))
-                .or_insert(0) += 1;
+            *counts.entry((change.down, change.right, change.flip)).or_insert(0) += 1;
         }
         assert_eq!(counts.len(), 18);
         // 1000 expected, standard deviation 31: five of them leave no room for chance.
-        assert!(
-            counts.values().all(|count| (845..=1155).contains(count)),
-            "{counts:?}"
-        );
+        assert!(counts.values().all(|count| (845..=1155).contains(count)), "{counts:?}");
     }
 
     #[test]
     fn draws_depend_on_seed_epoch_and_index_only() {
-        let augment = Augment {
-            pad: 1000,
-            flip: true,
-        };
+        let augment = Augment { pad: 1000, flip: true };
         let first = augment.draw(9, KEY);
         assert_eq!(first, augment.draw(9, KEY));
         assert_ne!(first, augment.draw(8, KEY));
@@ -249,27 +208,10 @@ mod tests {
         let both = Augment { pad: 2, flip: true };
         for index in 0..100 {
             let change = both.draw(index, KEY);
-            let only_crop = Augment {
-                flip: false,
-                ..both
-            }
-            .draw(index, KEY);
-            assert_eq!(
-                only_crop,
-                Change {
-                    flip: false,
-                    ..change
-                }
-            );
+            let only_crop = Augment { flip: false, ..both }.draw(index, KEY);
+            assert_eq!(only_crop, Change { flip: false, ..change });
             let only_flip = Augment { pad: 0, ..both }.draw(index, KEY);
-            assert_eq!(
-                only_flip,
-                Change {
-                    down: 0,
-                    right: 0,
-                    ..change
-                }
-            );
+            assert_eq!(only_flip, Change { down: 0, right: 0, ..change });
         }
     }
 

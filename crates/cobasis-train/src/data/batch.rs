@@ -82,11 +82,7 @@ mod tests {
         let whole = Batch::new(&set, &(0..10).collect::<Vec<_>>(), augment, key);
         for index in 0..10 {
             let alone = Batch::new(&set, &[index], augment, key);
-            assert_eq!(
-                alone.images,
-                whole.images[index * 16..][..16],
-                "image {index}"
-            );
+            assert_eq!(alone.images, whole.images[index * 16..][..16], "image {index}");
         }
         Ok(())
     }

@@ -51,10 +51,7 @@ pub(crate) const CIFAR10: Layout = Layout {
         ("data_batch_5.bin", 10_000),
     ],
     test: &[("test_batch.bin", 10_000)],
-    record: RecordFormat {
-        labels: &[("class", 10)],
-        image_len: IMAGE_LEN,
-    },
+    record: RecordFormat { labels: &[("class", 10)], image_len: IMAGE_LEN },
     names_file: "batches.meta.txt",
     names: || CIFAR10_CLASSES.map(String::from).to_vec(),
     // ImageNet's constants, not CIFAR-10's: the paper's code trains and evaluates with these.
@@ -68,10 +65,7 @@ pub(crate) const CIFAR100: Layout = Layout {
     folder: "cifar-100-binary",
     train: &[("train.bin", 50_000)],
     test: &[("test.bin", 10_000)],
-    record: RecordFormat {
-        labels: &[("coarse", 20), ("fine", 100)],
-        image_len: IMAGE_LEN,
-    },
+    record: RecordFormat { labels: &[("coarse", 20), ("fine", 100)], image_len: IMAGE_LEN },
     names_file: "fine_label_names.txt",
     names: || (0..100).map(|class| format!("class {class}")).collect(),
     mean: [0.507, 0.487, 0.441],
@@ -79,18 +73,8 @@ pub(crate) const CIFAR100: Layout = Layout {
 };
 
 /// The classes of CIFAR-10, by label.
-const CIFAR10_CLASSES: [&str; 10] = [
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-];
+const CIFAR10_CLASSES: [&str; 10] =
+    ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
 impl Layout {
     /// Loads one split from `dir`, or from the published folder inside it.
@@ -109,8 +93,7 @@ impl Layout {
         let mut labels = Vec::with_capacity(records);
         let mut pixels = Vec::with_capacity(records * IMAGE_LEN);
         for &(file, records) in files {
-            self.record
-                .read(&dir.join(file), records, &mut pixels, &mut labels)?;
+            self.record.read(&dir.join(file), records, &mut pixels, &mut labels)?;
         }
         let info = SetInfo {
             name: self.name.into(),
@@ -130,11 +113,7 @@ impl Layout {
         let text = fs::read_to_string(dir.join(self.names_file)).unwrap_or_default();
         let lines = text.lines().map(str::trim).filter(|name| !name.is_empty());
         let names: Vec<String> = lines.map(String::from).collect();
-        if names.len() == built_in.len() {
-            names
-        } else {
-            built_in
-        }
+        if names.len() == built_in.len() { names } else { built_in }
     }
 }
 
@@ -151,11 +130,8 @@ mod tests {
         ..CIFAR10
     };
     /// CIFAR-100 with two records a split.
-    const HUNDRED: Layout = Layout {
-        train: &[("train.bin", 2)],
-        test: &[("test.bin", 2)],
-        ..CIFAR100
-    };
+    const HUNDRED: Layout =
+        Layout { train: &[("train.bin", 2)], test: &[("test.bin", 2)], ..CIFAR100 };
 
     /// Records with the given label bytes; pixel `p` of record `r` is `(7 * r + p) % 251`.
     fn records<const N: usize>(labels: &[[u8; N]]) -> Vec<u8> {
@@ -171,9 +147,7 @@ mod tests {
         let dir = tempdir().expect("a temporary directory");
         let folder = dir.path().join(folder);
         fs::create_dir_all(&folder).expect("a folder");
-        files
-            .iter()
-            .for_each(|(name, bytes)| fs::write(folder.join(name), bytes).expect("a file"));
+        files.iter().for_each(|(name, bytes)| fs::write(folder.join(name), bytes).expect("a file"));
         dir
     }
 
@@ -181,12 +155,7 @@ mod tests {
     fn published_sizes_are_those_of_the_published_files() {
         let bytes =
             |layout: &Layout, (_, records): (&str, usize)| records * layout.record.record_len();
-        assert!(
-            CIFAR10
-                .train
-                .iter()
-                .all(|&file| bytes(&CIFAR10, file) == 30_730_000)
-        );
+        assert!(CIFAR10.train.iter().all(|&file| bytes(&CIFAR10, file) == 30_730_000));
         assert_eq!(bytes(&CIFAR10, CIFAR10.test[0]), 30_730_000);
         assert_eq!(bytes(&CIFAR100, CIFAR100.train[0]), 153_700_000);
         assert_eq!(bytes(&CIFAR100, CIFAR100.test[0]), 30_740_000);
@@ -196,10 +165,7 @@ mod tests {
     fn the_test_split_loads_from_both_places_without_the_training_files() -> Result<(), DataError> {
         let test = [("test_batch.bin", records(&[[9], [0], [4]]))];
         let set = TEN.load(Some(dir("", &test).path()), Split::Test)?;
-        assert_eq!(
-            (set.labels(), set.shape()),
-            ([9, 0, 4].as_slice(), [3, 32, 32])
-        );
+        assert_eq!((set.labels(), set.shape()), ([9, 0, 4].as_slice(), [3, 32, 32]));
         assert_eq!(set.image(2)[..3], [14, 15, 16]);
         assert_eq!(set.info().classes, CIFAR10_CLASSES);
         let deep = dir("cifar-10-batches-bin", &test);
@@ -215,10 +181,8 @@ mod tests {
         // (1 - 0.507) / 0.267, (1 - 0.487) / 0.256, (1 - 0.441) / 0.276
         let hundred = [1.8464, 2.0039, 2.0254];
         for (got, expected) in [(white(&CIFAR10), ten), (white(&CIFAR100), hundred)] {
-            let near = got
-                .iter()
-                .zip(expected)
-                .all(|(got, expected)| (got - expected).abs() < 1e-4);
+            let near =
+                got.iter().zip(expected).all(|(got, expected)| (got - expected).abs() < 1e-4);
             assert!(near, "{got:?}");
         }
     }
@@ -226,10 +190,8 @@ mod tests {
     #[test]
     fn training_files_follow_each_other() -> Result<(), DataError> {
         let second = records(&[[3], [4]]);
-        let files = [
-            ("data_batch_2.bin", second.clone()),
-            ("data_batch_1.bin", records(&[[1], [2]])),
-        ];
+        let files =
+            [("data_batch_2.bin", second.clone()), ("data_batch_1.bin", records(&[[1], [2]]))];
         let set = TEN.load(Some(dir("", &files).path()), Split::Train)?;
         assert_eq!(set.labels(), [1, 2, 3, 4]);
         assert_eq!(set.image(3), &second[IMAGE_LEN + 2..]);
@@ -241,10 +203,7 @@ mod tests {
         let train = [("train.bin", records(&[[19, 99], [0, 17]]))];
         let dir = dir("cifar-100-binary", &train);
         let set = HUNDRED.load(Some(dir.path()), Split::Train)?;
-        assert_eq!(
-            (set.labels(), set.num_classes()),
-            ([99, 17].as_slice(), 100)
-        );
+        assert_eq!((set.labels(), set.num_classes()), ([99, 17].as_slice(), 100));
         assert_eq!(set.image(1)[..2], [7, 8]);
         Ok(())
     }
@@ -252,15 +211,8 @@ mod tests {
     #[test]
     fn a_coarse_label_out_of_range_is_refused() {
         let dir = dir("", &[("test.bin", records(&[[19, 99], [20, 17]]))]);
-        let error = HUNDRED
-            .load(Some(dir.path()), Split::Test)
-            .expect_err("must be refused");
-        assert!(
-            error
-                .to_string()
-                .ends_with("expected a coarse label below 20, got 20"),
-            "{error}"
-        );
+        let error = HUNDRED.load(Some(dir.path()), Split::Test).expect_err("must be refused");
+        assert!(error.to_string().ends_with("expected a coarse label below 20, got 20"), "{error}");
     }
 
     #[test]

@@ -45,11 +45,7 @@ fn all() -> Result<ImageSet, DataError> {
         max_value: 16,
     };
     let records = RECORDS.chunks_exact(RECORD_LEN);
-    let pixels = records
-        .clone()
-        .flat_map(|record| &record[1..])
-        .copied()
-        .collect();
+    let pixels = records.clone().flat_map(|record| &record[1..]).copied().collect();
     let labels = records.map(|record| u16::from(record[0])).collect();
     ImageSet::new(info, pixels, labels)
 }
@@ -61,9 +57,7 @@ mod tests {
     /// FNV-1a, enough to notice any change of a byte or of an order.
     fn hash(set: &ImageSet) -> u64 {
         let bytes = (0..set.len()).flat_map(|index| {
-            [set.label(index) as u8]
-                .into_iter()
-                .chain(set.image(index).iter().copied())
+            [set.label(index) as u8].into_iter().chain(set.image(index).iter().copied())
         });
         bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
@@ -72,9 +66,7 @@ mod tests {
 
     fn histogram(set: &ImageSet) -> [usize; 10] {
         let mut counts = [0; 10];
-        set.labels()
-            .iter()
-            .for_each(|&label| counts[usize::from(label)] += 1);
+        set.labels().iter().for_each(|&label| counts[usize::from(label)] += 1);
         counts
     }
 
@@ -82,20 +74,11 @@ mod tests {
     fn all_digits_are_there() -> Result<(), DataError> {
         assert_eq!(RECORDS.len(), 1797 * RECORD_LEN);
         let all = all()?;
-        assert_eq!(
-            (all.len(), all.num_classes(), all.shape()),
-            (1797, 10, [1, 8, 8])
-        );
+        assert_eq!((all.len(), all.num_classes(), all.shape()), (1797, 10, [1, 8, 8]));
         // The counts that the data set's own description gives for its test part.
-        assert_eq!(
-            histogram(&all),
-            [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
-        );
+        assert_eq!(histogram(&all), [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]);
         assert_eq!(all.label(0), 0);
-        assert_eq!(
-            all.image(0)[..16],
-            [0, 0, 5, 13, 9, 1, 0, 0, 0, 0, 13, 15, 10, 15, 5, 0]
-        );
+        assert_eq!(all.image(0)[..16], [0, 0, 5, 13, 9, 1, 0, 0, 0, 0, 13, 15, 10, 15, 5, 0]);
         assert_eq!(all.subset(&(0..1797).collect::<Vec<_>>()), all);
         Ok(())
     }
@@ -105,9 +88,7 @@ mod tests {
         let (train, test) = (load(Split::Train)?, load(Split::Test)?);
         assert_eq!((train.len(), test.len()), (1437, 360));
         let images = |set: &ImageSet| -> Vec<Vec<u8>> {
-            (0..set.len())
-                .map(|index| set.image(index).to_vec())
-                .collect()
+            (0..set.len()).map(|index| set.image(index).to_vec()).collect()
         };
         let mut both = [images(&train), images(&test)].concat();
         let mut whole = images(&all()?);
@@ -136,15 +117,10 @@ mod tests {
         let pixels = || (0..train.len()).flat_map(|index| train.image(index));
         let count = pixels().count() as f64;
         let mean = pixels().map(|&pixel| f64::from(pixel) / 16.0).sum::<f64>() / count;
-        let square = pixels()
-            .map(|&pixel| (f64::from(pixel) / 16.0 - mean).powi(2))
-            .sum::<f64>();
+        let square = pixels().map(|&pixel| (f64::from(pixel) / 16.0 - mean).powi(2)).sum::<f64>();
         let std = (square / count).sqrt();
         assert!((mean - f64::from(MEAN)).abs() < 1e-6, "the mean is {mean}");
-        assert!(
-            (std - f64::from(STD)).abs() < 1e-6,
-            "the deviation is {std}"
-        );
+        assert!((std - f64::from(STD)).abs() < 1e-6, "the deviation is {std}");
         Ok(())
     }
 }

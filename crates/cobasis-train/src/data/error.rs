@@ -111,10 +111,9 @@ impl DataError {
     pub fn is_user_error(&self) -> bool {
         use io::ErrorKind::{IsADirectory, NotADirectory, NotFound, PermissionDenied};
         match self {
-            Self::Io { source, .. } => matches!(
-                source.kind(),
-                IsADirectory | NotADirectory | NotFound | PermissionDenied
-            ),
+            Self::Io { source, .. } => {
+                matches!(source.kind(), IsADirectory | NotADirectory | NotFound | PermissionDenied)
+            }
             _ => true,
         }
     }
@@ -122,10 +121,7 @@ impl DataError {
 
 /// The paths, separated by "and".
 fn join_paths(paths: &[PathBuf]) -> String {
-    let paths: Vec<_> = paths
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect();
+    let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
     paths.join(" and ")
 }
 
@@ -158,14 +154,8 @@ mod tests {
 
     #[test]
     fn the_cause_of_an_io_error_is_its_source() {
-        let error = DataError::Io {
-            path: "d/test.bin".into(),
-            source: io::Error::other("broken"),
-        };
+        let error = DataError::Io { path: "d/test.bin".into(), source: io::Error::other("broken") };
         assert_eq!(error.to_string(), "d/test.bin: cannot be read");
-        assert_eq!(
-            error.source().map(ToString::to_string).as_deref(),
-            Some("broken")
-        );
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("broken"));
     }
 }

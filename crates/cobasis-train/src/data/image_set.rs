@@ -50,10 +50,7 @@ impl SetInfo {
     /// Whether the parts agree with each other.
     fn check(&self) -> Result<(), DataError> {
         let [channels, ..] = self.shape;
-        let len = self
-            .shape
-            .iter()
-            .try_fold(1usize, |len, &size| len.checked_mul(size));
+        let len = self.shape.iter().try_fold(1usize, |len, &size| len.checked_mul(size));
         if len.is_none_or(|len| len == 0) {
             return Err(self.error("shape", "positive sizes", format!("{:?}", self.shape)));
         }
@@ -105,10 +102,7 @@ impl ImageSet {
             return Err(info.error("number of pixels", expected, pixels.len().to_string()));
         }
         let classes = info.classes.len();
-        if let Some(index) = labels
-            .iter()
-            .position(|&label| usize::from(label) >= classes)
-        {
+        if let Some(index) = labels.iter().position(|&label| usize::from(label) >= classes) {
             let what = format!("label of image {index}");
             return Err(info.error(what, format!("below {classes}"), labels[index].to_string()));
         }
@@ -117,11 +111,7 @@ impl ImageSet {
             let expected = format!("at most {}", info.max_value);
             return Err(info.error(what, expected, pixels[index].to_string()));
         }
-        Ok(Self {
-            info,
-            pixels,
-            labels,
-        })
+        Ok(Self { info, pixels, labels })
     }
 
     /// What is true of every image.
@@ -181,11 +171,7 @@ impl ImageSet {
     pub fn subset(&self, indices: &[usize]) -> Self {
         Self {
             info: self.info.clone(),
-            pixels: indices
-                .iter()
-                .flat_map(|&index| self.image(index))
-                .copied()
-                .collect(),
+            pixels: indices.iter().flat_map(|&index| self.image(index)).copied().collect(),
             labels: indices.iter().map(|&index| self.label(index)).collect(),
         }
     }
@@ -215,10 +201,7 @@ mod tests {
     #[test]
     fn images_and_labels_come_back_by_index() -> Result<(), DataError> {
         let set = ImageSet::new(info(), (0..8).collect(), vec![1, 0])?;
-        assert_eq!(
-            (set.len(), set.num_classes(), set.is_empty()),
-            (2, 2, false)
-        );
+        assert_eq!((set.len(), set.num_classes(), set.is_empty()), (2, 2, false));
         assert_eq!(set.image(1), [4, 5, 6, 7]);
         assert_eq!((set.label(0), set.labels()), (1, [1, 0].as_slice()));
         Ok(())
@@ -228,31 +211,16 @@ mod tests {
     fn a_subset_keeps_the_order_of_its_indices() -> Result<(), DataError> {
         let set = ImageSet::new(info(), (0..8).collect(), vec![1, 0])?.subset(&[1, 0, 1]);
         assert_eq!(set.labels(), [0, 1, 0]);
-        assert_eq!(
-            [set.image(0), set.image(1)].concat(),
-            [4, 5, 6, 7, 0, 1, 2, 3]
-        );
+        assert_eq!([set.image(0), set.image(1)].concat(), [4, 5, 6, 7, 0, 1, 2, 3]);
         Ok(())
     }
 
     #[test]
     fn images_that_do_not_fit_are_refused_with_numbers() {
         let cases = [
-            (
-                &[0; 7][..],
-                &[0, 1][..],
-                "number of pixels: expected 2 images of 4, got 7",
-            ),
-            (
-                &[0; 8],
-                &[0, 2],
-                "label of image 1: expected below 2, got 2",
-            ),
-            (
-                &[0, 0, 0, 0, 0, 10, 0, 0],
-                &[0, 1],
-                "pixel of image 1: expected at most 9, got 10",
-            ),
+            (&[0; 7][..], &[0, 1][..], "number of pixels: expected 2 images of 4, got 7"),
+            (&[0; 8], &[0, 2], "label of image 1: expected below 2, got 2"),
+            (&[0, 0, 0, 0, 0, 10, 0, 0], &[0, 1], "pixel of image 1: expected at most 9, got 10"),
         ];
         for (pixels, labels, expected) in cases {
             assert_eq!(message(info(), pixels, labels), format!("toy: {expected}"));
@@ -262,44 +230,17 @@ mod tests {
     #[test]
     fn constants_that_do_not_fit_are_refused() {
         let cases = [
-            SetInfo {
-                shape: [2, 0, 2],
-                ..info()
-            },
-            SetInfo {
-                shape: [2, usize::MAX, 2],
-                ..info()
-            },
-            SetInfo {
-                mean: vec![0.5],
-                ..info()
-            },
-            SetInfo {
-                mean: vec![0.5, f32::NAN],
-                ..info()
-            },
-            SetInfo {
-                std: vec![0.25; 3],
-                ..info()
-            },
-            SetInfo {
-                std: vec![0.25, 0.0],
-                ..info()
-            },
-            SetInfo {
-                std: vec![0.25, -1.0],
-                ..info()
-            },
-            SetInfo {
-                max_value: 0,
-                ..info()
-            },
+            SetInfo { shape: [2, 0, 2], ..info() },
+            SetInfo { shape: [2, usize::MAX, 2], ..info() },
+            SetInfo { mean: vec![0.5], ..info() },
+            SetInfo { mean: vec![0.5, f32::NAN], ..info() },
+            SetInfo { std: vec![0.25; 3], ..info() },
+            SetInfo { std: vec![0.25, 0.0], ..info() },
+            SetInfo { std: vec![0.25, -1.0], ..info() },
+            SetInfo { max_value: 0, ..info() },
         ];
         for info in cases {
-            assert!(
-                message(info.clone(), &[0; 8], &[0, 1]).contains("expected"),
-                "{info:?}"
-            );
+            assert!(message(info.clone(), &[0; 8], &[0, 1]).contains("expected"), "{info:?}");
         }
     }
 }

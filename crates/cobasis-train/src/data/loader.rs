@@ -80,10 +80,7 @@ impl Loader {
     /// gives from there; none where there are no more than `first_batch`.
     pub fn epoch_from(&self, epoch: usize, first_batch: usize) -> Epoch {
         let (set, config, order) = (Arc::clone(&self.set), self.config, self.order(epoch));
-        let key = AugmentKey {
-            seed: config.seed,
-            epoch: epoch as u64,
-        };
+        let key = AugmentKey { seed: config.seed, epoch: epoch as u64 };
         let batch = move |number: usize| {
             let start = number * config.batch_size;
             let end = order.len().min(start.saturating_add(config.batch_size));
@@ -140,9 +137,7 @@ mod tests {
             std: vec![0.2; 2],
             max_value: 255,
         };
-        let pixels = (0..count * 18)
-            .map(|pixel| (pixel * 7 % 256) as u8)
-            .collect();
+        let pixels = (0..count * 18).map(|pixel| (pixel * 7 % 256) as u8).collect();
         let labels = (0..count).map(|index| (index % 7) as u16).collect();
         Arc::new(ImageSet::new(info, pixels, labels).expect("a valid set"))
     }
@@ -152,10 +147,7 @@ mod tests {
     }
 
     fn order(loader: &Loader, epoch: usize) -> Vec<usize> {
-        loader
-            .epoch(epoch)
-            .flat_map(|batch| batch.indices)
-            .collect()
+        loader.epoch(epoch).flat_map(|batch| batch.indices).collect()
     }
 
     fn message(config: LoaderConfig) -> String {
@@ -174,9 +166,7 @@ mod tests {
     #[test]
     fn every_number_of_workers_gives_the_same_batches() {
         let epoch = |workers, epoch| -> Vec<Batch> {
-            loader(61, LoaderConfig { workers, ..CONFIG })
-                .epoch(epoch)
-                .collect()
+            loader(61, LoaderConfig { workers, ..CONFIG }).epoch(epoch).collect()
         };
         for number in [0, 3] {
             let inline = epoch(0, number);
@@ -217,11 +207,7 @@ mod tests {
     #[test]
     fn every_epoch_and_seed_changes_the_images_in_its_own_way() {
         let images = |seed, epoch| {
-            let config = LoaderConfig {
-                shuffle: false,
-                seed,
-                ..CONFIG
-            };
+            let config = LoaderConfig { shuffle: false, seed, ..CONFIG };
             let batches = loader(50, config).epoch(epoch);
             batches.flat_map(|batch| batch.images).collect::<Vec<f32>>()
         };
@@ -231,25 +217,14 @@ mod tests {
 
     #[test]
     fn without_shuffling_images_come_in_their_own_order() {
-        let loader = loader(
-            50,
-            LoaderConfig {
-                shuffle: false,
-                workers: 2,
-                ..CONFIG
-            },
-        );
+        let loader = loader(50, LoaderConfig { shuffle: false, workers: 2, ..CONFIG });
         assert_eq!(order(&loader, 4), (0..50).collect::<Vec<_>>());
     }
 
     #[test]
     fn dropping_an_epoch_early_leaves_no_thread_behind() {
         // More batches than the queues hold, so that some thread is still at work.
-        let config = LoaderConfig {
-            batch_size: 1,
-            workers: 5,
-            ..CONFIG
-        };
+        let config = LoaderConfig { batch_size: 1, workers: 5, ..CONFIG };
         let loader = loader(61, config);
         let mut epoch = loader.epoch(0);
         assert!(epoch.next().is_some());
@@ -260,54 +235,21 @@ mod tests {
 
     #[test]
     fn an_empty_set_has_no_batches() {
-        let loader = loader(
-            0,
-            LoaderConfig {
-                workers: 2,
-                ..CONFIG
-            },
-        );
+        let loader = loader(0, LoaderConfig { workers: 2, ..CONFIG });
         assert_eq!((loader.num_batches(), loader.epoch(0).count()), (0, 0));
     }
 
     #[test]
     fn settings_that_make_no_sense_are_refused() {
-        let no_batch = LoaderConfig {
-            batch_size: 0,
-            ..CONFIG
-        };
-        assert_eq!(
-            message(no_batch),
-            "toy: batch size: expected at least 1, got 0"
-        );
-        let wide = LoaderConfig {
-            augment: Augment {
-                pad: 3,
-                flip: false,
-            },
-            ..CONFIG
-        };
-        assert_eq!(
-            message(wide),
-            "toy: padding of the crop: expected at most 2, got 3"
-        );
+        let no_batch = LoaderConfig { batch_size: 0, ..CONFIG };
+        assert_eq!(message(no_batch), "toy: batch size: expected at least 1, got 0");
+        let wide = LoaderConfig { augment: Augment { pad: 3, flip: false }, ..CONFIG };
+        assert_eq!(message(wide), "toy: padding of the crop: expected at most 2, got 3");
     }
 
     #[test]
     fn a_batch_may_be_larger_than_the_set() {
-        let loader = loader(
-            5,
-            LoaderConfig {
-                batch_size: usize::MAX,
-                ..CONFIG
-            },
-        );
-        assert_eq!(
-            loader
-                .epoch(0)
-                .map(|batch| batch.shape[0])
-                .collect::<Vec<_>>(),
-            [5]
-        );
+        let loader = loader(5, LoaderConfig { batch_size: usize::MAX, ..CONFIG });
+        assert_eq!(loader.epoch(0).map(|batch| batch.shape[0]).collect::<Vec<_>>(), [5]);
     }
 }

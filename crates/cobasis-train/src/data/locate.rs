@@ -18,38 +18,20 @@ pub(crate) fn locate(
         return Err(DataError::DirectoryNotGiven { set, files: all() });
     };
     if !dir.is_dir() {
-        return Err(DataError::NotADirectory {
-            set,
-            dir: dir.to_path_buf(),
-            files: all(),
-        });
+        return Err(DataError::NotADirectory { set, dir: dir.to_path_buf(), files: all() });
     }
     let places = vec![dir.to_path_buf(), dir.join(folder)];
     let has = |place: &Path, file: &str| place.join(file).is_file();
     // A directory with some of the files is the one that is meant, and its gaps are the news.
-    let Some(place) = places
-        .iter()
-        .find(|place| files.iter().any(|file| has(place, file)))
-    else {
-        return Err(DataError::MissingFiles {
-            set,
-            files: all(),
-            looked_in: places,
-        });
+    let Some(place) = places.iter().find(|place| files.iter().any(|file| has(place, file))) else {
+        return Err(DataError::MissingFiles { set, files: all(), looked_in: places });
     };
-    let absent = files
-        .iter()
-        .filter(|file| !has(place, file))
-        .map(|file| file.to_string());
+    let absent = files.iter().filter(|file| !has(place, file)).map(|file| file.to_string());
     let absent: Vec<String> = absent.collect();
     if absent.is_empty() {
         return Ok(place.clone());
     }
-    Err(DataError::MissingFiles {
-        set,
-        files: absent,
-        looked_in: vec![place.clone()],
-    })
+    Err(DataError::MissingFiles { set, files: absent, looked_in: vec![place.clone()] })
 }
 
 #[cfg(test)]
@@ -64,19 +46,15 @@ mod tests {
     fn dir(files: &[&str]) -> TempDir {
         let dir = tempdir().expect("a temporary directory");
         fs::create_dir(dir.path().join("toy-bin")).expect("a folder");
-        files
-            .iter()
-            .for_each(|file| fs::write(dir.path().join(file), []).expect("a file"));
+        files.iter().for_each(|file| fs::write(dir.path().join(file), []).expect("a file"));
         dir
     }
 
     /// The place of the files `a` and `b` in `dir`, or the message that says why there is none.
     fn place(dir: &TempDir) -> String {
         let place = locate("toy", Some(dir.path()), "toy-bin", &["a", "b"]);
-        let text = place.map_or_else(
-            |error| error.to_string(),
-            |place| place.display().to_string(),
-        );
+        let text =
+            place.map_or_else(|error| error.to_string(), |place| place.display().to_string());
         text.replace(&dir.path().display().to_string(), "DIR")
     }
 
@@ -88,15 +66,9 @@ mod tests {
 
     #[test]
     fn missing_files_are_named_with_the_places_searched() {
-        assert_eq!(
-            place(&dir(&[])),
-            "toy: missing a, b, looked in DIR and DIR/toy-bin"
-        );
+        assert_eq!(place(&dir(&[])), "toy: missing a, b, looked in DIR and DIR/toy-bin");
         assert_eq!(place(&dir(&["b"])), "toy: missing a, looked in DIR");
-        assert_eq!(
-            place(&dir(&["toy-bin/a"])),
-            "toy: missing b, looked in DIR/toy-bin"
-        );
+        assert_eq!(place(&dir(&["toy-bin/a"])), "toy: missing b, looked in DIR/toy-bin");
     }
 
     #[test]

@@ -85,10 +85,7 @@ impl Dataset {
     ///
     /// Those of [`load`].
     pub fn load(name: DatasetName, dir: Option<&Path>) -> Result<Self, DataError> {
-        Ok(Self {
-            train: load(name, dir, Split::Train)?,
-            test: load(name, dir, Split::Test)?,
-        })
+        Ok(Self { train: load(name, dir, Split::Train)?, test: load(name, dir, Split::Test)? })
     }
 }
 
@@ -107,10 +104,7 @@ mod tests {
     fn cifar_asks_for_its_directory() {
         for name in [DatasetName::Cifar10, DatasetName::Cifar100] {
             let error = load(name, None, Split::Test).expect_err("must be refused");
-            assert!(
-                matches!(error, DataError::DirectoryNotGiven { .. }),
-                "{error}"
-            );
+            assert!(matches!(error, DataError::DirectoryNotGiven { .. }), "{error}");
         }
     }
 }

@@ -24,10 +24,7 @@ enum Source<T> {
     /// Computed by the caller, when asked for.
     Inline(Box<dyn Fn(usize) -> T + Send>),
     /// Computed ahead; `turn` is the worker that has the next result.
-    Threads {
-        workers: Vec<Worker<T>>,
-        turn: usize,
-    },
+    Threads { workers: Vec<Worker<T>>, turn: usize },
 }
 
 /// A thread and the results that it has ready.
@@ -51,26 +48,17 @@ impl<T: Send + 'static> Prefetch<T> {
     ) -> Self {
         let workers = workers.min(range.len());
         if workers == 0 {
-            return Self {
-                left: range,
-                source: Source::Inline(Box::new(job)),
-            };
+            return Self { left: range, source: Source::Inline(Box::new(job)) };
         }
         let job = Arc::new(job);
         let start = |worker| {
             let (queue, ready) = sync_channel(QUEUE);
             let share = range.clone().skip(worker).step_by(workers);
             let job = Arc::clone(&job);
-            Worker {
-                ready,
-                thread: thread::spawn(move || compute(share, &*job, &queue)),
-            }
+            Worker { ready, thread: thread::spawn(move || compute(share, &*job, &queue)) }
         };
         let workers = (0..workers).map(start).collect();
-        Self {
-            left: range,
-            source: Source::Threads { workers, turn: 0 },
-        }
+        Self { left: range, source: Source::Threads { workers, turn: 0 } }
     }
 }
 
@@ -145,20 +133,14 @@ mod tests {
     fn without_hanging<R: Send + 'static>(test: impl FnOnce() -> R + Send + 'static) -> R {
         let (done, result) = sync_channel(1);
         thread::spawn(move || done.send(test()));
-        result
-            .recv_timeout(Duration::from_secs(60))
-            .expect("the test hangs or has panicked")
+        result.recv_timeout(Duration::from_secs(60)).expect("the test hangs or has panicked")
     }
 
     #[test]
     fn results_come_in_order_from_any_number_of_workers() {
         for workers in [0, 1, 2, 5, 100] {
             let slow_when_even = |index: usize| {
-                thread::sleep(Duration::from_micros(if index.is_multiple_of(2) {
-                    300
-                } else {
-                    0
-                }));
+                thread::sleep(Duration::from_micros(if index.is_multiple_of(2) { 300 } else { 0 }));
                 index * index
             };
             let results = Prefetch::new(3..40, workers, slow_when_even);
@@ -209,17 +191,8 @@ mod tests {
                 let mut count = 0;
                 let drain = panic::AssertUnwindSafe(|| results.by_ref().for_each(|()| count += 1));
                 let payload = panic::catch_unwind(drain).expect_err("job 7 panics");
-                assert!(
-                    workers == 0 || results.next().is_none(),
-                    "goes on after a panic"
-                );
-                (
-                    count,
-                    payload
-                        .downcast_ref::<String>()
-                        .cloned()
-                        .unwrap_or_default(),
-                )
+                assert!(workers == 0 || results.next().is_none(), "goes on after a panic");
+                (count, payload.downcast_ref::<String>().cloned().unwrap_or_default())
             });
             assert_eq!(count, 7, "{workers} workers");
             assert!(message.contains("job 7 is broken"), "{message}");

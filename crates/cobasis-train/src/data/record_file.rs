@@ -30,23 +30,14 @@ impl RecordFormat {
         pixels: &mut Vec<u8>,
         labels: &mut Vec<u16>,
     ) -> Result<(), DataError> {
-        let failed = |source| DataError::Io {
-            path: path.to_path_buf(),
-            source,
-        };
+        let failed = |source| DataError::Io { path: path.to_path_buf(), source };
         let file = File::open(path).map_err(failed)?;
         let got = file.metadata().map_err(failed)?.len();
         let record_bytes = self.record_len();
         let expected = (records * record_bytes) as u64;
         if got != expected {
             let path = path.to_path_buf();
-            return Err(DataError::WrongSize {
-                path,
-                expected,
-                records,
-                record_bytes,
-                got,
-            });
+            return Err(DataError::WrongSize { path, expected, records, record_bytes, got });
         }
         let mut reader = BufReader::with_capacity(1 << 18, file);
         let mut bytes = vec![0; record_bytes];
@@ -56,13 +47,7 @@ impl RecordFormat {
             for (&label, &(kind, limit)) in head.iter().zip(self.labels) {
                 if label >= limit {
                     let path = path.to_path_buf();
-                    return Err(DataError::LabelOutOfRange {
-                        path,
-                        record,
-                        kind,
-                        label,
-                        limit,
-                    });
+                    return Err(DataError::LabelOutOfRange { path, record, kind, label, limit });
                 }
             }
             labels.extend(head.last().map(|&label| u16::from(label)));
@@ -78,10 +63,8 @@ mod tests {
 
     use super::*;
 
-    const FORMAT: RecordFormat = RecordFormat {
-        labels: &[("coarse", 2), ("fine", 4)],
-        image_len: 3,
-    };
+    const FORMAT: RecordFormat =
+        RecordFormat { labels: &[("coarse", 2), ("fine", 4)], image_len: 3 };
 
     /// Pixels and labels of a file of these bytes that should have two records.
     fn read(bytes: &[u8]) -> Result<(Vec<u8>, Vec<u16>), String> {
@@ -99,10 +82,7 @@ mod tests {
     #[test]
     fn records_are_appended_with_their_last_label() {
         let read = read(&[1, 3, 10, 11, 12, 0, 2, 20, 21, 22]);
-        assert_eq!(
-            read,
-            Ok((vec![200, 10, 11, 12, 20, 21, 22], vec![100, 3, 2]))
-        );
+        assert_eq!(read, Ok((vec![200, 10, 11, 12, 20, 21, 22], vec![100, 3, 2])));
     }
 
     #[test]
@@ -123,12 +103,7 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_opened_is_named() {
-        let failure = FORMAT.read(
-            Path::new("no/such.bin"),
-            2,
-            &mut Vec::new(),
-            &mut Vec::new(),
-        );
+        let failure = FORMAT.read(Path::new("no/such.bin"), 2, &mut Vec::new(), &mut Vec::new());
         let message = failure.expect_err("must be refused").to_string();
         assert_eq!(message, "no/such.bin: cannot be read");
     }

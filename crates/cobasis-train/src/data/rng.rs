@@ -23,10 +23,7 @@ impl SplitMix64 {
     /// Each word is mixed into the hash of the words before it, so that keys that differ in one
     /// word always differ in the hash, and neighbouring keys share no visible pattern.
     pub(crate) fn keyed(key: &[u64]) -> Self {
-        Self::new(
-            key.iter()
-                .fold(0, |hash, word| Self::new(hash ^ word).next_u64()),
-        )
+        Self::new(key.iter().fold(0, |hash, word| Self::new(hash ^ word).next_u64()))
     }
 
     /// The next 64 random bits.
@@ -72,11 +69,7 @@ mod tests {
     fn the_first_numbers_are_the_published_ones() {
         let mut rng = SplitMix64::new(1_234_567);
         let numbers: Vec<u64> = (0..3).map(|_| rng.next_u64()).collect();
-        let published = [
-            6457827717110365317,
-            3203168211198807973,
-            9817491932198370423,
-        ];
+        let published = [6457827717110365317, 3203168211198807973, 9817491932198370423];
         assert_eq!(numbers, published);
     }
 
@@ -89,10 +82,7 @@ mod tests {
         }
         assert_eq!(counts.len(), 6);
         // 1000 expected, standard deviation 29: five of them leave no room for chance.
-        assert!(
-            counts.values().all(|count| (855..=1145).contains(count)),
-            "{counts:?}"
-        );
+        assert!(counts.values().all(|count| (855..=1145).contains(count)), "{counts:?}");
     }
 
     #[test]

@@ -22,10 +22,10 @@ const SLACK: f64 = 10.0;
 const LOOSEST: f64 = 1e-4;
 /// The penalty's bound: fixtures give no 32-bit error for it, and it is a short sum.
 const REGULARIZER_BOUND: f64 = 1e-6;
-/// What 32-bit rounding may do to the norms of gradients, relative to the largest. A ReLU whose
-/// input is within rounding of zero may open or close, which shifts gradients by a step however
-/// good the arithmetic is: up to 9e-4 in the fixtures' own 32-bit runs, and not at all in others.
-const ROUNDED_GRADIENTS: f64 = 1e-3;
+/// How far 32-bit rounding alone may move the norms of gradients, relative to the largest. A ReLU
+/// whose input is within rounding of zero may open or close, which shifts gradients by a step
+/// however good the arithmetic is: by up to 9e-4 in the fixtures' own 32-bit runs.
+const ROUNDED_GRADIENTS: f64 = 2e-3;
 
 /// One value that was compared.
 #[derive(Clone, Debug, Serialize)]
@@ -77,10 +77,7 @@ impl Report {
 ///
 /// If the fixture describes a model that the zoo does not have, or that has other tensors.
 pub(crate) fn check(fixture: &Fixture, path: &Path, device: &Device) -> Result<Report, Error> {
-    let fail = |problem: String| Error::Fixture {
-        path: path.to_path_buf(),
-        problem,
-    };
+    let fail = |problem: String| Error::Fixture { path: path.to_path_buf(), problem };
     let name = fixture.name().map_err(fail)?;
     let config = ModelConfig::new(name)
         .with_num_classes(fixture.num_classes)
@@ -100,8 +97,8 @@ pub(crate) fn check(fixture: &Fixture, path: &Path, device: &Device) -> Result<R
     let autodiff = device.clone().autodiff();
     let errors = &fixture.float32_error;
     let gradients = |step: &FirstStep| gradient_error(fixture, &tensors, &step.gradient_norms);
-    let rounded_bound = SLACK * errors.grad_l2_max_rel_to_largest.max(ROUNDED_GRADIENTS);
     let sharp_bound = SLACK * errors.grad_l2_max_rel_to_largest;
+    let rounded_bound = sharp_bound.max(ROUNDED_GRADIENTS);
 
     // A model of its own: a copy would share its running statistics.
     let exact = match device.supports_dtype(DType::F64) {
@@ -125,31 +122,17 @@ pub(crate) fn check(fixture: &Fixture, path: &Path, device: &Device) -> Result<R
         Check::new("eval logits", eval_error, eval_bound),
         Check::new("train logits", train_error, train_bound),
         Check::new("first loss", loss_error, capped(errors.loss_rel[0])),
-        Check::new(
-            "regularizer",
-            regularizer_error(fixture, &plain),
-            REGULARIZER_BOUND,
-        ),
+        Check::new("regularizer", regularizer_error(fixture, &plain), REGULARIZER_BOUND),
     ];
     match exact {
         Some(exact) => checks.extend([
             Check::new("gradient norms, 64 bits", gradients(&exact), sharp_bound),
             Check::new("gradient norms, 32 bits", gradients(&step), rounded_bound),
         ]),
-        None => checks.push(Check::new(
-            "gradient norms",
-            gradients(&step),
-            rounded_bound,
-        )),
+        None => checks.push(Check::new("gradient norms", gradients(&step), rounded_bound)),
     }
-    let file = path
-        .file_name()
-        .map_or_else(String::new, |name| name.to_string_lossy().into());
-    Ok(Report {
-        file,
-        model: name.to_string(),
-        checks,
-    })
+    let file = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
+    Ok(Report { file, model: name.to_string(), checks })
 }
 
 /// Changes the type of a module's numbers.
@@ -159,7 +142,7 @@ impl ModuleMapper for Cast {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         param.map(|old| {
             let requires_grad = old.is_require_grad();
-            old.detach().cast(self.0).set_require_grad(requires_grad)
+            old.cast(self.0).detach().set_require_grad(requires_grad)
         })
     }
 }
@@ -188,9 +171,7 @@ fn first_step(fixture: &Fixture, model: &Model, device: &Device, dtype: DType) -
     // from, is the same but for its rounding.
     let mut score = Score::default();
     score.add(&logits, &targets);
-    let penalty = losses
-        .penalty
-        .map_or(0.0, |penalty| f64::from(host(penalty.detach())[0]));
+    let penalty = losses.penalty.map_or(0.0, |penalty| f64::from(host(penalty.detach())[0]));
     let norms = model.tensors().into_iter();
     FirstStep {
         logits,
@@ -207,12 +188,7 @@ fn norm(gradients: &GradientsParams, id: ParamId, rank: usize) -> Option<f64> {
         2 => gradients.get::<2>(id).map(Tensor::into_data),
         _ => gradients.get::<4>(id).map(Tensor::into_data),
     }?;
-    Some(
-        data.iter::<f64>()
-            .map(|value| value * value)
-            .sum::<f64>()
-            .sqrt(),
-    )
+    Some(data.iter::<f64>().map(|value| value * value).sum::<f64>().sqrt())
 }
 
 /// The first difference between the fixture's tensors and ours.
@@ -223,20 +199,13 @@ fn compare_tensors(fixture: &Fixture, tensors: &[AuthorsTensor]) -> Result<(), S
             None => return Err(format!("tensor {:?} is missing", tensor.name)),
             Some(shape) if *shape != tensor.shape => {
                 let (name, expected) = (&tensor.name, &tensor.shape);
-                return Err(format!(
-                    "tensor {name:?}: expected shape {expected:?}, got {shape:?}"
-                ));
+                return Err(format!("tensor {name:?}: expected shape {expected:?}, got {shape:?}"));
             }
             Some(_) => {}
         }
     }
     let ours = |name: &String| tensors.iter().any(|tensor| tensor.name == *name);
-    match fixture
-        .parameters
-        .keys()
-        .chain(fixture.buffers.keys())
-        .find(|name| !ours(name))
-    {
+    match fixture.parameters.keys().chain(fixture.buffers.keys()).find(|name| !ours(name)) {
         Some(name) => Err(format!("tensor {name:?} does not belong to the model")),
         None => Ok(()),
     }
@@ -287,10 +256,7 @@ fn relative_error(values: &[f32], reference: &[Vec<f64>]) -> f64 {
     if values.len() != reference.len() {
         return f64::INFINITY;
     }
-    let errors = values
-        .iter()
-        .zip(&reference)
-        .map(|(&a, b)| (f64::from(a) - b).abs());
+    let errors = values.iter().zip(&reference).map(|(&a, b)| (f64::from(a) - b).abs());
     errors.fold(0.0, worse) / largest(reference.iter().copied())
 }
 

@@ -17,11 +17,8 @@ use crate::train::Trainer;
 /// Relative difference allowed in the first 3 steps, in the first 10, and of the mean over steps
 /// 101 to 200. The authors' code drifts from itself, in another memory layout, by up to 1e-4, 2e-3
 /// and 4e-3.
-const BOUNDS: [(&str, std::ops::Range<usize>, f64); 3] = [
-    ("steps 1-3", 0..3, 1e-4),
-    ("steps 1-10", 0..10, 2e-2),
-    ("mean of 101-200", 100..200, 2e-2),
-];
+const BOUNDS: [(&str, std::ops::Range<usize>, f64); 3] =
+    [("steps 1-3", 0..3, 1e-4), ("steps 1-10", 0..10, 2e-2), ("mean of 101-200", 100..200, 2e-2)];
 
 /// A file of training curves on CIFAR-10.
 #[derive(Clone, Debug, Deserialize)]
@@ -64,9 +61,7 @@ impl Curves {
         mut after_step: impl FnMut(&str, usize),
     ) -> Result<Vec<Report>, Error> {
         let set = load(DatasetName::Cifar10, data, Split::Train)?;
-        let file = path
-            .file_name()
-            .map_or_else(String::new, |name| name.to_string_lossy().into());
+        let file = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
         let reports = self.models.iter().map(|(name, curve)| {
             let model: ModelName = name.parse()?;
             let steps = curve.cross_entropy.len();
@@ -74,25 +69,18 @@ impl Curves {
             let checks = BOUNDS.iter().filter(|(_, range, _)| range.end <= steps);
             let checks = checks.map(|(what, range, bound)| {
                 let (ours, theirs) = (&ours[range.clone()], &curve.cross_entropy[range.clone()]);
-                let error = if what.starts_with("mean") {
-                    relative(ours.iter().sum(), theirs.iter().sum())
-                } else {
-                    let errors = ours.iter().zip(theirs).map(|(&a, &b)| relative(a, b));
-                    errors.fold(0.0, |worst, error| {
-                        if error > worst || error.is_nan() {
-                            error
-                        } else {
-                            worst
-                        }
-                    })
-                };
+                let error =
+                    if what.starts_with("mean") {
+                        relative(ours.iter().sum(), theirs.iter().sum())
+                    } else {
+                        let errors = ours.iter().zip(theirs).map(|(&a, &b)| relative(a, b));
+                        errors.fold(0.0, |worst, error| {
+                            if error > worst || error.is_nan() { error } else { worst }
+                        })
+                    };
                 Check::new(what, error, *bound)
             });
-            Ok(Report {
-                file: file.clone(),
-                model: name.clone(),
-                checks: checks.collect(),
-            })
+            Ok(Report { file: file.clone(), model: name.clone(), checks: checks.collect() })
         });
         reports.collect()
     }
@@ -105,10 +93,7 @@ impl Curves {
         device: &Device,
         mut after_step: impl FnMut(usize),
     ) -> Vec<f64> {
-        let mut config = Config {
-            model: name.to_string(),
-            ..Config::default()
-        };
+        let mut config = Config { model: name.to_string(), ..Config::default() };
         config.train.lambda = self.lambda;
         config.train.penalty = PenaltyScope::SharedUnique;
         config.optimizer.momentum = self.momentum;
@@ -122,9 +107,7 @@ impl Curves {
         };
         let model = model.init_from_authors(tensors.map(fill).collect(), &device);
         // The names and shapes are the model's own.
-        let Ok(model) = model else {
-            unreachable!("a model has its own tensors")
-        };
+        let Ok(model) = model else { unreachable!("a model has its own tensors") };
         let mut trainer = Trainer::with_model(&config, model, device);
         let steps = (0..steps).map(|step| {
             let first = self.batch * step;

@@ -27,9 +27,7 @@ pub(crate) fn fill(name: &str, shape: &[usize]) -> TensorData {
 
 /// The label of each sample: `(7i + 3) mod classes`.
 pub(crate) fn labels(batch: usize, classes: usize) -> Vec<u16> {
-    (0..batch)
-        .map(|index| ((7 * index + 3) % classes) as u16)
-        .collect()
+    (0..batch).map(|index| ((7 * index + 3) % classes) as u16).collect()
 }
 
 #[derive(Clone, Copy)]
@@ -85,26 +83,16 @@ mod tests {
         let range = |name: &str, shape: &[usize]| {
             let values: Vec<f32> = fill(name, shape).iter::<f32>().collect();
             let min = values.iter().copied().fold(f32::INFINITY, f32::min);
-            (
-                min,
-                values.iter().copied().fold(f32::NEG_INFINITY, f32::max),
-            )
+            (min, values.iter().copied().fold(f32::NEG_INFINITY, f32::max))
         };
         let within = |(min, max): (f32, f32), low: f32, high: f32| {
-            assert!(
-                min >= low && max <= high && max - min > 0.8 * (high - low),
-                "{min} {max}"
-            );
+            assert!(min >= low && max <= high && max - min > 0.8 * (high - low), "{min} {max}");
         };
         within(range("bn1.running_mean", &[200]), -0.1, 0.1);
         within(range("bn1.running_var", &[200]), 0.75, 1.25);
         within(range("bn1.weight", &[200]), 0.75, 1.25);
         within(range("fc.bias", &[200]), -0.1, 0.1);
-        within(
-            range("conv1.weight", &[10, 6, 3, 3]),
-            -(1.0f32 / 3.0),
-            1.0 / 3.0,
-        );
+        within(range("conv1.weight", &[10, 6, 3, 3]), -(1.0f32 / 3.0), 1.0 / 3.0);
         within(range("input", &[2, 3, 8, 8]), -1.0, 1.0);
     }
 

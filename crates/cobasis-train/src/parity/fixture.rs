@@ -133,45 +133,17 @@ mod tests {
         };
         let known = [
             ("cifar10/resnet", "ResNet20", &[][..], "cifar10/resnet20"),
-            (
-                "cifar10/resnet",
-                "ResNet32_SingleShared",
-                &[16, 1],
-                "cifar10/resnet32-s16u1",
-            ),
-            (
-                "cifar10/resnet",
-                "ResNet56_DoubleShared",
-                &[8, 1],
-                "cifar10/resnet56-s8u1-double",
-            ),
-            (
-                "cifar10/resnet",
-                "ResNet32_SharedOnly",
-                &[16],
-                "cifar10/resnet32-s16u0-double",
-            ),
-            (
-                "cifar100/resnet",
-                "ResNet34_SharedOnly",
-                &[16],
-                "cifar100/resnet34-s16u0",
-            ),
-            (
-                "cifar100/resnet",
-                "ResNet34_NonShared",
-                &[32],
-                "cifar100/resnet34-s0u32",
-            ),
+            ("cifar10/resnet", "ResNet32_SingleShared", &[16, 1], "cifar10/resnet32-s16u1"),
+            ("cifar10/resnet", "ResNet56_DoubleShared", &[8, 1], "cifar10/resnet56-s8u1-double"),
+            ("cifar10/resnet", "ResNet32_SharedOnly", &[16], "cifar10/resnet32-s16u0-double"),
+            ("cifar100/resnet", "ResNet34_SharedOnly", &[16], "cifar100/resnet34-s16u0"),
+            ("cifar100/resnet", "ResNet34_NonShared", &[32], "cifar100/resnet34-s0u32"),
         ];
         for (model, constructor, args, expected) in known {
             assert_eq!(name(model, constructor, args), Ok(expected.to_string()));
         }
         let unknown = name("cifar10/resnet", "ResNet32_SingleShared", &[16]).unwrap_err();
-        assert_eq!(
-            unknown,
-            "the zoo has no model cifar10/resnet ResNet32_SingleShared(16)"
-        );
+        assert_eq!(unknown, "the zoo has no model cifar10/resnet ResNet32_SingleShared(16)");
     }
 
     fn tiny() -> Fixture {

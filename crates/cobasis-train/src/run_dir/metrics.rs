@@ -52,10 +52,7 @@ impl EpochMetrics {
             ("val_top1", exact(self.val_top1)),
             ("val_top5", exact(self.val_top5)),
             ("seconds", format!("{:.3}", self.seconds)),
-            (
-                "images_per_second",
-                format!("{:.1}", self.images_per_second),
-            ),
+            ("images_per_second", format!("{:.1}", self.images_per_second)),
         ]
     }
 }
@@ -74,15 +71,8 @@ impl MetricsCsv {
     /// When it cannot be made or written; the file is named.
     pub fn create(path: &Path) -> Result<Self, RunDirError> {
         let file = File::create_new(path).map_err(RunDirError::io(path, "create the file"))?;
-        let mut csv = Self {
-            path: path.to_owned(),
-            file,
-        };
-        csv.write_line(
-            EpochMetrics::default()
-                .columns()
-                .map(|(name, _)| name.to_owned()),
-        )?;
+        let mut csv = Self { path: path.to_owned(), file };
+        csv.write_line(EpochMetrics::default().columns().map(|(name, _)| name.to_owned()))?;
         Ok(csv)
     }
 
@@ -112,17 +102,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("metrics.csv");
         let mut csv = MetricsCsv::create(&path).unwrap();
-        let numbers = [
-            0.1,
-            1.0 / 3.0,
-            5e-324,
-            f64::MAX,
-            1e-7,
-            100.0,
-            f64::NAN,
-            93.07,
-            99.5,
-        ];
+        let numbers = [0.1, 1.0 / 3.0, 5e-324, f64::MAX, 1e-7, 100.0, f64::NAN, 93.07, 99.5];
         let metrics = EpochMetrics {
             epoch: 7,
             lr: numbers[0],
@@ -145,16 +125,10 @@ mod tests {
                       val_cross_entropy,val_top1,val_top5,seconds,images_per_second";
         assert_eq!((lines.len(), lines[0]), (3, header));
         let fields: Vec<_> = lines[2].split(',').collect();
-        assert_eq!(
-            (fields[0], fields[10], fields[11]),
-            ("7", "12.346", "4050.1")
-        );
+        assert_eq!((fields[0], fields[10], fields[11]), ("7", "12.346", "4050.1"));
         for (field, number) in fields[1..10].iter().zip(numbers) {
             let read: f64 = field.parse().unwrap();
-            assert!(
-                read == number || read.is_nan() && number.is_nan(),
-                "{field} {number}"
-            );
+            assert!(read == number || read.is_nan() && number.is_nan(), "{field} {number}");
         }
     }
 
@@ -164,10 +138,7 @@ mod tests {
         let path = dir.path().join("metrics.csv");
         fs::write(&path, "kept").unwrap();
         let err = MetricsCsv::create(&path).unwrap_err();
-        assert!(
-            err.to_string()
-                .starts_with(&format!("{}: cannot create", path.display()))
-        );
+        assert!(err.to_string().starts_with(&format!("{}: cannot create", path.display())));
         assert_eq!(fs::read(&path).unwrap(), b"kept");
     }
 
@@ -176,14 +147,8 @@ mod tests {
     fn a_full_disk_is_told_and_is_not_the_users_fault() {
         let path = PathBuf::from("/dev/full");
         let file = File::options().write(true).open(&path).unwrap();
-        let err = MetricsCsv { path, file }
-            .append(&EpochMetrics::default())
-            .unwrap_err();
+        let err = MetricsCsv { path, file }.append(&EpochMetrics::default()).unwrap_err();
         assert!(!err.is_user_error());
-        assert!(
-            err.to_string()
-                .starts_with("/dev/full: cannot write a row: "),
-            "{err}"
-        );
+        assert!(err.to_string().starts_with("/dev/full: cannot write a row: "), "{err}");
     }
 }

@@ -40,11 +40,7 @@ impl Objective {
 
     /// The objective with the given weight and scope of the penalty.
     pub fn with(lambda: f64, counted: Counted, device: &Device) -> Self {
-        Self {
-            lambda,
-            counted,
-            cross_entropy: CrossEntropyLossConfig::new().init(device),
-        }
+        Self { lambda, counted, cross_entropy: CrossEntropyLossConfig::new().init(device) }
     }
 
     /// The weight of the penalty.
@@ -67,10 +63,6 @@ impl Objective {
             }
             _ => cross_entropy.clone(),
         };
-        Losses {
-            cross_entropy,
-            penalty,
-            total,
-        }
+        Losses { cross_entropy, penalty, total }
     }
 }

@@ -47,21 +47,12 @@ impl Setup {
         let model = ModelConfig::new(config.model_name()?);
         let data = Dataset::load(config.data.name, config.data.dir.as_deref())?;
         let device = device.open()?;
-        let augment = Augment {
-            pad: config.data.pad,
-            flip: config.data.flip,
-        };
+        let augment = Augment { pad: config.data.pad, flip: config.data.flip };
         let loader = |set: ImageSet, batch_size: usize, shuffle, augment| {
             // A batch can't hold more than there is.
             let batch_size = batch_size.min(set.len());
             let (seed, workers) = (config.seed, config.data.workers);
-            let config = LoaderConfig {
-                batch_size,
-                shuffle,
-                augment,
-                seed,
-                workers,
-            };
+            let config = LoaderConfig { batch_size, shuffle, augment, seed, workers };
             Loader::new(Arc::new(set), config)
         };
         let trainer = Trainer::new(config, &model, &device);
@@ -93,16 +84,9 @@ pub fn run(
     watch: &mut impl Watch,
 ) -> Result<Summary, Error> {
     let start = Instant::now();
-    let started_unix = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs());
+    let started_unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     config.check()?;
-    let Setup {
-        mut trainer,
-        params,
-        train,
-        test,
-    } = Setup::new(config, device)?;
+    let Setup { mut trainer, params, train, test } = Setup::new(config, device)?;
     let directory = RunDir::create(out, &config.model)?;
     directory.write_atomic("config.toml", config.to_toml()?.as_bytes())?;
     let mut csv = MetricsCsv::create(&directory.path().join("metrics.csv"))?;
@@ -112,9 +96,7 @@ pub fn run(
         train_images: train.num_images(),
         test_images: test.num_images(),
         epochs: config.train.epochs,
-        steps: train
-            .num_batches()
-            .min(config.train.max_steps.unwrap_or(usize::MAX)),
+        steps: train.num_batches().min(config.train.max_steps.unwrap_or(usize::MAX)),
         directory: directory.path(),
     });
     let mut last = EpochMetrics::default();
@@ -157,12 +139,7 @@ pub fn run(
 /// If the configuration, the data or the device can't be used.
 pub fn dry_run(config: &Config, device: DeviceName) -> Result<DryRun, Error> {
     config.check()?;
-    let Setup {
-        mut trainer,
-        params,
-        train,
-        ..
-    } = Setup::new(config, device)?;
+    let Setup { mut trainer, params, train, .. } = Setup::new(config, device)?;
     let lr = config.schedule.rate(config.optimizer.lr, 1);
     let mut reports = Vec::new();
     let (mut batch_shape, mut step_seconds) = ([0; 4], 0.0);
@@ -176,9 +153,7 @@ pub fn dry_run(config: &Config, device: DeviceName) -> Result<DryRun, Error> {
         params,
         train_images: train.num_images(),
         batch: batch_shape,
-        steps: train
-            .num_batches()
-            .min(config.train.max_steps.unwrap_or(usize::MAX)),
+        steps: train.num_batches().min(config.train.max_steps.unwrap_or(usize::MAX)),
         reports,
         step_seconds,
     })

@@ -47,12 +47,7 @@ impl Trainer {
     /// Goes on from a given model, which must be on the autodiff device.
     pub fn with_model(config: &Config, model: Model, device: Device) -> Self {
         let objective = Objective::new(&config.train, &model, &device);
-        Self {
-            model,
-            optimizer: optimizer(&config.optimizer),
-            objective,
-            device,
-        }
+        Self { model, optimizer: optimizer(&config.optimizer), objective, device }
     }
 
     /// The model as it is now.
@@ -64,22 +59,13 @@ impl Trainer {
     pub fn step(&mut self, batch: &Batch, step: usize, lr: f64) -> StepReport {
         let logits = self.model.forward(images(batch, &self.device));
         let labels_here = labels(&batch.labels, &self.device);
-        let losses = self
-            .objective
-            .losses(&self.model, logits.clone(), labels_here);
+        let losses = self.objective.losses(&self.model, logits.clone(), labels_here);
         let gradients = GradientsParams::from_grads(losses.total.backward(), &self.model);
         self.model = self.optimizer.step(lr, self.model.clone(), gradients);
         let mut score = Score::default();
         score.add(&host(logits.detach()), &batch.labels);
-        let penalty = losses
-            .penalty
-            .map_or(0.0, |penalty| host(penalty.detach())[0].into());
-        StepReport {
-            step,
-            score,
-            penalty,
-            lr,
-        }
+        let penalty = losses.penalty.map_or(0.0, |penalty| host(penalty.detach())[0].into());
+        StepReport { step, score, penalty, lr }
     }
 
     /// One epoch: all training batches (or the first `max_steps`), then the test set.
@@ -104,20 +90,15 @@ impl Trainer {
             let report = self.step(&batch, index + 1, lr);
             let loss = report.score.mean_cross_entropy() + self.objective.lambda() * report.penalty;
             if !loss.is_finite() {
-                return Err(Error::Diverged {
-                    epoch,
-                    step: report.step,
-                    loss,
-                });
+                return Err(Error::Diverged { epoch, step: report.step, loss });
             }
             total += report.score;
             penalties += report.penalty * report.score.images as f64;
             watch.step(epoch, &report);
         }
         let train_seconds = start.elapsed().as_secs_f64();
-        let Evaluation {
-            loss, top1, top5, ..
-        } = evaluate(&self.model, test, |images| watch.evaluated(images));
+        let Evaluation { loss, top1, top5, .. } =
+            evaluate(&self.model, test, |images| watch.evaluated(images));
         let penalty = penalties / total.images.max(1) as f64;
         let cross_entropy = total.mean_cross_entropy();
         Ok(EpochMetrics {
@@ -139,15 +120,9 @@ impl Trainer {
 
 /// SGD as PyTorch has it: Burn's momentum dampens by 0.1 unless told otherwise.
 fn optimizer(config: &OptimizerConfig) -> ModuleOptimizer {
-    let momentum = (config.momentum > 0.0).then(|| {
-        MomentumConfig::new()
-            .with_momentum(config.momentum)
-            .with_dampening(0.0)
-    });
+    let momentum = (config.momentum > 0.0)
+        .then(|| MomentumConfig::new().with_momentum(config.momentum).with_dampening(0.0));
     let decay =
         (config.weight_decay > 0.0).then(|| WeightDecayConfig::new(config.weight_decay as f32));
-    SgdConfig::new()
-        .with_momentum(momentum)
-        .with_weight_decay(decay)
-        .init()
+    SgdConfig::new().with_momentum(momentum).with_weight_decay(decay).init()
 }

@@ -13,9 +13,7 @@ pub fn values<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> 
     let mut state = seed;
     let values: Vec<f32> = (0..shape.iter().product::<usize>())
         .map(|_| {
-            state = state
-                .wrapping_mul(6364136223846793005)
-                .wrapping_add(1442695040888963407);
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             ((state >> 40) as f64 / f64::from(1u32 << 23) - 1.0) as f32
         })
         .collect();
