@@ -5,11 +5,14 @@
 //! their checkpoints repeat it: `shared_basis_1.weight`, `layer1.1.shared_basis.weight`, …, and
 //! with two bases a stage `shared_basis_1_1.weight`, `layer1.1.shared_basis_1.weight`, ….
 
+mod resnet;
+
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, TensorData};
 
 use crate::model::{Model, ModelConfig};
+use crate::registry::Architecture;
 use crate::state::{State, StateError, TensorInfo};
 
 /// A tensor of a model in the authors' naming and layout.
@@ -36,14 +39,16 @@ impl AuthorsTensor {
 /// The tensors of a model as the authors' code names them, in the order of our module tree.
 pub fn authors_tensors(config: &ModelConfig, device: &Device) -> Vec<AuthorsTensor> {
     let tensors = config.skeleton(device).tensors();
-    let double = config.name.sharing().is_some_and(|sharing| sharing.double);
-    let blocks = |stage: &str| {
+    let double = tensors.iter().any(|tensor| tensor.path.contains(".bases.1."));
+    // Blocks of a stage after the first one, which is dense.
+    let sharing_blocks = |stage: &str| {
         let blocks = tensors.iter().filter_map(|tensor| {
             let rest = tensor.path.strip_prefix("stages.")?.strip_prefix(stage)?;
             rest.strip_prefix(".blocks.")?.split('.').next()?.parse::<usize>().ok()
         });
-        blocks.max().unwrap_or(0)
+        1..=blocks.max().unwrap_or(0)
     };
+    let architecture = &config.name.entry().architecture;
     tensors
         .iter()
         .map(|TensorInfo { path, shape, .. }| {
@@ -53,14 +58,18 @@ pub fn authors_tensors(config: &ModelConfig, device: &Device) -> Vec<AuthorsTens
                 shape.reverse();
             }
             let parts: Vec<&str> = path.split('.').collect();
-            let mut copies = Vec::new();
-            if let ["stages", stage, "bases", index, _] = parts[..] {
-                let suffix = if double { format!("_{}", one_based(index)) } else { String::new() };
-                copies.extend((1..=blocks(stage)).map(|block| {
-                    format!("layer{}.{block}.shared_basis{suffix}.weight", one_based(stage))
-                }));
-            }
-            let name = authors_name(&parts, double);
+            let copies = match parts[..] {
+                ["stages", stage, "bases", basis, _] => {
+                    let copy = |block| match architecture {
+                        Architecture::ResNet(_) => resnet::copy(stage, block, basis, double),
+                    };
+                    sharing_blocks(stage).map(copy).collect()
+                }
+                _ => Vec::new(),
+            };
+            let name = match architecture {
+                Architecture::ResNet(_) => resnet::name(&parts, double),
+            };
             AuthorsTensor { path: path.clone(), name, shape, copies, transposed }
         })
         .collect()
@@ -89,40 +98,6 @@ pub(crate) fn parallel_prefix<'a>(names: impl IntoIterator<Item = &'a String>) -
 /// Whether a tensor counts batches, which PyTorch's normalization layers do and ours do not.
 pub(crate) fn is_counter(name: &str) -> bool {
     name.ends_with(".num_batches_tracked")
-}
-
-fn authors_name(path: &[&str], double: bool) -> String {
-    match path {
-        ["stem", "conv", leaf] => format!("conv1.{leaf}"),
-        ["stem", "norm", leaf] => format!("bn1.{}", norm_name(leaf)),
-        ["stages", stage, "bases", index, leaf] if double => {
-            format!("shared_basis_{}_{}.{leaf}", one_based(stage), one_based(index))
-        }
-        ["stages", stage, "bases", _, leaf] => {
-            format!("shared_basis_{}.{leaf}", one_based(stage))
-        }
-        ["stages", stage, "blocks", block, rest @ ..] => {
-            format!("layer{}.{block}.{}", one_based(stage), name_in_block(rest))
-        }
-        ["head", leaf] => format!("fc.{leaf}"),
-        other => unreachable!("a ResNet has no tensor {}", other.join(".")),
-    }
-}
-
-fn name_in_block(path: &[&str]) -> String {
-    match path {
-        ["shortcut", "conv", leaf] => format!("shortcut.0.{leaf}"),
-        ["shortcut", "norm", leaf] => format!("shortcut.1.{}", norm_name(leaf)),
-        ["norm1", leaf] => format!("bn1.{}", norm_name(leaf)),
-        ["norm2", leaf] => format!("bn2.{}", norm_name(leaf)),
-        [conv, "weight"] => format!("{conv}.weight"),
-        [conv, "unique"] => format!("basis_{conv}.weight"),
-        [conv, "coefficients", leaf] => format!("coeff_{conv}.{leaf}"),
-        [conv, "norm", leaf] => {
-            format!("basis_{}.{}", conv.replace("conv", "bn"), norm_name(leaf))
-        }
-        other => unreachable!("a block has no tensor {}", other.join(".")),
-    }
 }
 
 fn norm_name(leaf: &str) -> &str {

@@ -1,4 +1,4 @@
-//! How the authors' networks start: Kaiming, then orthonormal bases.
+//! How the authors' networks start.
 
 use burn::module::{Initializer, Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
@@ -7,7 +7,8 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 
-use crate::resnet::ResNet;
+use crate::model::Network;
+use crate::stage::joint;
 
 /// What layers are built with: their values come later, drawn for the whole network in one order
 /// on the host or read from a file.
@@ -16,28 +17,50 @@ pub(crate) const LATER: Initializer = Initializer::Zeros;
 /// The source of a network's initial weights: portable, so a seed means the same everywhere.
 type Rng = Xoshiro256PlusPlus;
 
-/// Draws the initial weights of a network, in the order of its module tree, then its bases.
-///
-/// Convolutions: normal with standard deviation `sqrt(2 / (kernel area × filters))`; the
-/// classifier: uniform within `±1/sqrt(inputs)`, PyTorch's default; batch norms stay at weight 1
-/// and bias 0. Shared bases: orthonormal, the two bases of a stage drawn jointly. Unique filters
-/// are ordinary convolutions in this, as in the authors' code.
-pub(crate) fn initialise(network: ResNet, seed: u64) -> ResNet {
-    let mut kaiming = Kaiming { rng: Rng::seed_from_u64(seed), owners: Vec::new(), fan_in: 1 };
-    let mut network = network.map(&mut kaiming);
-    for stage in &mut network.stages {
-        draw_bases(&mut stage.bases, &mut kaiming.rng);
+/// How a family's networks start. Linear layers start as PyTorch's do, uniform within
+/// `±1/sqrt(inputs)`, batch norms at weight 1 and bias 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Start {
+    pub(crate) convolutions: Convolutions,
+    /// Whether bases start orthonormal, or as convolutions do.
+    pub(crate) orthonormal: bool,
+}
+
+/// How convolutions start, unique filters and coefficients among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Convolutions {
+    /// Normal with standard deviation `sqrt(2 / (kernel area × filters))`.
+    KaimingFanOut,
+    /// PyTorch's default: uniform within `±1/sqrt(kernel area × channels of a filter)`.
+    PyTorch,
+}
+
+/// Draws the initial weights of a network, in the order of its module tree, then its orthonormal
+/// bases, two of equal shape jointly.
+pub(crate) fn initialise(network: Network, start: Start, seed: u64) -> Network {
+    let rng = Rng::seed_from_u64(seed);
+    let mut draws = Draws { rng, start, owners: Vec::new(), fan_in: 1 };
+    let mut network = network.map(&mut draws);
+    if start.orthonormal {
+        for bases in network.bases_mut() {
+            draw_bases(bases, &mut draws.rng);
+        }
     }
     network
 }
 
+/// Orthonormal filters for the bases of a stage, two of equal shape jointly.
 fn draw_bases(bases: &mut [FilterBasis], rng: &mut Rng) {
     let mut normal = || rng.sample(StandardNormal);
     match bases {
-        [] => {}
-        [basis] => [*basis] = redraw([basis], &mut normal),
-        [first, second] => [*first, *second] = redraw([first, second], &mut normal),
-        more => unreachable!("a stage has at most two bases, not {}", more.len()),
+        [first, second] if joint(&[first.clone(), second.clone()]) => {
+            [*first, *second] = redraw([first, second], &mut normal);
+        }
+        bases => {
+            for basis in bases {
+                [*basis] = redraw([basis], &mut normal);
+            }
+        }
     }
 }
 
@@ -52,15 +75,17 @@ fn redraw<const N: usize>(
         .init_joint_with(&weight.lazy_device(), normal)
 }
 
-struct Kaiming {
+/// Draws the weights of layers.
+struct Draws {
     rng: Rng,
+    start: Start,
     /// The types of the modules on the way to the parameter.
     owners: Vec<String>,
-    /// Inputs of the linear layer that was met last: its bias needs them.
+    /// Inputs of an output of the layer whose weight was met last: its bias needs them.
     fan_in: usize,
 }
 
-impl Kaiming {
+impl Draws {
     fn replace<const D: usize>(
         &mut self,
         param: Param<Tensor<D>>,
@@ -71,9 +96,14 @@ impl Kaiming {
             (0..shape.num_elements()).map(|_| draw(&mut self.rng) as f32).collect();
         crate::state::with_value(param, TensorData::new(values, shape))
     }
+
+    fn uniform<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let bound = 1.0 / (self.fan_in as f64).sqrt();
+        self.replace(param, |rng| rng.random_range(-bound..bound))
+    }
 }
 
-impl ModuleMapper for Kaiming {
+impl ModuleMapper for Draws {
     fn enter_module(&mut self, _name: &str, container_type: &str) {
         self.owners.push(container_type.to_string());
     }
@@ -85,17 +115,24 @@ impl ModuleMapper for Kaiming {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let shape = param.lazy_shape();
         match self.owners.last().map_or("", String::as_str) {
-            "Struct:Conv2d" | "Struct:BasisConv2d" => {
-                let fan_out = shape[0] * shape[2] * shape[3];
-                let deviation = (2.0 / fan_out as f64).sqrt();
-                self.replace(param, |rng| deviation * rng.sample::<f64, _>(StandardNormal))
+            "Struct:FilterBasis" if self.start.orthonormal => param,
+            "Struct:Conv2d" | "Struct:BasisConv2d" | "Struct:FilterBasis" => {
+                let kaiming = self.start.convolutions == Convolutions::KaimingFanOut;
+                if kaiming && D == 4 {
+                    let deviation = (2.0 / (shape[0] * shape[2] * shape[3]) as f64).sqrt();
+                    return self
+                        .replace(param, |rng| deviation * rng.sample::<f64, _>(StandardNormal));
+                }
+                if D == 4 {
+                    self.fan_in = shape[1] * shape[2] * shape[3];
+                }
+                self.uniform(param)
             }
             "Struct:Linear" => {
                 if D == 2 {
                     self.fan_in = shape[0];
                 }
-                let bound = 1.0 / (self.fan_in as f64).sqrt();
-                self.replace(param, |rng| rng.random_range(-bound..bound))
+                self.uniform(param)
             }
             _ => param,
         }
@@ -104,7 +141,7 @@ impl ModuleMapper for Kaiming {
 
 #[cfg(test)]
 mod tests {
-    use crate::ModelConfig;
+    use crate::{Block, ModelConfig, StageConv};
     use burn::tensor::{Device, Tensor};
     use cobasis::ortho::Orthonormality;
 
@@ -134,7 +171,8 @@ mod tests {
         let crate::Network::ResNet(resnet) = network;
         let stem = deviation(resnet.stem.conv.weight.val());
         assert!((stem / (2.0f32 / (9.0 * 16.0)).sqrt() - 1.0).abs() < 0.1, "{stem}");
-        let crate::block::StageConv::Basis(conv) = &resnet.stages[2].blocks[1].conv1 else {
+        let Block::Basic(block) = &resnet.stages[2].blocks[1] else { panic!("basic blocks") };
+        let StageConv::Basis(conv) = &block.conv1 else {
             panic!("blocks after the first share filters");
         };
         let coefficients = deviation(conv.coefficients.weight.val());

@@ -1,4 +1,4 @@
-//! Convolutional networks with shared filter bases, for [Burn](burn): the CIFAR ResNets of *Deeply
+//! Convolutional networks with shared filter bases, for [Burn](burn): the ResNets of *Deeply
 //! Shared Filter Bases* (Kang & Kim, NeurIPS 2021) and their dense parents.
 //!
 //! A [model's name](ModelName) says everything about it, `cifar10/resnet32-s16u1` for the ResNet-32
@@ -48,17 +48,19 @@ pub mod registry;
 mod resnet;
 mod shortcut;
 mod stage;
+mod stage_conv;
 mod state;
 
 pub use authors::{AuthorsTensor, authors_tensors};
-pub use block::{BasicBlock, StageConv};
+pub use block::{BasicBlock, Block, BottleneckBlock};
 pub use cobasis;
 pub use file::{FileError, FileProblem, load, load_authors, save, write_atomic};
 pub use model::{Model, ModelConfig, Network};
-pub use name::{ModelName, ModelNameError, Sharing};
-pub use resnet::{ResNet, ResNetSpec, ShortcutKind, Stem};
+pub use name::{ModelName, ModelNameError, Ranks, Sharing};
+pub use resnet::{BlockKind, ResNet, ResNetSpec, ShortcutKind, Stem, StemKind};
 pub use shortcut::{Identity, PadShortcut, ProjectionShortcut, Shortcut};
 pub use stage::Stage;
+pub use stage_conv::StageConv;
 pub use state::{State, StateError, TensorInfo};
 
 /// The README's example, compiled like any other.

@@ -2,8 +2,8 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use cobasis::CostTable;
 use cobasis::ortho::{Counted, Family, penalty};
+use cobasis::{CostTable, FilterBasis};
 
 use crate::init::initialise;
 use crate::name::ModelName;
@@ -37,7 +37,7 @@ pub struct Model {
 /// The network families.
 #[derive(Module, Debug)]
 pub enum Network {
-    /// Residual networks of basic blocks.
+    /// Residual networks.
     ResNet(ResNet),
 }
 
@@ -63,8 +63,8 @@ impl ModelConfig {
         Self { seed, ..self }
     }
 
-    /// The model with its initial weights: those of the authors' code (Kaiming normal by outputs,
-    /// then orthonormal bases, the two bases of a stage drawn jointly).
+    /// The model with its initial weights, drawn as in the authors' code: in ResNets, Kaiming
+    /// normal by outputs, then orthonormal bases, the two bases of a stage jointly.
     ///
     /// They are drawn on the host from the seed, so they are the same on every device. To train,
     /// give an [autodiff device](Device::autodiff).
@@ -73,8 +73,9 @@ impl ModelConfig {
     ///
     /// Panics without classes or channels.
     pub fn init(&self, device: &Device) -> Model {
-        let Model { network: Network::ResNet(resnet), config } = self.skeleton(device);
-        Model { network: Network::ResNet(initialise(resnet, self.seed)), config }
+        let Model { network, config } = self.skeleton(device);
+        let start = self.name.entry().architecture.start();
+        Model { network: initialise(network, start, self.seed), config }
     }
 
     /// What the layers of the model cost for an image of `[height, width]`, each basis once.
@@ -115,6 +116,15 @@ impl ModelConfig {
     }
 }
 
+impl Network {
+    /// The bases, stage by stage.
+    pub(crate) fn bases_mut(&mut self) -> impl Iterator<Item = &mut Vec<FilterBasis>> {
+        match self {
+            Network::ResNet(resnet) => resnet.stages.iter_mut().map(|stage| &mut stage.bases),
+        }
+    }
+}
+
 impl Model {
     /// Logits of shape `[batch, classes]` for images of shape `[batch, channels, height, width]`.
     ///
@@ -129,7 +139,7 @@ impl Model {
     /// The bases, as the penalty takes them: families of stages. Empty stages share nothing.
     pub fn families(&self) -> Vec<Family> {
         match &self.network {
-            Network::ResNet(resnet) => vec![resnet.groups()],
+            Network::ResNet(resnet) => resnet.families(),
         }
     }
 

@@ -8,11 +8,20 @@ use crate::registry::{self, Entry};
 /// The largest rank that a name may ask for: above every layer of the zoo, below any accident.
 const MAX_RANK: usize = 4096;
 
-/// How the layers of a stage share filters: the suffix `-s16u1` or `-s16u1-double` of a name.
-///
-/// Ranks are those of the first stage; later stages scale them as the paper does.
+/// How the layers of a stage share filters: the suffix of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Sharing {
+pub enum Sharing {
+    /// Convolutions on bases of chosen ranks: `-s16u1`, `-s16u1-double`.
+    Ranks(Ranks),
+    /// The blocks' inner convolution is one basis as a whole: `-shared`.
+    Whole,
+    /// So is the convolution that follows it, on a basis of its own: `-shared++`.
+    WholeAndNext,
+}
+
+/// The ranks of the first stage; later stages scale them as the paper does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ranks {
     /// Shared filters of a basis, the paper's `s`; 0: nothing is shared.
     pub shared: usize,
     /// Unique filters of each layer, the paper's `u`.
@@ -22,12 +31,20 @@ pub struct Sharing {
     pub double: bool,
 }
 
-/// The name of a model: `DATASET/NETWORK`, with the suffix `-sSuU` or `-sSuU-double` if its
-/// filters are shared.
+impl Ranks {
+    /// The ranks of a stage in which they are so many times as large.
+    pub(crate) fn scaled(self, scale: usize) -> Self {
+        Self { shared: scale * self.shared, unique: scale * self.unique, ..self }
+    }
+}
+
+/// The name of a model: `DATASET/NETWORK`, with a suffix if its filters are shared.
 ///
 /// `cifar10/resnet32` is dense, `cifar10/resnet32-s16u1` has one basis a stage,
 /// `cifar10/resnet32-s16u1-double` two, `cifar10/resnet32-s16u0` no unique filters, and
-/// `cifar10/resnet32-s0u16` shares nothing.
+/// `cifar10/resnet32-s0u16` shares nothing. Networks of bottlenecks have no ranks:
+/// `imagenet/resnet50-shared` shares the 3×3 convolutions of a stage, `imagenet/resnet50-shared++`
+/// also the 1×1 convolutions after them.
 ///
 /// ```
 /// use cobasis_zoo::ModelName;
@@ -54,15 +71,14 @@ pub enum ModelNameError {
         nearest: Option<String>,
     },
     /// The part after the network's name is not a sharing suffix.
-    #[error(
-        "model {name:?}: expected -s<SHARED>u<UNIQUE>, with -double for two bases a stage, after \
-         {network:?}, got {suffix:?}"
-    )]
+    #[error("model {name:?}: expected {expected} after {network:?}, got {suffix:?}")]
     Suffix {
         /// The name asked for.
         name: String,
         /// The part that names the network.
         network: &'static str,
+        /// The suffixes that the network has.
+        expected: &'static str,
         /// The part that was not understood.
         suffix: String,
     },
@@ -128,12 +144,18 @@ impl FromStr for ModelName {
                 nearest: nearest_name(name),
             });
         };
-        let sharing = parse_sharing(suffix).ok_or_else(|| ModelNameError::Suffix {
+        let form = entry.architecture.sharing_form();
+        let sharing = form.parse(suffix).ok_or_else(|| ModelNameError::Suffix {
             name: name.to_string(),
             network: entry.name,
+            expected: form.expected(),
             suffix: suffix.to_string(),
         })?;
-        match rank_problem(sharing) {
+        let problem = match sharing {
+            Sharing::Ranks(ranks) => rank_problem(ranks),
+            Sharing::Whole | Sharing::WholeAndNext => None,
+        };
+        match problem {
             None => Ok(Self { entry, sharing: Some(sharing) }),
             Some(problem) => Err(ModelNameError::Ranks { name: name.to_string(), problem }),
         }
@@ -143,20 +165,51 @@ impl FromStr for ModelName {
 impl fmt::Display for ModelName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.entry.name)?;
-        if let Some(Sharing { shared, unique, double }) = self.sharing {
-            write!(f, "-s{shared}u{unique}{}", if double { "-double" } else { "" })?;
+        match self.sharing {
+            None => Ok(()),
+            Some(Sharing::Ranks(Ranks { shared, unique, double })) => {
+                write!(f, "-s{shared}u{unique}{}", if double { "-double" } else { "" })
+            }
+            Some(Sharing::Whole) => f.write_str("-shared"),
+            Some(Sharing::WholeAndNext) => f.write_str("-shared++"),
         }
-        Ok(())
     }
 }
 
-fn parse_sharing(suffix: &str) -> Option<Sharing> {
+/// The suffixes that a network may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SharingForm {
+    /// Ranks, with one basis a stage or two.
+    Ranks,
+    /// Whole convolutions.
+    Whole,
+}
+
+impl SharingForm {
+    fn expected(self) -> &'static str {
+        match self {
+            SharingForm::Ranks => "-s<SHARED>u<UNIQUE>, with -double for two bases a stage,",
+            SharingForm::Whole => "-shared or -shared++",
+        }
+    }
+
+    fn parse(self, suffix: &str) -> Option<Sharing> {
+        match (self, suffix) {
+            (SharingForm::Whole, "shared") => Some(Sharing::Whole),
+            (SharingForm::Whole, "shared++") => Some(Sharing::WholeAndNext),
+            (SharingForm::Whole, _) => None,
+            (SharingForm::Ranks, suffix) => parse_ranks(suffix).map(Sharing::Ranks),
+        }
+    }
+}
+
+fn parse_ranks(suffix: &str) -> Option<Ranks> {
     let (ranks, double) = match suffix.strip_suffix("-double") {
         Some(ranks) => (ranks, true),
         None => (suffix, false),
     };
     let (shared, unique) = ranks.strip_prefix('s')?.split_once('u')?;
-    Some(Sharing { shared: parse_rank(shared)?, unique: parse_rank(unique)?, double })
+    Some(Ranks { shared: parse_rank(shared)?, unique: parse_rank(unique)?, double })
 }
 
 /// A number without sign or leading zeros, so that every model has one name.
@@ -170,8 +223,8 @@ fn parse_rank(digits: &str) -> Option<usize> {
     Some(digits.parse().unwrap_or(usize::MAX))
 }
 
-fn rank_problem(sharing: Sharing) -> Option<&'static str> {
-    let Sharing { shared, unique, double } = sharing;
+fn rank_problem(ranks: Ranks) -> Option<&'static str> {
+    let Ranks { shared, unique, double } = ranks;
     if shared == 0 && unique == 0 {
         Some("s0u0 leaves the layers without filters")
     } else if shared == 0 && double {
@@ -216,7 +269,8 @@ mod tests {
                 "cifar10/resnet32-s{shared}u{unique}{}", if double { "-double" } else { "" }
             );
             let name: ModelName = text.parse().expect("a name");
-            prop_assert_eq!(name.sharing(), Some(Sharing { shared, unique, double }));
+            let ranks = Ranks { shared, unique, double };
+            prop_assert_eq!(name.sharing(), Some(Sharing::Ranks(ranks)));
             prop_assert_eq!(name.to_string(), text);
         }
 
@@ -233,6 +287,8 @@ mod tests {
         assert!(error("cifar10/resnet32-s16").contains("expected -s<SHARED>u<UNIQUE>"));
         assert!(error("cifar10/resnet32-s016u1").contains("expected -s<SHARED>u<UNIQUE>"));
         assert!(error("cifar10/resnet32-s16u1-triple").contains("got \"s16u1-triple\""));
+        assert!(error("cifar10/resnet32-shared").contains("expected -s<SHARED>u<UNIQUE>"));
+        assert!(error("imagenet/resnet50-s16u1").contains("expected -shared or -shared++ after"));
         assert!(error("cifar10/resnet32-s0u0").contains("without filters"));
         assert!(error("cifar10/resnet32-s0u4-double").contains("no basis to double"));
         assert!(error("cifar10/resnet32-s99999999999999999999999u1").contains("at most 4096"));

@@ -5,8 +5,9 @@
 
 use cobasis::ortho::Counted;
 
-use crate::name::ModelName;
-use crate::resnet::{ResNetSpec, ShortcutKind};
+use crate::init::{Convolutions, Start};
+use crate::name::{ModelName, SharingForm};
+use crate::resnet::{BlockKind, ResNetSpec, ShortcutKind, StemKind};
 
 /// A dense network of the zoo, which shared variants are derived from.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -26,8 +27,29 @@ pub struct Entry {
 /// The network families.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub enum Architecture {
-    /// Residual networks of basic blocks.
+    /// Residual networks.
     ResNet(ResNetSpec),
+}
+
+impl Architecture {
+    /// How networks of this family start.
+    pub(crate) fn start(&self) -> Start {
+        match self {
+            Architecture::ResNet(_) => {
+                Start { convolutions: Convolutions::KaimingFanOut, orthonormal: true }
+            }
+        }
+    }
+
+    /// The suffixes that names of this family may have.
+    pub(crate) fn sharing_form(&self) -> SharingForm {
+        match self {
+            Architecture::ResNet(spec) => match spec.block {
+                BlockKind::Basic => SharingForm::Ranks,
+                BlockKind::Bottleneck => SharingForm::Whole,
+            },
+        }
+    }
 }
 
 /// [`Counted`] as registry data.
@@ -63,8 +85,10 @@ const fn digits(name: &'static str, blocks: &'static [usize]) -> Entry {
     Entry {
         name,
         architecture: Architecture::ResNet(ResNetSpec {
+            block: BlockKind::Basic,
             blocks,
             width: 16,
+            stem: StemKind::Small,
             shortcut: ShortcutKind::Pad,
         }),
         classes: 10,
@@ -77,16 +101,27 @@ const fn cifar10(name: &'static str, blocks: &'static [usize]) -> Entry {
     Entry { name, input: [3, 32, 32], ..digits(name, blocks) }
 }
 
+const fn wide(stem: StemKind, block: BlockKind, blocks: &'static [usize]) -> Architecture {
+    let shortcut = ShortcutKind::Projection;
+    Architecture::ResNet(ResNetSpec { block, blocks, width: 64, stem, shortcut })
+}
+
 const fn cifar100(name: &'static str, blocks: &'static [usize]) -> Entry {
     Entry {
         name,
-        architecture: Architecture::ResNet(ResNetSpec {
-            blocks,
-            width: 64,
-            shortcut: ShortcutKind::Projection,
-        }),
+        architecture: wide(StemKind::Small, BlockKind::Basic, blocks),
         classes: 100,
         input: [3, 32, 32],
+        penalty: PenaltyScope::Shared,
+    }
+}
+
+const fn imagenet(name: &'static str, block: BlockKind, blocks: &'static [usize]) -> Entry {
+    Entry {
+        name,
+        architecture: wide(StemKind::Large, block, blocks),
+        classes: 1000,
+        input: [3, 224, 224],
         penalty: PenaltyScope::Shared,
     }
 }
@@ -101,13 +136,23 @@ pub static ENTRIES: &[Entry] = &[
     cifar10("cifar10/resnet110", &[18, 18, 18]),
     cifar100("cifar100/resnet18", &[2, 2, 2, 2]),
     cifar100("cifar100/resnet34", &[3, 4, 6, 3]),
+    imagenet("imagenet/resnet18", BlockKind::Basic, &[2, 2, 2, 2]),
+    imagenet("imagenet/resnet34", BlockKind::Basic, &[3, 4, 6, 3]),
+    imagenet("imagenet/resnet50", BlockKind::Bottleneck, &[3, 4, 6, 3]),
+    imagenet("imagenet/resnet101", BlockKind::Bottleneck, &[3, 4, 23, 3]),
 ];
 
 /// Shared variants that are listed by name although no result of theirs was published.
-static VARIANTS: &[&str] =
-    &["digits/resnet14-s8u1", "cifar10/resnet20-s8u1", "cifar10/resnet20-s16u1"];
+static VARIANTS: &[&str] = &[
+    "digits/resnet14-s8u1",
+    "cifar10/resnet20-s8u1",
+    "cifar10/resnet20-s16u1",
+    "imagenet/resnet101-shared++",
+];
 
 const README: &str = "authors' README, June 2020";
+const README_2021: &str = "authors' README, May 2021";
+const README_ICLR: &str = "authors' README, September 2020";
 const FILE: &str = "authors' checkpoint name, 2020";
 const FIGURE: &str = "authors' figure, digitised, ±0.02";
 
@@ -137,6 +182,13 @@ pub static PUBLISHED: &[Published] = &[
     Published { name: "cifar100/resnet34-s32u0", error: 22.32, source: FILE },
     Published { name: "cifar100/resnet34-s0u16", error: 23.26, source: FILE },
     Published { name: "cifar100/resnet34-s0u32", error: 23.00, source: FILE },
+    Published { name: "imagenet/resnet34-s32u1", error: 27.83, source: README_ICLR },
+    Published { name: "imagenet/resnet34-s48u1", error: 27.88, source: README },
+    Published { name: "imagenet/resnet34-s32u1-double", error: 27.20, source: README_ICLR },
+    Published { name: "imagenet/resnet34-s48u1-double", error: 26.67, source: README_2021 },
+    Published { name: "imagenet/resnet50-shared", error: 23.64, source: README_2021 },
+    Published { name: "imagenet/resnet50-shared++", error: 23.95, source: README_2021 },
+    Published { name: "imagenet/resnet101-shared", error: 22.31, source: README_2021 },
 ];
 
 /// The dense network of this name.
@@ -210,7 +262,7 @@ mod tests {
         assert_eq!(count("*"), names().count());
         assert_eq!(count("cifar10/resnet32"), 1);
         assert_eq!(count("cifar10/resnet32-s*"), 3);
-        assert_eq!(count("*resnet*-double"), 2);
+        assert_eq!(count("cifar10/resnet*-double"), 2);
         assert_eq!(count("*56*s16*"), 2);
         assert_eq!(count("nothing"), 0);
         assert!(!glob_matches("ab*ba", "aba"));

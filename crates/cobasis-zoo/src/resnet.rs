@@ -1,26 +1,50 @@
-//! Residual networks of basic blocks (He et al. 2015), dense or with shared bases.
+//! Residual networks (He et al. 2015), dense or with shared bases.
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
-use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
+use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use cobasis::CostTable;
-use cobasis::ortho::FilterGroup;
+use cobasis::ortho::Family;
 
-use crate::block::conv2d;
+use crate::block::BlockConfig;
 use crate::name::Sharing;
 use crate::stage::{Stage, StageConfig};
+use crate::stage_conv::conv2d;
 
-/// What distinguishes one CIFAR ResNet from another.
+/// What distinguishes one ResNet from another.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct ResNetSpec {
+    /// The kind of its blocks.
+    pub block: BlockKind,
     /// Blocks in each stage.
     pub blocks: &'static [usize],
-    /// Channels of the first stage; each later stage doubles them.
+    /// Width of the blocks of the first stage; each later stage doubles it.
     pub width: usize,
+    /// What comes before the first stage.
+    pub stem: StemKind,
     /// The shortcut where a stage changes the shape.
     pub shortcut: ShortcutKind,
+}
+
+/// The kind of residual block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BlockKind {
+    /// Two 3×3 convolutions.
+    Basic,
+    /// 1×1, 3×3, 1×1, with four times the channels outside.
+    Bottleneck,
+}
+
+/// What comes before the first stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StemKind {
+    /// A 3×3 convolution that keeps the size of small images.
+    Small,
+    /// A 7×7 convolution and a 3×3 maximum, each of which halves the size.
+    Large,
 }
 
 /// The shortcut of a block whose output differs in shape from its input.
@@ -41,8 +65,7 @@ pub(crate) struct ResNetConfig<'a> {
     pub(crate) num_classes: usize,
 }
 
-/// A residual network for small images: 3×3 stem, stages of basic blocks, global average pooling,
-/// linear classifier.
+/// A residual network: stem, stages of blocks, global average pooling, linear classifier.
 #[derive(Module, Debug)]
 pub struct ResNet {
     /// The first convolution.
@@ -56,41 +79,86 @@ pub struct ResNet {
 /// The first convolution of a network, with batch norm.
 #[derive(Module, Debug)]
 pub struct Stem {
-    /// 3×3, stride 1.
+    /// 3×3 at stride 1, or 7×7 at stride 2.
     pub conv: Conv2d,
     /// Batch norm after it.
     pub norm: BatchNorm,
+    /// 3×3 maximum at stride 2, for large images.
+    pub pool: Option<MaxPool2d>,
+}
+
+impl BlockKind {
+    /// Output channels for each channel of a block's width.
+    pub(crate) fn expansion(self) -> usize {
+        match self {
+            BlockKind::Basic => 1,
+            BlockKind::Bottleneck => 4,
+        }
+    }
 }
 
 impl ResNetConfig<'_> {
     /// The network with its weights at zero and its bases not yet drawn.
     pub(crate) fn init(&self, device: &Device) -> ResNet {
-        let width = self.spec.width;
-        let stages = self.spec.blocks.iter().enumerate().map(|(index, &blocks)| {
+        let ResNetSpec { block: kind, width, stem, shortcut, .. } = *self.spec;
+        let mut channels = width;
+        let mut stages = Vec::new();
+        for (index, &blocks) in self.spec.blocks.iter().enumerate() {
             // The paper scales ranks with the stage as it does channels.
             let scale = 1 << index;
-            StageConfig {
-                channels: [if index == 0 { width } else { width * scale / 2 }, width * scale],
-                stride: if index == 0 { 1 } else { 2 },
-                blocks,
-                shortcut: self.spec.shortcut,
-                sharing: self.sharing.map(|sharing| Sharing {
-                    shared: sharing.shared * scale,
-                    unique: sharing.unique * scale,
-                    ..sharing
-                }),
-            }
-            .init(device)
-        });
-        let stages: Vec<Stage> = stages.collect();
-        let features = width << (self.spec.blocks.len() - 1);
+            let sharing = self.sharing.map(|sharing| match sharing {
+                Sharing::Ranks(ranks) => Sharing::Ranks(ranks.scaled(scale)),
+                whole => whole,
+            });
+            let stride = if index == 0 { 1 } else { 2 };
+            let width = width * scale;
+            let first = BlockConfig { kind, input: channels, width, stride, shortcut, sharing };
+            let stage = StageConfig { first, blocks };
+            channels = stage.output();
+            stages.push(stage.init(device));
+        }
         ResNet {
-            stem: Stem {
-                conv: conv2d([self.in_channels, width], 3, 1).init(device),
-                norm: BatchNormConfig::new(width).init(device),
-            },
+            stem: stem.init([self.in_channels, width], device),
             stages,
-            head: LinearConfig::new(features, self.num_classes).init(device),
+            head: LinearConfig::new(channels, self.num_classes).init(device),
+        }
+    }
+}
+
+impl StemKind {
+    fn init(self, channels: [usize; 2], device: &Device) -> Stem {
+        let (kernel, stride) = match self {
+            StemKind::Small => (3, 1),
+            StemKind::Large => (7, 2),
+        };
+        let pool = MaxPool2dConfig::new([3, 3])
+            .with_strides([2, 2])
+            .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1));
+        Stem {
+            conv: conv2d(channels, kernel, stride).init(device),
+            norm: BatchNormConfig::new(channels[1]).init(device),
+            pool: (self == StemKind::Large).then(|| pool.init()),
+        }
+    }
+}
+
+impl Stem {
+    /// `[batch, channels_in, height, width]` to `[batch, channels, height, width]` or a quarter of
+    /// that in each direction.
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
+        let features = relu(self.norm.forward(self.conv.forward(images)));
+        match &self.pool {
+            Some(pool) => pool.forward(features),
+            None => features,
+        }
+    }
+
+    fn cost(&self, path: &str, input: [usize; 2], table: &mut CostTable) -> [usize; 2] {
+        let size = table.conv2d(&format!("{path}.conv"), &self.conv, input);
+        table.batch_norm(&format!("{path}.norm"), &self.norm, size);
+        match self.pool {
+            Some(_) => size.map(|side| side.div_ceil(2)),
+            None => size,
         }
     }
 }
@@ -98,20 +166,29 @@ impl ResNetConfig<'_> {
 impl ResNet {
     /// Logits of shape `[batch, classes]` for images of shape `[batch, channels, height, width]`.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let stem = relu(self.stem.norm.forward(self.stem.conv.forward(images)));
+        let stem = self.stem.forward(images);
         let maps = self.stages.iter().fold(stem, |x, stage| stage.forward(x));
         let [batch, channels, height, width] = maps.dims();
         let features = maps.reshape([batch, channels, height * width]).mean_dim(2);
         self.head.forward(features.reshape([batch, channels]))
     }
 
-    pub(crate) fn groups(&self) -> Vec<FilterGroup> {
-        self.stages.iter().map(Stage::group).collect()
+    /// The bases as the penalty takes them: the first groups of all stages, then the second.
+    pub(crate) fn families(&self) -> Vec<Family> {
+        let mut families: Vec<Family> = Vec::new();
+        for stage in &self.stages {
+            for (index, group) in stage.groups().into_iter().enumerate() {
+                match families.get_mut(index) {
+                    Some(family) => family.push(group),
+                    None => families.push(vec![group]),
+                }
+            }
+        }
+        families
     }
 
     pub(crate) fn cost(&self, input: [usize; 2], table: &mut CostTable) {
-        let size = table.conv2d("stem.conv", &self.stem.conv, input);
-        table.batch_norm("stem.norm", &self.stem.norm, size);
+        let size = self.stem.cost("stem", input, table);
         self.stages
             .iter()
             .enumerate()

@@ -6,8 +6,8 @@ use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::{Device, Tensor, s};
 use cobasis::CostTable;
 
-use crate::block::conv2d;
 use crate::resnet::ShortcutKind;
+use crate::stage_conv::conv2d;
 
 /// What a residual block adds to the output of its convolutions.
 #[derive(Module, Debug)]

@@ -5,21 +5,15 @@ use burn::tensor::{Device, Tensor};
 use cobasis::ortho::FilterGroup;
 use cobasis::{CostTable, FilterBasis};
 
-use crate::block::{BasicBlock, BasicBlockConfig};
+use crate::block::{Block, BlockConfig};
 use crate::init::LATER;
-use crate::name::Sharing;
-use crate::resnet::ShortcutKind;
+use crate::name::{Ranks, Sharing};
 
-/// Configuration of a [`Stage`].
+/// Configuration of a [`Stage`]: its first block, which is dense, and how many there are. The
+/// sharing is that of the blocks after it.
 pub(crate) struct StageConfig {
-    /// Channels before and after the stage.
-    pub(crate) channels: [usize; 2],
-    /// Stride of the first block.
-    pub(crate) stride: usize,
+    pub(crate) first: BlockConfig,
     pub(crate) blocks: usize,
-    pub(crate) shortcut: ShortcutKind,
-    /// Ranks of this stage.
-    pub(crate) sharing: Option<Sharing>,
 }
 
 /// Blocks of one width, and the bases that they share.
@@ -27,40 +21,42 @@ pub(crate) struct StageConfig {
 /// The stage owns its bases; its blocks borrow them in `forward`.
 #[derive(Module, Debug)]
 pub struct Stage {
-    /// None in a stage that shares nothing, one for all convolutions, or two: for the first
-    /// convolutions of the blocks, and for the second.
+    /// None in a stage that shares nothing, one, or two.
     pub bases: Vec<FilterBasis>,
     /// The first one is dense.
-    pub blocks: Vec<BasicBlock>,
+    pub blocks: Vec<Block>,
 }
 
 impl StageConfig {
     pub(crate) fn init(&self, device: &Device) -> Stage {
-        let [_, channels] = self.channels;
-        let first = BasicBlockConfig {
-            channels: self.channels,
-            stride: self.stride,
-            shortcut: self.shortcut,
-            sharing: None,
-        };
-        let rest = BasicBlockConfig {
-            channels: [channels, channels],
-            stride: 1,
-            shortcut: self.shortcut,
-            sharing: self.sharing,
-        };
-        let num_bases = match self.sharing {
-            Some(Sharing { shared: 1.., double, .. }) => 1 + usize::from(double),
-            _ => 0,
-        };
-        let shared = self.sharing.map_or(0, |sharing| sharing.shared);
+        let output = self.output();
+        let first = BlockConfig { sharing: None, ..self.first };
+        let rest = BlockConfig { input: output, stride: 1, ..self.first };
+        let basis = |shape| FilterBasis { weight: LATER.init(shape, device) };
         Stage {
-            bases: (0..num_bases)
-                .map(|_| FilterBasis { weight: LATER.init([shared, channels, 3, 3], device) })
-                .collect(),
+            bases: self.basis_shapes().into_iter().map(basis).collect(),
             blocks: std::iter::once(first.init(device))
                 .chain((1..self.blocks).map(|_| rest.init(device)))
                 .collect(),
+        }
+    }
+
+    /// Channels after the stage.
+    pub(crate) fn output(&self) -> usize {
+        self.first.kind.expansion() * self.first.width
+    }
+
+    fn basis_shapes(&self) -> Vec<[usize; 4]> {
+        let width = self.first.width;
+        match self.first.sharing {
+            None | Some(Sharing::Ranks(Ranks { shared: 0, .. })) => Vec::new(),
+            Some(Sharing::Ranks(Ranks { shared, double, .. })) => {
+                vec![[shared, width, 3, 3]; 1 + usize::from(double)]
+            }
+            Some(Sharing::Whole) => vec![[width, width, 3, 3]],
+            Some(Sharing::WholeAndNext) => {
+                vec![[width, width, 3, 3], [self.output(), width, 1, 1]]
+            }
         }
     }
 }
@@ -71,12 +67,20 @@ impl Stage {
         self.blocks.iter().fold(input, |x, block| block.forward(x, &self.bases))
     }
 
-    /// What the penalty sees of the stage.
-    pub(crate) fn group(&self) -> FilterGroup {
-        FilterGroup {
-            shared: self.bases.iter().map(|basis| basis.weight.val()).collect(),
-            unique: self.blocks.iter().flat_map(BasicBlock::unique).collect(),
-        }
+    /// What the penalty sees of the stage: a group for each family. Bases of equal shape act on the
+    /// same kind of input, so they are kept orthonormal jointly; others each on their own.
+    pub(crate) fn groups(&self) -> Vec<FilterGroup> {
+        let weights =
+            |bases: &[FilterBasis]| bases.iter().map(|basis| basis.weight.val()).collect();
+        let group =
+            |bases: &[FilterBasis]| FilterGroup { shared: weights(bases), unique: Vec::new() };
+        let mut groups: Vec<FilterGroup> = match joint(&self.bases) {
+            true => vec![group(&self.bases)],
+            false => self.bases.chunks(1).map(group).collect(),
+        };
+        // Layers with unique filters have one family.
+        groups[0].unique = self.blocks.iter().flat_map(Block::unique).collect();
+        groups
     }
 
     pub(crate) fn cost(&self, path: &str, input: [usize; 2], table: &mut CostTable) -> [usize; 2] {
@@ -87,4 +91,9 @@ impl Stage {
             block.cost(&format!("{path}.blocks.{index}"), &self.bases, size, table)
         })
     }
+}
+
+/// Whether the bases of a stage are orthonormal to one another, and not only each in itself.
+pub(crate) fn joint(bases: &[FilterBasis]) -> bool {
+    bases.iter().all(|basis| basis.weight.lazy_shape() == bases[0].weight.lazy_shape())
 }

@@ -1,9 +1,9 @@
-//! Parameters and multiply-accumulates of every CIFAR ResNet that the authors' code was measured
-//! on, and closed forms for those it was not.
+//! Parameters and multiply-accumulates of every network that the authors' code was measured on,
+//! and closed forms for those it was not.
 
 use burn::tensor::Device;
 use cobasis_zoo::cobasis::ParameterCount;
-use cobasis_zoo::{ModelConfig, ModelName, Sharing};
+use cobasis_zoo::{ModelConfig, ModelName, Ranks, Sharing};
 
 /// Name, trainable parameters, multiply-accumulates: measured with the authors' code.
 const MEASURED: &[(&str, u64, u64)] = &[
@@ -32,6 +32,17 @@ const MEASURED: &[(&str, u64, u64)] = &[
     ("cifar100/resnet34-s32u0", 7_442_340, 756_795_392),
     ("cifar100/resnet34-s0u16", 9_510_052, 505_137_152),
     ("cifar100/resnet34-s0u32", 14_059_428, 756_795_392),
+    ("imagenet/resnet18", 11_689_512, 1_814_073_344),
+    ("imagenet/resnet34", 21_797_672, 3_663_761_408),
+    ("imagenet/resnet50", 25_557_032, 4_089_184_256),
+    ("imagenet/resnet101", 44_549_160, 7_801_405_440),
+    ("imagenet/resnet34-s32u1", 8_196_056, 2_478_804_992),
+    ("imagenet/resnet34-s32u1-double", 9_762_776, 2_478_804_992),
+    ("imagenet/resnet34-s48u1-double", 11_786_968, 3_249_508_352),
+    ("imagenet/resnet50-shared++", 18_262_056, 4_089_184_256),
+    ("imagenet/resnet50-shared", 20_506_664, 4_089_184_256),
+    ("imagenet/resnet101-shared++", 22_770_728, 7_801_405_440),
+    ("imagenet/resnet101-shared", 29_471_784, 7_801_405_440),
 ];
 
 fn config(name: &str) -> ModelConfig {
@@ -42,7 +53,9 @@ fn config(name: &str) -> ModelConfig {
 fn counts_are_those_of_the_authors_code() {
     let device = Device::flex();
     for &(name, params, macs) in MEASURED {
-        let total = config(name).cost([32, 32], &device).total();
+        let config = config(name);
+        let [_, height, width] = config.name.entry().input;
+        let total = config.cost([height, width], &device).total();
         assert_eq!((total.params, total.macs), (params, macs), "{name}");
     }
 }
@@ -57,23 +70,22 @@ fn modules_hold_what_the_table_says() {
 }
 
 /// Parameters of a CIFAR-10 network by hand: paper.md's closed form.
-fn closed_form(blocks: u64, sharing: Option<Sharing>) -> u64 {
+fn closed_form(blocks: u64, ranks: Option<Ranks>) -> u64 {
     let stem_and_head = 432 + 32 + 650;
     let stages = (0..3).map(|stage| {
         let scale = 1u64 << stage;
         let p = 16 * scale;
         let p_in = if stage == 0 { p } else { p / 2 };
         let first = 9 * p_in * p + 9 * p * p + 4 * p;
-        let rest = match sharing {
+        let rest = match ranks {
             None => 18 * p * p + 4 * p,
-            Some(Sharing { shared, unique, .. }) => {
+            Some(Ranks { shared, unique, .. }) => {
                 let (s, u) = (scale * shared as u64, scale * unique as u64);
                 18 * p * u + 4 * (s + u) + 2 * p * (s + u) + 4 * p
             }
         };
-        let bases = sharing.map_or(0, |sharing| {
-            (1 + u64::from(sharing.double)) * 9 * p * scale * sharing.shared as u64
-        });
+        let bases = ranks
+            .map_or(0, |ranks| (1 + u64::from(ranks.double)) * 9 * p * scale * ranks.shared as u64);
         first + (blocks - 1) * rest + bases
     });
     stem_and_head + stages.sum::<u64>()
@@ -87,7 +99,11 @@ fn other_ranks_follow_the_closed_form() {
         for suffix in suffixes {
             let name: ModelName = format!("cifar10/{network}{suffix}").parse().expect("a name");
             let params = ModelConfig::new(name).cost([32, 32], &device).total().params;
-            assert_eq!(params, closed_form(blocks, name.sharing()), "{name}");
+            let ranks = name.sharing().map(|sharing| match sharing {
+                Sharing::Ranks(ranks) => ranks,
+                other => panic!("{name} has ranks, not {other:?}"),
+            });
+            assert_eq!(params, closed_form(blocks, ranks), "{name}");
         }
     }
 }

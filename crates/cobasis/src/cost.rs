@@ -8,6 +8,7 @@ use burn::nn::{BatchNorm, Linear, PaddingConfig2d};
 
 use crate::basis::FilterBasis;
 use crate::conv::BasisConv2d;
+use crate::shared_conv::SharedConv2d;
 
 /// What a part of a network costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,7 +43,8 @@ impl std::iter::Sum for Cost {
 /// The role of a row's parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
-    /// Filters that several layers use.
+    /// Filters that several layers use, and layers that consist of such filters only: the filters'
+    /// row has the parameters, the layers' rows the multiply-accumulates.
     Shared,
     /// The basis filters of one layer. The row carries the multiply-accumulates of the whole basis
     /// convolution, shared filters included: using a filter costs the same wherever it is kept.
@@ -139,10 +141,7 @@ impl CostTable {
     ) -> [usize; 2] {
         let mut channels_in = conv.unique.as_ref().map(|unique| unique.lazy_shape()[1]);
         if let Some(basis) = basis.into() {
-            let Some(&row) = self.bases.get(&basis.weight.id) else {
-                panic!("the basis of {path} is not in the table");
-            };
-            self.rows[row].used_by.push(path.to_string());
+            self.uses(path, basis);
             channels_in = Some(basis.weight.lazy_shape()[1]);
         }
         let channels_in = channels_in.unwrap_or_default();
@@ -161,6 +160,32 @@ impl CostTable {
         self.batch_norm(&format!("{path}.norm"), &conv.norm, size);
         let coefficients = format!("{path}.coefficients");
         self.conv2d_as(&coefficients, Part::Coefficients, &conv.coefficients, size)
+    }
+
+    /// Adds a convolution that consists of a basis only, for an input of `[height, width]`, and
+    /// returns the output's size.
+    ///
+    /// # Panics
+    ///
+    /// Panics if its basis was not added before, or if the input is smaller than the kernel.
+    pub fn shared_conv2d(
+        &mut self,
+        path: &str,
+        conv: &SharedConv2d,
+        basis: &FilterBasis,
+        input: [usize; 2],
+    ) -> [usize; 2] {
+        self.uses(path, basis);
+        let [filters, channels, height, width] = basis.weight.lazy_shape().dims();
+        let kernel = [height, width];
+        let size: [usize; 2] = std::array::from_fn(|axis| {
+            let pad = (conv.padding[axis], conv.padding[axis]);
+            output_length(input[axis], kernel[axis], conv.stride[axis], pad, 1)
+        });
+        let macs = (filters * channels * height * width * size[0] * size[1]) as u64;
+        let output = Some([filters, size[0], size[1]]);
+        self.push(path, Part::Shared, Cost { macs, ..Cost::default() }, output);
+        size
     }
 
     /// Adds a convolution for an input of `[height, width]` and returns the output's size.
@@ -209,6 +234,14 @@ impl CostTable {
         };
         self.push(path, part, cost, Some([channels_out, size[0], size[1]]));
         size
+    }
+
+    /// Notes a use of a basis.
+    fn uses(&mut self, path: &str, basis: &FilterBasis) {
+        let Some(&row) = self.bases.get(&basis.weight.id) else {
+            panic!("the basis of {path} is not in the table");
+        };
+        self.rows[row].used_by.push(path.to_string());
     }
 
     fn push(&mut self, path: &str, part: Part, cost: Cost, output: Option<[usize; 3]>) {

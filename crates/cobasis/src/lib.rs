@@ -56,9 +56,11 @@ mod basis;
 mod conv;
 mod cost;
 mod count;
+mod shared_conv;
 
 pub use basis::{FilterBasis, FilterBasisConfig};
 pub use cobasis_ortho as ortho;
 pub use conv::{BasisConv2d, BasisConv2dConfig};
 pub use cost::{Cost, CostRow, CostTable, Part};
 pub use count::ParameterCount;
+pub use shared_conv::{SharedConv2d, SharedConv2dConfig};

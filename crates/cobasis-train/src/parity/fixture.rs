@@ -100,6 +100,7 @@ impl Fixture {
 
     fn name_text(&self) -> Option<String> {
         let (dataset, _) = self.model.split_once('/')?;
+        let dataset = if dataset == "ilsvrc" { "imagenet" } else { dataset };
         let (network, kind) = match self.constructor.split_once('_') {
             Some((network, kind)) => (network, kind),
             None => (self.constructor.as_str(), ""),
@@ -112,6 +113,9 @@ impl Fixture {
             ("DoubleShared", [shared, unique]) => format!("-s{shared}u{unique}-double"),
             ("SharedOnly", [shared]) => format!("-s{shared}u0{shared_only}"),
             ("NonShared", [unique]) => format!("-s0u{unique}"),
+            // What the paper calls Shared++, and Shared.
+            ("Shared", []) => "-shared++".to_string(),
+            ("SharedSingle", []) => "-shared".to_string(),
             _ => return None,
         };
         Some(format!("{dataset}/{}{suffix}", network.to_lowercase()))
@@ -138,6 +142,8 @@ mod tests {
             ("cifar10/resnet", "ResNet32_SharedOnly", &[16], "cifar10/resnet32-s16u0-double"),
             ("cifar100/resnet", "ResNet34_SharedOnly", &[16], "cifar100/resnet34-s16u0"),
             ("cifar100/resnet", "ResNet34_NonShared", &[32], "cifar100/resnet34-s0u32"),
+            ("ilsvrc/resnet", "ResNet101_Shared", &[], "imagenet/resnet101-shared++"),
+            ("ilsvrc/resnet", "ResNet50_SharedSingle", &[], "imagenet/resnet50-shared"),
         ];
         for (model, constructor, args, expected) in known {
             assert_eq!(name(model, constructor, args), Ok(expected.to_string()));

@@ -1,0 +1,45 @@
+//! The names of ResNets.
+
+use super::{norm_name, one_based};
+
+/// The authors' name of a tensor by its path; `double`: the stages have two bases.
+pub(super) fn name(path: &[&str], double: bool) -> String {
+    match path {
+        ["stem", "conv", leaf] => format!("conv1.{leaf}"),
+        ["stem", "norm", leaf] => format!("bn1.{}", norm_name(leaf)),
+        ["stages", stage, "bases", index, leaf] if double => {
+            format!("shared_basis_{}_{}.{leaf}", one_based(stage), one_based(index))
+        }
+        ["stages", stage, "bases", _, leaf] => {
+            format!("shared_basis_{}.{leaf}", one_based(stage))
+        }
+        ["stages", stage, "blocks", block, rest @ ..] => {
+            format!("layer{}.{block}.{}", one_based(stage), name_in_block(rest))
+        }
+        ["head", leaf] => format!("fc.{leaf}"),
+        other => unreachable!("a ResNet has no tensor {}", other.join(".")),
+    }
+}
+
+fn name_in_block(path: &[&str]) -> String {
+    match path {
+        ["shortcut", "conv", leaf] => format!("shortcut.0.{leaf}"),
+        ["shortcut", "norm", leaf] => format!("shortcut.1.{}", norm_name(leaf)),
+        [norm, leaf] if norm.starts_with("norm") => {
+            format!("{}.{}", norm.replace("norm", "bn"), norm_name(leaf))
+        }
+        [conv, "weight"] => format!("{conv}.weight"),
+        [conv, "unique"] => format!("basis_{conv}.weight"),
+        [conv, "coefficients", leaf] => format!("coeff_{conv}.{leaf}"),
+        [conv, "norm", leaf] => {
+            format!("basis_{}.{}", conv.replace("conv", "bn"), norm_name(leaf))
+        }
+        other => unreachable!("a block has no tensor {}", other.join(".")),
+    }
+}
+
+/// The name of a basis in a block that uses it.
+pub(super) fn copy(stage: &str, block: usize, basis: &str, double: bool) -> String {
+    let suffix = if double { format!("_{}", one_based(basis)) } else { String::new() };
+    format!("layer{}.{block}.shared_basis{suffix}.weight", one_based(stage))
+}

@@ -1,0 +1,99 @@
+//! A convolution of a stage: with filters of its own, on a basis, or a basis as it is.
+
+use burn::module::Module;
+use burn::nn::PaddingConfig2d;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::tensor::{Device, Tensor};
+use cobasis::{
+    BasisConv2d, BasisConv2dConfig, CostTable, FilterBasis, SharedConv2d, SharedConv2dConfig,
+};
+
+use crate::init::LATER;
+use crate::name::Ranks;
+
+/// A convolution of a stage.
+#[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "Burn has no Module for Box, and there are few")]
+pub enum StageConv {
+    /// With filters of its own.
+    Dense(Conv2d),
+    /// On a basis of the stage.
+    Basis(BasisConv2d),
+    /// A basis of the stage as a whole.
+    Shared(SharedConv2d),
+}
+
+impl StageConv {
+    /// A dense convolution.
+    pub(crate) fn dense(
+        channels: [usize; 2],
+        kernel: usize,
+        stride: usize,
+        device: &Device,
+    ) -> Self {
+        StageConv::Dense(conv2d(channels, kernel, stride).init(device))
+    }
+
+    /// A 3×3 convolution on a basis of the given ranks.
+    pub(crate) fn on_basis(channels: [usize; 2], ranks: Ranks, device: &Device) -> Self {
+        StageConv::Basis(
+            BasisConv2dConfig::new(channels, [3, 3], ranks.shared, ranks.unique)
+                .with_padding([1, 1])
+                .with_initializer(LATER)
+                .init(device),
+        )
+    }
+
+    /// A square basis of this kernel size as it is.
+    pub(crate) fn shared(kernel: usize) -> Self {
+        let pad = kernel / 2;
+        StageConv::Shared(SharedConv2dConfig::new().with_padding([pad, pad]).init())
+    }
+
+    /// The convolution's output; a dense one ignores the basis of its stage.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the convolution needs a basis and is given none or another's.
+    pub fn forward(&self, input: Tensor<4>, basis: Option<&FilterBasis>) -> Tensor<4> {
+        match (self, basis) {
+            (StageConv::Dense(conv), _) => conv.forward(input),
+            (StageConv::Basis(conv), basis) => conv.forward(input, basis),
+            (StageConv::Shared(conv), Some(basis)) => conv.forward(input, basis),
+            (StageConv::Shared(_), None) => panic!("a shared convolution is given no basis"),
+        }
+    }
+
+    /// The layer's unique filters, if it has any.
+    pub(crate) fn unique(&self) -> Option<Tensor<4>> {
+        match self {
+            StageConv::Basis(conv) => conv.unique.as_ref().map(|unique| unique.val()),
+            StageConv::Dense(_) | StageConv::Shared(_) => None,
+        }
+    }
+
+    pub(crate) fn cost(
+        &self,
+        path: &str,
+        basis: Option<&FilterBasis>,
+        input: [usize; 2],
+        table: &mut CostTable,
+    ) -> [usize; 2] {
+        match (self, basis) {
+            (StageConv::Dense(conv), _) => table.conv2d(path, conv, input),
+            (StageConv::Basis(conv), basis) => table.basis_conv2d(path, conv, basis, input),
+            (StageConv::Shared(conv), Some(basis)) => table.shared_conv2d(path, conv, basis, input),
+            (StageConv::Shared(_), None) => panic!("{path} is given no basis"),
+        }
+    }
+}
+
+/// A square convolution without bias that keeps the size at stride 1.
+pub(crate) fn conv2d(channels: [usize; 2], kernel: usize, stride: usize) -> Conv2dConfig {
+    let pad = kernel / 2;
+    Conv2dConfig::new(channels, [kernel, kernel])
+        .with_stride([stride, stride])
+        .with_padding(PaddingConfig2d::Explicit(pad, pad, pad, pad))
+        .with_bias(false)
+        .with_initializer(LATER)
+}
