@@ -3,8 +3,10 @@
 //! Depends on nothing, so that it builds in a second.
 
 use std::env;
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::thread;
 
 const HELP: &str = "\
 cargo xtask COMMAND [ARGUMENTS]
@@ -66,13 +68,56 @@ fn checks(steps: &[Step], arguments: &[String]) -> ExitCode {
 
 /// Builds the program in release mode, with the features that the arguments need, and runs it.
 fn cobasis(arguments: &[String]) -> ExitCode {
-    let mut command = cargo(&["run", "--release", "--quiet", "--locked", "--package"]);
-    command.args(["cobasis-train", "--bin", "cobasis"]);
-    if wants_gpu(arguments) {
+    let program = match build(wants_gpu(arguments)) {
+        Ok(program) => program,
+        Err(code) => return ExitCode::from(code),
+    };
+    let mut command = Command::new(program);
+    command.args(arguments).env("COBASIS_CONFIGS", root().join("configs"));
+    ExitCode::from(run(&mut command))
+}
+
+/// Builds the program and returns where it is, or cargo's exit code.
+///
+/// The first build takes minutes, so what cargo says is shown; but a command whose program is up to
+/// date should print nothing else than the program does.
+fn build(gpu: bool) -> Result<PathBuf, u8> {
+    let mut command = cargo(&["build", "--release", "--locked", "--package", "cobasis-train"]);
+    command.args(["--bin", "cobasis", "--message-format", "json-render-diagnostics"]);
+    if gpu {
         command.args(["--features", "wgpu"]);
     }
-    command.arg("--").args(arguments);
-    ExitCode::from(run(command.env("COBASIS_CONFIGS", root().join("configs"))))
+    let mut child = match command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() {
+        Ok(child) => child,
+        Err(error) => return Err(failed(&command, &error)),
+    };
+    let told = child.stderr.take().map(|told| {
+        thread::spawn(move || {
+            let lines = BufReader::new(told).lines().map_while(Result::ok);
+            for line in lines.filter(|line| !line.trim_start().starts_with("Finished ")) {
+                eprintln!("{line}");
+            }
+        })
+    });
+    let messages = child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines());
+    let program = messages.map_while(Result::ok).filter_map(|line| executable(&line)).last();
+    if let Some(told) = told {
+        // A thread that prints can only fail with its terminal.
+        let _ = told.join();
+    }
+    match (child.wait(), program) {
+        (Ok(status), Some(program)) if status.success() => Ok(program),
+        (Ok(status), _) => Err(exit_code(status).max(1)),
+        (Err(error), _) => Err(failed(&command, &error)),
+    }
+}
+
+/// The program that one of cargo's messages says it built.
+fn executable(message: &str) -> Option<PathBuf> {
+    let (_, rest) = message.split_once("\"executable\":\"")?;
+    let (path, _) = rest.split_once('"')?;
+    // JSON escapes the separators of Windows.
+    Some(PathBuf::from(path.replace("\\\\", "\\")))
 }
 
 /// Whether the arguments name the device that the default build leaves out.
@@ -98,10 +143,38 @@ fn root() -> PathBuf {
 /// Runs a command and returns its exit code; 1 if it has none or can't be started.
 fn run(command: &mut Command) -> u8 {
     match command.status() {
-        Ok(status) => status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1),
-        Err(error) => {
-            eprintln!("error: {}: {error}", command.get_program().to_string_lossy());
-            1
-        }
+        Ok(status) => exit_code(status),
+        Err(error) => failed(command, &error),
+    }
+}
+
+fn exit_code(status: ExitStatus) -> u8 {
+    status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
+fn failed(command: &Command, error: &io::Error) -> u8 {
+    eprintln!("error: {}: {error}", command.get_program().to_string_lossy());
+    1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_found_in_cargos_messages() {
+        let message =
+            r#"{"reason":"compiler-artifact","executable":"/t/release/cobasis","fresh":true}"#;
+        assert_eq!(executable(message), Some(PathBuf::from("/t/release/cobasis")));
+        let windows = r#"{"executable":"C:\\t\\cobasis.exe"}"#.replace("\\\\", "\\\\");
+        assert_eq!(executable(&windows), Some(PathBuf::from("C:\\t\\cobasis.exe")));
+        assert_eq!(executable(r#"{"executable":null}"#), None);
+    }
+
+    #[test]
+    fn only_the_gpu_needs_its_feature() {
+        let wants = |line: &str| wants_gpu(&line.split(' ').map(String::from).collect::<Vec<_>>());
+        assert!(wants("train --device wgpu") && wants("eval --device=wgpu --json"));
+        assert!(!wants("train --device flex") && !wants("models list wgpu"));
     }
 }
