@@ -166,7 +166,7 @@ mod tests {
             let shares = match name.sharing() {
                 None => false,
                 Some(Sharing::Ranks(ranks)) => ranks.shared > 0,
-                Some(Sharing::Whole | Sharing::WholeAndNext) => true,
+                Some(Sharing::Whole | Sharing::WholeAndNext { .. }) => true,
             };
             assert_eq!(shared > 0, shares, "{name}");
             assert_eq!(card.dense.params_ratio == 1.0, name.sharing().is_none(), "{name}");

@@ -3,14 +3,17 @@
 //!
 //! Their modules register a basis once in the network and again in every block that uses it, so
 //! their checkpoints repeat it: `shared_basis_1.weight`, `layer1.1.shared_basis.weight`, …, and
-//! with two bases a stage `shared_basis_1_1.weight`, `layer1.1.shared_basis_1.weight`, ….
+//! with two bases a stage `shared_basis_1_1.weight`, `layer1.1.shared_basis_1.weight`, …. In
+//! MobileNetV2s the copies are `stage3.1.shared_basis1.weight`, ….
 
+mod mobilenet;
 mod resnet;
 
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, TensorData};
 
+use crate::mobilenet::MobileNetV2Spec;
 use crate::model::{Model, ModelConfig};
 use crate::registry::Architecture;
 use crate::state::{State, StateError, TensorInfo};
@@ -22,7 +25,8 @@ pub struct AuthorsTensor {
     pub path: String,
     /// The authors' name.
     pub name: String,
-    /// The shape in PyTorch, where a linear layer's weight is `[outputs, inputs]`.
+    /// The shape in PyTorch, where a linear layer's weight is `[outputs, inputs]`, or
+    /// `[outputs, inputs, 1, 1]` if the authors write it as a convolution.
     pub shape: Vec<usize>,
     /// The copies of a shared basis in the blocks that use it, by the authors' names.
     pub copies: Vec<String>,
@@ -56,12 +60,16 @@ pub fn authors_tensors(config: &ModelConfig, device: &Device) -> Vec<AuthorsTens
             let mut shape = shape.clone();
             if transposed {
                 shape.reverse();
+                if let Architecture::MobileNetV2(MobileNetV2Spec::Small) = architecture {
+                    shape.extend([1, 1]);
+                }
             }
             let parts: Vec<&str> = path.split('.').collect();
             let copies = match parts[..] {
                 ["stages", stage, "bases", basis, _] => {
                     let copy = |block| match architecture {
                         Architecture::ResNet(_) => resnet::copy(stage, block, basis, double),
+                        Architecture::MobileNetV2(_) => mobilenet::copy(stage, block, basis),
                     };
                     sharing_blocks(stage).map(copy).collect()
                 }
@@ -69,6 +77,7 @@ pub fn authors_tensors(config: &ModelConfig, device: &Device) -> Vec<AuthorsTens
             };
             let name = match architecture {
                 Architecture::ResNet(_) => resnet::name(&parts, double),
+                Architecture::MobileNetV2(spec) => mobilenet::name(&parts, double, *spec),
             };
             AuthorsTensor { path: path.clone(), name, shape, copies, transposed }
         })
@@ -175,7 +184,7 @@ fn take(
     }
 }
 
-/// A matrix with rows and columns exchanged.
+/// A matrix, or a 1×1 convolution, with rows and columns exchanged.
 fn transposed(data: TensorData) -> TensorData {
     let (rows, cols) = (data.shape()[0], data.shape()[1]);
     let values: Vec<f32> = data.iter::<f32>().collect();

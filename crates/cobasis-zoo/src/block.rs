@@ -2,6 +2,7 @@
 
 mod basic;
 mod bottleneck;
+mod inverted_residual;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -9,11 +10,13 @@ use cobasis::{CostTable, FilterBasis};
 
 pub use basic::BasicBlock;
 pub use bottleneck::BottleneckBlock;
+pub use inverted_residual::InvertedResidualBlock;
+pub(crate) use inverted_residual::InvertedResidualConfig;
 
 use crate::name::Sharing;
 use crate::resnet::{BlockKind, ShortcutKind};
 
-/// Configuration of a [`Block`].
+/// Configuration of a [`Block`] of a residual network.
 #[derive(Clone, Copy)]
 pub(crate) struct BlockConfig {
     pub(crate) kind: BlockKind,
@@ -35,6 +38,8 @@ pub enum Block {
     Basic(BasicBlock),
     /// 1×1, 3×3, 1×1.
     Bottleneck(BottleneckBlock),
+    /// 1×1, 3×3 in each channel, 1×1.
+    InvertedResidual(InvertedResidualBlock),
 }
 
 impl BlockConfig {
@@ -52,6 +57,7 @@ impl Block {
         match self {
             Block::Basic(block) => block.forward(input, bases),
             Block::Bottleneck(block) => block.forward(input, bases),
+            Block::InvertedResidual(block) => block.forward(input, bases),
         }
     }
 
@@ -59,7 +65,7 @@ impl Block {
     pub(crate) fn unique(&self) -> Vec<Tensor<4>> {
         match self {
             Block::Basic(block) => block.unique(),
-            Block::Bottleneck(_) => Vec::new(),
+            Block::Bottleneck(_) | Block::InvertedResidual(_) => Vec::new(),
         }
     }
 
@@ -73,6 +79,7 @@ impl Block {
         match self {
             Block::Basic(block) => block.cost(path, bases, input, table),
             Block::Bottleneck(block) => block.cost(path, bases, input, table),
+            Block::InvertedResidual(block) => block.cost(path, bases, input, table),
         }
     }
 }

@@ -116,15 +116,15 @@ impl ModuleMapper for Draws {
         let shape = param.lazy_shape();
         match self.owners.last().map_or("", String::as_str) {
             "Struct:FilterBasis" if self.start.orthonormal => param,
-            "Struct:Conv2d" | "Struct:BasisConv2d" | "Struct:FilterBasis" => {
+            "Struct:Conv1d" | "Struct:Conv2d" | "Struct:BasisConv2d" | "Struct:FilterBasis" => {
                 let kaiming = self.start.convolutions == Convolutions::KaimingFanOut;
                 if kaiming && D == 4 {
                     let deviation = (2.0 / (shape[0] * shape[2] * shape[3]) as f64).sqrt();
                     return self
                         .replace(param, |rng| deviation * rng.sample::<f64, _>(StandardNormal));
                 }
-                if D == 4 {
-                    self.fan_in = shape[1] * shape[2] * shape[3];
+                if D > 1 {
+                    self.fan_in = (1..D).map(|axis| shape[axis]).product();
                 }
                 self.uniform(param)
             }
@@ -168,7 +168,7 @@ mod tests {
     fn convolutions_have_the_kaiming_deviation_of_their_outputs() {
         let name = "cifar10/resnet20-s16u4".parse().expect("a name");
         let network = ModelConfig::new(name).init(&Device::flex()).network;
-        let crate::Network::ResNet(resnet) = network;
+        let crate::Network::ResNet(resnet) = network else { panic!("{name} is a ResNet") };
         let stem = deviation(resnet.stem.conv.weight.val());
         assert!((stem / (2.0f32 / (9.0 * 16.0)).sqrt() - 1.0).abs() < 0.1, "{stem}");
         let Block::Basic(block) = &resnet.stages[2].blocks[1] else { panic!("basic blocks") };
@@ -183,6 +183,31 @@ mod tests {
         assert!((0.1..=0.125).contains(&bound), "uniform within ±1/8: {bound}");
         let gamma = resnet.stem.norm.gamma.val().into_data();
         assert_eq!(gamma.try_to_vec::<f32>().expect("f32 data"), vec![1.0; 16]);
+    }
+
+    #[test]
+    fn mobile_networks_start_as_pytorchs_do_bases_and_biases_too() {
+        let name = "imagenet/mobilenet-v2-shared++-eca".parse().expect("a name");
+        let state = ModelConfig::new(name).init(&Device::flex()).state();
+        // Inputs of an output: 27 of the stem, 9 of a channel, as many as channels of a 1×1.
+        for (path, inputs) in [
+            ("stem.conv.weight", 27.0f32),
+            ("stem.conv.bias", 27.0),
+            ("stages.2.bases.0.weight", 32.0),
+            ("stages.2.bases.1.weight", 192.0),
+            ("stages.3.blocks.1.conv2.weight", 9.0),
+            ("last.conv.bias", 320.0),
+            ("head.bias", 1280.0),
+        ] {
+            let largest =
+                state[path].iter::<f32>().fold(0.0, |max: f32, value| max.max(value.abs()));
+            let bound = 1.0 / inputs.sqrt();
+            assert!((0.8 * bound..=bound).contains(&largest), "{path}: {largest} within {bound}");
+        }
+        let attention = state["stages.5.blocks.1.attention.conv.weight"].iter::<f32>();
+        assert!(
+            attention.into_iter().all(|value| value != 0.0 && value.abs() <= 1.0 / 3f32.sqrt())
+        );
     }
 
     #[test]

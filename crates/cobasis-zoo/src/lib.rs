@@ -1,5 +1,5 @@
-//! Convolutional networks with shared filter bases, for [Burn](burn): the ResNets of *Deeply
-//! Shared Filter Bases* (Kang & Kim, NeurIPS 2021) and their dense parents.
+//! Convolutional networks with shared filter bases, for [Burn](burn): the ResNets and
+//! MobileNetV2s of *Deeply Shared Filter Bases* (Kang & Kim, NeurIPS 2021) and their dense parents.
 //!
 //! A [model's name](ModelName) says everything about it, `cifar10/resnet32-s16u1` for the ResNet-32
 //! whose stages share 16 filters and whose layers have one of their own; [`registry`] lists the
@@ -37,13 +37,16 @@
 //! [`load_authors`] for the authors' PyTorch checkpoints.
 #![warn(clippy::unwrap_used)]
 
+mod attention;
 mod authors;
 mod block;
 mod file;
 mod init;
+mod mobilenet;
 mod model;
 mod name;
 mod pickle;
+mod pool;
 pub mod registry;
 mod resnet;
 mod shortcut;
@@ -51,10 +54,12 @@ mod stage;
 mod stage_conv;
 mod state;
 
+pub use attention::ChannelAttention;
 pub use authors::{AuthorsTensor, authors_tensors};
-pub use block::{BasicBlock, Block, BottleneckBlock};
+pub use block::{BasicBlock, Block, BottleneckBlock, InvertedResidualBlock};
 pub use cobasis;
 pub use file::{FileError, FileProblem, load, load_authors, save, write_atomic};
+pub use mobilenet::{ConvNorm, MobileNetV2, MobileNetV2Spec};
 pub use model::{Model, ModelConfig, Network};
 pub use name::{ModelName, ModelNameError, Ranks, Sharing};
 pub use resnet::{BlockKind, ResNet, ResNetSpec, ShortcutKind, Stem, StemKind};

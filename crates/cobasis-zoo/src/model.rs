@@ -6,6 +6,7 @@ use cobasis::ortho::{Counted, Family, penalty};
 use cobasis::{CostTable, FilterBasis};
 
 use crate::init::initialise;
+use crate::mobilenet::{MobileNetV2, MobileNetV2Config};
 use crate::name::ModelName;
 use crate::registry::Architecture;
 use crate::resnet::{ResNet, ResNetConfig};
@@ -36,9 +37,12 @@ pub struct Model {
 
 /// The network families.
 #[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "Burn has no Module for Box, and a model has one")]
 pub enum Network {
     /// Residual networks.
     ResNet(ResNet),
+    /// MobileNetV2s.
+    MobileNetV2(MobileNetV2),
 }
 
 impl ModelConfig {
@@ -64,7 +68,8 @@ impl ModelConfig {
     }
 
     /// The model with its initial weights, drawn as in the authors' code: in ResNets, Kaiming
-    /// normal by outputs, then orthonormal bases, the two bases of a stage jointly.
+    /// normal by outputs, then orthonormal bases, the two bases of a stage jointly; in MobileNetV2s,
+    /// as PyTorch draws by default, bases too.
     ///
     /// They are drawn on the host from the seed, so they are the same on every device. To train,
     /// give an [autodiff device](Device::autodiff).
@@ -91,16 +96,17 @@ impl ModelConfig {
     pub(crate) fn skeleton(&self, device: &Device) -> Model {
         assert!(self.num_classes > 0, "a model needs classes");
         assert!(self.in_channels > 0, "a model needs input channels");
-        let network = match &self.name.entry().architecture {
-            Architecture::ResNet(spec) => Network::ResNet(
-                ResNetConfig {
-                    spec,
-                    sharing: self.name.sharing(),
-                    in_channels: self.in_channels,
-                    num_classes: self.num_classes,
-                }
-                .init(device),
-            ),
+        let Self { name, in_channels, num_classes, .. } = *self;
+        let sharing = name.sharing();
+        let network = match &name.entry().architecture {
+            Architecture::ResNet(spec) => {
+                let config = ResNetConfig { spec, sharing, in_channels, num_classes };
+                Network::ResNet(config.init(device))
+            }
+            &Architecture::MobileNetV2(spec) => {
+                let config = MobileNetV2Config { spec, sharing, in_channels, num_classes };
+                Network::MobileNetV2(config.init(device))
+            }
         };
         Model { network, config: self.clone() }
     }
@@ -119,9 +125,11 @@ impl ModelConfig {
 impl Network {
     /// The bases, stage by stage.
     pub(crate) fn bases_mut(&mut self) -> impl Iterator<Item = &mut Vec<FilterBasis>> {
-        match self {
-            Network::ResNet(resnet) => resnet.stages.iter_mut().map(|stage| &mut stage.bases),
-        }
+        let stages = match self {
+            Network::ResNet(resnet) => &mut resnet.stages,
+            Network::MobileNetV2(mobilenet) => &mut mobilenet.stages,
+        };
+        stages.iter_mut().map(|stage| &mut stage.bases)
     }
 }
 
@@ -133,6 +141,7 @@ impl Model {
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         match &self.network {
             Network::ResNet(resnet) => resnet.forward(images),
+            Network::MobileNetV2(mobilenet) => mobilenet.forward(images),
         }
     }
 
@@ -140,6 +149,7 @@ impl Model {
     pub fn families(&self) -> Vec<Family> {
         match &self.network {
             Network::ResNet(resnet) => resnet.families(),
+            Network::MobileNetV2(mobilenet) => mobilenet.families(),
         }
     }
 
@@ -160,6 +170,7 @@ impl Model {
         let mut table = CostTable::default();
         match &self.network {
             Network::ResNet(resnet) => resnet.cost(input, &mut table),
+            Network::MobileNetV2(mobilenet) => mobilenet.cost(input, &mut table),
         }
         table
     }

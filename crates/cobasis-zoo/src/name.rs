@@ -13,10 +13,14 @@ const MAX_RANK: usize = 4096;
 pub enum Sharing {
     /// Convolutions on bases of chosen ranks: `-s16u1`, `-s16u1-double`.
     Ranks(Ranks),
-    /// The blocks' inner convolution is one basis as a whole: `-shared`.
+    /// One convolution of each block is a basis as a whole, the inner one of a bottleneck, the
+    /// first one of an inverted residual block: `-shared`.
     Whole,
-    /// So is the convolution that follows it, on a basis of its own: `-shared++`.
-    WholeAndNext,
+    /// So is the block's last convolution, on a basis of its own: `-shared++`.
+    WholeAndNext {
+        /// Whether channel attention follows it: `-shared++-eca`.
+        attention: bool,
+    },
 }
 
 /// The ranks of the first stage; later stages scale them as the paper does.
@@ -44,7 +48,9 @@ impl Ranks {
 /// `cifar10/resnet32-s16u1-double` two, `cifar10/resnet32-s16u0` no unique filters, and
 /// `cifar10/resnet32-s0u16` shares nothing. Networks of bottlenecks have no ranks:
 /// `imagenet/resnet50-shared` shares the 3×3 convolutions of a stage, `imagenet/resnet50-shared++`
-/// also the 1×1 convolutions after them.
+/// also the 1×1 convolutions after them. Nor have MobileNetV2s: `cifar100/mobilenet-v2-shared`
+/// shares the 1×1 convolutions that blocks begin with, `cifar100/mobilenet-v2-shared++` also those
+/// that they end with, and `imagenet/mobilenet-v2-shared++-eca` has channel attention after them.
 ///
 /// ```
 /// use cobasis_zoo::ModelName;
@@ -153,7 +159,7 @@ impl FromStr for ModelName {
         })?;
         let problem = match sharing {
             Sharing::Ranks(ranks) => rank_problem(ranks),
-            Sharing::Whole | Sharing::WholeAndNext => None,
+            Sharing::Whole | Sharing::WholeAndNext { .. } => None,
         };
         match problem {
             None => Ok(Self { entry, sharing: Some(sharing) }),
@@ -171,7 +177,8 @@ impl fmt::Display for ModelName {
                 write!(f, "-s{shared}u{unique}{}", if double { "-double" } else { "" })
             }
             Some(Sharing::Whole) => f.write_str("-shared"),
-            Some(Sharing::WholeAndNext) => f.write_str("-shared++"),
+            Some(Sharing::WholeAndNext { attention: false }) => f.write_str("-shared++"),
+            Some(Sharing::WholeAndNext { attention: true }) => f.write_str("-shared++-eca"),
         }
     }
 }
@@ -183,6 +190,8 @@ pub(crate) enum SharingForm {
     Ranks,
     /// Whole convolutions.
     Whole,
+    /// Whole convolutions, and channel attention in the blocks that share two.
+    WholeWithAttention,
 }
 
 impl SharingForm {
@@ -190,15 +199,19 @@ impl SharingForm {
         match self {
             SharingForm::Ranks => "-s<SHARED>u<UNIQUE>, with -double for two bases a stage,",
             SharingForm::Whole => "-shared or -shared++",
+            SharingForm::WholeWithAttention => "-shared, -shared++ or -shared++-eca",
         }
     }
 
     fn parse(self, suffix: &str) -> Option<Sharing> {
         match (self, suffix) {
-            (SharingForm::Whole, "shared") => Some(Sharing::Whole),
-            (SharingForm::Whole, "shared++") => Some(Sharing::WholeAndNext),
-            (SharingForm::Whole, _) => None,
             (SharingForm::Ranks, suffix) => parse_ranks(suffix).map(Sharing::Ranks),
+            (_, "shared") => Some(Sharing::Whole),
+            (_, "shared++") => Some(Sharing::WholeAndNext { attention: false }),
+            (SharingForm::WholeWithAttention, "shared++-eca") => {
+                Some(Sharing::WholeAndNext { attention: true })
+            }
+            (SharingForm::Whole | SharingForm::WholeWithAttention, _) => None,
         }
     }
 }
@@ -289,6 +302,8 @@ mod tests {
         assert!(error("cifar10/resnet32-s16u1-triple").contains("got \"s16u1-triple\""));
         assert!(error("cifar10/resnet32-shared").contains("expected -s<SHARED>u<UNIQUE>"));
         assert!(error("imagenet/resnet50-s16u1").contains("expected -shared or -shared++ after"));
+        assert!(error("cifar100/mobilenet-v2-shared++-eca").contains("-shared or -shared++ after"));
+        assert!(error("imagenet/mobilenet-v2-eca").contains("or -shared++-eca after"));
         assert!(error("cifar10/resnet32-s0u0").contains("without filters"));
         assert!(error("cifar10/resnet32-s0u4-double").contains("no basis to double"));
         assert!(error("cifar10/resnet32-s99999999999999999999999u1").contains("at most 4096"));

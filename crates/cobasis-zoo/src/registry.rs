@@ -6,6 +6,7 @@
 use cobasis::ortho::Counted;
 
 use crate::init::{Convolutions, Start};
+use crate::mobilenet::MobileNetV2Spec;
 use crate::name::{ModelName, SharingForm};
 use crate::resnet::{BlockKind, ResNetSpec, ShortcutKind, StemKind};
 
@@ -29,6 +30,8 @@ pub struct Entry {
 pub enum Architecture {
     /// Residual networks.
     ResNet(ResNetSpec),
+    /// MobileNetV2s.
+    MobileNetV2(MobileNetV2Spec),
 }
 
 impl Architecture {
@@ -37,6 +40,9 @@ impl Architecture {
         match self {
             Architecture::ResNet(_) => {
                 Start { convolutions: Convolutions::KaimingFanOut, orthonormal: true }
+            }
+            Architecture::MobileNetV2(_) => {
+                Start { convolutions: Convolutions::PyTorch, orthonormal: false }
             }
         }
     }
@@ -48,6 +54,8 @@ impl Architecture {
                 BlockKind::Basic => SharingForm::Ranks,
                 BlockKind::Bottleneck => SharingForm::Whole,
             },
+            Architecture::MobileNetV2(MobileNetV2Spec::Small) => SharingForm::Whole,
+            Architecture::MobileNetV2(MobileNetV2Spec::Large) => SharingForm::WholeWithAttention,
         }
     }
 }
@@ -106,24 +114,22 @@ const fn wide(stem: StemKind, block: BlockKind, blocks: &'static [usize]) -> Arc
     Architecture::ResNet(ResNetSpec { block, blocks, width: 64, stem, shortcut })
 }
 
+const fn on_cifar100(name: &'static str, architecture: Architecture) -> Entry {
+    let penalty = PenaltyScope::Shared;
+    Entry { name, architecture, classes: 100, input: [3, 32, 32], penalty }
+}
+
+const fn on_imagenet(name: &'static str, architecture: Architecture) -> Entry {
+    let penalty = PenaltyScope::Shared;
+    Entry { name, architecture, classes: 1000, input: [3, 224, 224], penalty }
+}
+
 const fn cifar100(name: &'static str, blocks: &'static [usize]) -> Entry {
-    Entry {
-        name,
-        architecture: wide(StemKind::Small, BlockKind::Basic, blocks),
-        classes: 100,
-        input: [3, 32, 32],
-        penalty: PenaltyScope::Shared,
-    }
+    on_cifar100(name, wide(StemKind::Small, BlockKind::Basic, blocks))
 }
 
 const fn imagenet(name: &'static str, block: BlockKind, blocks: &'static [usize]) -> Entry {
-    Entry {
-        name,
-        architecture: wide(StemKind::Large, block, blocks),
-        classes: 1000,
-        input: [3, 224, 224],
-        penalty: PenaltyScope::Shared,
-    }
+    on_imagenet(name, wide(StemKind::Large, block, blocks))
 }
 
 /// Every dense network.
@@ -136,10 +142,12 @@ pub static ENTRIES: &[Entry] = &[
     cifar10("cifar10/resnet110", &[18, 18, 18]),
     cifar100("cifar100/resnet18", &[2, 2, 2, 2]),
     cifar100("cifar100/resnet34", &[3, 4, 6, 3]),
+    on_cifar100("cifar100/mobilenet-v2", Architecture::MobileNetV2(MobileNetV2Spec::Small)),
     imagenet("imagenet/resnet18", BlockKind::Basic, &[2, 2, 2, 2]),
     imagenet("imagenet/resnet34", BlockKind::Basic, &[3, 4, 6, 3]),
     imagenet("imagenet/resnet50", BlockKind::Bottleneck, &[3, 4, 6, 3]),
     imagenet("imagenet/resnet101", BlockKind::Bottleneck, &[3, 4, 23, 3]),
+    on_imagenet("imagenet/mobilenet-v2", Architecture::MobileNetV2(MobileNetV2Spec::Large)),
 ];
 
 /// Shared variants that are listed by name although no result of theirs was published.
@@ -148,10 +156,12 @@ static VARIANTS: &[&str] = &[
     "cifar10/resnet20-s8u1",
     "cifar10/resnet20-s16u1",
     "imagenet/resnet101-shared++",
+    "imagenet/mobilenet-v2-shared++-eca",
 ];
 
 const README: &str = "authors' README, June 2020";
 const README_2021: &str = "authors' README, May 2021";
+const README_2020: &str = "authors' README, November 2020";
 const README_ICLR: &str = "authors' README, September 2020";
 const FILE: &str = "authors' checkpoint name, 2020";
 const FIGURE: &str = "authors' figure, digitised, ±0.02";
@@ -182,6 +192,8 @@ pub static PUBLISHED: &[Published] = &[
     Published { name: "cifar100/resnet34-s32u0", error: 22.32, source: FILE },
     Published { name: "cifar100/resnet34-s0u16", error: 23.26, source: FILE },
     Published { name: "cifar100/resnet34-s0u32", error: 23.00, source: FILE },
+    Published { name: "cifar100/mobilenet-v2-shared", error: 27.70, source: README_ICLR },
+    Published { name: "cifar100/mobilenet-v2-shared++", error: 27.54, source: README_2020 },
     Published { name: "imagenet/resnet34-s32u1", error: 27.83, source: README_ICLR },
     Published { name: "imagenet/resnet34-s48u1", error: 27.88, source: README },
     Published { name: "imagenet/resnet34-s32u1-double", error: 27.20, source: README_ICLR },
@@ -189,6 +201,8 @@ pub static PUBLISHED: &[Published] = &[
     Published { name: "imagenet/resnet50-shared", error: 23.64, source: README_2021 },
     Published { name: "imagenet/resnet50-shared++", error: 23.95, source: README_2021 },
     Published { name: "imagenet/resnet101-shared", error: 22.31, source: README_2021 },
+    Published { name: "imagenet/mobilenet-v2-shared", error: 27.61, source: README_2021 },
+    Published { name: "imagenet/mobilenet-v2-shared++", error: 28.21, source: README_2021 },
 ];
 
 /// The dense network of this name.

@@ -11,7 +11,8 @@ use cobasis::ortho::Family;
 
 use crate::block::BlockConfig;
 use crate::name::Sharing;
-use crate::stage::{Stage, StageConfig};
+use crate::pool::global_average;
+use crate::stage::{self, Stage, StageConfig};
 use crate::stage_conv::conv2d;
 
 /// What distinguishes one ResNet from another.
@@ -168,31 +169,17 @@ impl ResNet {
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         let stem = self.stem.forward(images);
         let maps = self.stages.iter().fold(stem, |x, stage| stage.forward(x));
-        let [batch, channels, height, width] = maps.dims();
-        let features = maps.reshape([batch, channels, height * width]).mean_dim(2);
-        self.head.forward(features.reshape([batch, channels]))
+        self.head.forward(global_average(maps))
     }
 
     /// The bases as the penalty takes them: the first groups of all stages, then the second.
     pub(crate) fn families(&self) -> Vec<Family> {
-        let mut families: Vec<Family> = Vec::new();
-        for stage in &self.stages {
-            for (index, group) in stage.groups().into_iter().enumerate() {
-                match families.get_mut(index) {
-                    Some(family) => family.push(group),
-                    None => families.push(vec![group]),
-                }
-            }
-        }
-        families
+        stage::families(&self.stages)
     }
 
     pub(crate) fn cost(&self, input: [usize; 2], table: &mut CostTable) {
         let size = self.stem.cost("stem", input, table);
-        self.stages
-            .iter()
-            .enumerate()
-            .fold(size, |size, (index, stage)| stage.cost(&format!("stages.{index}"), size, table));
+        stage::cost(&self.stages, size, table);
         table.linear("head", &self.head);
     }
 }

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use cobasis::ortho::FilterGroup;
+use cobasis::ortho::{Family, FilterGroup};
 use cobasis::{CostTable, FilterBasis};
 
 use crate::block::{Block, BlockConfig};
@@ -32,13 +32,9 @@ impl StageConfig {
         let output = self.output();
         let first = BlockConfig { sharing: None, ..self.first };
         let rest = BlockConfig { input: output, stride: 1, ..self.first };
-        let basis = |shape| FilterBasis { weight: LATER.init(shape, device) };
-        Stage {
-            bases: self.basis_shapes().into_iter().map(basis).collect(),
-            blocks: std::iter::once(first.init(device))
-                .chain((1..self.blocks).map(|_| rest.init(device)))
-                .collect(),
-        }
+        let blocks =
+            std::iter::once(first.init(device)).chain((1..self.blocks).map(|_| rest.init(device)));
+        Stage::new(self.basis_shapes(), blocks, device)
     }
 
     /// Channels after the stage.
@@ -54,7 +50,7 @@ impl StageConfig {
                 vec![[shared, width, 3, 3]; 1 + usize::from(double)]
             }
             Some(Sharing::Whole) => vec![[width, width, 3, 3]],
-            Some(Sharing::WholeAndNext) => {
+            Some(Sharing::WholeAndNext { .. }) => {
                 vec![[width, width, 3, 3], [self.output(), width, 1, 1]]
             }
         }
@@ -62,6 +58,17 @@ impl StageConfig {
 }
 
 impl Stage {
+    /// A stage of these blocks and of bases that are yet to be drawn.
+    pub(crate) fn new(
+        basis_shapes: Vec<[usize; 4]>,
+        blocks: impl Iterator<Item = Block>,
+        device: &Device,
+    ) -> Self {
+        let basis = |shape| FilterBasis { weight: LATER.init(shape, device) };
+        let bases = basis_shapes.into_iter().map(basis).collect();
+        Self { bases, blocks: blocks.collect() }
+    }
+
     /// The stage's output, `[batch, channels, height / stride, width / stride]`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         self.blocks.iter().fold(input, |x, block| block.forward(x, &self.bases))
@@ -91,6 +98,28 @@ impl Stage {
             block.cost(&format!("{path}.blocks.{index}"), &self.bases, size, table)
         })
     }
+}
+
+/// The bases of stages as the penalty takes them: the first groups of all stages, then the second.
+pub(crate) fn families(stages: &[Stage]) -> Vec<Family> {
+    let mut families: Vec<Family> = Vec::new();
+    for stage in stages {
+        for (index, group) in stage.groups().into_iter().enumerate() {
+            match families.get_mut(index) {
+                Some(family) => family.push(group),
+                None => families.push(vec![group]),
+            }
+        }
+    }
+    families
+}
+
+/// Adds a network's `stages` to the table, and returns the size of their output.
+pub(crate) fn cost(stages: &[Stage], input: [usize; 2], table: &mut CostTable) -> [usize; 2] {
+    stages
+        .iter()
+        .enumerate()
+        .fold(input, |size, (index, stage)| stage.cost(&format!("stages.{index}"), size, table))
 }
 
 /// Whether the bases of a stage are orthonormal to one another, and not only each in itself.

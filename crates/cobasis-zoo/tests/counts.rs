@@ -32,6 +32,9 @@ const MEASURED: &[(&str, u64, u64)] = &[
     ("cifar100/resnet34-s32u0", 7_442_340, 756_795_392),
     ("cifar100/resnet34-s0u16", 9_510_052, 505_137_152),
     ("cifar100/resnet34-s0u32", 14_059_428, 756_795_392),
+    ("cifar100/mobilenet-v2", 2_428_004, 67_356_736),
+    ("cifar100/mobilenet-v2-shared", 2_163_812, 67_356_736),
+    ("cifar100/mobilenet-v2-shared++", 1_899_620, 67_356_736),
     ("imagenet/resnet18", 11_689_512, 1_814_073_344),
     ("imagenet/resnet34", 21_797_672, 3_663_761_408),
     ("imagenet/resnet50", 25_557_032, 4_089_184_256),
@@ -43,6 +46,9 @@ const MEASURED: &[(&str, u64, u64)] = &[
     ("imagenet/resnet50-shared", 20_506_664, 4_089_184_256),
     ("imagenet/resnet101-shared++", 22_770_728, 7_801_405_440),
     ("imagenet/resnet101-shared", 29_471_784, 7_801_405_440),
+    ("imagenet/mobilenet-v2", 3_507_272, 313_619_328),
+    ("imagenet/mobilenet-v2-shared", 3_243_080, 313_619_328),
+    ("imagenet/mobilenet-v2-shared++-eca", 2_978_905, 313_619_328),
 ];
 
 fn config(name: &str) -> ModelConfig {
@@ -63,7 +69,8 @@ fn counts_are_those_of_the_authors_code() {
 #[test]
 fn modules_hold_what_the_table_says() {
     let device = Device::flex();
-    for &(name, params, _) in MEASURED.iter().filter(|(name, _, _)| name.starts_with("cifar10/")) {
+    let small = |name: &str| name.starts_with("cifar10/") || name.contains("mobilenet");
+    for &(name, params, _) in MEASURED.iter().filter(|(name, _, _)| small(name)) {
         let model = config(name).init(&device);
         assert_eq!(ParameterCount::of(&model.network).trainable, params, "{name}");
     }

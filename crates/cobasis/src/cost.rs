@@ -18,7 +18,7 @@ pub struct Cost {
     /// Numbers that are stored but not trained: running means and variances of batch norms.
     pub buffers: u64,
     /// Multiply-accumulates of convolutions and linear layers for one image. Biases,
-    /// normalisation, activations and pooling do not count.
+    /// normalisation, activations, pooling and channel attention do not count.
     pub macs: u64,
 }
 
@@ -202,6 +202,12 @@ impl CostTable {
         let channels = norm.gamma.lazy_shape()[0];
         let cost = Cost { params: 2 * channels as u64, buffers: 2 * channels as u64, macs: 0 };
         self.push(path, Part::Other, cost, Some([channels, input[0], input[1]]));
+    }
+
+    /// Adds a layer whose work does not count: its weights only.
+    pub fn weights(&mut self, path: &str, weights: usize, output: [usize; 3]) {
+        let cost = Cost { params: weights as u64, ..Cost::default() };
+        self.push(path, Part::Other, cost, Some(output));
     }
 
     /// Adds a linear layer.

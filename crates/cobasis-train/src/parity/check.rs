@@ -186,6 +186,7 @@ fn norm(gradients: &GradientsParams, id: ParamId, rank: usize) -> Option<f64> {
     let data = match rank {
         1 => gradients.get::<1>(id).map(Tensor::into_data),
         2 => gradients.get::<2>(id).map(Tensor::into_data),
+        3 => gradients.get::<3>(id).map(Tensor::into_data),
         _ => gradients.get::<4>(id).map(Tensor::into_data),
     }?;
     Some(data.iter::<f64>().map(|value| value * value).sum::<f64>().sqrt())

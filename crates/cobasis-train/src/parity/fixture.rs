@@ -105,6 +105,17 @@ impl Fixture {
             Some((network, kind)) => (network, kind),
             None => (self.constructor.as_str(), ""),
         };
+        if network == "MobileNetV2" && self.args.is_empty() {
+            let suffix = match (kind, dataset) {
+                ("", _) => "",
+                ("Shared", _) => "-shared",
+                // What the paper calls Shared++; for ImageNet they add attention to it.
+                ("SharedDouble", "imagenet") => "-shared++-eca",
+                ("SharedDouble", _) => "-shared++",
+                _ => return None,
+            };
+            return Some(format!("{dataset}/mobilenet-v2{suffix}"));
+        }
         // Their SharedOnly has two bases a stage in the CIFAR-10 code and one in the CIFAR-100 code.
         let shared_only = if dataset == "cifar10" { "-double" } else { "" };
         let suffix = match (kind, self.args.as_slice()) {
@@ -144,6 +155,20 @@ mod tests {
             ("cifar100/resnet", "ResNet34_NonShared", &[32], "cifar100/resnet34-s0u32"),
             ("ilsvrc/resnet", "ResNet101_Shared", &[], "imagenet/resnet101-shared++"),
             ("ilsvrc/resnet", "ResNet50_SharedSingle", &[], "imagenet/resnet50-shared"),
+            ("cifar100/mobilenetv2", "MobileNetV2", &[], "cifar100/mobilenet-v2"),
+            ("ilsvrc/mobilenetv2", "MobileNetV2_Shared", &[], "imagenet/mobilenet-v2-shared"),
+            (
+                "cifar100/mobilenetv2",
+                "MobileNetV2_SharedDouble",
+                &[],
+                "cifar100/mobilenet-v2-shared++",
+            ),
+            (
+                "ilsvrc/mobilenetv2",
+                "MobileNetV2_SharedDouble",
+                &[],
+                "imagenet/mobilenet-v2-shared++-eca",
+            ),
         ];
         for (model, constructor, args, expected) in known {
             assert_eq!(name(model, constructor, args), Ok(expected.to_string()));

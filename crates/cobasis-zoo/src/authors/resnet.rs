@@ -21,7 +21,7 @@ pub(super) fn name(path: &[&str], double: bool) -> String {
     }
 }
 
-fn name_in_block(path: &[&str]) -> String {
+pub(super) fn name_in_block(path: &[&str]) -> String {
     match path {
         ["shortcut", "conv", leaf] => format!("shortcut.0.{leaf}"),
         ["shortcut", "norm", leaf] => format!("shortcut.1.{}", norm_name(leaf)),

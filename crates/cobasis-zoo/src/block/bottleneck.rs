@@ -44,7 +44,7 @@ impl BottleneckBlock {
             },
             norm2: BatchNormConfig::new(width).init(device),
             conv3: match sharing {
-                Some(Sharing::WholeAndNext) => StageConv::shared(1),
+                Some(Sharing::WholeAndNext { .. }) => StageConv::shared(1),
                 _ => StageConv::dense([width, output], 1, 1, device),
             },
             norm3: BatchNormConfig::new(output).init(device),

@@ -1,0 +1,82 @@
+//! Efficient channel attention (Wang et al. 2020).
+
+use burn::module::Module;
+use burn::nn::PaddingConfig1d;
+use burn::nn::conv::{Conv1d, Conv1dConfig};
+use burn::tensor::activation::sigmoid;
+use burn::tensor::{Device, Tensor};
+use cobasis::CostTable;
+
+use crate::init::LATER;
+use crate::pool::global_average;
+
+/// Scales each channel by a number between 0 and 1 that depends on the means of its neighbours.
+#[derive(Module, Debug)]
+pub struct ChannelAttention {
+    /// From the means of neighbouring channels to the logit of a scale: along the channels, with
+    /// one filter and no bias.
+    pub conv: Conv1d,
+}
+
+impl ChannelAttention {
+    /// Attention in which a scale depends on an odd number of channels.
+    pub(crate) fn new(neighbours: usize, device: &Device) -> Self {
+        let pad = neighbours / 2;
+        let conv = Conv1dConfig::new(1, 1, neighbours)
+            .with_padding(PaddingConfig1d::Explicit(pad, pad))
+            .with_bias(false)
+            .with_initializer(LATER);
+        Self { conv: conv.init(device) }
+    }
+
+    /// Maps of the input's shape, `[batch, channels, height, width]`.
+    pub fn forward(&self, maps: Tensor<4>) -> Tensor<4> {
+        let [batch, channels, _, _] = maps.dims();
+        let means = global_average(maps.clone()).reshape([batch, 1, channels]);
+        let scales = sigmoid(self.conv.forward(means));
+        maps * scales.reshape([batch, channels, 1, 1])
+    }
+
+    pub(crate) fn cost(
+        &self,
+        path: &str,
+        channels: usize,
+        size: [usize; 2],
+        table: &mut CostTable,
+    ) {
+        let output = [channels, size[0], size[1]];
+        // A few multiplications a channel, which the authors' counts leave out too.
+        table.weights(
+            &format!("{path}.conv"),
+            self.conv.weight.lazy_shape().num_elements(),
+            output,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::module::Param;
+    use burn::tensor::TensorData;
+
+    #[test]
+    fn a_channel_is_scaled_by_what_its_neighbours_mean() {
+        #[allow(deprecated)] // NdArray is the second, independent CPU reference.
+        for device in [Device::flex(), Device::ndarray()] {
+            let mut attention = ChannelAttention::new(3, &device);
+            attention.conv.weight =
+                Param::from_data(TensorData::from([[[1.0f32, 2.0, 4.0]]]), &device);
+            // Means 1, -2 and 0.5.
+            let values = vec![0.0f32, 2.0, -3.0, -1.0, 0.5, 0.5];
+            let maps = Tensor::from_data(TensorData::new(values.clone(), [1, 3, 1, 2]), &device);
+            let logits = [2.0 * 1.0 - 4.0 * 2.0, 1.0 - 2.0 * 2.0 + 4.0 * 0.5, -2.0 + 2.0 * 0.5];
+            let output = attention.forward(maps).into_data().try_to_vec::<f32>().expect("f32 data");
+            for (index, (output, value)) in output.iter().zip(values).enumerate() {
+                let logit: f32 = logits[index / 2];
+                let expected = value / (1.0 + (-logit).exp());
+                assert!((output - expected).abs() < 1e-6, "{output} is not {expected}");
+            }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! MobileNetV2 (Sandler et al. 2018) as the authors build it, dense or with shared bases: ReLU
+//! inside blocks, biases in the first and the last convolution.
+
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
+use burn::tensor::activation::relu6;
+use burn::tensor::{Device, Tensor};
+use cobasis::CostTable;
+use cobasis::ortho::Family;
+
+use crate::block::{Block, InvertedResidualBlock, InvertedResidualConfig};
+use crate::name::Sharing;
+use crate::pool::global_average;
+use crate::resnet::ShortcutKind;
+use crate::stage::{self, Stage};
+use crate::stage_conv::conv2d;
+
+/// What distinguishes one MobileNetV2 from another: the size of its images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MobileNetV2Spec {
+    /// Small images, of 32×32 pixels: the first convolution is 1×1 and adds a margin of one pixel,
+    /// three stages halve the size, and blocks at stride 1 project their input where the channels
+    /// change.
+    Small,
+    /// Large images, of 224×224 pixels: the first convolution is 3×3 and halves the size, as do
+    /// four stages. Blocks that change the shape have no shortcut.
+    Large,
+}
+
+/// The blocks of a stage.
+struct Row {
+    /// Channels inside a block for each channel before it.
+    expansion: usize,
+    /// Channels after each block.
+    channels: usize,
+    blocks: usize,
+    /// Whether sharing variants share convolutions here.
+    shares: bool,
+}
+
+const fn row(expansion: usize, channels: usize, blocks: usize, shares: bool) -> Row {
+    Row { expansion, channels, blocks, shares }
+}
+
+/// The stages, of which those with three or four blocks can share.
+const ROWS: [Row; 7] = [
+    row(1, 16, 1, false),
+    row(6, 24, 2, false),
+    row(6, 32, 3, true),
+    row(6, 64, 4, true),
+    row(6, 96, 3, true),
+    row(6, 160, 3, true),
+    row(6, 320, 1, false),
+];
+
+/// Channels before the first stage.
+const STEM_CHANNELS: usize = 32;
+
+/// Channels before the classifier.
+const FEATURES: usize = 1280;
+
+/// Configuration of a [`MobileNetV2`].
+pub(crate) struct MobileNetV2Config {
+    pub(crate) spec: MobileNetV2Spec,
+    pub(crate) sharing: Option<Sharing>,
+    pub(crate) in_channels: usize,
+    pub(crate) num_classes: usize,
+}
+
+/// A MobileNetV2: stem, stages of inverted residual blocks, a last 1×1 convolution, global average
+/// pooling, linear classifier.
+///
+/// The authors' network for large images drops a fifth of the features in training, between
+/// pooling and classifier. This one does not: evaluation is the same, but training is not yet
+/// regularised as theirs.
+#[derive(Module, Debug)]
+pub struct MobileNetV2 {
+    /// The first convolution.
+    pub stem: ConvNorm,
+    /// The stages; each owns the bases that its blocks share.
+    pub stages: Vec<Stage>,
+    /// The last convolution.
+    pub last: ConvNorm,
+    /// The classifier; for small images the authors write it as a 1×1 convolution.
+    pub head: Linear,
+}
+
+/// A convolution with bias, batch norm, and ReLU6.
+#[derive(Module, Debug)]
+pub struct ConvNorm {
+    /// The convolution.
+    pub conv: Conv2d,
+    /// Batch norm after it.
+    pub norm: BatchNorm,
+}
+
+impl MobileNetV2Spec {
+    /// The strides of the stages.
+    fn strides(self) -> [usize; 7] {
+        match self {
+            MobileNetV2Spec::Small => [1, 2, 2, 2, 1, 1, 1],
+            MobileNetV2Spec::Large => [1, 2, 2, 2, 1, 2, 1],
+        }
+    }
+
+    fn shortcut(self) -> Option<ShortcutKind> {
+        match self {
+            MobileNetV2Spec::Small => Some(ShortcutKind::Projection),
+            MobileNetV2Spec::Large => None,
+        }
+    }
+
+    fn stem(self, in_channels: usize, device: &Device) -> ConvNorm {
+        let (kernel, stride) = match self {
+            MobileNetV2Spec::Small => (1, 1),
+            MobileNetV2Spec::Large => (3, 2),
+        };
+        ConvNorm::new([in_channels, STEM_CHANNELS], kernel, stride, 1, device)
+    }
+}
+
+impl MobileNetV2Config {
+    /// The network with its weights at zero.
+    pub(crate) fn init(&self, device: &Device) -> MobileNetV2 {
+        let mut channels = STEM_CHANNELS;
+        let mut stages = Vec::new();
+        for (row, stride) in ROWS.iter().zip(self.spec.strides()) {
+            let first = InvertedResidualConfig {
+                input: channels,
+                output: row.channels,
+                expansion: row.expansion,
+                stride,
+                shortcut: self.spec.shortcut(),
+                sharing: None,
+            };
+            let sharing = self.sharing.filter(|_| row.shares);
+            let rest = InvertedResidualConfig { input: row.channels, stride: 1, sharing, ..first };
+            let blocks = std::iter::once(first)
+                .chain(std::iter::repeat_n(rest, row.blocks - 1))
+                .map(|config| InvertedResidualBlock::new(&config, device))
+                .map(Block::InvertedResidual);
+            stages.push(Stage::new(rest.basis_shapes(), blocks, device));
+            channels = row.channels;
+        }
+        MobileNetV2 {
+            stem: self.spec.stem(self.in_channels, device),
+            stages,
+            last: ConvNorm::new([channels, FEATURES], 1, 1, 0, device),
+            head: LinearConfig::new(FEATURES, self.num_classes).init(device),
+        }
+    }
+}
+
+impl ConvNorm {
+    fn new(
+        channels: [usize; 2],
+        kernel: usize,
+        stride: usize,
+        pad: usize,
+        device: &Device,
+    ) -> Self {
+        let conv = conv2d(channels, kernel, stride)
+            .with_padding(PaddingConfig2d::Explicit(pad, pad, pad, pad))
+            .with_bias(true);
+        Self { conv: conv.init(device), norm: BatchNormConfig::new(channels[1]).init(device) }
+    }
+
+    /// `[batch, channels_in, height, width]` to `[batch, channels, height_out, width_out]`.
+    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        relu6(self.norm.forward(self.conv.forward(input)))
+    }
+
+    fn cost(&self, path: &str, input: [usize; 2], table: &mut CostTable) -> [usize; 2] {
+        let size = table.conv2d(&format!("{path}.conv"), &self.conv, input);
+        table.batch_norm(&format!("{path}.norm"), &self.norm, size);
+        size
+    }
+}
+
+impl MobileNetV2 {
+    /// Logits of shape `[batch, classes]` for images of shape `[batch, channels, height, width]`.
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let stem = self.stem.forward(images);
+        let maps = self.stages.iter().fold(stem, |x, stage| stage.forward(x));
+        self.head.forward(global_average(self.last.forward(maps)))
+    }
+
+    /// The bases as the penalty takes them: those of first convolutions, then those of last ones.
+    pub(crate) fn families(&self) -> Vec<Family> {
+        stage::families(&self.stages)
+    }
+
+    pub(crate) fn cost(&self, input: [usize; 2], table: &mut CostTable) {
+        let size = self.stem.cost("stem", input, table);
+        let size = stage::cost(&self.stages, size, table);
+        self.last.cost("last", size, table);
+        table.linear("head", &self.head);
+    }
+}
