@@ -34,7 +34,7 @@
 //! ```
 //!
 //! Weights: [`save`] and [`load`] for our own safetensors, which say which model they hold;
-//! [`load_authors`] for the authors' PyTorch checkpoints.
+//! [`load_authors`] and [`save_authors`] for the tensors of PyTorch.
 #![warn(clippy::unwrap_used)]
 
 mod authors;
@@ -54,7 +54,7 @@ mod state;
 pub use authors::{AuthorsTensor, authors_tensors};
 pub use block::{BasicBlock, Block, BottleneckBlock};
 pub use cobasis;
-pub use file::{FileError, FileProblem, load, load_authors, save, write_atomic};
+pub use file::{FileError, FileProblem, load, load_authors, save, save_authors, write_atomic};
 pub use model::{Model, ModelConfig, Network};
 pub use name::{ModelName, ModelNameError, Ranks, Sharing};
 pub use resnet::{BlockKind, ResNet, ResNetSpec, ShortcutKind, Stem, StemKind};
