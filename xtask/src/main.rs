@@ -13,6 +13,8 @@ cargo xtask COMMAND [ARGUMENTS]
 
   train         train a model (with no arguments: on handwritten digits, in a minute)
   eval          evaluate a trained model
+  import        turn a PyTorch model into one of ours
+  export        turn a model into one for PyTorch
   parity        compare with what the authors' PyTorch code computes
   models        list models, show what they are made of
                 the program cobasis, built in release mode; COMMAND --help says more

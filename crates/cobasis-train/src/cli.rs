@@ -1,6 +1,9 @@
 //! The command line: arguments in, text or JSON out, errors as one line and an exit code.
 
 mod eval;
+mod export;
+mod import;
+mod model_file;
 mod models;
 mod output;
 mod parity;
@@ -26,6 +29,8 @@ struct Cli {
 enum Command {
     Train(train::Args),
     Eval(eval::Args),
+    Import(import::Args),
+    Export(export::Args),
     Parity(parity::Args),
     #[command(subcommand)]
     Models(models::Command),
@@ -40,6 +45,8 @@ pub(crate) fn main() -> ExitCode {
     let result = match cli.command {
         Command::Train(args) => train::run(args),
         Command::Eval(args) => eval::run(args),
+        Command::Import(args) => import::run(args),
+        Command::Export(args) => export::run(args),
         Command::Parity(args) => parity::run(args),
         Command::Models(command) => models::run(command),
     };

@@ -109,9 +109,9 @@ fn damaged_data_is_named() {
 #[test]
 fn help_is_for_every_command_and_shows_an_example() {
     let folder = tempfile::tempdir().expect("a folder");
-    for command in
-        [&["train"][..], &["eval"], &["parity"], &["models", "list"], &["models", "info"]]
-    {
+    let models = [&["models", "list"][..], &["models", "info"]];
+    let commands = [&["train"][..], &["eval"], &["import"], &["export"], &["parity"]];
+    for command in commands.into_iter().chain(models) {
         let output = cobasis(&folder, &[command, &["--help"]].concat());
         assert!(output.status.success());
         assert!(text(&output.stdout).contains("cargo xtask "), "{command:?}");

@@ -7,6 +7,7 @@
 //! MobileNetV2s the copies are `stage3.1.shared_basis1.weight`, ….
 
 mod mobilenet;
+mod naming;
 mod resnet;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use crate::mobilenet::MobileNetV2Spec;
 use crate::model::{Model, ModelConfig};
 use crate::registry::Architecture;
 use crate::state::{State, StateError, TensorInfo};
+pub(crate) use naming::{Naming, counter, is_counter};
 
 /// A tensor of a model in the authors' naming and layout.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +44,11 @@ impl AuthorsTensor {
 
 /// The tensors of a model as the authors' code names them, in the order of our module tree.
 pub fn authors_tensors(config: &ModelConfig, device: &Device) -> Vec<AuthorsTensor> {
-    let tensors = config.skeleton(device).tensors();
+    named(config, &config.skeleton(device).tensors())
+}
+
+/// These tensors of a model as the authors' code names them.
+fn named(config: &ModelConfig, tensors: &[TensorInfo]) -> Vec<AuthorsTensor> {
     let double = tensors.iter().any(|tensor| tensor.path.contains(".bases.1."));
     // Blocks of a stage after the first one, which is dense.
     let sharing_blocks = |stage: &str| {
@@ -96,19 +102,6 @@ pub(crate) fn authors_shapes(
     shapes.collect()
 }
 
-/// What parallel training puts before every name, if all of a file's tensors have it.
-pub(crate) fn parallel_prefix<'a>(names: impl IntoIterator<Item = &'a String>) -> &'static str {
-    const PREFIX: &str = "module.";
-    let mut prefixed = names.into_iter().map(|name| name.starts_with(PREFIX));
-    // A file without tensors has none.
-    if prefixed.next() == Some(true) && prefixed.all(|prefixed| prefixed) { PREFIX } else { "" }
-}
-
-/// Whether a tensor counts batches, which PyTorch's normalization layers do and ours do not.
-pub(crate) fn is_counter(name: &str) -> bool {
-    name.ends_with(".num_batches_tracked")
-}
-
 fn norm_name(leaf: &str) -> &str {
     match leaf {
         "gamma" => "weight",
@@ -128,7 +121,7 @@ impl ModelConfig {
     /// A basis may be there under its own name, under the names of the blocks that use it, or both;
     /// all copies must be equal, and it is loaded once. Counters of batches
     /// (`num_batches_tracked`) are ignored, and so is the prefix `module.` that parallel training
-    /// puts before every name.
+    /// puts before every name. torchvision's names are understood too: `downsample` for `shortcut`.
     ///
     /// # Errors
     ///
@@ -138,11 +131,11 @@ impl ModelConfig {
         mut tensors: State,
         device: &Device,
     ) -> Result<Model, StateError> {
-        let prefix = parallel_prefix(tensors.keys());
+        let naming = Naming::of(tensors.keys());
         tensors.retain(|name, _| !is_counter(name));
         let mut state = State::new();
         for tensor in authors_tensors(self, device) {
-            let data = take(&mut tensors, prefix, &tensor)?;
+            let data = take(&mut tensors, naming, &tensor)?;
             state.insert(tensor.path, if tensor.transposed { transposed(data) } else { data });
         }
         match tensors.into_keys().next() {
@@ -152,15 +145,31 @@ impl ModelConfig {
     }
 }
 
+impl Model {
+    /// The tensors as the authors' network has them, by their names: the inverse of
+    /// [`ModelConfig::init_from_authors`], with every copy of a basis.
+    pub fn authors_state(&self) -> State {
+        let mut state = self.state();
+        let mut theirs = State::new();
+        for tensor in named(&self.config, &self.tensors()) {
+            if let Some(data) = state.remove(&tensor.path) {
+                let data = if tensor.transposed { transposed(data) } else { data };
+                theirs.extend(tensor.names().map(|name| (name.clone(), data.clone())));
+            }
+        }
+        theirs
+    }
+}
+
 /// Takes a tensor and all its copies out of those that were read.
 fn take(
     tensors: &mut State,
-    prefix: &str,
+    naming: Naming,
     tensor: &AuthorsTensor,
 ) -> Result<TensorData, StateError> {
     let mut found: Option<(String, TensorData)> = None;
     for name in tensor.names() {
-        let name = format!("{prefix}{name}");
+        let name = naming.in_file(name);
         let Some(data) = tensors.remove(&name) else {
             continue;
         };
@@ -180,7 +189,7 @@ fn take(
     }
     match found {
         Some((_, data)) => Ok(data),
-        None => Err(StateError::Missing { name: format!("{prefix}{}", tensor.name) }),
+        None => Err(StateError::Missing { name: naming.in_file(&tensor.name) }),
     }
 }
 

@@ -1,23 +1,29 @@
 //! Model files: the one module of the crate that reads and writes.
 
+mod read;
+mod write;
+
 use std::collections::HashMap;
-use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use burn::tensor::{DType, Device, TensorData};
-use safetensors::tensor::{Dtype, SafeTensors};
+use burn::tensor::Device;
 
-use crate::authors::authors_shapes;
+use crate::authors::{authors_shapes, counter, is_counter};
 use crate::model::{Model, ModelConfig};
 use crate::name::{ModelName, ModelNameError};
 use crate::pickle;
-use crate::state::{State, StateError};
+use crate::state::StateError;
+pub(crate) use read::f32_data;
+use read::{is_pytorch, metadata, tensors};
+pub use write::write_atomic;
+use write::{Entry, to_bytes};
 
 /// The version of our files' metadata.
 const FORMAT: &str = "cobasis-1";
+/// The same where tensors have the authors' names.
+const FORMAT_AUTHORS: &str = "cobasis-pytorch-1";
 
 /// Why a model file can't be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +45,13 @@ pub enum FileProblem {
     /// It is not a safetensors file, or a damaged one.
     #[error("not a valid safetensors file: {0}")]
     Safetensors(String),
-    /// It does not say which model it holds.
+    /// It is a pipe or a device.
+    #[error("not a regular file")]
+    NoFile,
+    /// It does not say which model it holds, as files do that are not ours.
+    #[error("the file does not say which model it holds")]
+    Unnamed,
+    /// It is one of ours and does not say which model it holds.
     #[error("the file does not say which model it holds (no metadata {0:?})")]
     Metadata(&'static str),
     /// A number of its metadata is none.
@@ -95,66 +107,73 @@ impl FileError {
 ///
 /// If the file can't be written.
 pub fn save(model: &Model, path: &Path) -> Result<(), FileError> {
-    write_atomic(path, &to_bytes(model)).map_err(|error| FileError::new(path, error))
+    let state = model.state().into_iter();
+    let entries = state.map(|(name, data)| Entry::numbers(name, &data));
+    write_model(path, model, FORMAT, entries)
 }
 
-/// The bytes of a safetensors file: header length, header, numbers.
+/// Writes a model to a safetensors file with the names and shapes of the authors' PyTorch code.
 ///
-/// Written by hand because the safetensors crate orders metadata at random, so that no two files
-/// of one model would be equal. Names and metadata need no escapes in JSON.
-fn to_bytes(model: &Model) -> Vec<u8> {
-    let config = &model.config;
-    let mut header = format!(
-        "{{\"__metadata__\":{{\"format\":\"{FORMAT}\",\"model\":\"{}\",\"num_classes\":\"{}\",\
-         \"in_channels\":\"{}\"}}",
-        config.name, config.num_classes, config.in_channels
-    );
-    let mut numbers = Vec::new();
-    for (name, data) in model.state() {
-        let start = numbers.len();
-        let values = data.iter::<f32>();
-        numbers.extend(values.flat_map(f32::to_le_bytes));
-        let (shape, end) = (data.shape().to_vec(), numbers.len());
-        header += &format!(
-            ",\"{name}\":{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":[{start},{end}]}}"
-        );
-    }
-    header.push('}');
-    // Numbers start at a multiple of 8 bytes.
-    let length = header.len().next_multiple_of(8);
-    let mut bytes = (length as u64).to_le_bytes().to_vec();
-    bytes.extend(format!("{header:<length$}").into_bytes());
-    bytes.extend(numbers);
-    bytes
-}
-
-/// Reads a model that [`save`] wrote.
+/// Their networks load it strictly: it repeats a basis as their checkpoints do and has a counter of
+/// batches (`num_batches_tracked`), at zero, for every batch norm. It says which model it is, is
+/// there whole or not at all, and equal models give equal files.
 ///
 /// # Errors
 ///
-/// If the file can't be read, is damaged, or does not hold a model of the zoo.
-pub fn load(path: &Path, device: &Device) -> Result<Model, FileError> {
-    let fail = |problem: FileProblem| FileError::new(path, problem);
-    let bytes = fs::read(path).map_err(|error| fail(error.into()))?;
-    let damaged =
-        |error: safetensors::SafeTensorError| fail(FileProblem::Safetensors(error.to_string()));
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
-    let config = config_of(header.metadata().as_ref()).map_err(fail)?;
-    let tensors = SafeTensors::deserialize(&bytes).map_err(damaged)?;
-    let mut state = State::new();
-    for (name, view) in tensors.iter() {
-        if view.dtype() != Dtype::F32 {
-            let got = format!("{:?}", view.dtype());
-            let problem = StateError::DType { name: name.to_string(), got };
-            return Err(fail(FileProblem::State { model: config.name, problem }));
-        }
-        state.insert(name.to_string(), f32_data(view.data(), view.shape().to_vec()));
-    }
-    let model = config.init_from(state, device);
-    model.map_err(|problem| fail(FileProblem::State { model: config.name, problem }))
+/// If the file can't be written.
+pub fn save_authors(model: &Model, path: &Path) -> Result<(), FileError> {
+    let state = model.authors_state();
+    let counters: Vec<Entry> =
+        state.keys().filter_map(|name| counter(name)).map(Entry::counter).collect();
+    let numbers = state.into_iter().map(|(name, data)| Entry::numbers(name, &data));
+    write_model(path, model, FORMAT_AUTHORS, counters.into_iter().chain(numbers))
 }
 
-/// Reads a checkpoint of the authors' code (`.pth`) as the given model.
+fn write_model(
+    path: &Path,
+    model: &Model,
+    format: &str,
+    entries: impl Iterator<Item = Entry>,
+) -> Result<(), FileError> {
+    let config = &model.config;
+    let metadata = [
+        ("format", format.to_string()),
+        ("model", config.name.to_string()),
+        ("num_classes", config.num_classes.to_string()),
+        ("in_channels", config.in_channels.to_string()),
+    ];
+    write_atomic(path, &to_bytes(&metadata, entries)).map_err(|error| FileError::new(path, error))
+}
+
+/// Reads a model that [`save`] or [`save_authors`] wrote.
+///
+/// # Errors
+///
+/// If the file can't be read, is damaged, or does not say which model of the zoo it holds; then
+/// the problem is [`FileProblem::Unnamed`] and [`load_authors`] may read it.
+pub fn load(path: &Path, device: &Device) -> Result<Model, FileError> {
+    read_own(path, device).map_err(|problem| FileError::new(path, problem))
+}
+
+fn read_own(path: &Path, device: &Device) -> Result<Model, FileProblem> {
+    if is_pytorch(path)? {
+        return Err(FileProblem::Unnamed);
+    }
+    let bytes = fs::read(path)?;
+    let metadata = metadata(&bytes)?;
+    match metadata.get("format").map(String::as_str) {
+        Some(FORMAT) => {
+            let config = config_of(&metadata)?;
+            let state = tensors(&bytes, config.name, |_| false)?;
+            config.init_from(state, device).map_err(|problem| wrong(&config, problem))
+        }
+        Some(FORMAT_AUTHORS) => read_authors(&bytes, &config_of(&metadata)?, device),
+        _ => Err(FileProblem::Unnamed),
+    }
+}
+
+/// Reads a file with the tensors of the authors' PyTorch code or of torchvision as the given
+/// model: a checkpoint (`.pth`) or a safetensors file.
 ///
 /// # Errors
 ///
@@ -164,61 +183,34 @@ pub fn load_authors(
     config: &ModelConfig,
     device: &Device,
 ) -> Result<Model, FileError> {
-    let expected = authors_shapes(config, device);
-    let tensors = pickle::read(path, config.name, &expected)
-        .map_err(|problem| FileError::new(path, problem))?;
-    config
-        .init_from_authors(tensors, device)
-        .map_err(|problem| FileError::new(path, FileProblem::State { model: config.name, problem }))
-}
-
-/// Writes a file that is there whole or not at all: to a temporary file beside it, to the disk,
-/// then renamed.
-///
-/// # Errors
-///
-/// When a step fails; then what was there before stays, and the temporary file goes.
-pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = temporary_path(path);
-    let written = File::create_new(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
-    written.inspect_err(|_| {
-        // The first error is the one to tell; a file that was never made can't be removed.
-        let _ = fs::remove_file(&temporary);
-    })
-}
-
-/// Beside `path`, since a rename is atomic only within a file system; unique to this write.
-fn temporary_path(path: &Path) -> PathBuf {
-    static WRITES: AtomicU64 = AtomicU64::new(0);
-    let write = WRITES.fetch_add(1, Ordering::Relaxed);
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}-{write}.tmp", std::process::id()));
-    path.with_file_name(name)
-}
-
-fn config_of(metadata: Option<&HashMap<String, String>>) -> Result<ModelConfig, FileProblem> {
-    let entry = |key: &'static str| {
-        metadata.and_then(|metadata| metadata.get(key)).ok_or(FileProblem::Metadata(key))
+    let read = || {
+        if !is_pytorch(path)? {
+            return read_authors(&fs::read(path)?, config, device);
+        }
+        let tensors = pickle::read(path, config.name, &authors_shapes(config, device))?;
+        config.init_from_authors(tensors, device).map_err(|problem| wrong(config, problem))
     };
+    read().map_err(|problem| FileError::new(path, problem))
+}
+
+fn read_authors(bytes: &[u8], config: &ModelConfig, device: &Device) -> Result<Model, FileProblem> {
+    let state = tensors(bytes, config.name, is_counter)?;
+    config.init_from_authors(state, device).map_err(|problem| wrong(config, problem))
+}
+
+fn wrong(config: &ModelConfig, problem: StateError) -> FileProblem {
+    FileProblem::State { model: config.name, problem }
+}
+
+fn config_of(metadata: &HashMap<String, String>) -> Result<ModelConfig, FileProblem> {
+    let entry = |key: &'static str| metadata.get(key).ok_or(FileProblem::Metadata(key));
     let number = |key: &'static str| {
         let text = entry(key)?;
         let number = text.parse().ok().filter(|number| (1..=65536).contains(number));
         number.ok_or_else(|| FileProblem::Number { key, got: text.clone() })
     };
-    entry("format")?;
     let name: ModelName = entry("model")?.parse()?;
     Ok(ModelConfig::new(name)
         .with_num_classes(number("num_classes")?)
         .with_in_channels(number("in_channels")?))
-}
-
-/// Little-endian bytes, as all our formats store them, as numbers.
-pub(crate) fn f32_data(bytes: &[u8], shape: Vec<usize>) -> TensorData {
-    let values = bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes));
-    let data = TensorData::new(values.collect::<Vec<f32>>(), shape);
-    debug_assert_eq!(data.dtype(), DType::F32);
-    data
 }

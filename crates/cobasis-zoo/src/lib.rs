@@ -34,7 +34,7 @@
 //! ```
 //!
 //! Weights: [`save`] and [`load`] for our own safetensors, which say which model they hold;
-//! [`load_authors`] for the authors' PyTorch checkpoints.
+//! [`load_authors`] and [`save_authors`] for the tensors of PyTorch.
 #![warn(clippy::unwrap_used)]
 
 mod attention;
@@ -58,7 +58,7 @@ pub use attention::ChannelAttention;
 pub use authors::{AuthorsTensor, authors_tensors};
 pub use block::{BasicBlock, Block, BottleneckBlock, InvertedResidualBlock};
 pub use cobasis;
-pub use file::{FileError, FileProblem, load, load_authors, save, write_atomic};
+pub use file::{FileError, FileProblem, load, load_authors, save, save_authors, write_atomic};
 pub use mobilenet::{ConvNorm, MobileNetV2, MobileNetV2Spec};
 pub use model::{Model, ModelConfig, Network};
 pub use name::{ModelName, ModelNameError, Ranks, Sharing};

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use pytorch_reader::{DType, PytorchError, PytorchReader, Tensor};
 
-use crate::authors::{is_counter, parallel_prefix};
+use crate::authors::{Naming, is_counter};
 use crate::file::{FileProblem, f32_data};
 use crate::name::ModelName;
 use crate::state::{State, StateError};
@@ -44,10 +44,10 @@ pub(crate) fn read(
     .map_err(damaged)?;
     // In order, so that of several problems it is always the same that is told.
     let mut tensors: BTreeMap<String, Tensor> = reader.into_tensors().into_iter().collect();
-    let prefix = parallel_prefix(tensors.keys());
+    let naming = Naming::of(tensors.keys());
     tensors.retain(|name, _| !is_counter(name));
     for (name, tensor) in &tensors {
-        let expected = expected.get(&name[prefix.len()..]);
+        let expected = expected.get(&naming.in_authors(name));
         compare(name, tensor, expected).map_err(|problem| FileProblem::State { model, problem })?;
     }
     tensors

@@ -1,26 +1,24 @@
 //! `cobasis eval`.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use burn::tensor::Device;
 use cobasis_train::data::{Augment, DatasetName, ImageSet, Loader, LoaderConfig, Split, load};
 use cobasis_train::evaluate::{Evaluation, evaluate};
 use cobasis_train::{DeviceName, Error};
-use cobasis_zoo::{FileError, Model, ModelConfig, ModelName};
+use cobasis_zoo::{Model, ModelName};
 use serde::Serialize;
 
 use super::Outcome;
+use super::model_file::open;
 use super::output::{print, print_json};
 use super::progress::bar;
 
 /// Evaluates a trained model on the test images of a data set.
 ///
-/// The checkpoint is one of ours (safetensors, which say which model they hold) or one of the
-/// authors' (.pth, which need --model).
+/// The checkpoint is one of ours (safetensors, which say which model they hold) or one of PyTorch's
+/// (the authors' or torchvision's .pth, or safetensors with their names), which need --model.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask eval --checkpoint runs/digits-resnet14-s8u1-001/best.safetensors
@@ -61,7 +59,7 @@ struct Report<'a> {
 
 pub(crate) fn run(args: Args) -> Outcome {
     let device = args.device.open()?;
-    let model = open(&args, &device)?;
+    let model = open(&args.checkpoint, args.model, &device)?;
     let dataset = match args.dataset {
         Some(dataset) => dataset,
         None => model.config.name.dataset().parse().map_err(Error::Usage)?,
@@ -95,37 +93,6 @@ pub(crate) fn run(args: Args) -> Outcome {
         print(&describe(&report));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn open(args: &Args, device: &Device) -> Result<Model, Error> {
-    let path = &args.checkpoint;
-    if is_pytorch(path)? {
-        let Some(name) = args.model else {
-            return Err(Error::Usage(format!(
-                "{}: a PyTorch checkpoint does not say which model it holds: give --model NAME",
-                path.display()
-            )));
-        };
-        return Ok(cobasis_zoo::load_authors(path, &ModelConfig::new(name), device)?);
-    }
-    let model = cobasis_zoo::load(path, device)?;
-    match args.model {
-        Some(expected) if expected != model.config.name => Err(Error::Usage(format!(
-            "{}: expected model {expected}, got {}",
-            path.display(),
-            model.config.name
-        ))),
-        _ => Ok(model),
-    }
-}
-
-/// Whether a file starts like a zip archive or a pickle.
-fn is_pytorch(path: &Path) -> Result<bool, FileError> {
-    let mut start = [0; 4];
-    let read = File::open(path).and_then(|mut file| file.read(&mut start));
-    let length = read.map_err(|error| FileError::new(path, error))?;
-    let start = &start[..length];
-    Ok(start.starts_with(b"PK\x03\x04") || start.starts_with(b"\x80"))
 }
 
 fn check_fit(model: &Model, set: &ImageSet) -> Result<(), Error> {

@@ -173,6 +173,16 @@ fn both_formats_load_with_repeated_bases_prefixes_and_without_a_top_level_key() 
 }
 
 #[test]
+fn torchvisions_shortcuts_are_the_authors() {
+    let folder = Folder::new();
+    let entries = [("layer2.0.downsample.1.bias", tensor("Float", "1", 2, &[2], &[1]))];
+    fs::write(folder.path(), archive(&pickle(&dict(&entries)))).expect("written");
+    let expected = [("layer2.0.shortcut.1.bias".to_string(), vec![2])].into();
+    let state = read(&folder.path(), model(), &expected).expect("a checkpoint");
+    assert_eq!(state.into_keys().collect::<Vec<_>>(), ["layer2.0.downsample.1.bias"]);
+}
+
+#[test]
 fn damage_never_panics() {
     let folder = Folder::new();
     for bytes in [legacy(&checkpoint(weights(""))), archive(&checkpoint(weights("")))] {

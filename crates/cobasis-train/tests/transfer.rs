@@ -1,0 +1,128 @@
+//! Models that come from PyTorch and go there, by the program.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use burn::tensor::Device;
+use cobasis_zoo::{ModelConfig, save};
+use tempfile::TempDir;
+
+const NAMES: [&str; 3] = ["digits/resnet14", "digits/resnet14-s4u1", "digits/resnet14-s4u1-double"];
+
+/// The program's output and the last line of its errors.
+fn cobasis(folder: &TempDir, line: &str) -> (Output, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cobasis"));
+    let output = command.current_dir(folder.path()).args(line.split(' ')).output();
+    let output = output.expect("the program runs");
+    let said = String::from_utf8(output.stderr.clone()).expect("UTF-8");
+    (output, said)
+}
+
+fn done(folder: &TempDir, line: &str) -> String {
+    let (output, said) = cobasis(folder, line);
+    assert!(output.status.success(), "{line}: {said}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+fn json(folder: &TempDir, line: &str) -> serde_json::Value {
+    serde_json::from_str(&done(folder, &format!("{line} --json"))).expect("JSON")
+}
+
+fn read(folder: &TempDir, file: &str) -> Vec<u8> {
+    fs::read(folder.path().join(file)).expect("read")
+}
+
+fn model(folder: &TempDir, name: &str, file: &str) {
+    let config = ModelConfig::new(name.parse().expect("a name")).with_seed(5);
+    save(&config.init(&Device::flex()), &folder.path().join(file)).expect("saved");
+}
+
+/// The same tensors in a file that does not say where it comes from.
+fn strip_metadata(path: &Path) {
+    let bytes = fs::read(path).expect("read");
+    let (length, rest) = bytes.split_first_chunk().expect("a length");
+    let (header, numbers) = rest.split_at(u64::from_le_bytes(*length) as usize);
+    let mut header: serde_json::Value = serde_json::from_slice(header).expect("JSON");
+    header["__metadata__"] = serde_json::json!({ "format": "pt" });
+    let header = header.to_string();
+    let length = (header.len() as u64).to_le_bytes();
+    fs::write(path, [&length, header.as_bytes(), numbers].concat()).expect("written");
+}
+
+#[test]
+fn a_model_goes_to_pytorch_and_comes_back() {
+    for name in NAMES {
+        let folder = tempfile::tempdir().expect("a folder");
+        model(&folder, name, "own.st");
+        let report = json(&folder, "export own.st --format pytorch-keys --out theirs.st");
+        assert_eq!(report["model"], name);
+        assert_eq!(report["bytes"], read(&folder, "theirs.st").len());
+        done(&folder, "import theirs.st --out back.st");
+        assert_eq!(read(&folder, "back.st"), read(&folder, "own.st"), "{name}");
+        done(&folder, "export theirs.st --format safetensors --out again.st");
+        assert_eq!(read(&folder, "again.st"), read(&folder, "own.st"), "{name}");
+
+        let own = json(&folder, "eval --checkpoint own.st");
+        strip_metadata(&folder.path().join("theirs.st"));
+        let theirs = json(&folder, &format!("eval --checkpoint theirs.st --model {name}"));
+        assert_eq!(own["loss"], theirs["loss"]);
+        let text = done(&folder, &format!("import theirs.st --model {name} --out back.st --force"));
+        assert!(text.starts_with(&format!("{name}, ")) && text.contains("back.st, "), "{text}");
+        assert_eq!(read(&folder, "back.st"), read(&folder, "own.st"), "{name}");
+    }
+}
+
+#[test]
+fn wrong_input_gets_one_line_and_nothing_is_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    model(&folder, "digits/resnet14-s4u1", "own.st");
+    done(&folder, "export own.st --format pytorch-keys --out theirs.st");
+    strip_metadata(&folder.path().join("theirs.st"));
+    fs::write(folder.path().join("noise.pth"), [0x80, 2, 0xff, 0xff, 0, 1]).expect("written");
+    fs::write(folder.path().join("noise.st"), b"no model").expect("written");
+    fs::create_dir(folder.path().join("folder")).expect("a folder");
+    let files = || fs::read_dir(folder.path()).expect("a folder").count();
+    let before = (files(), read(&folder, "own.st"));
+    for (line, said) in [
+        ("import", "--out <FILE> <FILE>"),
+        (
+            "import theirs.st --out new.st",
+            "theirs.st: the file does not say which model it holds: give --model NAME",
+        ),
+        (
+            "import theirs.st --model digits/resnet14 --out new.st",
+            "not the tensors of digits/resnet14: tensor \"layer1.1.",
+        ),
+        ("import theirs.st --model digits/resnet15 --out new.st", "digits/resnet15"),
+        (
+            "import theirs.st --model digits/resnet14-s4u1 --out own.st",
+            "--out own.st: exists; give --force",
+        ),
+        ("import noise.pth --out new.st", "give --model NAME"),
+        ("import noise.pth --model digits/resnet14 --out new.st", "not a valid PyTorch checkpoint"),
+        ("import noise.st --model digits/resnet14 --out new.st", "not a valid safetensors file"),
+        ("import none.pth --model digits/resnet14 --out new.st", "none.pth: No such file"),
+        (
+            "import own.st --model digits/resnet14 --out new.st",
+            "expected model digits/resnet14, got digits/resnet14-s4u1",
+        ),
+        ("import folder --out new.st", "folder: "),
+        ("import own.st --out none/new.st", "none/new.st: No such file"),
+        ("import own.st --out folder --force", "folder: "),
+        ("export own.st --out new.st", "--format"),
+        (
+            "export own.st --format onnx --out new.st",
+            "[possible values: safetensors, pytorch-keys]",
+        ),
+        ("export own.st --format pytorch-keys", "--out"),
+        ("export own.st --format pytorch-keys --out own.st", "exists"),
+        ("export theirs.st --format safetensors --out new.st", "give --model NAME"),
+    ] {
+        let (output, text) = cobasis(&folder, line);
+        assert_eq!(output.status.code(), Some(2), "{line}: {text}");
+        assert_eq!(text.lines().count(), 1, "{line}: {text}");
+        assert!(text.starts_with("error: ") && text.contains(said), "{line}: {text}");
+        assert_eq!((files(), read(&folder, "own.st")), before, "{line} wrote something");
+    }
+}
