@@ -6,6 +6,7 @@
 //! with two bases a stage `shared_basis_1_1.weight`, `layer1.1.shared_basis_1.weight`, ….
 
 mod resnet;
+mod resnext;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use burn::tensor::{Device, TensorData};
 
 use crate::model::{Model, ModelConfig};
 use crate::registry::Architecture;
+use crate::resnet::BlockKind;
 use crate::state::{State, StateError, TensorInfo};
 
 /// A tensor of a model in the authors' naming and layout.
@@ -40,14 +42,6 @@ impl AuthorsTensor {
 pub fn authors_tensors(config: &ModelConfig, device: &Device) -> Vec<AuthorsTensor> {
     let tensors = config.skeleton(device).tensors();
     let double = tensors.iter().any(|tensor| tensor.path.contains(".bases.1."));
-    // Blocks of a stage after the first one, which is dense.
-    let sharing_blocks = |stage: &str| {
-        let blocks = tensors.iter().filter_map(|tensor| {
-            let rest = tensor.path.strip_prefix("stages.")?.strip_prefix(stage)?;
-            rest.strip_prefix(".blocks.")?.split('.').next()?.parse::<usize>().ok()
-        });
-        1..=blocks.max().unwrap_or(0)
-    };
     let architecture = &config.name.entry().architecture;
     tensors
         .iter()
@@ -58,16 +52,16 @@ pub fn authors_tensors(config: &ModelConfig, device: &Device) -> Vec<AuthorsTens
                 shape.reverse();
             }
             let parts: Vec<&str> = path.split('.').collect();
-            let copies = match parts[..] {
-                ["stages", stage, "bases", basis, _] => {
-                    let copy = |block| match architecture {
-                        Architecture::ResNet(_) => resnet::copy(stage, block, basis, double),
-                    };
-                    sharing_blocks(stage).map(copy).collect()
+            let copies = match (&parts[..], architecture) {
+                (["stages", stage, "bases", basis, _], Architecture::ResNet(spec)) => {
+                    resnet::copies(spec, stage, basis, double)
                 }
                 _ => Vec::new(),
             };
             let name = match architecture {
+                Architecture::ResNet(spec) if spec.block == BlockKind::ResNeXt => {
+                    resnext::name(&parts, config.name.sharing().is_some())
+                }
                 Architecture::ResNet(_) => resnet::name(&parts, double),
             };
             AuthorsTensor { path: path.clone(), name, shape, copies, transposed }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::block::resnext;
 use crate::registry::{self, Entry};
 
 /// The largest rank that a name may ask for: above every layer of the zoo, below any accident.
@@ -152,7 +153,7 @@ impl FromStr for ModelName {
             suffix: suffix.to_string(),
         })?;
         let problem = match sharing {
-            Sharing::Ranks(ranks) => rank_problem(ranks),
+            Sharing::Ranks(ranks) => rank_problem(ranks, form),
             Sharing::Whole | Sharing::WholeAndNext => None,
         };
         match problem {
@@ -181,6 +182,8 @@ impl fmt::Display for ModelName {
 pub(crate) enum SharingForm {
     /// Ranks, with one basis a stage or two.
     Ranks,
+    /// Ranks of filters that are spread over groups, with one basis a stage.
+    GroupedRanks,
     /// Whole convolutions.
     Whole,
 }
@@ -189,6 +192,7 @@ impl SharingForm {
     fn expected(self) -> &'static str {
         match self {
             SharingForm::Ranks => "-s<SHARED>u<UNIQUE>, with -double for two bases a stage,",
+            SharingForm::GroupedRanks => "-s<SHARED>u<UNIQUE>",
             SharingForm::Whole => "-shared or -shared++",
         }
     }
@@ -199,6 +203,9 @@ impl SharingForm {
             (SharingForm::Whole, "shared++") => Some(Sharing::WholeAndNext),
             (SharingForm::Whole, _) => None,
             (SharingForm::Ranks, suffix) => parse_ranks(suffix).map(Sharing::Ranks),
+            (SharingForm::GroupedRanks, suffix) => {
+                parse_ranks(suffix).filter(|ranks| !ranks.double).map(Sharing::Ranks)
+            }
         }
     }
 }
@@ -223,9 +230,12 @@ fn parse_rank(digits: &str) -> Option<usize> {
     Some(digits.parse().unwrap_or(usize::MAX))
 }
 
-fn rank_problem(ranks: Ranks) -> Option<&'static str> {
+fn rank_problem(ranks: Ranks, form: SharingForm) -> Option<&'static str> {
     let Ranks { shared, unique, double } = ranks;
-    if shared == 0 && unique == 0 {
+    let divisible = [shared, unique].iter().all(|rank| resnext::RANKS.contains(rank));
+    if form == SharingForm::GroupedRanks && !divisible {
+        Some("its groups of channels need ranks of 4, 8, 16, 32, 64, 128, 256 or 512")
+    } else if shared == 0 && unique == 0 {
         Some("s0u0 leaves the layers without filters")
     } else if shared == 0 && double {
         Some("s0 shares nothing, so there is no basis to double")
@@ -289,6 +299,11 @@ mod tests {
         assert!(error("cifar10/resnet32-s16u1-triple").contains("got \"s16u1-triple\""));
         assert!(error("cifar10/resnet32-shared").contains("expected -s<SHARED>u<UNIQUE>"));
         assert!(error("imagenet/resnet50-s16u1").contains("expected -shared or -shared++ after"));
+        let resnext = |suffix: &str| error(&format!("cifar100/resnext50-32x4d{suffix}"));
+        assert!(resnext("-s64u4-double").contains("expected -s<SHARED>u<UNIQUE> after"));
+        for suffix in ["-s16u1", "-s0u4", "-s64u0", "-s12u4", "-s1024u4"] {
+            assert!(resnext(suffix).contains("need ranks of 4, 8, 16"), "{suffix}");
+        }
         assert!(error("cifar10/resnet32-s0u0").contains("without filters"));
         assert!(error("cifar10/resnet32-s0u4-double").contains("no basis to double"));
         assert!(error("cifar10/resnet32-s99999999999999999999999u1").contains("at most 4096"));

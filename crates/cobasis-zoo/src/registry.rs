@@ -35,8 +35,12 @@ impl Architecture {
     /// How networks of this family start.
     pub(crate) fn start(&self) -> Start {
         match self {
-            Architecture::ResNet(_) => {
-                Start { convolutions: Convolutions::KaimingFanOut, orthonormal: true }
+            Architecture::ResNet(spec) => {
+                let convolutions = match spec.block {
+                    BlockKind::Basic | BlockKind::Bottleneck => Convolutions::KaimingFanOut,
+                    BlockKind::ResNeXt => Convolutions::PyTorch,
+                };
+                Start { convolutions, orthonormal: true }
             }
         }
     }
@@ -47,6 +51,7 @@ impl Architecture {
             Architecture::ResNet(spec) => match spec.block {
                 BlockKind::Basic => SharingForm::Ranks,
                 BlockKind::Bottleneck => SharingForm::Whole,
+                BlockKind::ResNeXt => SharingForm::GroupedRanks,
             },
         }
     }
@@ -106,10 +111,10 @@ const fn wide(stem: StemKind, block: BlockKind, blocks: &'static [usize]) -> Arc
     Architecture::ResNet(ResNetSpec { block, blocks, width: 64, stem, shortcut })
 }
 
-const fn cifar100(name: &'static str, blocks: &'static [usize]) -> Entry {
+const fn cifar100(name: &'static str, block: BlockKind, blocks: &'static [usize]) -> Entry {
     Entry {
         name,
-        architecture: wide(StemKind::Small, BlockKind::Basic, blocks),
+        architecture: wide(StemKind::Small, block, blocks),
         classes: 100,
         input: [3, 32, 32],
         penalty: PenaltyScope::Shared,
@@ -134,8 +139,9 @@ pub static ENTRIES: &[Entry] = &[
     cifar10("cifar10/resnet44", &[7, 7, 7]),
     cifar10("cifar10/resnet56", &[9, 9, 9]),
     cifar10("cifar10/resnet110", &[18, 18, 18]),
-    cifar100("cifar100/resnet18", &[2, 2, 2, 2]),
-    cifar100("cifar100/resnet34", &[3, 4, 6, 3]),
+    cifar100("cifar100/resnet18", BlockKind::Basic, &[2, 2, 2, 2]),
+    cifar100("cifar100/resnet34", BlockKind::Basic, &[3, 4, 6, 3]),
+    cifar100("cifar100/resnext50-32x4d", BlockKind::ResNeXt, &[3, 4, 6, 3]),
     imagenet("imagenet/resnet18", BlockKind::Basic, &[2, 2, 2, 2]),
     imagenet("imagenet/resnet34", BlockKind::Basic, &[3, 4, 6, 3]),
     imagenet("imagenet/resnet50", BlockKind::Bottleneck, &[3, 4, 6, 3]),
@@ -182,6 +188,8 @@ pub static PUBLISHED: &[Published] = &[
     Published { name: "cifar100/resnet34-s32u0", error: 22.32, source: FILE },
     Published { name: "cifar100/resnet34-s0u16", error: 23.26, source: FILE },
     Published { name: "cifar100/resnet34-s0u32", error: 23.00, source: FILE },
+    // The README calls it S16U1, whose groups would divide nothing; its count is that of S64U4.
+    Published { name: "cifar100/resnext50-32x4d-s64u4", error: 20.09, source: README },
     Published { name: "imagenet/resnet34-s32u1", error: 27.83, source: README_ICLR },
     Published { name: "imagenet/resnet34-s48u1", error: 27.88, source: README },
     Published { name: "imagenet/resnet34-s32u1-double", error: 27.20, source: README_ICLR },
