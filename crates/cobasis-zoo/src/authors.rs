@@ -5,6 +5,7 @@
 //! their checkpoints repeat it: `shared_basis_1.weight`, `layer1.1.shared_basis.weight`, …, and
 //! with two bases a stage `shared_basis_1_1.weight`, `layer1.1.shared_basis_1.weight`, ….
 
+mod densenet;
 mod resnet;
 mod resnext;
 
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Device, TensorData};
 
-use crate::model::{Model, ModelConfig};
+use crate::model::{Model, ModelConfig, Variant};
 use crate::registry::Architecture;
 use crate::resnet::BlockKind;
 use crate::state::{State, StateError, TensorInfo};
@@ -56,6 +57,9 @@ pub fn authors_tensors(config: &ModelConfig, device: &Device) -> Vec<AuthorsTens
                 (["stages", stage, "bases", basis, _], Architecture::ResNet(spec)) => {
                     resnet::copies(spec, stage, basis, double)
                 }
+                (["stages", stage, "bases", ..], Architecture::DenseNet(spec)) => {
+                    densenet::copies(spec, stage)
+                }
                 _ => Vec::new(),
             };
             let name = match architecture {
@@ -63,6 +67,7 @@ pub fn authors_tensors(config: &ModelConfig, device: &Device) -> Vec<AuthorsTens
                     resnext::name(&parts, config.name.sharing().is_some())
                 }
                 Architecture::ResNet(_) => resnet::name(&parts, double),
+                Architecture::DenseNet(_) => densenet::name(&parts),
             };
             AuthorsTensor { path: path.clone(), name, shape, copies, transposed }
         })
@@ -108,7 +113,9 @@ fn one_based(index: &str) -> usize {
 }
 
 impl ModelConfig {
-    /// The model with the tensors of one of the authors' networks, by their names.
+    /// The model with the tensors of one of the authors' networks, by their names. It is in the
+    /// authors' [variant](Variant::Authors), whatever this configuration says: their weights were
+    /// trained in it.
     ///
     /// A basis may be there under its own name, under the names of the blocks that use it, or both;
     /// all copies must be equal, and it is loaded once. Counters of batches
@@ -132,7 +139,7 @@ impl ModelConfig {
         }
         match tensors.into_keys().next() {
             Some(name) => Err(StateError::Extra { name }),
-            None => self.init_from(state, device),
+            None => self.clone().with_variant(Variant::Authors).init_from(state, device),
         }
     }
 }

@@ -11,13 +11,15 @@ use burn::tensor::{DType, Device, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors};
 
 use crate::authors::authors_shapes;
-use crate::model::{Model, ModelConfig};
+use crate::model::{Model, ModelConfig, Variant};
 use crate::name::{ModelName, ModelNameError};
 use crate::pickle;
 use crate::state::{State, StateError};
 
 /// The version of our files' metadata.
 const FORMAT: &str = "cobasis-1";
+/// What our files' metadata call the authors' variant; files of the other say nothing.
+const AUTHORS: &str = "authors";
 
 /// Why a model file can't be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +52,9 @@ pub enum FileProblem {
         /// Its text.
         got: String,
     },
+    /// It is of a variant that this version does not know.
+    #[error("metadata \"variant\": expected \"authors\" or nothing, got {0:?}")]
+    Variant(String),
     /// It holds a model that is not in the registry.
     #[error(transparent)]
     Name(#[from] ModelNameError),
@@ -104,9 +109,13 @@ pub fn save(model: &Model, path: &Path) -> Result<(), FileError> {
 /// of one model would be equal. Names and metadata need no escapes in JSON.
 fn to_bytes(model: &Model) -> Vec<u8> {
     let config = &model.config;
+    let variant = match config.variant {
+        Variant::Corrected => String::new(),
+        Variant::Authors => format!(",\"variant\":\"{AUTHORS}\""),
+    };
     let mut header = format!(
         "{{\"__metadata__\":{{\"format\":\"{FORMAT}\",\"model\":\"{}\",\"num_classes\":\"{}\",\
-         \"in_channels\":\"{}\"}}",
+         \"in_channels\":\"{}\"{variant}}}",
         config.name, config.num_classes, config.in_channels
     );
     let mut numbers = Vec::new();
@@ -210,7 +219,13 @@ fn config_of(metadata: Option<&HashMap<String, String>>) -> Result<ModelConfig, 
     };
     entry("format")?;
     let name: ModelName = entry("model")?.parse()?;
+    let variant = match metadata.and_then(|metadata| metadata.get("variant")) {
+        None => Variant::Corrected,
+        Some(variant) if variant == AUTHORS => Variant::Authors,
+        Some(other) => return Err(FileProblem::Variant(other.clone())),
+    };
     Ok(ModelConfig::new(name)
+        .with_variant(variant)
         .with_num_classes(number("num_classes")?)
         .with_in_channels(number("in_channels")?))
 }

@@ -168,7 +168,7 @@ mod tests {
     fn convolutions_have_the_kaiming_deviation_of_their_outputs() {
         let name = "cifar10/resnet20-s16u4".parse().expect("a name");
         let network = ModelConfig::new(name).init(&Device::flex()).network;
-        let crate::Network::ResNet(resnet) = network;
+        let crate::Network::ResNet(resnet) = network else { panic!("a ResNet") };
         let stem = deviation(resnet.stem.conv.weight.val());
         assert!((stem / (2.0f32 / (9.0 * 16.0)).sqrt() - 1.0).abs() < 0.1, "{stem}");
         let Block::Basic(block) = &resnet.stages[2].blocks[1] else { panic!("basic blocks") };
@@ -183,6 +183,24 @@ mod tests {
         assert!((0.1..=0.125).contains(&bound), "uniform within ±1/8: {bound}");
         let gamma = resnet.stem.norm.gamma.val().into_data();
         assert_eq!(gamma.try_to_vec::<f32>().expect("f32 data"), vec![1.0; 16]);
+    }
+
+    #[test]
+    fn the_other_families_start_within_pytorchs_bounds_and_resnext_bases_orthonormal() {
+        let largest = |state: &crate::State, path: &str| {
+            state[path].iter::<f32>().fold(0.0, |max: f32, value| max.max(value.abs()))
+        };
+        let model = |name: &str| ModelConfig::new(name.parse().expect("a name"));
+        let densenet = model("cifar100/densenet121-s8u1").init(&Device::flex()).state();
+        let basis = largest(&densenet, "stages.3.bases.0.weight") * (9.0f32 * 128.0).sqrt();
+        assert!((0.99..=1.0).contains(&basis), "{basis}");
+        let resnext = model("cifar100/resnext50-32x4d-s16u4").init(&Device::flex());
+        let unique = "stages.3.blocks.2.conv2.unique.weight";
+        let unique = largest(&resnext.state(), unique) * (9.0f32 * 128.0).sqrt();
+        assert!((0.99..=1.0).contains(&unique), "{unique}");
+        for group in resnext.families().concat() {
+            assert!(Orthonormality::of(group.shared[0].clone()).frobenius < 1e-4);
+        }
     }
 
     #[test]

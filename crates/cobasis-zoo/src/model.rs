@@ -5,8 +5,9 @@ use burn::tensor::{Device, Tensor};
 use cobasis::ortho::{Counted, Family, penalty};
 use cobasis::{CostTable, FilterBasis};
 
+use crate::densenet::{DenseNet, DenseNetConfig};
 use crate::init::initialise;
-use crate::name::ModelName;
+use crate::name::{ModelName, Sharing};
 use crate::registry::Architecture;
 use crate::resnet::{ResNet, ResNetConfig};
 use crate::state::{self, State, StateError, TensorInfo};
@@ -22,6 +23,20 @@ pub struct ModelConfig {
     pub in_channels: usize,
     /// What the initial weights are drawn from.
     pub seed: u64,
+    /// Whether the network computes what the authors' code does where that departs from the paper.
+    pub variant: Variant,
+}
+
+/// What to do where the authors' code departs from the paper's description.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Variant {
+    /// As the paper says: every stage has a basis of its own.
+    #[default]
+    Corrected,
+    /// As the authors' code does, which their checkpoints need: the last stage of a DenseNet shares
+    /// the basis of the one before it, and its own is idle, though parameters and penalty count it.
+    /// Their other networks are as described.
+    Authors,
 }
 
 /// A network of the zoo, with what there is to know about it.
@@ -39,13 +54,16 @@ pub struct Model {
 pub enum Network {
     /// Residual networks.
     ResNet(ResNet),
+    /// Densely connected networks.
+    DenseNet(DenseNet),
 }
 
 impl ModelConfig {
     /// The model as its data set asks for it, with seed 0.
     pub fn new(name: ModelName) -> Self {
         let entry = name.entry();
-        Self { name, num_classes: entry.classes, in_channels: entry.input[0], seed: 0 }
+        let variant = Variant::default();
+        Self { name, num_classes: entry.classes, in_channels: entry.input[0], seed: 0, variant }
     }
 
     /// Changes the number of classes.
@@ -63,8 +81,14 @@ impl ModelConfig {
         Self { seed, ..self }
     }
 
+    /// Changes what is done where the authors' code departs from the paper.
+    pub fn with_variant(self, variant: Variant) -> Self {
+        Self { variant, ..self }
+    }
+
     /// The model with its initial weights, drawn as in the authors' code: in ResNets, Kaiming
-    /// normal by outputs, then orthonormal bases, the two bases of a stage jointly.
+    /// normal by outputs, then orthonormal bases, the two bases of a stage jointly; in ResNeXts,
+    /// PyTorch's default and orthonormal bases; in DenseNets, PyTorch's default for bases too.
     ///
     /// They are drawn on the host from the seed, so they are the same on every device. To train,
     /// give an [autodiff device](Device::autodiff).
@@ -101,6 +125,16 @@ impl ModelConfig {
                 }
                 .init(device),
             ),
+            Architecture::DenseNet(spec) => Network::DenseNet(
+                DenseNetConfig {
+                    spec,
+                    ranks: self.name.sharing().and_then(Sharing::ranks),
+                    variant: self.variant,
+                    in_channels: self.in_channels,
+                    num_classes: self.num_classes,
+                }
+                .init(device),
+            ),
         };
         Model { network, config: self.clone() }
     }
@@ -118,9 +152,10 @@ impl ModelConfig {
 
 impl Network {
     /// The bases, stage by stage.
-    pub(crate) fn bases_mut(&mut self) -> impl Iterator<Item = &mut Vec<FilterBasis>> {
+    pub(crate) fn bases_mut(&mut self) -> Vec<&mut Vec<FilterBasis>> {
         match self {
-            Network::ResNet(resnet) => resnet.stages.iter_mut().map(|stage| &mut stage.bases),
+            Network::ResNet(net) => net.stages.iter_mut().map(|stage| &mut stage.bases).collect(),
+            Network::DenseNet(net) => net.stages.iter_mut().map(|stage| &mut stage.bases).collect(),
         }
     }
 }
@@ -133,6 +168,7 @@ impl Model {
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         match &self.network {
             Network::ResNet(resnet) => resnet.forward(images),
+            Network::DenseNet(densenet) => densenet.forward(images),
         }
     }
 
@@ -140,6 +176,7 @@ impl Model {
     pub fn families(&self) -> Vec<Family> {
         match &self.network {
             Network::ResNet(resnet) => resnet.families(),
+            Network::DenseNet(densenet) => densenet.families(),
         }
     }
 
@@ -160,6 +197,7 @@ impl Model {
         let mut table = CostTable::default();
         match &self.network {
             Network::ResNet(resnet) => resnet.cost(input, &mut table),
+            Network::DenseNet(densenet) => densenet.cost(input, &mut table),
         }
         table
     }

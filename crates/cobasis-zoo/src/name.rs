@@ -20,7 +20,8 @@ pub enum Sharing {
     WholeAndNext,
 }
 
-/// The ranks of the first stage; later stages scale them as the paper does.
+/// The ranks of the first stage; later stages scale them as the paper does, with the channels
+/// inside their layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ranks {
     /// Shared filters of a basis, the paper's `s`; 0: nothing is shared.
@@ -30,6 +31,16 @@ pub struct Ranks {
     /// Two bases a stage, one for the first convolutions of its blocks and one for the second
     /// (the paper's `*`), instead of one for both.
     pub double: bool,
+}
+
+impl Sharing {
+    /// The ranks, where there is a choice of them.
+    pub(crate) fn ranks(self) -> Option<Ranks> {
+        match self {
+            Sharing::Ranks(ranks) => Some(ranks),
+            Sharing::Whole | Sharing::WholeAndNext => None,
+        }
+    }
 }
 
 impl Ranks {
@@ -43,7 +54,8 @@ impl Ranks {
 ///
 /// `cifar10/resnet32` is dense, `cifar10/resnet32-s16u1` has one basis a stage,
 /// `cifar10/resnet32-s16u1-double` two, `cifar10/resnet32-s16u0` no unique filters, and
-/// `cifar10/resnet32-s0u16` shares nothing. Networks of bottlenecks have no ranks:
+/// `cifar10/resnet32-s0u16` shares nothing. DenseNets and ResNeXts have one basis a stage only, and
+/// a ResNeXt's ranks are powers of two, so that groups divide them. Networks of bottlenecks have no ranks:
 /// `imagenet/resnet50-shared` shares the 3×3 convolutions of a stage, `imagenet/resnet50-shared++`
 /// also the 1×1 convolutions after them.
 ///
@@ -152,10 +164,7 @@ impl FromStr for ModelName {
             expected: form.expected(),
             suffix: suffix.to_string(),
         })?;
-        let problem = match sharing {
-            Sharing::Ranks(ranks) => rank_problem(ranks, form),
-            Sharing::Whole | Sharing::WholeAndNext => None,
-        };
+        let problem = sharing.ranks().and_then(|ranks| rank_problem(ranks, form));
         match problem {
             None => Ok(Self { entry, sharing: Some(sharing) }),
             Some(problem) => Err(ModelNameError::Ranks { name: name.to_string(), problem }),
@@ -182,6 +191,8 @@ impl fmt::Display for ModelName {
 pub(crate) enum SharingForm {
     /// Ranks, with one basis a stage or two.
     Ranks,
+    /// Ranks, with one basis a stage.
+    SingleRanks,
     /// Ranks of filters that are spread over groups, with one basis a stage.
     GroupedRanks,
     /// Whole convolutions.
@@ -192,7 +203,7 @@ impl SharingForm {
     fn expected(self) -> &'static str {
         match self {
             SharingForm::Ranks => "-s<SHARED>u<UNIQUE>, with -double for two bases a stage,",
-            SharingForm::GroupedRanks => "-s<SHARED>u<UNIQUE>",
+            SharingForm::SingleRanks | SharingForm::GroupedRanks => "-s<SHARED>u<UNIQUE>",
             SharingForm::Whole => "-shared or -shared++",
         }
     }
@@ -203,7 +214,7 @@ impl SharingForm {
             (SharingForm::Whole, "shared++") => Some(Sharing::WholeAndNext),
             (SharingForm::Whole, _) => None,
             (SharingForm::Ranks, suffix) => parse_ranks(suffix).map(Sharing::Ranks),
-            (SharingForm::GroupedRanks, suffix) => {
+            (SharingForm::SingleRanks | SharingForm::GroupedRanks, suffix) => {
                 parse_ranks(suffix).filter(|ranks| !ranks.double).map(Sharing::Ranks)
             }
         }
@@ -299,6 +310,9 @@ mod tests {
         assert!(error("cifar10/resnet32-s16u1-triple").contains("got \"s16u1-triple\""));
         assert!(error("cifar10/resnet32-shared").contains("expected -s<SHARED>u<UNIQUE>"));
         assert!(error("imagenet/resnet50-s16u1").contains("expected -shared or -shared++ after"));
+        assert!(
+            error("cifar100/densenet121-s16u1-double").contains("expected -s<SHARED>u<UNIQUE>")
+        );
         let resnext = |suffix: &str| error(&format!("cifar100/resnext50-32x4d{suffix}"));
         assert!(resnext("-s64u4-double").contains("expected -s<SHARED>u<UNIQUE> after"));
         for suffix in ["-s16u1", "-s0u4", "-s64u0", "-s12u4", "-s1024u4"] {

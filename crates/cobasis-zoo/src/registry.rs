@@ -5,6 +5,7 @@
 
 use cobasis::ortho::Counted;
 
+use crate::densenet::DenseNetSpec;
 use crate::init::{Convolutions, Start};
 use crate::name::{ModelName, SharingForm};
 use crate::resnet::{BlockKind, ResNetSpec, ShortcutKind, StemKind};
@@ -29,6 +30,8 @@ pub struct Entry {
 pub enum Architecture {
     /// Residual networks.
     ResNet(ResNetSpec),
+    /// Densely connected networks.
+    DenseNet(DenseNetSpec),
 }
 
 impl Architecture {
@@ -42,6 +45,9 @@ impl Architecture {
                 };
                 Start { convolutions, orthonormal: true }
             }
+            Architecture::DenseNet(_) => {
+                Start { convolutions: Convolutions::PyTorch, orthonormal: false }
+            }
         }
     }
 
@@ -53,6 +59,7 @@ impl Architecture {
                 BlockKind::Bottleneck => SharingForm::Whole,
                 BlockKind::ResNeXt => SharingForm::GroupedRanks,
             },
+            Architecture::DenseNet(_) => SharingForm::SingleRanks,
         }
     }
 }
@@ -111,14 +118,16 @@ const fn wide(stem: StemKind, block: BlockKind, blocks: &'static [usize]) -> Arc
     Architecture::ResNet(ResNetSpec { block, blocks, width: 64, stem, shortcut })
 }
 
-const fn cifar100(name: &'static str, block: BlockKind, blocks: &'static [usize]) -> Entry {
-    Entry {
-        name,
-        architecture: wide(StemKind::Small, block, blocks),
-        classes: 100,
-        input: [3, 32, 32],
-        penalty: PenaltyScope::Shared,
-    }
+const fn cifar100(name: &'static str, architecture: Architecture) -> Entry {
+    Entry { name, architecture, classes: 100, input: [3, 32, 32], penalty: PenaltyScope::Shared }
+}
+
+const fn resnet(name: &'static str, block: BlockKind, blocks: &'static [usize]) -> Entry {
+    cifar100(name, wide(StemKind::Small, block, blocks))
+}
+
+const fn densenet(name: &'static str, layers: &'static [usize], growth: usize) -> Entry {
+    cifar100(name, Architecture::DenseNet(DenseNetSpec { layers, growth }))
 }
 
 const fn imagenet(name: &'static str, block: BlockKind, blocks: &'static [usize]) -> Entry {
@@ -139,9 +148,13 @@ pub static ENTRIES: &[Entry] = &[
     cifar10("cifar10/resnet44", &[7, 7, 7]),
     cifar10("cifar10/resnet56", &[9, 9, 9]),
     cifar10("cifar10/resnet110", &[18, 18, 18]),
-    cifar100("cifar100/resnet18", BlockKind::Basic, &[2, 2, 2, 2]),
-    cifar100("cifar100/resnet34", BlockKind::Basic, &[3, 4, 6, 3]),
-    cifar100("cifar100/resnext50-32x4d", BlockKind::ResNeXt, &[3, 4, 6, 3]),
+    resnet("cifar100/resnet18", BlockKind::Basic, &[2, 2, 2, 2]),
+    resnet("cifar100/resnet34", BlockKind::Basic, &[3, 4, 6, 3]),
+    resnet("cifar100/resnext50-32x4d", BlockKind::ResNeXt, &[3, 4, 6, 3]),
+    densenet("cifar100/densenet121", &[6, 12, 24, 16], 32),
+    densenet("cifar100/densenet169", &[6, 12, 32, 32], 32),
+    densenet("cifar100/densenet201", &[6, 12, 48, 32], 32),
+    densenet("cifar100/densenet161", &[6, 12, 36, 24], 48),
     imagenet("imagenet/resnet18", BlockKind::Basic, &[2, 2, 2, 2]),
     imagenet("imagenet/resnet34", BlockKind::Basic, &[3, 4, 6, 3]),
     imagenet("imagenet/resnet50", BlockKind::Bottleneck, &[3, 4, 6, 3]),
@@ -188,6 +201,8 @@ pub static PUBLISHED: &[Published] = &[
     Published { name: "cifar100/resnet34-s32u0", error: 22.32, source: FILE },
     Published { name: "cifar100/resnet34-s0u16", error: 23.26, source: FILE },
     Published { name: "cifar100/resnet34-s0u32", error: 23.00, source: FILE },
+    // The README calls it S64U4; its count is that of S16U1.
+    Published { name: "cifar100/densenet121-s16u1", error: 22.15, source: README },
     // The README calls it S16U1, whose groups would divide nothing; its count is that of S64U4.
     Published { name: "cifar100/resnext50-32x4d-s64u4", error: 20.09, source: README },
     Published { name: "imagenet/resnet34-s32u1", error: 27.83, source: README_ICLR },

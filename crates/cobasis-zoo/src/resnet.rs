@@ -194,9 +194,7 @@ impl ResNet {
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         let stem = self.stem.forward(images);
         let maps = self.stages.iter().fold(stem, |x, stage| stage.forward(x));
-        let [batch, channels, height, width] = maps.dims();
-        let features = maps.reshape([batch, channels, height * width]).mean_dim(2);
-        self.head.forward(features.reshape([batch, channels]))
+        classify(maps, &self.head)
     }
 
     /// The bases as the penalty takes them: the first groups of all stages, then the second.
@@ -221,4 +219,11 @@ impl ResNet {
             .fold(size, |size, (index, stage)| stage.cost(&format!("stages.{index}"), size, table));
         table.linear("head", &self.head);
     }
+}
+
+/// Logits from the last feature maps: their means over the image, then a linear layer.
+pub(crate) fn classify(maps: Tensor<4>, head: &Linear) -> Tensor<2> {
+    let [batch, channels, height, width] = maps.dims();
+    let features = maps.reshape([batch, channels, height * width]).mean_dim(2);
+    head.forward(features.reshape([batch, channels]))
 }

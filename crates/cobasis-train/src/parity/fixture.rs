@@ -154,6 +154,13 @@ mod tests {
                 &[64, 4],
                 "cifar100/resnext50-32x4d-s64u4",
             ),
+            ("cifar100/densenet", "DenseNet161", &[], "cifar100/densenet161"),
+            (
+                "cifar100/densenet",
+                "DenseNet121_SingleShared",
+                &[16, 1],
+                "cifar100/densenet121-s16u1",
+            ),
             ("ilsvrc/resnet", "ResNet101_Shared", &[], "imagenet/resnet101-shared++"),
             ("ilsvrc/resnet", "ResNet50_SharedSingle", &[], "imagenet/resnet50-shared"),
         ];
