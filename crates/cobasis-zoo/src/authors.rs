@@ -245,6 +245,7 @@ mod tests {
         let device = Device::flex();
         let all = tensors(&config);
         let model = config.init_from_authors(all.clone(), &device).expect("all there");
+        assert_eq!(model.config.variant, Variant::Authors);
         let mut blocks_only = all.clone();
         blocks_only.retain(|name, _| !name.starts_with("shared_basis"));
         let other = config.init_from_authors(blocks_only, &device).expect("copies are enough");
