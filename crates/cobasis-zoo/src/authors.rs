@@ -6,17 +6,20 @@
 //! with two bases a stage `shared_basis_1_1.weight`, `layer1.1.shared_basis_1.weight`, …. In
 //! MobileNetV2s the copies are `stage3.1.shared_basis1.weight`, ….
 
+mod densenet;
 mod mobilenet;
 mod naming;
 mod resnet;
+mod resnext;
 
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, TensorData};
 
 use crate::mobilenet::MobileNetV2Spec;
-use crate::model::{Model, ModelConfig};
+use crate::model::{Model, ModelConfig, Variant};
 use crate::registry::Architecture;
+use crate::resnet::BlockKind;
 use crate::state::{State, StateError, TensorInfo};
 pub(crate) use naming::{Naming, counter, is_counter};
 
@@ -50,14 +53,6 @@ pub fn authors_tensors(config: &ModelConfig, device: &Device) -> Vec<AuthorsTens
 /// These tensors of a model as the authors' code names them.
 fn named(config: &ModelConfig, tensors: &[TensorInfo]) -> Vec<AuthorsTensor> {
     let double = tensors.iter().any(|tensor| tensor.path.contains(".bases.1."));
-    // Blocks of a stage after the first one, which is dense.
-    let sharing_blocks = |stage: &str| {
-        let blocks = tensors.iter().filter_map(|tensor| {
-            let rest = tensor.path.strip_prefix("stages.")?.strip_prefix(stage)?;
-            rest.strip_prefix(".blocks.")?.split('.').next()?.parse::<usize>().ok()
-        });
-        1..=blocks.max().unwrap_or(0)
-    };
     let architecture = &config.name.entry().architecture;
     tensors
         .iter()
@@ -71,19 +66,25 @@ fn named(config: &ModelConfig, tensors: &[TensorInfo]) -> Vec<AuthorsTensor> {
                 }
             }
             let parts: Vec<&str> = path.split('.').collect();
-            let copies = match parts[..] {
-                ["stages", stage, "bases", basis, _] => {
-                    let copy = |block| match architecture {
-                        Architecture::ResNet(_) => resnet::copy(stage, block, basis, double),
-                        Architecture::MobileNetV2(_) => mobilenet::copy(stage, block, basis),
-                    };
-                    sharing_blocks(stage).map(copy).collect()
+            let copies = match (&parts[..], architecture) {
+                (["stages", stage, "bases", basis, _], Architecture::ResNet(spec)) => {
+                    resnet::copies(spec, stage, basis, double)
+                }
+                (["stages", stage, "bases", ..], Architecture::DenseNet(spec)) => {
+                    densenet::copies(spec, stage)
+                }
+                (["stages", stage, "bases", basis, _], Architecture::MobileNetV2(_)) => {
+                    mobilenet::copies(tensors, stage, basis)
                 }
                 _ => Vec::new(),
             };
             let name = match architecture {
+                Architecture::ResNet(spec) if spec.block == BlockKind::ResNeXt => {
+                    resnext::name(&parts, config.name.sharing().is_some())
+                }
                 Architecture::ResNet(_) => resnet::name(&parts, double),
                 Architecture::MobileNetV2(spec) => mobilenet::name(&parts, double, *spec),
+                Architecture::DenseNet(_) => densenet::name(&parts),
             };
             AuthorsTensor { path: path.clone(), name, shape, copies, transposed }
         })
@@ -116,7 +117,9 @@ fn one_based(index: &str) -> usize {
 }
 
 impl ModelConfig {
-    /// The model with the tensors of one of the authors' networks, by their names.
+    /// The model with the tensors of one of the authors' networks, by their names. It is in the
+    /// authors' [variant](Variant::Authors), whatever this configuration says: their weights were
+    /// trained in it.
     ///
     /// A basis may be there under its own name, under the names of the blocks that use it, or both;
     /// all copies must be equal, and it is loaded once. Counters of batches
@@ -140,7 +143,7 @@ impl ModelConfig {
         }
         match tensors.into_keys().next() {
             Some(name) => Err(StateError::Extra { name }),
-            None => self.init_from(state, device),
+            None => self.clone().with_variant(Variant::Authors).init_from(state, device),
         }
     }
 }
@@ -262,6 +265,7 @@ mod tests {
         let device = Device::flex();
         let all = tensors(&config);
         let model = config.init_from_authors(all.clone(), &device).expect("all there");
+        assert_eq!(model.config.variant, Variant::Authors);
         let mut blocks_only = all.clone();
         blocks_only.retain(|name, _| !name.starts_with("shared_basis"));
         let other = config.init_from_authors(blocks_only, &device).expect("copies are enough");

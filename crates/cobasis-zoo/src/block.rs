@@ -3,6 +3,7 @@
 mod basic;
 mod bottleneck;
 mod inverted_residual;
+pub(crate) mod resnext;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -22,7 +23,8 @@ pub(crate) struct BlockConfig {
     pub(crate) kind: BlockKind,
     /// Channels before the block.
     pub(crate) input: usize,
-    /// Channels inside the block; after it, there are [`BlockKind::expansion`] times as many.
+    /// The block's width: there are [`BlockKind::inner`] channels inside it, and after it
+    /// [`BlockKind::expansion`] times as many.
     pub(crate) width: usize,
     pub(crate) stride: usize,
     pub(crate) shortcut: ShortcutKind,
@@ -46,7 +48,9 @@ impl BlockConfig {
     pub(crate) fn init(&self, device: &Device) -> Block {
         match self.kind {
             BlockKind::Basic => Block::Basic(BasicBlock::new(self, device)),
-            BlockKind::Bottleneck => Block::Bottleneck(BottleneckBlock::new(self, device)),
+            BlockKind::Bottleneck | BlockKind::ResNeXt => {
+                Block::Bottleneck(BottleneckBlock::new(self, device))
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 
 use crate::authors::{authors_shapes, counter, is_counter};
-use crate::model::{Model, ModelConfig};
+use crate::model::{Model, ModelConfig, Variant};
 use crate::name::{ModelName, ModelNameError};
 use crate::pickle;
 use crate::state::StateError;
@@ -24,6 +24,8 @@ use write::{Entry, to_bytes};
 const FORMAT: &str = "cobasis-1";
 /// The same where tensors have the authors' names.
 const FORMAT_AUTHORS: &str = "cobasis-pytorch-1";
+/// What our files' metadata call the authors' variant; files of the other say nothing.
+const AUTHORS: &str = "authors";
 
 /// Why a model file can't be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +64,9 @@ pub enum FileProblem {
         /// Its text.
         got: String,
     },
+    /// It is of a variant that this version does not know.
+    #[error("metadata \"variant\": expected \"authors\" or nothing, got {0:?}")]
+    Variant(String),
     /// It holds a model that is not in the registry.
     #[error(transparent)]
     Name(#[from] ModelNameError),
@@ -136,12 +141,15 @@ fn write_model(
     entries: impl Iterator<Item = Entry>,
 ) -> Result<(), FileError> {
     let config = &model.config;
-    let metadata = [
+    let mut metadata = vec![
         ("format", format.to_string()),
         ("model", config.name.to_string()),
         ("num_classes", config.num_classes.to_string()),
         ("in_channels", config.in_channels.to_string()),
     ];
+    if config.variant == Variant::Authors {
+        metadata.push(("variant", AUTHORS.to_string()));
+    }
     write_atomic(path, &to_bytes(&metadata, entries)).map_err(|error| FileError::new(path, error))
 }
 
@@ -210,7 +218,13 @@ fn config_of(metadata: &HashMap<String, String>) -> Result<ModelConfig, FileProb
         number.ok_or_else(|| FileProblem::Number { key, got: text.clone() })
     };
     let name: ModelName = entry("model")?.parse()?;
+    let variant = match metadata.get("variant") {
+        None => Variant::Corrected,
+        Some(variant) if variant == AUTHORS => Variant::Authors,
+        Some(other) => return Err(FileProblem::Variant(other.clone())),
+    };
     Ok(ModelConfig::new(name)
+        .with_variant(variant)
         .with_num_classes(number("num_classes")?)
         .with_in_channels(number("in_channels")?))
 }

@@ -211,6 +211,24 @@ mod tests {
     }
 
     #[test]
+    fn the_other_families_start_within_pytorchs_bounds_and_resnext_bases_orthonormal() {
+        let largest = |state: &crate::State, path: &str| {
+            state[path].iter::<f32>().fold(0.0, |max: f32, value| max.max(value.abs()))
+        };
+        let model = |name: &str| ModelConfig::new(name.parse().expect("a name"));
+        let densenet = model("cifar100/densenet121-s8u1").init(&Device::flex()).state();
+        let basis = largest(&densenet, "stages.3.bases.0.weight") * (9.0f32 * 128.0).sqrt();
+        assert!((0.99..=1.0).contains(&basis), "{basis}");
+        let resnext = model("cifar100/resnext50-32x4d-s16u4").init(&Device::flex());
+        let unique = "stages.3.blocks.2.conv2.unique.weight";
+        let unique = largest(&resnext.state(), unique) * (9.0f32 * 128.0).sqrt();
+        assert!((0.99..=1.0).contains(&unique), "{unique}");
+        for group in resnext.families().concat() {
+            assert!(Orthonormality::of(group.shared[0].clone()).frobenius < 1e-4);
+        }
+    }
+
+    #[test]
     fn bases_start_orthonormal_and_a_pair_jointly() {
         let name = "cifar10/resnet20-s16u1-double".parse().expect("a name");
         let model = ModelConfig::new(name).init(&Device::flex());

@@ -1,5 +1,6 @@
-//! Convolutional networks with shared filter bases, for [Burn](burn): the ResNets and
-//! MobileNetV2s of *Deeply Shared Filter Bases* (Kang & Kim, NeurIPS 2021) and their dense parents.
+//! Convolutional networks with shared filter bases, for [Burn](burn): the ResNets, ResNeXts,
+//! MobileNetV2s and DenseNets of *Deeply Shared Filter Bases* (Kang & Kim, NeurIPS 2021) and their
+//! dense parents.
 //!
 //! A [model's name](ModelName) says everything about it, `cifar10/resnet32-s16u1` for the ResNet-32
 //! whose stages share 16 filters and whose layers have one of their own; [`registry`] lists the
@@ -40,6 +41,7 @@
 mod attention;
 mod authors;
 mod block;
+mod densenet;
 mod file;
 mod init;
 mod mobilenet;
@@ -58,9 +60,10 @@ pub use attention::ChannelAttention;
 pub use authors::{AuthorsTensor, authors_tensors};
 pub use block::{BasicBlock, Block, BottleneckBlock, InvertedResidualBlock};
 pub use cobasis;
+pub use densenet::{DenseLayer, DenseNet, DenseNetSpec, DenseStage, Transition};
 pub use file::{FileError, FileProblem, load, load_authors, save, save_authors, write_atomic};
 pub use mobilenet::{ConvNorm, MobileNetV2, MobileNetV2Spec};
-pub use model::{Model, ModelConfig, Network};
+pub use model::{Model, ModelConfig, Network, Variant};
 pub use name::{ModelName, ModelNameError, Ranks, Sharing};
 pub use resnet::{BlockKind, ResNet, ResNetSpec, ShortcutKind, Stem, StemKind};
 pub use shortcut::{Identity, PadShortcut, ProjectionShortcut, Shortcut};

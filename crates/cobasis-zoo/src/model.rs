@@ -5,9 +5,10 @@ use burn::tensor::{Device, Tensor};
 use cobasis::ortho::{Counted, Family, penalty};
 use cobasis::{CostTable, FilterBasis};
 
+use crate::densenet::{DenseNet, DenseNetConfig};
 use crate::init::initialise;
 use crate::mobilenet::{MobileNetV2, MobileNetV2Config};
-use crate::name::ModelName;
+use crate::name::{ModelName, Sharing};
 use crate::registry::Architecture;
 use crate::resnet::{ResNet, ResNetConfig};
 use crate::state::{self, State, StateError, TensorInfo};
@@ -23,6 +24,20 @@ pub struct ModelConfig {
     pub in_channels: usize,
     /// What the initial weights are drawn from.
     pub seed: u64,
+    /// Whether the network computes what the authors' code does where that departs from the paper.
+    pub variant: Variant,
+}
+
+/// What to do where the authors' code departs from the paper's description.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Variant {
+    /// As the paper says: every stage has a basis of its own.
+    #[default]
+    Corrected,
+    /// As the authors' code does, which their checkpoints need: the last stage of a DenseNet shares
+    /// the basis of the one before it, and its own is idle, though parameters and penalty count it.
+    /// Their other networks are as described.
+    Authors,
 }
 
 /// A network of the zoo, with what there is to know about it.
@@ -43,13 +58,16 @@ pub enum Network {
     ResNet(ResNet),
     /// MobileNetV2s.
     MobileNetV2(MobileNetV2),
+    /// Densely connected networks.
+    DenseNet(DenseNet),
 }
 
 impl ModelConfig {
     /// The model as its data set asks for it, with seed 0.
     pub fn new(name: ModelName) -> Self {
         let entry = name.entry();
-        Self { name, num_classes: entry.classes, in_channels: entry.input[0], seed: 0 }
+        let variant = Variant::default();
+        Self { name, num_classes: entry.classes, in_channels: entry.input[0], seed: 0, variant }
     }
 
     /// Changes the number of classes.
@@ -67,9 +85,15 @@ impl ModelConfig {
         Self { seed, ..self }
     }
 
+    /// Changes what is done where the authors' code departs from the paper.
+    pub fn with_variant(self, variant: Variant) -> Self {
+        Self { variant, ..self }
+    }
+
     /// The model with its initial weights, drawn as in the authors' code: in ResNets, Kaiming
-    /// normal by outputs, then orthonormal bases, the two bases of a stage jointly; in MobileNetV2s,
-    /// as PyTorch draws by default, bases too.
+    /// normal by outputs, then orthonormal bases, the two bases of a stage jointly; in ResNeXts,
+    /// PyTorch's default and orthonormal bases; in MobileNetV2s and DenseNets, PyTorch's default
+    /// for bases too.
     ///
     /// They are drawn on the host from the seed, so they are the same on every device. To train,
     /// give an [autodiff device](Device::autodiff).
@@ -107,6 +131,12 @@ impl ModelConfig {
                 let config = MobileNetV2Config { spec, sharing, in_channels, num_classes };
                 Network::MobileNetV2(config.init(device))
             }
+            Architecture::DenseNet(spec) => {
+                let ranks = sharing.and_then(Sharing::ranks);
+                let variant = self.variant;
+                let config = DenseNetConfig { spec, ranks, variant, in_channels, num_classes };
+                Network::DenseNet(config.init(device))
+            }
         };
         Model { network, config: self.clone() }
     }
@@ -124,12 +154,14 @@ impl ModelConfig {
 
 impl Network {
     /// The bases, stage by stage.
-    pub(crate) fn bases_mut(&mut self) -> impl Iterator<Item = &mut Vec<FilterBasis>> {
-        let stages = match self {
-            Network::ResNet(resnet) => &mut resnet.stages,
-            Network::MobileNetV2(mobilenet) => &mut mobilenet.stages,
-        };
-        stages.iter_mut().map(|stage| &mut stage.bases)
+    pub(crate) fn bases_mut(&mut self) -> Vec<&mut Vec<FilterBasis>> {
+        match self {
+            Network::ResNet(net) => net.stages.iter_mut().map(|stage| &mut stage.bases).collect(),
+            Network::MobileNetV2(net) => {
+                net.stages.iter_mut().map(|stage| &mut stage.bases).collect()
+            }
+            Network::DenseNet(net) => net.stages.iter_mut().map(|stage| &mut stage.bases).collect(),
+        }
     }
 }
 
@@ -142,6 +174,7 @@ impl Model {
         match &self.network {
             Network::ResNet(resnet) => resnet.forward(images),
             Network::MobileNetV2(mobilenet) => mobilenet.forward(images),
+            Network::DenseNet(densenet) => densenet.forward(images),
         }
     }
 
@@ -150,6 +183,7 @@ impl Model {
         match &self.network {
             Network::ResNet(resnet) => resnet.families(),
             Network::MobileNetV2(mobilenet) => mobilenet.families(),
+            Network::DenseNet(densenet) => densenet.families(),
         }
     }
 
@@ -171,6 +205,7 @@ impl Model {
         match &self.network {
             Network::ResNet(resnet) => resnet.cost(input, &mut table),
             Network::MobileNetV2(mobilenet) => mobilenet.cost(input, &mut table),
+            Network::DenseNet(densenet) => densenet.cost(input, &mut table),
         }
         table
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::block::resnext;
 use crate::registry::{self, Entry};
 
 /// The largest rank that a name may ask for: above every layer of the zoo, below any accident.
@@ -23,7 +24,8 @@ pub enum Sharing {
     },
 }
 
-/// The ranks of the first stage; later stages scale them as the paper does.
+/// The ranks of the first stage; later stages scale them as the paper does, with the channels
+/// inside their layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ranks {
     /// Shared filters of a basis, the paper's `s`; 0: nothing is shared.
@@ -33,6 +35,16 @@ pub struct Ranks {
     /// Two bases a stage, one for the first convolutions of its blocks and one for the second
     /// (the paper's `*`), instead of one for both.
     pub double: bool,
+}
+
+impl Sharing {
+    /// The ranks, where there is a choice of them.
+    pub(crate) fn ranks(self) -> Option<Ranks> {
+        match self {
+            Sharing::Ranks(ranks) => Some(ranks),
+            Sharing::Whole | Sharing::WholeAndNext { .. } => None,
+        }
+    }
 }
 
 impl Ranks {
@@ -46,7 +58,8 @@ impl Ranks {
 ///
 /// `cifar10/resnet32` is dense, `cifar10/resnet32-s16u1` has one basis a stage,
 /// `cifar10/resnet32-s16u1-double` two, `cifar10/resnet32-s16u0` no unique filters, and
-/// `cifar10/resnet32-s0u16` shares nothing. Networks of bottlenecks have no ranks:
+/// `cifar10/resnet32-s0u16` shares nothing. DenseNets and ResNeXts have one basis a stage only, and
+/// a ResNeXt's ranks are powers of two, so that groups divide them. Networks of bottlenecks have no ranks:
 /// `imagenet/resnet50-shared` shares the 3×3 convolutions of a stage, `imagenet/resnet50-shared++`
 /// also the 1×1 convolutions after them. Nor have MobileNetV2s: `cifar100/mobilenet-v2-shared`
 /// shares the 1×1 convolutions that blocks begin with, `cifar100/mobilenet-v2-shared++` also those
@@ -157,10 +170,7 @@ impl FromStr for ModelName {
             expected: form.expected(),
             suffix: suffix.to_string(),
         })?;
-        let problem = match sharing {
-            Sharing::Ranks(ranks) => rank_problem(ranks),
-            Sharing::Whole | Sharing::WholeAndNext { .. } => None,
-        };
+        let problem = sharing.ranks().and_then(|ranks| rank_problem(ranks, form));
         match problem {
             None => Ok(Self { entry, sharing: Some(sharing) }),
             Some(problem) => Err(ModelNameError::Ranks { name: name.to_string(), problem }),
@@ -188,6 +198,10 @@ impl fmt::Display for ModelName {
 pub(crate) enum SharingForm {
     /// Ranks, with one basis a stage or two.
     Ranks,
+    /// Ranks, with one basis a stage.
+    SingleRanks,
+    /// Ranks of filters that are spread over groups, with one basis a stage.
+    GroupedRanks,
     /// Whole convolutions.
     Whole,
     /// Whole convolutions, and channel attention in the blocks that share two.
@@ -198,6 +212,7 @@ impl SharingForm {
     fn expected(self) -> &'static str {
         match self {
             SharingForm::Ranks => "-s<SHARED>u<UNIQUE>, with -double for two bases a stage,",
+            SharingForm::SingleRanks | SharingForm::GroupedRanks => "-s<SHARED>u<UNIQUE>",
             SharingForm::Whole => "-shared or -shared++",
             SharingForm::WholeWithAttention => "-shared, -shared++ or -shared++-eca",
         }
@@ -212,6 +227,9 @@ impl SharingForm {
                 Some(Sharing::WholeAndNext { attention: true })
             }
             (SharingForm::Whole | SharingForm::WholeWithAttention, _) => None,
+            (SharingForm::SingleRanks | SharingForm::GroupedRanks, suffix) => {
+                parse_ranks(suffix).filter(|ranks| !ranks.double).map(Sharing::Ranks)
+            }
         }
     }
 }
@@ -236,9 +254,12 @@ fn parse_rank(digits: &str) -> Option<usize> {
     Some(digits.parse().unwrap_or(usize::MAX))
 }
 
-fn rank_problem(ranks: Ranks) -> Option<&'static str> {
+fn rank_problem(ranks: Ranks, form: SharingForm) -> Option<&'static str> {
     let Ranks { shared, unique, double } = ranks;
-    if shared == 0 && unique == 0 {
+    let divisible = [shared, unique].iter().all(|rank| resnext::RANKS.contains(rank));
+    if form == SharingForm::GroupedRanks && !divisible {
+        Some("its groups of channels need ranks of 4, 8, 16, 32, 64, 128, 256 or 512")
+    } else if shared == 0 && unique == 0 {
         Some("s0u0 leaves the layers without filters")
     } else if shared == 0 && double {
         Some("s0 shares nothing, so there is no basis to double")
@@ -304,6 +325,14 @@ mod tests {
         assert!(error("imagenet/resnet50-s16u1").contains("expected -shared or -shared++ after"));
         assert!(error("cifar100/mobilenet-v2-shared++-eca").contains("-shared or -shared++ after"));
         assert!(error("imagenet/mobilenet-v2-eca").contains("or -shared++-eca after"));
+        assert!(
+            error("cifar100/densenet121-s16u1-double").contains("expected -s<SHARED>u<UNIQUE>")
+        );
+        let resnext = |suffix: &str| error(&format!("cifar100/resnext50-32x4d{suffix}"));
+        assert!(resnext("-s64u4-double").contains("expected -s<SHARED>u<UNIQUE> after"));
+        for suffix in ["-s16u1", "-s0u4", "-s64u0", "-s12u4", "-s1024u4"] {
+            assert!(resnext(suffix).contains("need ranks of 4, 8, 16"), "{suffix}");
+        }
         assert!(error("cifar10/resnet32-s0u0").contains("without filters"));
         assert!(error("cifar10/resnet32-s0u4-double").contains("no basis to double"));
         assert!(error("cifar10/resnet32-s99999999999999999999999u1").contains("at most 4096"));

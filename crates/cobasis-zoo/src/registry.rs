@@ -5,6 +5,7 @@
 
 use cobasis::ortho::Counted;
 
+use crate::densenet::DenseNetSpec;
 use crate::init::{Convolutions, Start};
 use crate::mobilenet::MobileNetV2Spec;
 use crate::name::{ModelName, SharingForm};
@@ -32,14 +33,23 @@ pub enum Architecture {
     ResNet(ResNetSpec),
     /// MobileNetV2s.
     MobileNetV2(MobileNetV2Spec),
+    /// Densely connected networks.
+    DenseNet(DenseNetSpec),
 }
 
 impl Architecture {
     /// How networks of this family start.
     pub(crate) fn start(&self) -> Start {
         match self {
-            Architecture::ResNet(_) => {
-                Start { convolutions: Convolutions::KaimingFanOut, orthonormal: true }
+            Architecture::ResNet(spec) => {
+                let convolutions = match spec.block {
+                    BlockKind::Basic | BlockKind::Bottleneck => Convolutions::KaimingFanOut,
+                    BlockKind::ResNeXt => Convolutions::PyTorch,
+                };
+                Start { convolutions, orthonormal: true }
+            }
+            Architecture::DenseNet(_) => {
+                Start { convolutions: Convolutions::PyTorch, orthonormal: false }
             }
             Architecture::MobileNetV2(_) => {
                 Start { convolutions: Convolutions::PyTorch, orthonormal: false }
@@ -53,9 +63,11 @@ impl Architecture {
             Architecture::ResNet(spec) => match spec.block {
                 BlockKind::Basic => SharingForm::Ranks,
                 BlockKind::Bottleneck => SharingForm::Whole,
+                BlockKind::ResNeXt => SharingForm::GroupedRanks,
             },
             Architecture::MobileNetV2(MobileNetV2Spec::Small) => SharingForm::Whole,
             Architecture::MobileNetV2(MobileNetV2Spec::Large) => SharingForm::WholeWithAttention,
+            Architecture::DenseNet(_) => SharingForm::SingleRanks,
         }
     }
 }
@@ -124,8 +136,12 @@ const fn on_imagenet(name: &'static str, architecture: Architecture) -> Entry {
     Entry { name, architecture, classes: 1000, input: [3, 224, 224], penalty }
 }
 
-const fn cifar100(name: &'static str, blocks: &'static [usize]) -> Entry {
-    on_cifar100(name, wide(StemKind::Small, BlockKind::Basic, blocks))
+const fn resnet(name: &'static str, block: BlockKind, blocks: &'static [usize]) -> Entry {
+    on_cifar100(name, wide(StemKind::Small, block, blocks))
+}
+
+const fn densenet(name: &'static str, layers: &'static [usize], growth: usize) -> Entry {
+    on_cifar100(name, Architecture::DenseNet(DenseNetSpec { layers, growth }))
 }
 
 const fn imagenet(name: &'static str, block: BlockKind, blocks: &'static [usize]) -> Entry {
@@ -140,8 +156,13 @@ pub static ENTRIES: &[Entry] = &[
     cifar10("cifar10/resnet44", &[7, 7, 7]),
     cifar10("cifar10/resnet56", &[9, 9, 9]),
     cifar10("cifar10/resnet110", &[18, 18, 18]),
-    cifar100("cifar100/resnet18", &[2, 2, 2, 2]),
-    cifar100("cifar100/resnet34", &[3, 4, 6, 3]),
+    resnet("cifar100/resnet18", BlockKind::Basic, &[2, 2, 2, 2]),
+    resnet("cifar100/resnet34", BlockKind::Basic, &[3, 4, 6, 3]),
+    resnet("cifar100/resnext50-32x4d", BlockKind::ResNeXt, &[3, 4, 6, 3]),
+    densenet("cifar100/densenet121", &[6, 12, 24, 16], 32),
+    densenet("cifar100/densenet169", &[6, 12, 32, 32], 32),
+    densenet("cifar100/densenet201", &[6, 12, 48, 32], 32),
+    densenet("cifar100/densenet161", &[6, 12, 36, 24], 48),
     on_cifar100("cifar100/mobilenet-v2", Architecture::MobileNetV2(MobileNetV2Spec::Small)),
     imagenet("imagenet/resnet18", BlockKind::Basic, &[2, 2, 2, 2]),
     imagenet("imagenet/resnet34", BlockKind::Basic, &[3, 4, 6, 3]),
@@ -194,6 +215,10 @@ pub static PUBLISHED: &[Published] = &[
     Published { name: "cifar100/resnet34-s0u32", error: 23.00, source: FILE },
     Published { name: "cifar100/mobilenet-v2-shared", error: 27.70, source: README_ICLR },
     Published { name: "cifar100/mobilenet-v2-shared++", error: 27.54, source: README_2020 },
+    // The README calls it S64U4; its count is that of S16U1.
+    Published { name: "cifar100/densenet121-s16u1", error: 22.15, source: README },
+    // The README calls it S16U1, whose groups would divide nothing; its count is that of S64U4.
+    Published { name: "cifar100/resnext50-32x4d-s64u4", error: 20.09, source: README },
     Published { name: "imagenet/resnet34-s32u1", error: 27.83, source: README_ICLR },
     Published { name: "imagenet/resnet34-s48u1", error: 27.88, source: README },
     Published { name: "imagenet/resnet34-s32u1-double", error: 27.20, source: README_ICLR },

@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor};
 use cobasis::CostTable;
 use cobasis::ortho::Family;
 
-use crate::block::BlockConfig;
+use crate::block::{BlockConfig, resnext};
 use crate::name::Sharing;
 use crate::pool::global_average;
 use crate::stage::{self, Stage, StageConfig};
@@ -37,6 +37,8 @@ pub enum BlockKind {
     Basic,
     /// 1×1, 3×3, 1×1, with four times the channels outside.
     Bottleneck,
+    /// A bottleneck with twice the channels inside, in 32 groups: ResNeXt 32×4d (Xie et al. 2016).
+    ResNeXt,
 }
 
 /// What comes before the first stage.
@@ -93,7 +95,31 @@ impl BlockKind {
     pub(crate) fn expansion(self) -> usize {
         match self {
             BlockKind::Basic => 1,
-            BlockKind::Bottleneck => 4,
+            BlockKind::Bottleneck | BlockKind::ResNeXt => 4,
+        }
+    }
+
+    /// Channels inside a block of this width.
+    pub(crate) fn inner(self, width: usize) -> usize {
+        match self {
+            BlockKind::Basic | BlockKind::Bottleneck => width,
+            BlockKind::ResNeXt => 2 * width,
+        }
+    }
+
+    /// Groups of a dense 3×3 convolution.
+    pub(crate) fn groups(self) -> usize {
+        match self {
+            BlockKind::Basic | BlockKind::Bottleneck => 1,
+            BlockKind::ResNeXt => resnext::GROUPS,
+        }
+    }
+
+    /// Groups of so many shared filters on so many channels inside the blocks.
+    pub(crate) fn basis_groups(self, shared: usize, inner: usize) -> usize {
+        match self {
+            BlockKind::Basic | BlockKind::Bottleneck => 1,
+            BlockKind::ResNeXt => resnext::shared_groups(shared, inner),
         }
     }
 }

@@ -43,11 +43,13 @@ impl StageConfig {
     }
 
     fn basis_shapes(&self) -> Vec<[usize; 4]> {
-        let width = self.first.width;
+        let kind = self.first.kind;
+        let width = kind.inner(self.first.width);
         match self.first.sharing {
             None | Some(Sharing::Ranks(Ranks { shared: 0, .. })) => Vec::new(),
             Some(Sharing::Ranks(Ranks { shared, double, .. })) => {
-                vec![[shared, width, 3, 3]; 1 + usize::from(double)]
+                let channels = width / kind.basis_groups(shared, width);
+                vec![[shared, channels, 3, 3]; 1 + usize::from(double)]
             }
             Some(Sharing::Whole) => vec![[width, width, 3, 3]],
             Some(Sharing::WholeAndNext { .. }) => {

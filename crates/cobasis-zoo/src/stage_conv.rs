@@ -5,7 +5,8 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Tensor};
 use cobasis::{
-    BasisConv2d, BasisConv2dConfig, CostTable, FilterBasis, SharedConv2d, SharedConv2dConfig,
+    BasisConv2d, BasisConv2dConfig, CostTable, FilterBasis, PartlySharedConv2d, SharedConv2d,
+    SharedConv2dConfig,
 };
 
 use crate::init::LATER;
@@ -21,6 +22,8 @@ pub enum StageConv {
     Basis(BasisConv2d),
     /// A basis of the stage as a whole.
     Shared(SharedConv2d),
+    /// Filters of its own beside a basis of the stage.
+    PartlyShared(PartlySharedConv2d),
 }
 
 impl StageConv {
@@ -60,15 +63,19 @@ impl StageConv {
             (StageConv::Dense(conv), _) => conv.forward(input),
             (StageConv::Basis(conv), basis) => conv.forward(input, basis),
             (StageConv::Shared(conv), Some(basis)) => conv.forward(input, basis),
-            (StageConv::Shared(_), None) => panic!("a shared convolution is given no basis"),
+            (StageConv::PartlyShared(conv), Some(basis)) => conv.forward(input, basis),
+            (StageConv::Shared(_) | StageConv::PartlyShared(_), None) => {
+                panic!("a shared convolution is given no basis")
+            }
         }
     }
 
-    /// The layer's unique filters, if it has any.
+    /// The layer's unique filters, if it has any that act on the same channels as those of its
+    /// basis: others can't be compared with them.
     pub(crate) fn unique(&self) -> Option<Tensor<4>> {
         match self {
             StageConv::Basis(conv) => conv.unique.as_ref().map(|unique| unique.val()),
-            StageConv::Dense(_) | StageConv::Shared(_) => None,
+            StageConv::Dense(_) | StageConv::Shared(_) | StageConv::PartlyShared(_) => None,
         }
     }
 
@@ -83,7 +90,12 @@ impl StageConv {
             (StageConv::Dense(conv), _) => table.conv2d(path, conv, input),
             (StageConv::Basis(conv), basis) => table.basis_conv2d(path, conv, basis, input),
             (StageConv::Shared(conv), Some(basis)) => table.shared_conv2d(path, conv, basis, input),
-            (StageConv::Shared(_), None) => panic!("{path} is given no basis"),
+            (StageConv::PartlyShared(conv), Some(basis)) => {
+                table.partly_shared_conv2d(path, conv, basis, input)
+            }
+            (StageConv::Shared(_) | StageConv::PartlyShared(_), None) => {
+                panic!("{path} is given no basis")
+            }
         }
     }
 }

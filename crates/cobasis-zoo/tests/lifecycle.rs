@@ -8,7 +8,7 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use cobasis_zoo::cobasis::ortho::Counted;
-use cobasis_zoo::{Model, ModelConfig, load, save};
+use cobasis_zoo::{Model, ModelConfig, Variant, load, save};
 use proptest::prelude::*;
 
 const NAMES: [&str; 6] = [
@@ -97,6 +97,23 @@ fn a_file_brings_back_the_model_that_was_saved() {
         }
     }
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1, "no temporary files");
+}
+
+#[test]
+fn a_file_says_whether_a_model_is_the_authors_variant() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("model.safetensors");
+    let device = Device::flex();
+    for variant in [Variant::Corrected, Variant::Authors] {
+        let model = config("digits/resnet14-s4u1").with_variant(variant).init(&device);
+        save(&model, &path).expect("saved");
+        assert_eq!(load(&path, &device).expect("loaded").config.variant, variant);
+    }
+    let mut bytes = fs::read(&path).expect("read");
+    let at = bytes.windows(9).position(|window| window == b"\"authors\"").expect("the variant");
+    bytes[at + 1..at + 8].copy_from_slice(b"unknown");
+    fs::write(&path, bytes).expect("written");
+    assert!(refused(&path).contains("expected \"authors\" or nothing, got \"unknown\""));
 }
 
 #[test]

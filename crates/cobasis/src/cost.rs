@@ -8,6 +8,7 @@ use burn::nn::{BatchNorm, Linear, PaddingConfig2d};
 
 use crate::basis::FilterBasis;
 use crate::conv::BasisConv2d;
+use crate::partly_shared_conv::PartlySharedConv2d;
 use crate::shared_conv::SharedConv2d;
 
 /// What a part of a network costs.
@@ -186,6 +187,23 @@ impl CostTable {
         let output = Some([filters, size[0], size[1]]);
         self.push(path, Part::Shared, Cost { macs, ..Cost::default() }, output);
         size
+    }
+
+    /// Adds a convolution of which some filters are shared, for an input of `[height, width]`, and
+    /// returns the output's size. Unique and shared filters have a row each.
+    ///
+    /// # Panics
+    ///
+    /// Panics if its basis was not added before, or if the input is smaller than the kernel.
+    pub fn partly_shared_conv2d(
+        &mut self,
+        path: &str,
+        conv: &PartlySharedConv2d,
+        basis: &FilterBasis,
+        input: [usize; 2],
+    ) -> [usize; 2] {
+        self.conv2d_as(&format!("{path}.unique"), Part::Unique, &conv.unique, input);
+        self.shared_conv2d(&format!("{path}.shared"), &conv.shared, basis, input)
     }
 
     /// Adds a convolution for an input of `[height, width]` and returns the output's size.

@@ -56,6 +56,7 @@ mod basis;
 mod conv;
 mod cost;
 mod count;
+mod partly_shared_conv;
 mod shared_conv;
 
 pub use basis::{FilterBasis, FilterBasisConfig};
@@ -63,4 +64,5 @@ pub use cobasis_ortho as ortho;
 pub use conv::{BasisConv2d, BasisConv2dConfig};
 pub use cost::{Cost, CostRow, CostTable, Part};
 pub use count::ParameterCount;
+pub use partly_shared_conv::{PartlySharedConv2d, PartlySharedConv2dConfig};
 pub use shared_conv::{SharedConv2d, SharedConv2dConfig};

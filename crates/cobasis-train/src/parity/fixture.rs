@@ -101,9 +101,11 @@ impl Fixture {
     fn name_text(&self) -> Option<String> {
         let (dataset, _) = self.model.split_once('/')?;
         let dataset = if dataset == "ilsvrc" { "imagenet" } else { dataset };
-        let (network, kind) = match self.constructor.split_once('_') {
+        // An underscore of the network's own name, where ours has a hyphen.
+        let constructor = self.constructor.replace("_32x4d", "-32x4d");
+        let (network, kind) = match constructor.split_once('_') {
             Some((network, kind)) => (network, kind),
-            None => (self.constructor.as_str(), ""),
+            None => (constructor.as_str(), ""),
         };
         if network == "MobileNetV2" && self.args.is_empty() {
             let suffix = match (kind, dataset) {
@@ -120,6 +122,8 @@ impl Fixture {
         let shared_only = if dataset == "cifar10" { "-double" } else { "" };
         let suffix = match (kind, self.args.as_slice()) {
             ("", []) => String::new(),
+            // Their dense ResNeXt is told the classes.
+            ("", [classes]) if *classes == self.num_classes => String::new(),
             ("SingleShared", [shared, unique]) => format!("-s{shared}u{unique}"),
             ("DoubleShared", [shared, unique]) => format!("-s{shared}u{unique}-double"),
             ("SharedOnly", [shared]) => format!("-s{shared}u0{shared_only}"),
@@ -144,6 +148,7 @@ mod tests {
             fixture.model = model.to_string();
             fixture.constructor = constructor.to_string();
             fixture.args = args.to_vec();
+            fixture.num_classes = 100;
             fixture.name().map(|name| name.to_string())
         };
         let known = [
@@ -153,6 +158,20 @@ mod tests {
             ("cifar10/resnet", "ResNet32_SharedOnly", &[16], "cifar10/resnet32-s16u0-double"),
             ("cifar100/resnet", "ResNet34_SharedOnly", &[16], "cifar100/resnet34-s16u0"),
             ("cifar100/resnet", "ResNet34_NonShared", &[32], "cifar100/resnet34-s0u32"),
+            ("cifar100/resnext", "ResNext50_32x4d", &[100], "cifar100/resnext50-32x4d"),
+            (
+                "cifar100/resnext",
+                "ResNext50_32x4d_SingleShared",
+                &[64, 4],
+                "cifar100/resnext50-32x4d-s64u4",
+            ),
+            ("cifar100/densenet", "DenseNet161", &[], "cifar100/densenet161"),
+            (
+                "cifar100/densenet",
+                "DenseNet121_SingleShared",
+                &[16, 1],
+                "cifar100/densenet121-s16u1",
+            ),
             ("ilsvrc/resnet", "ResNet101_Shared", &[], "imagenet/resnet101-shared++"),
             ("ilsvrc/resnet", "ResNet50_SharedSingle", &[], "imagenet/resnet50-shared"),
             ("cifar100/mobilenetv2", "MobileNetV2", &[], "cifar100/mobilenet-v2"),

@@ -5,6 +5,7 @@
 
 use super::{norm_name, one_based, resnet};
 use crate::mobilenet::MobileNetV2Spec;
+use crate::state::TensorInfo;
 
 /// The stages before the first one that shares.
 const BEFORE_SHARING: usize = 2;
@@ -48,9 +49,16 @@ fn name_in_block(path: &[&str]) -> String {
     }
 }
 
-/// The name of a basis in a block that uses it.
-pub(super) fn copy(stage: &str, block: usize, basis: &str) -> String {
-    format!("stage{}.{block}.shared_basis{}.weight", one_based(stage), one_based(basis))
+/// The names of a basis in the blocks that use it: those after the first one of its stage, which is
+/// dense.
+pub(super) fn copies(tensors: &[TensorInfo], stage: &str, basis: &str) -> Vec<String> {
+    let blocks = tensors.iter().filter_map(|tensor| {
+        let rest = tensor.path.strip_prefix("stages.")?.strip_prefix(stage)?;
+        rest.strip_prefix(".blocks.")?.split('.').next()?.parse::<usize>().ok()
+    });
+    let blocks = 1..=blocks.max().unwrap_or(0);
+    let (stage, basis) = (one_based(stage), one_based(basis));
+    blocks.map(|block| format!("stage{stage}.{block}.shared_basis{basis}.weight")).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The names of ResNets.
 
 use super::{norm_name, one_based};
+use crate::resnet::ResNetSpec;
 
 /// The authors' name of a tensor by its path; `double`: the stages have two bases.
 pub(super) fn name(path: &[&str], double: bool) -> String {
@@ -38,8 +39,10 @@ pub(super) fn name_in_block(path: &[&str]) -> String {
     }
 }
 
-/// The name of a basis in a block that uses it.
-pub(super) fn copy(stage: &str, block: usize, basis: &str, double: bool) -> String {
+/// The names of a basis in the blocks that use it: those after the first one, which is dense.
+pub(super) fn copies(spec: &ResNetSpec, stage: &str, basis: &str, double: bool) -> Vec<String> {
+    let stage = one_based(stage);
     let suffix = if double { format!("_{}", one_based(basis)) } else { String::new() };
-    format!("layer{}.{block}.shared_basis{suffix}.weight", one_based(stage))
+    let blocks = 1..spec.blocks[stage - 1];
+    blocks.map(|block| format!("layer{stage}.{block}.shared_basis{suffix}.weight")).collect()
 }

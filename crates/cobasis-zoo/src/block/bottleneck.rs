@@ -1,4 +1,5 @@
-//! The bottleneck block: 1×1, 3×3, 1×1, of which the stage may share the last two as they are.
+//! The bottleneck block: 1×1, 3×3, 1×1, of which the stage may share the last two as they are, and
+//! in a ResNeXt filters of the 3×3 convolution.
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
@@ -7,7 +8,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use cobasis::{CostTable, FilterBasis};
 
-use crate::block::BlockConfig;
+use crate::block::{BlockConfig, resnext};
 use crate::name::Sharing;
 use crate::shortcut::Shortcut;
 use crate::stage_conv::{StageConv, conv2d};
@@ -15,7 +16,7 @@ use crate::stage_conv::{StageConv, conv2d};
 /// `relu(norm3(conv3(relu(norm2(conv2(relu(norm1(conv1(x)))))))) + shortcut(x))`.
 #[derive(Module, Debug)]
 pub struct BottleneckBlock {
-    /// 1×1, to the block's width.
+    /// 1×1, to the channels inside the block.
     pub conv1: Conv2d,
     /// Batch norm after it.
     pub norm1: BatchNorm,
@@ -34,18 +35,25 @@ pub struct BottleneckBlock {
 impl BottleneckBlock {
     pub(super) fn new(config: &BlockConfig, device: &Device) -> Self {
         let BlockConfig { kind, input, width, stride, shortcut, sharing } = *config;
-        let output = kind.expansion() * width;
+        let (inner, output) = (kind.inner(width), kind.expansion() * width);
+        let (conv2, rank) = match sharing {
+            Some(Sharing::Ranks(ranks)) => {
+                (resnext::conv(inner, ranks, device), ranks.unique + ranks.shared)
+            }
+            Some(Sharing::Whole | Sharing::WholeAndNext { .. }) => (StageConv::shared(3), inner),
+            None => {
+                let conv = conv2d([inner, inner], 3, stride).with_groups(kind.groups());
+                (StageConv::Dense(conv.init(device)), inner)
+            }
+        };
         Self {
-            conv1: conv2d([input, width], 1, 1).init(device),
-            norm1: BatchNormConfig::new(width).init(device),
-            conv2: match sharing {
-                Some(_) => StageConv::shared(3),
-                None => StageConv::dense([width, width], 3, stride, device),
-            },
-            norm2: BatchNormConfig::new(width).init(device),
+            conv1: conv2d([input, inner], 1, 1).init(device),
+            norm1: BatchNormConfig::new(inner).init(device),
+            conv2,
+            norm2: BatchNormConfig::new(rank).init(device),
             conv3: match sharing {
                 Some(Sharing::WholeAndNext { .. }) => StageConv::shared(1),
-                _ => StageConv::dense([width, output], 1, 1, device),
+                _ => StageConv::dense([rank, output], 1, 1, device),
             },
             norm3: BatchNormConfig::new(output).init(device),
             shortcut: Shortcut::new(shortcut, [input, output], stride, device),

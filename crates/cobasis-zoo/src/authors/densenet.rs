@@ -1,0 +1,74 @@
+//! The names of DenseNets.
+//!
+//! No file of the authors shows those of a dense one; here they follow the shared one's.
+
+use std::fmt::Display;
+
+use super::{norm_name, one_based, resnet};
+use crate::densenet::{DenseNetSpec, basis_of};
+use crate::model::Variant;
+
+/// The authors' name of a tensor by its path.
+pub(super) fn name(path: &[&str]) -> String {
+    match path {
+        ["stem", leaf] => format!("conv1.{leaf}"),
+        ["stages", _, "bases", ..] => resnet::name(path, false),
+        ["stages", stage, "layers", layer, rest @ ..] => {
+            format!("{}.{}", layer_name(stage, layer), name_in_layer(rest))
+        }
+        ["stages", stage, "transition", "norm", leaf] => {
+            format!("features.transition_layer_{stage}.down_sample.0.{}", norm_name(leaf))
+        }
+        ["stages", stage, "transition", "conv", leaf] => {
+            format!("features.transition_layer_{stage}.down_sample.1.{leaf}")
+        }
+        ["norm", leaf] => format!("features.bn.{}", norm_name(leaf)),
+        ["head", leaf] => format!("linear.{leaf}"),
+        other => unreachable!("a DenseNet has no tensor {}", other.join(".")),
+    }
+}
+
+fn layer_name(stage: impl Display, layer: impl Display) -> String {
+    format!("features.dense_block_layer_{stage}.bottle_neck_layer_{layer}")
+}
+
+fn name_in_layer(path: &[&str]) -> String {
+    match path {
+        // They count a layer's batch norms from 0 and its convolutions from 1.
+        ["norm1", leaf] => format!("bn0.{}", norm_name(leaf)),
+        ["norm2", leaf] => format!("bn1.{}", norm_name(leaf)),
+        other => resnet::name_in_block(other),
+    }
+}
+
+/// The names of a basis in the layers that use it in the authors' code.
+pub(super) fn copies(spec: &DenseNetSpec, stage: &str) -> Vec<String> {
+    let owner = one_based(stage) - 1;
+    let count = spec.layers.len();
+    (0..count)
+        .filter(|&stage| basis_of(stage, count, Variant::Authors) == owner)
+        .flat_map(|stage| (0..spec.layers[stage]).map(move |layer| layer_name(stage, layer)))
+        .map(|layer| format!("{layer}.shared_basis.weight"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{ModelConfig, authors_tensors};
+    use burn::tensor::Device;
+
+    #[test]
+    fn the_last_stage_copies_the_basis_of_the_one_before_it() {
+        let config = ModelConfig::new("cifar100/densenet121-s16u1".parse().expect("a name"));
+        let tensors = authors_tensors(&config, &Device::flex());
+        let copies = |path: &str| {
+            let tensor = tensors.iter().find(|tensor| tensor.path == path);
+            tensor.map(|tensor| tensor.copies.clone()).unwrap_or_default()
+        };
+        assert_eq!(copies("stages.1.bases.0.weight").len(), 12);
+        let third = copies("stages.2.bases.0.weight");
+        let last = "features.dense_block_layer_3.bottle_neck_layer_15.shared_basis.weight";
+        assert_eq!((third.len(), third[39].as_str()), (24 + 16, last));
+        assert!(copies("stages.3.bases.0.weight").is_empty());
+    }
+}
