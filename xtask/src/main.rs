@@ -168,8 +168,8 @@ mod tests {
         let message =
             r#"{"reason":"compiler-artifact","executable":"/t/release/cobasis","fresh":true}"#;
         assert_eq!(executable(message), Some(PathBuf::from("/t/release/cobasis")));
-        let windows = r#"{"executable":"C:\\t\\cobasis.exe"}"#.replace("\\\\", "\\\\");
-        assert_eq!(executable(&windows), Some(PathBuf::from("C:\\t\\cobasis.exe")));
+        let windows = r#"{"executable":"C:\\t\\cobasis.exe"}"#;
+        assert_eq!(executable(windows), Some(PathBuf::from("C:\\t\\cobasis.exe")));
         assert_eq!(executable(r#"{"executable":null}"#), None);
     }
 

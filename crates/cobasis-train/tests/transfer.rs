@@ -59,9 +59,9 @@ fn a_model_goes_to_pytorch_and_comes_back() {
         assert_eq!(report["model"], name);
         assert_eq!(report["bytes"], read(&folder, "theirs.st").len());
         done(&folder, "import theirs.st --out back.st");
-        assert_eq!(read(&folder, "back.st"), read(&folder, "own.st"), "{name}");
+        assert!(read(&folder, "back.st") == read(&folder, "own.st"), "{name}");
         done(&folder, "export theirs.st --format safetensors --out again.st");
-        assert_eq!(read(&folder, "again.st"), read(&folder, "own.st"), "{name}");
+        assert!(read(&folder, "again.st") == read(&folder, "own.st"), "{name}");
 
         let own = json(&folder, "eval --checkpoint own.st");
         strip_metadata(&folder.path().join("theirs.st"));
@@ -69,7 +69,7 @@ fn a_model_goes_to_pytorch_and_comes_back() {
         assert_eq!(own["loss"], theirs["loss"]);
         let text = done(&folder, &format!("import theirs.st --model {name} --out back.st --force"));
         assert!(text.starts_with(&format!("{name}, ")) && text.contains("back.st, "), "{text}");
-        assert_eq!(read(&folder, "back.st"), read(&folder, "own.st"), "{name}");
+        assert!(read(&folder, "back.st") == read(&folder, "own.st"), "{name}");
     }
 }
 

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{Device, TensorData};
 
 use crate::mobilenet::MobileNetV2Spec;
-use crate::model::{Model, ModelConfig, Variant};
+use crate::model::{Model, ModelConfig};
 use crate::registry::Architecture;
 use crate::resnet::BlockKind;
 use crate::state::{State, StateError, TensorInfo};
@@ -117,9 +117,9 @@ fn one_based(index: &str) -> usize {
 }
 
 impl ModelConfig {
-    /// The model with the tensors of one of the authors' networks, by their names. It is in the
-    /// authors' [variant](Variant::Authors), whatever this configuration says: their weights were
-    /// trained in it.
+    /// The model with the tensors of one of the authors' networks, by their names. For weights that
+    /// were trained with their code, the configuration should be that of
+    /// [their network](Self::as_authors).
     ///
     /// A basis may be there under its own name, under the names of the blocks that use it, or both;
     /// all copies must be equal, and it is loaded once. Counters of batches
@@ -143,7 +143,7 @@ impl ModelConfig {
         }
         match tensors.into_keys().next() {
             Some(name) => Err(StateError::Extra { name }),
-            None => self.clone().with_variant(Variant::Authors).init_from(state, device),
+            None => self.init_from(state, device),
         }
     }
 }
@@ -265,7 +265,6 @@ mod tests {
         let device = Device::flex();
         let all = tensors(&config);
         let model = config.init_from_authors(all.clone(), &device).expect("all there");
-        assert_eq!(model.config.variant, Variant::Authors);
         let mut blocks_only = all.clone();
         blocks_only.retain(|name, _| !name.starts_with("shared_basis"));
         let other = config.init_from_authors(blocks_only, &device).expect("copies are enough");

@@ -181,7 +181,8 @@ fn read_own(path: &Path, device: &Device) -> Result<Model, FileProblem> {
 }
 
 /// Reads a file with the tensors of the authors' PyTorch code or of torchvision as the given
-/// model: a checkpoint (`.pth`) or a safetensors file.
+/// model, in [the authors' form](ModelConfig::as_authors): a checkpoint (`.pth`) or a safetensors
+/// file.
 ///
 /// # Errors
 ///
@@ -191,12 +192,13 @@ pub fn load_authors(
     config: &ModelConfig,
     device: &Device,
 ) -> Result<Model, FileError> {
+    let config = config.clone().as_authors();
     let read = || {
         if !is_pytorch(path)? {
-            return read_authors(&fs::read(path)?, config, device);
+            return read_authors(&fs::read(path)?, &config, device);
         }
-        let tensors = pickle::read(path, config.name, &authors_shapes(config, device))?;
-        config.init_from_authors(tensors, device).map_err(|problem| wrong(config, problem))
+        let tensors = pickle::read(path, config.name, &authors_shapes(&config, device))?;
+        config.init_from_authors(tensors, device).map_err(|problem| wrong(&config, problem))
     };
     read().map_err(|problem| FileError::new(path, problem))
 }

@@ -90,6 +90,15 @@ impl ModelConfig {
         Self { variant, ..self }
     }
 
+    /// The network of the authors' code: their [variant](Variant::Authors) of those networks in
+    /// which it differs from the paper's.
+    pub fn as_authors(self) -> Self {
+        match (&self.name.entry().architecture, self.name.sharing()) {
+            (Architecture::DenseNet(_), Some(_)) => self.with_variant(Variant::Authors),
+            _ => self,
+        }
+    }
+
     /// The model with its initial weights, drawn as in the authors' code: in ResNets, Kaiming
     /// normal by outputs, then orthonormal bases, the two bases of a stage jointly; in ResNeXts,
     /// PyTorch's default and orthonormal bases; in MobileNetV2s and DenseNets, PyTorch's default

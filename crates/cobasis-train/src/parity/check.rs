@@ -81,7 +81,8 @@ pub(crate) fn check(fixture: &Fixture, path: &Path, device: &Device) -> Result<R
     let name = fixture.name().map_err(fail)?;
     let config = ModelConfig::new(name)
         .with_num_classes(fixture.num_classes)
-        .with_in_channels(fixture.input[1]);
+        .with_in_channels(fixture.input[1])
+        .as_authors();
     let tensors = authors_tensors(&config, device);
     compare_tensors(fixture, &tensors).map_err(fail)?;
     let named = |tensor: &AuthorsTensor| (tensor.name.clone(), fill(&tensor.name, &tensor.shape));

@@ -99,7 +99,7 @@ impl Curves {
         config.optimizer.momentum = self.momentum;
         config.optimizer.weight_decay = self.weight_decay;
         let device = device.clone().autodiff();
-        let model = ModelConfig::new(name);
+        let model = ModelConfig::new(name).as_authors();
         let tensors = authors_tensors(&model, &device).into_iter();
         let fill = |AuthorsTensor { name, shape, .. }| {
             let data = fill(&name, &shape);
