@@ -33,8 +33,8 @@ fn passes(path: &Path, device: DeviceName) {
 }
 
 #[test]
-fn every_resnet_agrees_on_flex() {
-    for start in ["cifar10-resnet-", "cifar100-resnet-", "ilsvrc-resnet-"] {
+fn every_model_agrees_on_flex() {
+    for start in ["cifar10-", "cifar100-", "ilsvrc-", "model-counts"] {
         fixtures(start).iter().for_each(|path| passes(path, DeviceName::Flex));
     }
 }

@@ -15,13 +15,14 @@ use super::output::{print, print_json, table};
 /// Each error stands beside its bound: ten times the error of the authors' own code in 32-bit
 /// arithmetic, for logits and loss never more than 1e-4. Exits with 1 if an error is beyond it.
 ///
-/// A file of training curves is followed step by step, which takes minutes and needs --data.
+/// A file of counts is compared exactly. A file of training curves is followed step by step, which
+/// takes minutes; without --data it is skipped.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask parity ../shared/parity/cifar10-*.json
   cargo xtask parity ../shared/parity/curves.json --data DIR")]
 pub(crate) struct Args {
-    /// Fixtures or training curves.
+    /// Fixtures, counts or training curves.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Device: flex (processor), ndarray (processor, slow reference), wgpu (GPU).
@@ -47,6 +48,9 @@ pub(crate) fn run(args: Args) -> Outcome {
         progress.finish_and_clear();
         if !args.json {
             of_file.iter().for_each(|report| print(&describe(report)));
+            if of_file.is_empty() {
+                print(&format!("{}: skipped, training curves need --data DIR", file.display()));
+            }
         }
         reports.extend(of_file);
     }

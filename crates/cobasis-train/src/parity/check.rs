@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::evaluate::{Score, host, labels};
+use crate::parity::file_name;
 use crate::parity::fill::{self, fill};
 use crate::parity::fixture::Fixture;
 use crate::train::Objective;
@@ -132,8 +133,7 @@ pub(crate) fn check(fixture: &Fixture, path: &Path, device: &Device) -> Result<R
         ]),
         None => checks.push(Check::new("gradient norms", gradients(&step), rounded_bound)),
     }
-    let file = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
-    Ok(Report { file, model: name.to_string(), checks })
+    Ok(Report { file: file_name(path), model: name.to_string(), checks })
 }
 
 /// Changes the type of a module's numbers.

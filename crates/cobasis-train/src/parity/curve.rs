@@ -11,6 +11,7 @@ use crate::config::{Config, PenaltyScope};
 use crate::data::{Augment, AugmentKey, Batch, DatasetName, ImageSet, Split, load};
 use crate::error::Error;
 use crate::parity::check::{Check, Report};
+use crate::parity::file_name;
 use crate::parity::fill::fill;
 use crate::train::Trainer;
 
@@ -56,12 +57,12 @@ impl Curves {
     pub(crate) fn follow(
         &self,
         path: &Path,
-        data: Option<&Path>,
+        data: &Path,
         device: &Device,
         mut after_step: impl FnMut(&str, usize),
     ) -> Result<Vec<Report>, Error> {
-        let set = load(DatasetName::Cifar10, data, Split::Train)?;
-        let file = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
+        let set = load(DatasetName::Cifar10, Some(data), Split::Train)?;
+        let file = file_name(path);
         let reports = self.models.iter().map(|(name, curve)| {
             let model: ModelName = name.parse()?;
             let steps = curve.cross_entropy.len();

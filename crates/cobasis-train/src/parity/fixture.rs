@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use cobasis_zoo::ModelName;
 use serde::Deserialize;
 
+use crate::parity::names::model_name;
+
 /// The part of a fixture file that is compared.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Fixture {
@@ -89,138 +91,14 @@ impl Fixture {
     ///
     /// A description of the model, if the zoo does not have it.
     pub fn name(&self) -> Result<ModelName, String> {
-        let described = || {
-            let args: Vec<String> = self.args.iter().map(usize::to_string).collect();
-            format!("{} {}({})", self.model, self.constructor, args.join(", "))
-        };
-        self.name_text()
-            .and_then(|name| name.parse().ok())
-            .ok_or_else(|| format!("the zoo has no model {}", described()))
-    }
-
-    fn name_text(&self) -> Option<String> {
-        let (dataset, _) = self.model.split_once('/')?;
-        let dataset = if dataset == "ilsvrc" { "imagenet" } else { dataset };
-        // An underscore of the network's own name, where ours has a hyphen.
-        let constructor = self.constructor.replace("_32x4d", "-32x4d");
-        let (network, kind) = match constructor.split_once('_') {
-            Some((network, kind)) => (network, kind),
-            None => (constructor.as_str(), ""),
-        };
-        if network == "MobileNetV2" && self.args.is_empty() {
-            let suffix = match (kind, dataset) {
-                ("", _) => "",
-                ("Shared", _) => "-shared",
-                // What the paper calls Shared++; for ImageNet they add attention to it.
-                ("SharedDouble", "imagenet") => "-shared++-eca",
-                ("SharedDouble", _) => "-shared++",
-                _ => return None,
-            };
-            return Some(format!("{dataset}/mobilenet-v2{suffix}"));
-        }
-        // Their SharedOnly has two bases a stage in the CIFAR-10 code and one in the CIFAR-100 code.
-        let shared_only = if dataset == "cifar10" { "-double" } else { "" };
-        let suffix = match (kind, self.args.as_slice()) {
-            ("", []) => String::new(),
-            // Their dense ResNeXt is told the classes.
-            ("", [classes]) if *classes == self.num_classes => String::new(),
-            ("SingleShared", [shared, unique]) => format!("-s{shared}u{unique}"),
-            ("DoubleShared", [shared, unique]) => format!("-s{shared}u{unique}-double"),
-            ("SharedOnly", [shared]) => format!("-s{shared}u0{shared_only}"),
-            ("NonShared", [unique]) => format!("-s0u{unique}"),
-            // What the paper calls Shared++, and Shared.
-            ("Shared", []) => "-shared++".to_string(),
-            ("SharedSingle", []) => "-shared".to_string(),
-            _ => return None,
-        };
-        Some(format!("{dataset}/{}{suffix}", network.to_lowercase()))
+        let dataset = self.model.split_once('/').map_or("", |(dataset, _)| dataset);
+        model_name(dataset, &self.constructor, &self.args)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn constructors_have_names_in_the_zoo() {
-        let name = |model: &str, constructor: &str, args: &[usize]| {
-            let mut fixture = tiny();
-            fixture.model = model.to_string();
-            fixture.constructor = constructor.to_string();
-            fixture.args = args.to_vec();
-            fixture.num_classes = 100;
-            fixture.name().map(|name| name.to_string())
-        };
-        let known = [
-            ("cifar10/resnet", "ResNet20", &[][..], "cifar10/resnet20"),
-            ("cifar10/resnet", "ResNet32_SingleShared", &[16, 1], "cifar10/resnet32-s16u1"),
-            ("cifar10/resnet", "ResNet56_DoubleShared", &[8, 1], "cifar10/resnet56-s8u1-double"),
-            ("cifar10/resnet", "ResNet32_SharedOnly", &[16], "cifar10/resnet32-s16u0-double"),
-            ("cifar100/resnet", "ResNet34_SharedOnly", &[16], "cifar100/resnet34-s16u0"),
-            ("cifar100/resnet", "ResNet34_NonShared", &[32], "cifar100/resnet34-s0u32"),
-            ("cifar100/resnext", "ResNext50_32x4d", &[100], "cifar100/resnext50-32x4d"),
-            (
-                "cifar100/resnext",
-                "ResNext50_32x4d_SingleShared",
-                &[64, 4],
-                "cifar100/resnext50-32x4d-s64u4",
-            ),
-            ("cifar100/densenet", "DenseNet161", &[], "cifar100/densenet161"),
-            (
-                "cifar100/densenet",
-                "DenseNet121_SingleShared",
-                &[16, 1],
-                "cifar100/densenet121-s16u1",
-            ),
-            ("ilsvrc/resnet", "ResNet101_Shared", &[], "imagenet/resnet101-shared++"),
-            ("ilsvrc/resnet", "ResNet50_SharedSingle", &[], "imagenet/resnet50-shared"),
-            ("cifar100/mobilenetv2", "MobileNetV2", &[], "cifar100/mobilenet-v2"),
-            ("ilsvrc/mobilenetv2", "MobileNetV2_Shared", &[], "imagenet/mobilenet-v2-shared"),
-            (
-                "cifar100/mobilenetv2",
-                "MobileNetV2_SharedDouble",
-                &[],
-                "cifar100/mobilenet-v2-shared++",
-            ),
-            (
-                "ilsvrc/mobilenetv2",
-                "MobileNetV2_SharedDouble",
-                &[],
-                "imagenet/mobilenet-v2-shared++-eca",
-            ),
-        ];
-        for (model, constructor, args, expected) in known {
-            assert_eq!(name(model, constructor, args), Ok(expected.to_string()));
-        }
-        let unknown = name("cifar10/resnet", "ResNet32_SingleShared", &[16]).unwrap_err();
-        assert_eq!(unknown, "the zoo has no model cifar10/resnet ResNet32_SingleShared(16)");
-    }
-
-    fn tiny() -> Fixture {
-        Fixture {
-            model: String::new(),
-            constructor: String::new(),
-            args: Vec::new(),
-            num_classes: 1,
-            input: [1; 4],
-            num_params: 0,
-            eval_logits: vec![vec![0.0]],
-            train_logits: vec![vec![0.0]],
-            regularizer_families: Vec::new(),
-            regularizer_with_unique: None,
-            lambda_: 0.0,
-            trajectory: vec![Step { loss: 0.0 }],
-            grad_l2: BTreeMap::new(),
-            parameters: BTreeMap::new(),
-            buffers: BTreeMap::new(),
-            float32_error: Float32Error {
-                eval_logits_max_rel_to_scale: 0.0,
-                train_logits_max_abs: 0.0,
-                loss_rel: vec![0.0],
-                grad_l2_max_rel_to_largest: 0.0,
-            },
-        }
-    }
 
     #[test]
     fn what_is_no_fixture_is_refused() {
