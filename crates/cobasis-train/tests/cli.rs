@@ -135,6 +135,15 @@ fn a_model_is_described_as_text_and_as_json() {
 }
 
 #[test]
+fn the_page_of_models_is_current() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let page = text(&cobasis(&folder, &["models", "list", "--markdown"]).stdout);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/models.md");
+    let committed = fs::read_to_string(path).expect("docs/models.md");
+    assert!(committed == page, "cargo xtask models list --markdown > docs/models.md");
+}
+
+#[test]
 fn training_dry_writes_nothing_and_training_writes_a_run_that_evaluates() {
     let folder = tempfile::tempdir().expect("a folder");
     let dry = cobasis(&folder, &["train", "--dry-run"]);

@@ -28,6 +28,9 @@ pub(crate) enum Command {
         /// Print JSON.
         #[arg(long)]
         json: bool,
+        /// Print a Markdown page: docs/models.md is its output.
+        #[arg(long, conflicts_with = "json")]
+        markdown: bool,
     },
     /// Shows a model's parameters by role, its multiply-accumulates and its layers.
     #[command(after_help = "Example:
@@ -46,7 +49,7 @@ pub(crate) enum Command {
 
 pub(crate) fn run(command: Command) -> Outcome {
     match command {
-        Command::List { glob, json } => list(&glob, json)?,
+        Command::List { glob, json, markdown } => list(&glob, json, markdown)?,
         Command::Info { name, input, json } => {
             let card = ModelCard::new(name, input);
             if json {
@@ -59,7 +62,7 @@ pub(crate) fn run(command: Command) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(glob: &str, json: bool) -> Result<(), Error> {
+fn list(glob: &str, json: bool, markdown: bool) -> Result<(), Error> {
     let mut cards: Vec<ModelCard> =
         registry::matching(glob).map(|name| ModelCard::new(name, None)).collect();
     if cards.is_empty() {
@@ -87,8 +90,30 @@ fn list(glob: &str, json: bool) -> Result<(), Error> {
             published.map_or(String::new(), |row| row.source.to_string()),
         ]
     }));
-    print(&table(&rows, &[6]));
+    print(&if markdown { page(&rows) } else { table(&rows, &[6]) });
     Ok(())
+}
+
+/// The list as a page of the documentation.
+fn page(rows: &[Vec<String>]) -> String {
+    let line = |cells: &[String]| format!("| {} |", cells.join(" | "));
+    let mut lines = vec![
+        "# Models".to_string(),
+        String::new(),
+        "Written by `cargo xtask models list --markdown`. Parameters are trainable ones, each shared"
+            .to_string(),
+        "tensor once; MACs are the multiply-accumulates of convolutions and classifier for one image"
+            .to_string(),
+        "of the data set; both beside those of the dense network. Errors are published top-1 errors on"
+            .to_string(),
+        "the test set in percent, best epoch, not measured here. Any other ranks make a model too."
+            .to_string(),
+        String::new(),
+        line(&rows[0]),
+        "| --- | ---: | ---: | ---: | ---: | ---: | --- |".to_string(),
+    ];
+    lines.extend(rows[1..].iter().map(|row| line(row)));
+    lines.join("\n")
 }
 
 fn describe(card: &ModelCard) -> String {
