@@ -264,7 +264,8 @@ fn relative_error(values: &[f32], reference: &[Vec<f64>]) -> f64 {
     errors.fold(0.0, worse) / largest(reference.iter().copied())
 }
 
-fn relative(value: f64, reference: f64) -> f64 {
+/// How far a value is from its reference, relative to the reference.
+pub(crate) fn relative(value: f64, reference: f64) -> f64 {
     (value - reference).abs() / reference.abs()
 }
 
@@ -273,6 +274,6 @@ fn largest(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// The larger error; unlike `f64::max`, an error that is no number stays one.
-fn worse(a: f64, b: f64) -> f64 {
+pub(crate) fn worse(a: f64, b: f64) -> f64 {
     if a.is_nan() || a > b { a } else { b }
 }

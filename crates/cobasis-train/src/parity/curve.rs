@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::config::{Config, PenaltyScope};
 use crate::data::{Augment, AugmentKey, Batch, DatasetName, ImageSet, Split, load};
 use crate::error::Error;
-use crate::parity::check::{Check, Report};
+use crate::parity::check::{Check, Report, relative, worse};
 use crate::parity::file_name;
 use crate::parity::fill::fill;
 use crate::train::Trainer;
@@ -70,15 +70,12 @@ impl Curves {
             let checks = BOUNDS.iter().filter(|(_, range, _)| range.end <= steps);
             let checks = checks.map(|(what, range, bound)| {
                 let (ours, theirs) = (&ours[range.clone()], &curve.cross_entropy[range.clone()]);
-                let error =
-                    if what.starts_with("mean") {
-                        relative(ours.iter().sum(), theirs.iter().sum())
-                    } else {
-                        let errors = ours.iter().zip(theirs).map(|(&a, &b)| relative(a, b));
-                        errors.fold(0.0, |worst, error| {
-                            if error > worst || error.is_nan() { error } else { worst }
-                        })
-                    };
+                let error = if what.starts_with("mean") {
+                    relative(ours.iter().sum(), theirs.iter().sum())
+                } else {
+                    let errors = ours.iter().zip(theirs).map(|(&a, &b)| relative(a, b));
+                    errors.fold(0.0, worse)
+                };
                 Check::new(what, error, *bound)
             });
             Ok(Report { file: file.clone(), model: name.clone(), checks: checks.collect() })
@@ -121,8 +118,4 @@ impl Curves {
         });
         steps.collect()
     }
-}
-
-fn relative(value: f64, reference: f64) -> f64 {
-    (value - reference).abs() / reference.abs()
 }

@@ -4,7 +4,6 @@ use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::tensor::{Device, Int, Tensor};
 use cobasis_zoo::Model;
 use cobasis_zoo::cobasis::ortho::Counted;
-use cobasis_zoo::registry::PenaltyScope as Published;
 
 use crate::config::{PenaltyScope, TrainConfig};
 
@@ -32,8 +31,8 @@ impl Objective {
     pub fn new(config: &TrainConfig, model: &Model, device: &Device) -> Self {
         let counted = match config.penalty {
             PenaltyScope::Auto => model.config.name.entry().penalty.into(),
-            PenaltyScope::Shared => Published::Shared.into(),
-            PenaltyScope::SharedUnique => Published::SharedAndUnique.into(),
+            PenaltyScope::Shared => Counted::Shared,
+            PenaltyScope::SharedUnique => Counted::SharedAndUnique,
         };
         Self::with(config.lambda, counted, device)
     }
