@@ -1,5 +1,6 @@
 //! The command line: arguments in, text or JSON out, errors as one line and an exit code.
 
+mod deploy;
 mod eval;
 mod export;
 mod import;
@@ -31,6 +32,7 @@ enum Command {
     Eval(eval::Args),
     Import(import::Args),
     Export(export::Args),
+    Deploy(deploy::Args),
     Parity(parity::Args),
     #[command(subcommand)]
     Models(models::Command),
@@ -47,6 +49,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Eval(args) => eval::run(args),
         Command::Import(args) => import::run(args),
         Command::Export(args) => export::run(args),
+        Command::Deploy(args) => deploy::run(args),
         Command::Parity(args) => parity::run(args),
         Command::Models(command) => models::run(command),
     };
