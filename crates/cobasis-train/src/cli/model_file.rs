@@ -35,7 +35,7 @@ pub(crate) fn open(path: &Path, name: Option<ModelName>, device: &Device) -> Res
 pub(crate) struct Destination {
     /// File to write.
     #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    pub(crate) out: PathBuf,
     /// Replace the file if there is one.
     #[arg(long)]
     force: bool,
@@ -70,13 +70,14 @@ impl Destination {
         save: fn(&Model, &Path) -> Result<(), FileError>,
     ) -> Result<(), Error> {
         save(model, &self.out)?;
+        self.report(model.config.name, ParameterCount::of(&model.network).trainable)
+    }
+
+    /// Says what was written.
+    pub(crate) fn report(&self, name: ModelName, parameters: u64) -> Result<(), Error> {
         let metadata = fs::metadata(&self.out).map_err(|error| FileError::new(&self.out, error))?;
-        let report = Report {
-            model: model.config.name.to_string(),
-            parameters: ParameterCount::of(&model.network).trainable,
-            file: &self.out,
-            bytes: metadata.len(),
-        };
+        let report =
+            Report { model: name.to_string(), parameters, file: &self.out, bytes: metadata.len() };
         if self.json {
             print_json(&report);
         } else {
