@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use burn::tensor::Device;
-use cobasis_zoo::{ModelConfig, save};
+use cobasis_zoo::{FactorisedLayers, ModelConfig, load, save};
 use tempfile::TempDir;
 
 const NAMES: [&str; 3] = ["digits/resnet14", "digits/resnet14-s4u1", "digits/resnet14-s4u1-double"];
@@ -101,6 +101,27 @@ fn a_deployed_model_is_evaluated_as_its_source_is() {
 }
 
 #[test]
+fn a_model_goes_to_onnx_folded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    model(&folder, "digits/resnet14-s4u1", "own.st");
+    let report = json(&folder, "export own.st --format onnx --out default.onnx");
+    assert_eq!(report["model"], "digits/resnet14-s4u1");
+    assert_eq!(report["bytes"], read(&folder, "default.onnx").len());
+    let own = load(&folder.path().join("own.st"), &Device::flex()).expect("the model");
+    for form in FactorisedLayers::ALL {
+        let line = format!("export own.st --format onnx --factorised {form} --out model.onnx");
+        done(&folder, &format!("{line} --force"));
+        let deployed = own.deploy_with(form, &Device::flex());
+        assert!(read(&folder, "model.onnx") == deployed.to_onnx([8, 8]), "{form}");
+        done(&folder, &format!("deploy own.st --factorised {form} --out deployed.st --force"));
+        done(&folder, "export deployed.st --format onnx --out deployed.onnx --force");
+        assert!(read(&folder, "deployed.onnx") == read(&folder, "model.onnx"), "{form}");
+        let is_default = read(&folder, "model.onnx") == read(&folder, "default.onnx");
+        assert!(is_default || form != FactorisedLayers::default());
+    }
+}
+
+#[test]
 fn wrong_input_gets_one_line_and_nothing_is_written() {
     let folder = tempfile::tempdir().expect("a folder");
     model(&folder, "digits/resnet14-s4u1", "own.st");
@@ -139,9 +160,18 @@ fn wrong_input_gets_one_line_and_nothing_is_written() {
         ("import own.st --out folder --force", "folder: "),
         ("export own.st --out new.st", "--format"),
         (
-            "export own.st --format onnx --out new.st",
-            "[possible values: safetensors, pytorch-keys]",
+            "export own.st --format tensorflow --out new.st",
+            "[possible values: safetensors, pytorch-keys, onnx]",
         ),
+        (
+            "export own.st --format safetensors --factorised keep --out new.st",
+            "--factorised keep: only for --format onnx",
+        ),
+        (
+            "export own.st --format onnx --factorised maybe --out new.st",
+            "[possible values: fewest-macs, keep, compose]",
+        ),
+        ("export own.st --format onnx --out none/new.onnx", "none/new.onnx: No such file"),
         ("export own.st --format pytorch-keys", "--out"),
         ("export own.st --format pytorch-keys --out own.st", "exists"),
         ("export theirs.st --format safetensors --out new.st", "give --model NAME"),

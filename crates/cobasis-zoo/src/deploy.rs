@@ -2,6 +2,7 @@
 
 mod layers;
 mod names;
+mod onnx;
 mod shapes;
 
 use burn::module::{Module, Param};

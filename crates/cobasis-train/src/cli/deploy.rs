@@ -9,7 +9,7 @@ use cobasis_zoo::{FactorisedLayers, ModelName, save_deployed};
 use serde::Serialize;
 
 use super::Outcome;
-use super::model_file::{Destination, file_size, open};
+use super::model_file::{Destination, file_size, form, open};
 use super::output::{grouped, print, print_json};
 
 /// Writes a model folded for use: no batch norms, and of each factorised layer the cheaper form.
@@ -61,15 +61,6 @@ struct Report<'a> {
     before: Size,
     after: Size,
     factorised_layers: Vec<Layers<'a>>,
-}
-
-/// The forms by their names.
-fn form() -> impl clap::builder::TypedValueParser<Value = FactorisedLayers> {
-    use clap::builder::{PossibleValuesParser, TypedValueParser};
-    PossibleValuesParser::new(FactorisedLayers::ALL.map(FactorisedLayers::name)).map(|name| {
-        let named = FactorisedLayers::ALL.into_iter().find(|form| form.name() == name);
-        named.unwrap_or_default()
-    })
 }
 
 pub(crate) fn run(args: Args) -> Outcome {

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use cobasis_train::Error;
 use cobasis_zoo::cobasis::ParameterCount;
 use cobasis_zoo::{
-    Deployed, FileError, FileProblem, Model, ModelConfig, ModelName, load, load_authors,
-    load_deployed,
+    Deployed, FactorisedLayers, FileError, FileProblem, Model, ModelConfig, ModelName, load,
+    load_authors, load_deployed,
 };
 use serde::Serialize;
 
@@ -80,6 +81,14 @@ impl Evaluated {
     }
 }
 
+/// What may become of factorised layers, by name.
+pub(crate) fn form() -> impl TypedValueParser<Value = FactorisedLayers> {
+    PossibleValuesParser::new(FactorisedLayers::ALL.map(FactorisedLayers::name)).map(|name| {
+        let named = FactorisedLayers::ALL.into_iter().find(|form| form.name() == name);
+        named.unwrap_or_default()
+    })
+}
+
 /// Where a command writes a model, and how it reports that.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Destination {
@@ -126,9 +135,14 @@ impl Destination {
         save: fn(&Model, &Path) -> Result<(), FileError>,
     ) -> Result<(), Error> {
         save(model, &self.out)?;
+        self.report(model.config.name, ParameterCount::of(&model.network).trainable)
+    }
+
+    /// Says what was written.
+    pub(crate) fn report(&self, name: ModelName, parameters: u64) -> Result<(), Error> {
         let report = Report {
-            model: model.config.name.to_string(),
-            parameters: ParameterCount::of(&model.network).trainable,
+            model: name.to_string(),
+            parameters,
             file: &self.out,
             bytes: file_size(&self.out)?,
         };

@@ -37,7 +37,7 @@ impl Deployed {
     }
 
     /// The names of tensors by their path in this module.
-    fn names(&self) -> HashMap<String, String> {
+    pub(super) fn names(&self) -> HashMap<String, String> {
         let mut names = HashMap::new();
         for (index, path) in self.plan.bases.iter().enumerate() {
             names.insert(format!("bases.{index}.weight"), format!("{path}.weight"));

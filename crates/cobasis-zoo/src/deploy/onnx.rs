@@ -1,0 +1,182 @@
+//! Deployed models as ONNX, which other programs run.
+//!
+//! The messages are written with prost. burn-onnx 0.22 can't export these models: it refuses every
+//! slice of a batch of symbolic size, and shortcuts of CIFAR ResNets are one.
+
+mod proto;
+mod writer;
+
+use prost::Message;
+
+use super::Deployed;
+use crate::graph::{Node, Op, Window};
+use crate::pass::Activation;
+use proto::{Attribute, Value};
+use writer::Writer;
+
+impl Deployed {
+    /// The model as the bytes of an ONNX file, for images of `[height, width]`.
+    ///
+    /// Its input is `images`, `[batch, channels, height, width]` for any batch, its output `logits`,
+    /// `[batch, classes]`. The operators are those of version 17. Tensors have the names that
+    /// [`state`](Self::state) gives them, and a basis is in the file once.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the image is too small for the network.
+    pub fn to_onnx(&self, image: [usize; 2]) -> Vec<u8> {
+        let name = self.config.model.name.to_string();
+        let factorised = self.config.factorised.name().to_string();
+        let mut writer = Writer::new(name.clone(), self.names(), self.state());
+        let mut values: Vec<String> = Vec::new();
+        for (node, shape) in self.plan.nodes.iter().zip(self.shapes(image)) {
+            let inputs = node.inputs.iter().map(|&input| values[input].clone()).collect();
+            let value = self.write(&mut writer, node, values.len(), inputs);
+            let graph = &mut writer.graph;
+            match node.op {
+                Op::Input => graph.input.push(Value::batch_of(&value, &shape)),
+                Op::Head => graph.output.push(Value::batch_of(&value, &shape[..1])),
+                _ => graph.value_info.push(Value::batch_of(&value, &shape)),
+            }
+            values.push(value);
+        }
+        let metadata = [("model", name), ("factorised", factorised)];
+        proto::Model::new(writer.graph, &metadata).encode_to_vec()
+    }
+
+    /// Writes a node of the plan. Gives the name of its output.
+    fn write(&self, to: &mut Writer, node: &Node, index: usize, inputs: Vec<String>) -> String {
+        // What owns nothing has no path.
+        let name = if node.path.is_empty() { &format!("step{index}") } else { &node.path };
+        let at = |what: &str| format!("{name}/{what}");
+        let x = match node.op {
+            Op::Input => "images".to_string(),
+            Op::Conv(conv) => self.write_conv(to, name, conv, inputs),
+            Op::Affine(affine) => {
+                let [scale, shift] = ["scale", "shift"]
+                    .map(|field| to.by_channel(&format!("affines.{affine}.{field}")));
+                let inputs = [inputs, vec![scale]].concat();
+                let x = to.apply("Mul", at("Scale"), inputs, vec![]);
+                to.apply("Add", at("Shift"), vec![x, shift], vec![])
+            }
+            Op::Add => to.apply("Add", at("Add"), inputs, vec![]),
+            Op::Concat => to.apply("Concat", at("Concat"), inputs, vec![Attribute::int("axis", 1)]),
+            Op::Pad { stride, new_channels } => {
+                write_pad(to, name, stride as i64, new_channels as i64, inputs)
+            }
+            Op::MaxPool(window) => to.apply("MaxPool", at("MaxPool"), inputs, window.attributes()),
+            Op::AvgPool(window) => {
+                let counted = Attribute::int("count_include_pad", 1);
+                let attributes = [window.attributes(), vec![counted]].concat();
+                to.apply("AveragePool", at("AveragePool"), inputs, attributes)
+            }
+            Op::Attention(attention) => {
+                let filter = to.tensor(&format!("attentions.{attention}.conv.weight"));
+                let pad = self.attentions[attention].conv.weight.lazy_shape()[2] / 2;
+                write_attention(to, name, filter, pad, inputs)
+            }
+            Op::GlobalAverage => to.apply("GlobalAveragePool", at("Mean"), inputs, vec![]),
+            Op::Head => {
+                let x = to.apply("Flatten", at("Flatten"), inputs, vec![]);
+                let operands = vec![x, to.tensor("head.weight"), to.tensor("head.bias")];
+                to.apply("Gemm", "logits".to_string(), operands, vec![])
+            }
+        };
+        match node.then {
+            Activation::Identity => x,
+            Activation::Relu => to.apply("Relu", at("Relu"), vec![x], vec![]),
+            Activation::Relu6 => {
+                let operands = vec![x, to.number(0), to.number(6)];
+                to.apply("Clip", at("Relu6"), operands, vec![])
+            }
+        }
+    }
+
+    /// `scale × conv(x) + bias + residual`, each of them where there is one.
+    fn write_conv(&self, to: &mut Writer, name: &str, index: usize, inputs: Vec<String>) -> String {
+        let at = |what: &str| format!("{name}/{what}");
+        let conv = &self.convs[index];
+        let own = conv.own.iter().map(|_| format!("convs.{index}.own"));
+        let basis = conv.basis.iter().map(|basis| format!("bases.{basis}.weight"));
+        let banks: Vec<String> = own.chain(basis).map(|path| to.tensor(&path)).collect();
+        let filters = match banks.as_slice() {
+            [bank] => bank.clone(),
+            _ => to.apply("Concat", at("Filters"), banks, vec![Attribute::int("axis", 0)]),
+        };
+        let [_, _, size @ ..] = conv.filter_shape(conv.basis.map(|basis| &self.bases[basis]));
+        let window = Window { size, stride: conv.stride, pad: conv.padding };
+        let groups = Attribute::int("group", conv.groups);
+        let attributes = [window.attributes(), vec![groups]].concat();
+
+        let mut inputs = inputs.into_iter();
+        let mut operands: Vec<String> = inputs.next().into_iter().chain([filters]).collect();
+        let bias = conv.bias.as_ref().map(|_| format!("convs.{index}.bias"));
+        let mut x;
+        if conv.scale.is_some() {
+            x = to.apply("Conv", at("Conv"), operands, attributes);
+            let scale = to.by_channel(&format!("convs.{index}.scale"));
+            x = to.apply("Mul", at("Scale"), vec![x, scale], vec![]);
+            if let Some(bias) = bias {
+                let bias = to.by_channel(&bias);
+                x = to.apply("Add", at("Bias"), vec![x, bias], vec![]);
+            }
+        } else {
+            operands.extend(bias.map(|bias| to.tensor(&bias)));
+            x = to.apply("Conv", at("Conv"), operands, attributes);
+        }
+        match inputs.next() {
+            Some(residual) => to.apply("Add", at("Add"), vec![x, residual], vec![]),
+            None => x,
+        }
+    }
+}
+
+/// Every `stride`-th pixel, between new channels of zeros.
+fn write_pad(
+    to: &mut Writer,
+    name: &str,
+    stride: i64,
+    new_channels: i64,
+    mut inputs: Vec<String>,
+) -> String {
+    let ranges = [[0, 0], [i64::MAX, i64::MAX], [2, 3], [stride, stride]];
+    inputs.extend(ranges.map(|numbers| to.integers(&numbers)));
+    let x = to.apply("Slice", format!("{name}/Slice"), inputs, vec![]);
+    let before = new_channels / 2;
+    let pads = to.integers(&[0, before, 0, 0, 0, new_channels - before, 0, 0]);
+    to.apply("Pad", format!("{name}/Pad"), vec![x, pads], vec![])
+}
+
+/// A convolution along the means of the channels, whose sigmoid scales them.
+fn write_attention(
+    to: &mut Writer,
+    name: &str,
+    filter: String,
+    pad: usize,
+    inputs: Vec<String>,
+) -> String {
+    let at = |what: &str| format!("{name}/{what}");
+    let means = to.apply("GlobalAveragePool", at("Mean"), inputs.clone(), vec![]);
+    // 0 is the batch, -1 the channels.
+    let [along, maps] = [&[0, 1, -1][..], &[0, -1, 1, 1]].map(|shape| to.integers(shape));
+    let means = to.apply("Reshape", at("Along"), vec![means, along], vec![]);
+    let pads = vec![Attribute::ints("pads", &[pad, pad])];
+    let x = to.apply("Conv", at("Conv"), vec![means, filter], pads);
+    let x = to.apply("Sigmoid", at("Sigmoid"), vec![x], vec![]);
+    let x = to.apply("Reshape", at("Scales"), vec![x, maps], vec![]);
+    to.apply("Mul", at("Mul"), [inputs, vec![x]].concat(), vec![])
+}
+
+impl Window {
+    fn attributes(self) -> Vec<Attribute> {
+        let [vertical, horizontal] = self.pad;
+        vec![
+            Attribute::ints("kernel_shape", &self.size),
+            Attribute::ints("strides", &self.stride),
+            Attribute::ints("pads", &[vertical, horizontal, vertical, horizontal]),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests;

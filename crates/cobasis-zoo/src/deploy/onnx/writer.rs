@@ -1,0 +1,80 @@
+//! A graph of ONNX operators in the making.
+
+use std::collections::HashMap;
+
+use super::proto::{Attribute, Graph, Node, Tensor};
+use crate::state::State;
+
+/// Takes operators in the order of the computation, and each tensor where it is first used.
+pub(super) struct Writer {
+    pub(super) graph: Graph,
+    /// The names of the model's tensors by their path in the module.
+    names: HashMap<String, String>,
+    /// Those that are not written yet.
+    state: State,
+}
+
+impl Writer {
+    pub(super) fn new(name: String, names: HashMap<String, String>, state: State) -> Self {
+        Self { graph: Graph { name, ..Graph::default() }, names, state }
+    }
+
+    /// Writes an operator; it and its output, which is returned, have the same name.
+    pub(super) fn apply(
+        &mut self,
+        operator: &str,
+        name: String,
+        input: Vec<String>,
+        attribute: Vec<Attribute>,
+    ) -> String {
+        let output = vec![name.clone()];
+        let op_type = operator.to_string();
+        self.graph.node.push(Node { input, output, name: name.clone(), op_type, attribute });
+        name
+    }
+
+    /// The name of the tensor at a path.
+    pub(super) fn tensor(&mut self, path: &str) -> String {
+        self.shaped(path, &[])
+    }
+
+    /// The name of a vector at a path, `[channels, 1, 1]` in the file: beside maps.
+    pub(super) fn by_channel(&mut self, path: &str) -> String {
+        self.shaped(path, &[1, 1])
+    }
+
+    fn shaped(&mut self, path: &str, more_axes: &[usize]) -> String {
+        let name = self.names.get(path).map_or(path, String::as_str).to_string();
+        // What several operators use is written by the first.
+        if let Some(data) = self.state.remove(&name) {
+            let shape = [&data.shape()[..], more_axes].concat();
+            let tensor = Tensor::floats(name.clone(), &shape, data.iter::<f32>());
+            self.graph.initializer.push(tensor);
+        }
+        name
+    }
+
+    /// The name of a number.
+    pub(super) fn number(&mut self, number: u8) -> String {
+        self.constant(Tensor::floats(
+            format!("number_{number}"),
+            &[],
+            [f32::from(number)].into_iter(),
+        ))
+    }
+
+    /// The name of a vector of integers.
+    pub(super) fn integers(&mut self, numbers: &[i64]) -> String {
+        let text: Vec<String> = numbers.iter().map(i64::to_string).collect();
+        self.constant(Tensor::integers(format!("integers_{}", text.join("_")), numbers))
+    }
+
+    /// Writes a tensor that has its value for a name, unless it is there.
+    fn constant(&mut self, tensor: Tensor) -> String {
+        let name = tensor.name.clone();
+        if !self.graph.initializer.contains(&tensor) {
+            self.graph.initializer.push(tensor);
+        }
+        name
+    }
+}
