@@ -2,6 +2,8 @@
 //!
 //! Depends on nothing, so that it builds in a second.
 
+mod vulkan;
+
 use std::env;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -22,6 +24,8 @@ cargo xtask COMMAND [ARGUMENTS]
 
   test          what CI runs, formatting aside: clippy, unit, documentation and training tests, docs
   ci            formatting, then test
+  test --device wgpu
+                layers and models on the GPU, or on Mesa's software device, against the processor
 ";
 
 /// A command of the checks: what it is for, and cargo's arguments.
@@ -34,6 +38,9 @@ const TEST: &[Step] = &[
     ("documentation", &["doc", "--workspace", "--no-deps", "--locked"]),
 ];
 
+const PROGRAM: &[&str] = &["build", "--package", "cobasis-train", "--bin", "cobasis"];
+const GPU_TEST: &[&str] = &["test", "--no-run", "--package", "cobasis-train", "--test", "gpu"];
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
@@ -41,6 +48,7 @@ fn main() -> ExitCode {
             print!("{HELP}");
             ExitCode::SUCCESS
         }
+        Some("test") if wants_gpu(&arguments) => gpu_test(&arguments[1..]),
         Some("test") => checks(TEST, &arguments[1..]),
         Some("ci") => {
             let steps: Vec<Step> = [&[FORMATTING], TEST].concat();
@@ -69,9 +77,21 @@ fn checks(steps: &[Step], arguments: &[String]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Builds the program in release mode, with the features that the arguments need, and runs it.
+/// Builds and runs the comparison of the GPU with the processor.
+fn gpu_test(arguments: &[String]) -> ExitCode {
+    if !["--device wgpu", "--device=wgpu"].contains(&arguments.join(" ").as_str()) {
+        eprintln!("error: expected --device wgpu and nothing else, got {arguments:?}");
+        return ExitCode::from(2);
+    }
+    match build(GPU_TEST, true) {
+        Ok(test) => ExitCode::from(run(&mut Command::new(test))),
+        Err(code) => ExitCode::from(code),
+    }
+}
+
+/// Builds the program with the features that the arguments need, and runs it.
 fn cobasis(arguments: &[String]) -> ExitCode {
-    let program = match build(wants_gpu(arguments)) {
+    let program = match build(PROGRAM, wants_gpu(arguments)) {
         Ok(program) => program,
         Err(code) => return ExitCode::from(code),
     };
@@ -80,14 +100,19 @@ fn cobasis(arguments: &[String]) -> ExitCode {
     ExitCode::from(run(&mut command))
 }
 
-/// Builds the program and returns where it is, or cargo's exit code.
+/// Builds a program in release mode and returns where it is, or an exit code: cargo's, or 2 where
+/// there is no GPU to build for.
 ///
 /// The first build takes minutes, so what cargo says is shown; but a command whose program is up to
 /// date should print nothing else than the program does.
-fn build(gpu: bool) -> Result<PathBuf, u8> {
-    let mut command = cargo(&["build", "--release", "--locked", "--package", "cobasis-train"]);
-    command.args(["--bin", "cobasis", "--message-format", "json-render-diagnostics"]);
+fn build(what: &[&str], gpu: bool) -> Result<PathBuf, u8> {
+    let mut command = cargo(what);
+    command.args(["--release", "--locked", "--message-format", "json-render-diagnostics"]);
     if gpu {
+        if vulkan::is_missing() {
+            eprintln!("error: {}", vulkan::MISSING);
+            return Err(2);
+        }
         command.args(["--features", "wgpu"]);
     }
     let mut child = match command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() {

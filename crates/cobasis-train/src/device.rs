@@ -35,18 +35,33 @@ impl DeviceName {
 
 #[cfg(feature = "wgpu")]
 fn wgpu() -> Result<Device, Error> {
-    use burn::tensor::{DeviceKind, DeviceType};
-    if Device::enumerate(DeviceType::Wgpu).into_vec().is_empty() {
-        let problem = "no graphics device found; without a GPU, Mesa's software device will do \
-                       (Debian: mesa-vulkan-drivers)";
-        return Err(Error::Device { device: DeviceName::Wgpu.as_str(), problem });
-    }
-    Ok(Device::wgpu(DeviceKind::DefaultDevice))
+    use burn::tensor::wgpu::WgpuInitError::AdapterUnavailable;
+    use burn::tensor::wgpu::wgpu::Backend;
+    use std::sync::OnceLock;
+
+    // Bringing it up before a tensor does turns Burn's panics into errors; it can be done once.
+    static DEVICE: OnceLock<Result<Device, String>> = OnceLock::new();
+    let device = DEVICE.get_or_init(|| match Device::wgpu_options().init_with_setup() {
+        // OpenGL is what wgpu falls back to; it lacks what Burn's kernels need.
+        Ok((_, setup)) if setup.backend == Backend::Gl => Err(NO_DEVICE.to_string()),
+        Ok((device, _)) => Ok(device),
+        Err(AdapterUnavailable { .. }) => Err(NO_DEVICE.to_string()),
+        Err(error) => Err(error.to_string()),
+    });
+    device.clone().map_err(unavailable)
 }
+
+#[cfg(feature = "wgpu")]
+const NO_DEVICE: &str = "no Vulkan, Metal or DirectX device found; without a GPU, Mesa's software \
+                         device will do (Debian: apt-get install mesa-vulkan-drivers)";
 
 #[cfg(not(feature = "wgpu"))]
 fn wgpu() -> Result<Device, Error> {
     let problem = "this program was built without it; `cargo xtask … --device wgpu` builds with \
                    it, as does `cargo build --features wgpu`";
-    Err(Error::Device { device: DeviceName::Wgpu.as_str(), problem })
+    Err(unavailable(problem.to_string()))
+}
+
+fn unavailable(problem: String) -> Error {
+    Error::Device { device: DeviceName::Wgpu.as_str(), problem }
 }

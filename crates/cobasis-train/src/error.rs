@@ -32,7 +32,7 @@ pub enum Error {
         /// The device's name.
         device: &'static str,
         /// Why it can't be used.
-        problem: &'static str,
+        problem: String,
     },
     /// A parity fixture that can't be used.
     #[error("{}: {problem}", .path.display())]

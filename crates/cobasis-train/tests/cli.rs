@@ -88,6 +88,13 @@ fn wrong_input_gets_one_line_and_exit_code_2() {
 }
 
 #[test]
+#[cfg(not(feature = "wgpu"))]
+fn a_device_that_was_left_out_is_wrong_input() {
+    let folder = tempfile::tempdir().expect("a folder");
+    assert!(refused(&folder, &["train", "--device", "wgpu"]).contains("was built without it"));
+}
+
+#[test]
 fn damaged_data_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let model = folder.path().join("model.safetensors");
