@@ -8,6 +8,7 @@ mod models;
 mod output;
 mod parity;
 mod progress;
+mod signals;
 mod train;
 
 use std::process::ExitCode;

@@ -60,7 +60,7 @@ fn wrong_input_gets_one_line_and_exit_code_2() {
         (&["train", "--set", "model=cifar10/resnet33"], "did you mean \"cifar10/resnet32\""),
         (&["train", "--device", "gpu"], "expected flex | ndarray | wgpu"),
         (&["train", "--seed", "-1"], "--seed"),
-        (&["train", "--out", "cifar-10-batches-bin"], "exists and is not empty"),
+        (&["train", "--out", "cifar-10-batches-bin"], "holds no run to resume"),
         (&["train", "--out", "bad.toml"], "expected a new or empty directory, got a file"),
         (
             &["train", "--set", "model=cifar10/resnet20", "--set", "data.name=cifar10"],

@@ -1,5 +1,6 @@
 //! `cobasis eval`.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -78,8 +79,12 @@ pub(crate) fn run(args: Args) -> Outcome {
         loader.num_images() as u64,
         "{bar:24} {percent:>3} %  {pos} images  {eta_precise} left",
     );
-    let evaluation = evaluate(&model, &loader, |images| progress.set_position(images as u64));
+    let evaluation = evaluate(&model, &loader, |images| {
+        progress.set_position(images as u64);
+        ControlFlow::Continue(())
+    });
     progress.finish_and_clear();
+    let Some(evaluation) = evaluation else { unreachable!("nothing breaks it off") };
     let report = Report {
         model: model.config.name.to_string(),
         checkpoint: &args.checkpoint,

@@ -1,13 +1,16 @@
 //! A progress bar on the terminal, and a line per epoch on standard output.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
+use cobasis_train::Error;
 use cobasis_train::evaluate::Score;
 use cobasis_train::run_dir::EpochMetrics;
 use cobasis_train::train::{Started, StepReport, Watch};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output::{grouped, print};
+use super::signals::Signals;
 
 /// Shows a run as it goes.
 pub(crate) struct Progress {
@@ -16,12 +19,25 @@ pub(crate) struct Progress {
     epochs: usize,
     steps: usize,
     score: Score,
+    signals: Signals,
 }
 
 impl Progress {
-    pub(crate) fn new(lambda: f64) -> Self {
-        let bar = ProgressBar::no_length();
-        Self { bar, lambda, epochs: 0, steps: 0, score: Score::default() }
+    pub(crate) fn new(lambda: f64, signals: &Signals) -> Self {
+        let (bar, signals) = (ProgressBar::no_length(), signals.clone());
+        Self { bar, lambda, epochs: 0, steps: 0, score: Score::default(), signals }
+    }
+
+    /// Removes the bar.
+    pub(crate) fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn flow(&self) -> ControlFlow<()> {
+        match self.signals.came() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     }
 
     /// Prints a line without tearing the bar.
@@ -47,20 +63,34 @@ impl Watch for Progress {
             (run.epochs * run.steps) as u64,
             "{bar:24} {percent:>3} %  {msg}  {elapsed_precise} gone, {eta_precise} left",
         );
+        let (epochs, steps) = run.done;
+        self.bar.set_position((epochs * run.steps + steps) as u64);
+        // Done before: not a rate to go by.
+        self.bar.reset_eta();
         self.bar.enable_steady_tick(Duration::from_millis(250));
+        let goes_on = match run.done {
+            (0, 0) => String::new(),
+            (epochs, 0) => format!(", going on after epoch {epochs}"),
+            (epochs, steps) => format!(", going on in epoch {} after step {steps}", epochs + 1),
+        };
         self.line(&format!(
-            "{}: {} parameters; {} training and {} test images; {} epochs of {} steps\nwriting {}",
+            "{}: {} parameters; {} training and {} test images; {} epochs of {} steps\n\
+             writing {}{goes_on}",
             run.model,
             grouped(run.params),
             grouped(run.train_images as u64),
-            grouped(run.test_images as u64),
+            grouped(run.val_images as u64),
             run.epochs,
             run.steps,
             run.directory.display(),
         ));
     }
 
-    fn step(&mut self, epoch: usize, step: &StepReport) {
+    fn checkpoint_lost(&mut self, error: &Error) {
+        eprintln!("warning: {}", error.line());
+    }
+
+    fn step(&mut self, epoch: usize, step: &StepReport) -> ControlFlow<()> {
         if step.step == 1 {
             self.score = Score::default();
         }
@@ -74,16 +104,18 @@ impl Watch for Progress {
             self.score.top1_percent(),
         ));
         self.bar.inc(1);
+        self.flow()
     }
 
-    fn evaluated(&mut self, images: usize) {
+    fn evaluated(&mut self, images: usize) -> ControlFlow<()> {
         self.bar.set_message(format!("testing {}", grouped(images as u64)));
+        self.flow()
     }
 
     fn epoch(&mut self, metrics: &EpochMetrics, is_best: bool) {
         self.line(&epoch_line(metrics, self.epochs, self.lambda, is_best));
         if metrics.epoch == self.epochs {
-            self.bar.finish_and_clear();
+            self.end();
         }
     }
 }

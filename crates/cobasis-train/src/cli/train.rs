@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cobasis_train::config::{Config, DIGITS};
-use cobasis_train::train::{DryRun, Summary, dry_run, run as train};
+use cobasis_train::train::{DryRun, Outcome as Ended, Summary, dry_run, run as train};
 use cobasis_train::{DeviceName, Error};
 
 use super::Outcome;
 use super::output::{grouped, print};
 use super::progress::Progress;
+use super::signals::Signals;
 
 /// Where configs are looked for that are not where they were said to be; `cargo xtask` sets it to
 /// the checkout's `configs`, whatever the working directory.
@@ -35,7 +36,8 @@ pub(crate) struct Args {
     /// Directory of the data set's files.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Directory of the run, which must not exist or be empty [default: a new one under runs/].
+    /// Directory of the run [default: a new one under runs/]. One that holds this run already goes
+    /// on from its last checkpoint.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Device to train on: flex (processor), ndarray (processor, slow reference), wgpu (GPU).
@@ -57,10 +59,27 @@ pub(crate) fn run(args: Args) -> Outcome {
     }
     let command: Vec<String> = env::args().skip(1).collect();
     let command = format!("cobasis {}", command.join(" "));
-    let mut progress = Progress::new(config.train.lambda);
-    let summary = train(&config, args.device, args.out.as_deref(), &command, &mut progress)?;
-    print(&describe(&summary));
-    Ok(ExitCode::SUCCESS)
+    let signals = Signals::listen();
+    let mut progress = Progress::new(config.train.lambda, &signals);
+    match train(&config, args.device, args.out.as_deref(), &command, &mut progress)? {
+        Ended::Finished(summary) => {
+            print(&describe(&summary));
+            Ok(ExitCode::SUCCESS)
+        }
+        Ended::Interrupted { directory, epoch, step } => {
+            progress.end();
+            let out = match args.out {
+                Some(_) => String::new(),
+                None => format!(" --out {}", directory.display()),
+            };
+            print(&format!(
+                "interrupted in epoch {epoch} after step {step}; everything is saved. To go on:\n\
+                 cargo xtask {}{out}",
+                command.trim_start_matches("cobasis ")
+            ));
+            Ok(signals.exit_code())
+        }
+    }
 }
 
 fn config(args: &Args) -> Result<Config, Error> {

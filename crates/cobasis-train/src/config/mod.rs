@@ -4,6 +4,7 @@
 //! Everything else (the known keys, their types, suggestions, `--set`, the saved copy) is derived
 //! from the structs. An optional key also needs an example value in the section's `full()`.
 
+mod compare;
 mod data;
 mod error;
 mod load;

@@ -33,6 +33,9 @@ pub struct TrainConfig {
     pub penalty: PenaltyScope,
     /// Steps after which every epoch is cut short (smoke tests), at least 1; absent = never.
     pub max_steps: Option<usize>,
+    /// Steps after which a checkpoint is written within an epoch too, at least 1; absent = only
+    /// after every epoch.
+    pub checkpoint_steps: Option<usize>,
 }
 
 impl Default for TrainConfig {
@@ -44,13 +47,14 @@ impl Default for TrainConfig {
             lambda: 10.0,
             penalty: PenaltyScope::Auto,
             max_steps: None,
+            checkpoint_steps: None,
         }
     }
 }
 
 impl TrainConfig {
     pub(super) fn full() -> Self {
-        Self { max_steps: Some(1), ..Self::default() }
+        Self { max_steps: Some(1), checkpoint_steps: Some(1), ..Self::default() }
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
@@ -61,6 +65,10 @@ impl TrainConfig {
         expect("train.lambda", self.lambda, lambda_fits, "a number of at least 0")?;
         if let Some(steps) = self.max_steps {
             expect("train.max_steps", steps, steps >= 1, "at least 1; leave it out for no limit")?;
+        }
+        if let Some(steps) = self.checkpoint_steps {
+            let expected = "at least 1; leave it out for checkpoints after epochs only";
+            expect("train.checkpoint_steps", steps, steps >= 1, expected)?;
         }
         Ok(())
     }

@@ -1,6 +1,4 @@
-//! A model in training: steps and epochs.
-
-use std::time::Instant;
+//! A model in training, step by step.
 
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
@@ -9,16 +7,14 @@ use burn::tensor::Device;
 use cobasis_zoo::{Model, ModelConfig};
 
 use crate::config::{Config, OptimizerConfig};
-use crate::data::{Batch, Loader};
-use crate::error::Error;
-use crate::evaluate::{Evaluation, Score, evaluate, host, images, labels};
-use crate::run_dir::EpochMetrics;
-use crate::train::{Objective, Watch};
+use crate::data::Batch;
+use crate::evaluate::{Score, host, images, labels};
+use crate::train::Objective;
 
 /// A model, its optimizer and its objective.
 pub struct Trainer {
     model: Model,
-    optimizer: ModuleOptimizer,
+    pub(crate) optimizer: ModuleOptimizer,
     objective: Objective,
     device: Device,
 }
@@ -55,6 +51,11 @@ impl Trainer {
         &self.model
     }
 
+    /// The weight of the penalty.
+    pub fn lambda(&self) -> f64 {
+        self.objective.lambda()
+    }
+
     /// One step of stochastic gradient descent on a batch.
     pub fn step(&mut self, batch: &Batch, step: usize, lr: f64) -> StepReport {
         let logits = self.model.forward(images(batch, &self.device));
@@ -66,55 +67,6 @@ impl Trainer {
         score.add(&host(logits.detach()), &batch.labels);
         let penalty = losses.penalty.map_or(0.0, |penalty| host(penalty.detach())[0].into());
         StepReport { step, score, penalty, lr }
-    }
-
-    /// One epoch: all training batches (or the first `max_steps`), then the test set.
-    ///
-    /// # Errors
-    ///
-    /// If the loss is no longer a number.
-    pub fn epoch(
-        &mut self,
-        config: &Config,
-        epoch: usize,
-        train: &Loader,
-        test: &Loader,
-        watch: &mut impl Watch,
-    ) -> Result<EpochMetrics, Error> {
-        let start = Instant::now();
-        let lr = config.schedule.rate(config.optimizer.lr, epoch);
-        let mut total = Score::default();
-        let mut penalties = 0.0;
-        let steps = config.train.max_steps.unwrap_or(usize::MAX);
-        for (index, batch) in train.epoch(epoch).take(steps).enumerate() {
-            let report = self.step(&batch, index + 1, lr);
-            let loss = report.score.mean_cross_entropy() + self.objective.lambda() * report.penalty;
-            if !loss.is_finite() {
-                return Err(Error::Diverged { epoch, step: report.step, loss });
-            }
-            total += report.score;
-            penalties += report.penalty * report.score.images as f64;
-            watch.step(epoch, &report);
-        }
-        let train_seconds = start.elapsed().as_secs_f64();
-        let Evaluation { loss, top1, top5, .. } =
-            evaluate(&self.model, test, |images| watch.evaluated(images));
-        let penalty = penalties / total.images.max(1) as f64;
-        let cross_entropy = total.mean_cross_entropy();
-        Ok(EpochMetrics {
-            epoch,
-            lr,
-            train_cross_entropy: cross_entropy,
-            train_penalty: penalty,
-            train_loss: cross_entropy + self.objective.lambda() * penalty,
-            train_top1: total.top1_percent(),
-            train_top5: total.top5_percent(),
-            val_cross_entropy: loss,
-            val_top1: top1,
-            val_top5: top5,
-            seconds: start.elapsed().as_secs_f64(),
-            images_per_second: total.images as f64 / train_seconds,
-        })
     }
 }
 
