@@ -16,6 +16,7 @@ cargo xtask COMMAND [ARGUMENTS]
   import        turn a PyTorch model into one of ours
   export        turn a model into one for PyTorch
   parity        compare with what the authors' PyTorch code computes
+  config        check configurations, say what their keys mean
   models        list models, show what they are made of
                 the program cobasis, built in release mode; COMMAND --help says more
 

@@ -1,5 +1,6 @@
 //! The command line: arguments in, text or JSON out, errors as one line and an exit code.
 
+mod config;
 mod eval;
 mod export;
 mod import;
@@ -34,6 +35,8 @@ enum Command {
     Export(export::Args),
     Parity(parity::Args),
     #[command(subcommand)]
+    Config(config::Command),
+    #[command(subcommand)]
     Models(models::Command),
 }
 
@@ -49,6 +52,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Import(args) => import::run(args),
         Command::Export(args) => export::run(args),
         Command::Parity(args) => parity::run(args),
+        Command::Config(command) => config::run(command),
         Command::Models(command) => models::run(command),
     };
     result.unwrap_or_else(|error| {

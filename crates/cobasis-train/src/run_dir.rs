@@ -100,6 +100,23 @@ impl RunDir {
         Ok(Self { path, _lock: lock })
     }
 
+    /// Makes a directory for several runs of a model: `out`, or a new numbered one as
+    /// [`open`](Self::open) makes it.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn parent(out: Option<&Path>, model: &str) -> Result<PathBuf, RunDirError> {
+        match out {
+            Some(out) if out.is_file() => Err(RunDirError::NotADirectory { path: out.to_owned() }),
+            Some(out) => {
+                let made = fs::create_dir_all(out);
+                made.map_err(RunDirError::io(out, "create the directory"))?;
+                Ok(out.to_owned())
+            }
+            None => Self::create_numbered(Path::new(DEFAULT_PARENT), model),
+        }
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path

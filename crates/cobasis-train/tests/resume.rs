@@ -77,6 +77,39 @@ fn a_run_broken_off_anywhere_ends_as_if_it_had_not_been() {
     }
 }
 
+/// Everything that a checkpoint has to bring back beyond plain SGD.
+const RECIPE: [&str; 9] = [
+    "optimizer.kind=adamw",
+    "optimizer.lr=0.01",
+    "optimizer.decay_norms=false",
+    "optimizer.basis_weight_decay=0.1",
+    "schedule.kind=cosine",
+    "schedule.warmup_epochs=1",
+    "train.ema=0.9",
+    "train.accumulate=2",
+    "augment.mixup=0.4",
+];
+
+#[test]
+fn a_run_with_every_recipe_ends_as_if_it_had_not_been_broken_off() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sets = [&RECIPE[..], &["data.split=train/val", "augment.cutmix=1", "train.max_steps=4"]];
+    let sets = sets.concat();
+    let expected = result(&uninterrupted(&folder, &sets));
+    let out = folder.path().join("broken");
+    // 4 steps and 1 batch of evaluation make an epoch; the last batches judge the result.
+    for after in [2, 1, 5, 2, 1] {
+        let ended = go(&config(&sets), &out, &mut BreakAfter(after)).expect("trained");
+        assert!(matches!(ended, Outcome::Interrupted { .. }), "{after}: {ended:?}");
+    }
+    let ended = go(&config(&sets), &out, &mut ()).expect("trained");
+    let Outcome::Finished(summary) = ended else { panic!("{ended:?}") };
+    assert_eq!((summary.train_images, summary.val_images), (1294, Some(143)));
+    assert_eq!(summary.test_images, 360);
+    assert!(summary.best_on_test.is_none() && summary.best_on_val.is_some());
+    assert!(result(&out) == expected);
+}
+
 #[test]
 fn a_finished_run_is_left_as_it_is() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -28,6 +28,7 @@ mod locate;
 mod prefetch;
 mod record_file;
 mod rng;
+mod split;
 
 use std::path::Path;
 
@@ -38,6 +39,8 @@ pub use batch::Batch;
 pub use error::DataError;
 pub use image_set::{Dataset, ImageSet, SetInfo};
 pub use loader::{Epoch, Loader, LoaderConfig};
+pub(crate) use rng::SplitMix64;
+pub use split::hold_out;
 
 choices! {
     /// The data sets that the program knows.

@@ -16,6 +16,7 @@ use crate::train::parameter_ids::{parameter_ids, with_parameter_ids};
 use crate::train::{Progress, Trainer};
 
 const MODEL: &str = "model.safetensors";
+const EMA: &str = "ema.safetensors";
 const OPTIMIZER: &str = "optimizer.bpk";
 const PROGRESS: &str = "progress.toml";
 /// The layout of a checkpoint.
@@ -31,7 +32,8 @@ struct Saved {
     parameters: BTreeMap<String, String>,
 }
 
-/// Writes a checkpoint: weights and running statistics, the optimizer's state, the progress.
+/// Writes a checkpoint: weights and running statistics, their moving average, the optimizer's
+/// state, the progress.
 ///
 /// # Errors
 ///
@@ -43,6 +45,9 @@ pub(crate) fn write(
 ) -> Result<(), Error> {
     checkpoints.write(progress.history.len(), progress.steps, |directory| {
         save(trainer.model(), &directory.join(MODEL))?;
+        if let Some(average) = trainer.ema.as_ref().and_then(|ema| ema.model.as_ref()) {
+            save(average, &directory.join(EMA))?;
+        }
         let write = |name: &str, bytes: &[u8]| {
             let path = directory.join(name);
             write_atomic(&path, bytes).map_err(RunDirError::io(&path, "write the file"))
@@ -82,17 +87,25 @@ pub(crate) fn read(
         return Err(Error::checkpoint(directory, problem));
     }
     let device = device.clone().autodiff();
-    let model = load(&directory.join(MODEL), &device)?;
-    if model.config.name.to_string() != config.model {
-        let problem = format!("expected model {}, got {}", config.model, model.config.name);
-        return Err(Error::checkpoint(directory, problem));
-    }
     let ids = saved.parameters.into_iter().map(|(path, id)| Some((path, hexadecimal(&id)?)));
-    let ids = ids.collect::<Option<_>>().and_then(|ids| with_parameter_ids(model, ids));
-    let Some(model) = ids else {
-        return Err(Error::checkpoint(directory, "the parameters are not those of the model"));
+    let ids: Option<BTreeMap<_, _>> = ids.collect();
+    let model = |name: &str, device: &Device| {
+        let model = load(&directory.join(name), device)?;
+        if model.config.name.to_string() != config.model {
+            let problem = format!("expected model {}, got {}", config.model, model.config.name);
+            return Err(Error::checkpoint(directory, problem));
+        }
+        let model = ids.as_ref().and_then(|ids| with_parameter_ids(model, ids));
+        model.ok_or_else(|| {
+            Error::checkpoint(directory, "the parameters are not those of the model")
+        })
     };
-    let mut trainer = Trainer::with_model(config, model, device);
+    let mut trainer = Trainer::with_model(config, model(MODEL, &device)?, device.clone());
+    if let Some(ema) = &mut trainer.ema
+        && directory.join(EMA).is_file()
+    {
+        ema.model = Some(model(EMA, &device.clone().inner())?);
+    }
     let record = OptimizerRecord::from_bytes(Bytes::from_bytes_vec(bytes(OPTIMIZER)?));
     let record = record.map_err(|error| Error::checkpoint(directory, error))?;
     let tensors = record.len();

@@ -5,13 +5,14 @@ use std::time::Instant;
 
 use cobasis_zoo::save;
 
-use crate::config::Config;
+use crate::config::{Config, Moment};
+use crate::data::Batch;
 use crate::error::Error;
 use crate::evaluate::{Evaluation, evaluate};
 use crate::run_dir::{EpochMetrics, RunDir, metrics_csv};
+use crate::train::loaders::Loaders;
 use crate::train::progress::Partial;
-use crate::train::run::Loaders;
-use crate::train::{Progress, Trainer, Watch, checkpoint};
+use crate::train::{Progress, StepAt, Trainer, Watch, checkpoint};
 
 /// A run on its way.
 pub(crate) struct Fit<'a> {
@@ -66,16 +67,16 @@ impl<'a> Fit<'a> {
     /// broke off.
     fn epoch(&mut self, watch: &mut impl Watch) -> Result<Option<EpochMetrics>, Error> {
         let (config, epoch) = (self.config, self.progress.epoch());
-        let lr = config.schedule.rate(config.optimizer.lr, epoch);
-        let steps = config.train.max_steps.unwrap_or(usize::MAX);
-        let batches = self.loaders.train.epoch_from(epoch, self.progress.steps);
         let started = (Instant::now(), self.progress.partial.seconds);
         let seconds = || started.1 + started.0.elapsed().as_secs_f64();
-        for batch in batches.take(steps.saturating_sub(self.progress.steps)) {
-            let report = self.trainer.step(&batch, self.progress.steps + 1, lr);
-            let loss = report.score.mean_cross_entropy() + self.trainer.lambda() * report.penalty;
-            if !loss.is_finite() {
-                return Err(Error::Diverged { epoch, step: report.step, loss });
+        let accumulate = config.train.accumulate;
+        let done = self.progress.steps;
+        let mut batches = self.loaders.train.epoch_from(epoch, done * accumulate);
+        for step in done..self.loaders.steps(config) {
+            let group: Vec<Batch> = batches.by_ref().take(accumulate).collect();
+            let report = self.trainer.step(&group, self.at(step));
+            if !report.loss.is_finite() {
+                return Err(Error::Diverged { epoch, step: report.step, loss: report.loss });
             }
             self.progress.step(&report);
             self.progress.partial.seconds = seconds();
@@ -88,29 +89,38 @@ impl<'a> Fit<'a> {
                 self.save()?;
             }
         }
-        let Partial { score: total, penalties, .. } = self.progress.partial;
+        let Partial { score: total, penalties, losses, .. } = self.progress.partial;
+        let images = total.images.max(1) as f64;
         let train_seconds = seconds();
         let evaluation =
-            evaluate(self.trainer.model(), &self.loaders.val, |images| watch.evaluated(images));
+            evaluate(self.trainer.judged(), &self.loaders.val, |images| watch.evaluated(images));
         let Some(Evaluation { loss, top1, top5, .. }) = evaluation else {
             return Ok(None);
         };
-        let penalty = penalties / total.images.max(1) as f64;
-        let cross_entropy = total.mean_cross_entropy();
         Ok(Some(EpochMetrics {
             epoch,
-            lr,
-            train_cross_entropy: cross_entropy,
-            train_penalty: penalty,
-            train_loss: cross_entropy + self.trainer.lambda() * penalty,
+            lr: self.at(self.progress.steps.saturating_sub(1)).lr,
+            train_cross_entropy: total.mean_cross_entropy(),
+            train_penalty: penalties / images,
+            train_loss: losses / images,
             train_top1: total.top1_percent(),
             train_top5: total.top5_percent(),
             val_cross_entropy: loss,
             val_top1: top1,
             val_top5: top5,
             seconds: seconds(),
-            images_per_second: total.images as f64 / train_seconds,
+            images_per_second: images / train_seconds,
         }))
+    }
+
+    /// The step that follows `steps` steps of the epoch at hand.
+    fn at(&self, steps: usize) -> StepAt {
+        let Config { train, optimizer, schedule, .. } = self.config;
+        let epoch = self.progress.epoch();
+        let steps_per_epoch = self.loaders.steps(self.config);
+        let moment = Moment { epoch, steps, steps_per_epoch, epochs: train.epochs };
+        let (lr, lambda) = (schedule.rate(optimizer.lr, moment), train.lambda_at(moment));
+        StepAt { epoch, step: steps + 1, lr, lambda }
     }
 
     /// Writes a checkpoint, unless the last one is of this moment.
@@ -129,9 +139,9 @@ impl<'a> Fit<'a> {
         let history = &self.progress.history;
         self.directory.write_atomic("metrics.csv", metrics_csv(history).as_bytes())?;
         let path = |name| self.directory.path().join(name);
-        save(self.trainer.model(), &path("last.safetensors"))?;
+        save(self.trainer.judged(), &path("last.safetensors"))?;
         if self.progress.best().is_some_and(|best| best.epoch == epoch) {
-            save(self.trainer.model(), &path("best.safetensors"))?;
+            save(self.trainer.judged(), &path("best.safetensors"))?;
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ pub(crate) fn parameter_ids(model: &Model) -> BTreeMap<String, u64> {
 }
 
 /// The model with the given identities; `None` unless every tensor of it gets one.
-pub(crate) fn with_parameter_ids(model: Model, ids: BTreeMap<String, u64>) -> Option<Model> {
+pub(crate) fn with_parameter_ids(model: Model, ids: &BTreeMap<String, u64>) -> Option<Model> {
     let tensors = model.tensors();
     let new =
         tensors.iter().map(|tensor| Some((tensor.id, ParamId::from(*ids.get(&tensor.path)?))));

@@ -29,8 +29,10 @@ pub struct Progress {
 pub struct Partial {
     /// Scores of the batches.
     pub score: Score,
-    /// Penalties of the batches, each times the images of its batch.
+    /// Penalties of the steps, each times the images of its step.
     pub penalties: f64,
+    /// Losses of the steps, each times the images of its step.
+    pub losses: f64,
     /// Wall time, seconds.
     pub seconds: f64,
 }
@@ -60,6 +62,7 @@ impl Progress {
         self.steps += 1;
         self.partial.score += report.score;
         self.partial.penalties += report.penalty * report.score.images as f64;
+        self.partial.losses += report.loss * report.score.images as f64;
     }
 
     /// Ends the epoch at hand.
@@ -95,7 +98,7 @@ mod tests {
     fn it_comes_back_from_text_to_the_last_bit() {
         let mut progress = with_top1(&[100.0 / 3.0, f64::MIN_POSITIVE]);
         let score = Score { images: 3, top1: 1, top5: 2, cross_entropy: 0.1 + 0.2 };
-        progress.step(&StepReport { step: 1, score, penalty: 1e-300, lr: 0.1 });
+        progress.step(&StepReport { step: 1, score, penalty: 1e-300, loss: 0.3, lr: 0.1 });
         let text = toml::to_string(&progress).unwrap();
         assert_eq!(toml::from_str::<Progress>(&text).unwrap(), progress);
     }
