@@ -66,7 +66,11 @@ const BAD: &[(&str, &str, &str)] = &[
         "train.penalty",
         "auto | shared | shared+unique, got \"share\"; did you mean \"shared\"?",
     ),
-    ("optimizer.betas = [0.9]", "optimizer.betas", "invalid length 1, expected an array of length 2"),
+    (
+        "optimizer.betas = [0.9]",
+        "optimizer.betas",
+        "invalid length 1, expected an array of length 2",
+    ),
     ("optimizer.betas = [0.9, 'x']", "optimizer.betas[1]", "expected a number, got string \"x\""),
     ("distill.teacher = true", "distill.teacher", "expected a string, got boolean true"),
     (

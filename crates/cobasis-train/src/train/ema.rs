@@ -1,6 +1,6 @@
 //! The moving average of the weights.
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use cobasis_zoo::Model;
@@ -28,36 +28,42 @@ impl Ema {
             Some(average) => {
                 let mut collector = Collector::default();
                 now.visit(&mut collector);
-                average.map(&mut Blend { now: collector.values, decay: self.decay })
+                average.map(&mut Blend { now: collector.values, visited: 0, decay: self.decay })
             }
         });
     }
 }
 
-/// All tensors of a model by identity. Burn's container for gradients holds any tensors of any
-/// number of dimensions.
+/// All tensors of a model by their place in the module tree: the identities of running statistics
+/// do not outlive the process. Burn's container for gradients holds tensors of any number of
+/// dimensions.
 #[derive(Default)]
 struct Collector {
     values: GradientsParams,
+    visited: u64,
 }
 
 impl ModuleVisitor for Collector {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.values.register(param.id, param.val());
+        self.values.register(ParamId::from(self.visited), param.val());
+        self.visited += 1;
     }
 }
 
 struct Blend {
     now: GradientsParams,
+    visited: u64,
     decay: f64,
 }
 
 impl ModuleMapper for Blend {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        match self.now.remove::<D>(param.id) {
+        let now = self.now.remove::<D>(ParamId::from(self.visited));
+        self.visited += 1;
+        match now {
             Some(now) => param
                 .map(|average| average.mul_scalar(self.decay) + now.mul_scalar(1.0 - self.decay)),
-            None => param,
+            None => unreachable!("a model and its average have the same tensors"),
         }
     }
 }
@@ -65,21 +71,25 @@ impl ModuleMapper for Blend {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::Device;
-    use cobasis_zoo::ModelConfig;
+    use crate::data::SplitMix64;
+    use burn::tensor::{Device, TensorData};
+    use cobasis_zoo::{ModelConfig, State};
 
     #[test]
     fn every_tensor_follows_the_formula() {
         let device = Device::flex().autodiff();
         let config = ModelConfig::new("digits/resnet14-s4u1".parse().expect("a name"));
-        let first = config.init(&device);
-        // Another model's values under the identities of the first, as after a step.
-        let state = |seed| config.clone().with_seed(seed).init(&device).state();
-        let ids = crate::train::parameter_ids::parameter_ids(&first);
-        let model = |seed| {
-            let model = config.init_from(state(seed), &device).expect("its own tensors");
-            crate::train::parameter_ids::with_parameter_ids(model, &ids).expect("its own")
+        // Running statistics too: all tensors are drawn anew.
+        let state = |seed: u64| {
+            let mut rng = SplitMix64::new(seed);
+            let tensors = config.init(&device).state().into_iter();
+            let draw = |(path, data): (String, TensorData)| {
+                let values = (0..data.num_elements()).map(|_| rng.unit() as f32);
+                (path, TensorData::new(values.collect::<Vec<_>>(), data.shape().clone()))
+            };
+            tensors.map(draw).collect::<State>()
         };
+        let model = |seed| config.init_from(state(seed), &device).expect("its own tensors");
         let mut ema = Ema::new(0.75);
         for seed in [1, 2, 3] {
             ema.update(&model(seed));
@@ -87,10 +97,6 @@ mod tests {
         let average = ema.model.expect("an average").state();
         let seeds = [1, 2, 3].map(state);
         for (path, data) in &average {
-            // Running statistics keep identities of their own, so these stay as they were.
-            if path.contains("running_") {
-                continue;
-            }
             let [a, b, c] = seeds.each_ref().map(|s| s[path].iter::<f32>().collect::<Vec<_>>());
             for (i, got) in data.iter::<f32>().enumerate() {
                 let expected = (a[i] * 0.75 + b[i] * 0.25) * 0.75 + c[i] * 0.25;
