@@ -93,7 +93,17 @@ const RECIPE: [&str; 9] = [
 #[test]
 fn a_run_with_every_recipe_ends_as_if_it_had_not_been_broken_off() {
     let folder = tempfile::tempdir().expect("a folder");
-    let sets = [&RECIPE[..], &["data.split=train/val", "augment.cutmix=1", "train.max_steps=4"]];
+    let sets = [
+        &RECIPE[..],
+        &[
+            "data.split=train/val",
+            "augment.cutmix=1",
+            "train.max_steps=4",
+            "augment.rand_ops=2",
+            "augment.rand_magnitude=9",
+            "augment.erase=0.5",
+        ],
+    ];
     let sets = sets.concat();
     let expected = result(&uninterrupted(&folder, &sets));
     let out = folder.path().join("broken");

@@ -22,6 +22,7 @@ mod batch;
 mod cifar;
 mod digits;
 mod error;
+mod image_op;
 mod image_set;
 mod loader;
 mod locate;
@@ -29,6 +30,7 @@ mod prefetch;
 mod record_file;
 mod rng;
 mod split;
+mod strong;
 
 use std::path::Path;
 
@@ -41,6 +43,7 @@ pub use image_set::{Dataset, ImageSet, SetInfo};
 pub use loader::{Epoch, Loader, LoaderConfig};
 pub(crate) use rng::SplitMix64;
 pub use split::hold_out;
+pub use strong::StrongAugment;
 
 choices! {
     /// The data sets that the program knows.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::{Config, Protocol};
-use crate::data::{Augment, Dataset, ImageSet, Loader, LoaderConfig, hold_out};
+use crate::data::{Augment, Dataset, ImageSet, Loader, LoaderConfig, StrongAugment, hold_out};
 use crate::error::Error;
 
 /// The images of a run.
@@ -30,6 +30,11 @@ impl Loaders {
             }
         };
         let train = loader(config, train, config.train.batch, true, augment)?;
+        let train = train.with_strong(StrongAugment {
+            ops: config.augment.rand_ops,
+            magnitude: config.augment.rand_magnitude,
+            erase: config.augment.erase,
+        });
         Ok(Self { train, val, test })
     }
 
