@@ -1,13 +1,15 @@
 //! The directory one training run writes to, never one that another run has written.
 
 mod checkpoints;
+mod error;
 mod metrics;
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 pub use checkpoints::Checkpoints;
+pub use error::RunDirError;
 pub use metrics::{EpochMetrics, metrics_csv};
 
 /// Parent of the runs that are not given a directory, below the working directory.
@@ -18,56 +20,6 @@ const CONFIG: &str = "config.toml";
 /// How the names of unfinished files begin.
 const WRITTEN: &[&str] =
     &[".config.toml.", ".metrics.csv.", ".summary.json.", ".last.", ".best.", ".epoch-"];
-
-/// What went wrong with a run's files, on one line that names the path.
-#[derive(Debug, thiserror::Error)]
-pub enum RunDirError {
-    /// The directory asked for holds something else than a run.
-    #[error(
-        "{}: exists, is not empty, and holds no run to resume (no config.toml); choose another --out",
-        .path.display()
-    )]
-    NotEmpty {
-        /// The directory asked for.
-        path: PathBuf,
-    },
-    /// The path asked for is a file.
-    #[error(
-        "{}: expected a new or empty directory, got a file; choose another --out",
-        .path.display()
-    )]
-    NotADirectory {
-        /// The path asked for.
-        path: PathBuf,
-    },
-    /// Another process trains in the directory.
-    #[error("{}: another process is training there", .path.display())]
-    Busy {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// The system refused: disk full, no permission, directory gone.
-    #[error("{}: cannot {action}: {source}", .path.display())]
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// What was tried, as in "cannot ...".
-        action: &'static str,
-        /// The system's reason.
-        source: io::Error,
-    },
-}
-
-impl RunDirError {
-    /// Whether a different command line mends it, rather than a look at the disk.
-    pub fn is_user_error(&self) -> bool {
-        !matches!(self, Self::Io { .. })
-    }
-
-    pub(crate) fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { path: path.to_owned(), action, source }
-    }
-}
 
 /// A directory that belongs to this run alone.
 #[derive(Debug)]
@@ -104,10 +56,13 @@ impl RunDir {
     /// [`open`](Self::open) makes it.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it is a file or a single run's, or cannot be made.
     pub fn parent(out: Option<&Path>, model: &str) -> Result<PathBuf, RunDirError> {
         match out {
             Some(out) if out.is_file() => Err(RunDirError::NotADirectory { path: out.to_owned() }),
+            Some(out) if out.join(CONFIG).is_file() => {
+                Err(RunDirError::OneRun { path: out.to_owned() })
+            }
             Some(out) => {
                 let made = fs::create_dir_all(out);
                 made.map_err(RunDirError::io(out, "create the directory"))?;

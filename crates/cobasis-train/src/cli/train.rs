@@ -71,7 +71,16 @@ pub(crate) fn run(args: Args) -> Outcome {
         print(&describe_dry_run(&config, &dry_run(&config, args.device)?));
         return Ok(ExitCode::SUCCESS);
     }
-    let command: Vec<String> = env::args().skip(1).collect();
+    if let Some(twice) = args
+        .seeds
+        .iter()
+        .enumerate()
+        .find_map(|(i, seed)| args.seeds[..i].contains(seed).then_some(seed))
+    {
+        return Err(Error::Usage(format!("--seeds: expected each seed once, got {twice} twice")));
+    }
+    let command: Vec<String> =
+        env::args_os().skip(1).map(|argument| quoted(&argument.to_string_lossy())).collect();
     let command = format!("cobasis {}", command.join(" "));
     let signals = Signals::listen();
     let mut progress = Progress::new(&signals, !args.no_tui);
@@ -110,6 +119,15 @@ pub(crate) fn run(args: Args) -> Outcome {
             ));
             Ok(signals.exit_code())
         }
+    }
+}
+
+/// An argument as a shell takes it.
+fn quoted(argument: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
+    match !argument.is_empty() && argument.chars().all(plain) {
+        true => argument.to_string(),
+        false => format!("'{}'", argument.replace('\'', "'\\''")),
     }
 }
 
