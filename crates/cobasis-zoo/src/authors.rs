@@ -11,13 +11,16 @@ mod mobilenet;
 mod naming;
 mod resnet;
 mod resnext;
+#[cfg(test)]
+mod tests;
+mod torchvision;
 
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, TensorData};
 
 use crate::mobilenet::MobileNetV2Spec;
-use crate::model::{Model, ModelConfig};
+use crate::model::{Model, ModelConfig, Variant};
 use crate::registry::Architecture;
 use crate::resnet::BlockKind;
 use crate::state::{State, StateError, TensorInfo};
@@ -36,12 +39,19 @@ pub struct AuthorsTensor {
     /// The copies of a shared basis in the blocks that use it, by the authors' names.
     pub copies: Vec<String>,
     transposed: bool,
+    /// Other names that the copies may have.
+    aliases: Vec<String>,
 }
 
 impl AuthorsTensor {
     /// Its name and those of its copies.
     fn names(&self) -> impl Iterator<Item = &String> {
         std::iter::once(&self.name).chain(&self.copies)
+    }
+
+    /// The names that it may have in a file.
+    fn accepted_names(&self) -> impl Iterator<Item = &String> {
+        self.names().chain(&self.aliases)
     }
 }
 
@@ -83,10 +93,20 @@ fn named(config: &ModelConfig, tensors: &[TensorInfo]) -> Vec<AuthorsTensor> {
                     resnext::name(&parts, config.name.sharing().is_some())
                 }
                 Architecture::ResNet(_) => resnet::name(&parts, double),
+                Architecture::MobileNetV2(_) if config.variant == Variant::Torchvision => {
+                    torchvision::name(&parts)
+                }
                 Architecture::MobileNetV2(spec) => mobilenet::name(&parts, double, *spec),
-                Architecture::DenseNet(_) => densenet::name(&parts),
+                Architecture::DenseNet(spec) => {
+                    densenet::name(&parts, spec, config.name.sharing().is_some())
+                }
             };
-            AuthorsTensor { path: path.clone(), name, shape, copies, transposed }
+            // Their blocks that share one of two kinds of filters were made from those that share
+            // both, where the basis has a number.
+            let numbered = |copy: &String| copy.replace("shared_basis.", "shared_basis_1.");
+            let aliases = copies.iter().map(numbered).filter(|alias| !copies.contains(alias));
+            let aliases = aliases.collect();
+            AuthorsTensor { path: path.clone(), name, shape, copies, transposed, aliases }
         })
         .collect()
 }
@@ -96,10 +116,13 @@ pub(crate) fn authors_shapes(
     config: &ModelConfig,
     device: &Device,
 ) -> BTreeMap<String, Vec<usize>> {
-    let tensors = authors_tensors(config, device);
-    let shapes = tensors
-        .iter()
-        .flat_map(|tensor| tensor.names().map(|name| (name.clone(), tensor.shape.clone())));
+    let others = torchvision::variant_of(config);
+    let tensors =
+        std::iter::once(config).chain(&others).flat_map(|config| authors_tensors(config, device));
+    let shapes = tensors.flat_map(|tensor| {
+        let names: Vec<String> = tensor.accepted_names().cloned().collect();
+        names.into_iter().map(move |name| (name, tensor.shape.clone()))
+    });
     shapes.collect()
 }
 
@@ -124,7 +147,8 @@ impl ModelConfig {
     /// A basis may be there under its own name, under the names of the blocks that use it, or both;
     /// all copies must be equal, and it is loaded once. Counters of batches
     /// (`num_batches_tracked`) are ignored, and so is the prefix `module.` that parallel training
-    /// puts before every name. torchvision's names are understood too: `downsample` for `shortcut`.
+    /// puts before every name. torchvision's names are understood too: `downsample` for `shortcut`,
+    /// and those of its MobileNetV2, which becomes one of [its variant](Variant::Torchvision).
     ///
     /// # Errors
     ///
@@ -135,15 +159,18 @@ impl ModelConfig {
         device: &Device,
     ) -> Result<Model, StateError> {
         let naming = Naming::of(tensors.keys());
+        let others = torchvision::variant_of(self);
+        let is_theirs = || tensors.keys().any(|name| torchvision::is_one(&naming.in_authors(name)));
+        let config = others.as_ref().filter(|_| is_theirs()).unwrap_or(self);
         tensors.retain(|name, _| !is_counter(name));
         let mut state = State::new();
-        for tensor in authors_tensors(self, device) {
+        for tensor in authors_tensors(config, device) {
             let data = take(&mut tensors, naming, &tensor)?;
             state.insert(tensor.path, if tensor.transposed { transposed(data) } else { data });
         }
         match tensors.into_keys().next() {
             Some(name) => Err(StateError::Extra { name }),
-            None => self.init_from(state, device),
+            None => config.init_from(state, device),
         }
     }
 }
@@ -171,7 +198,7 @@ fn take(
     tensor: &AuthorsTensor,
 ) -> Result<TensorData, StateError> {
     let mut found: Option<(String, TensorData)> = None;
-    for name in tensor.names() {
+    for name in tensor.accepted_names() {
         let name = naming.in_file(name);
         let Some(data) = tensors.remove(&name) else {
             continue;
@@ -204,114 +231,4 @@ fn transposed(data: TensorData) -> TensorData {
         .flat_map(|col| (0..rows).map(move |row| (row, col)))
         .map(|(row, col)| values[row * cols + col]);
     TensorData::new(by_columns.collect::<Vec<f32>>(), [cols, rows])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn config(name: &str) -> ModelConfig {
-        ModelConfig::new(name.parse().expect("a name"))
-    }
-
-    fn names(name: &str) -> Vec<String> {
-        let tensors = authors_tensors(&config(name), &Device::flex());
-        tensors.into_iter().flat_map(|tensor| [vec![tensor.name], tensor.copies].concat()).collect()
-    }
-
-    /// Made-up tensors under all of the authors' names, copies included.
-    fn tensors(config: &ModelConfig) -> State {
-        let mut state = State::new();
-        for (index, tensor) in authors_tensors(config, &Device::flex()).into_iter().enumerate() {
-            let count = tensor.shape.iter().product::<usize>();
-            let values: Vec<f32> = (0..count).map(|i| (i * 7 + index) as f32).collect();
-            for name in std::iter::once(tensor.name).chain(tensor.copies) {
-                let data = TensorData::new(values.clone(), tensor.shape.clone());
-                state.insert(name, data);
-            }
-        }
-        state
-    }
-
-    #[test]
-    fn names_are_those_of_the_authors_modules() {
-        let single = names("cifar100/resnet18-s16u1");
-        for name in [
-            "conv1.weight",
-            "bn1.running_var",
-            "shared_basis_4.weight",
-            "layer1.0.conv2.weight",
-            "layer2.0.shortcut.0.weight",
-            "layer2.0.shortcut.1.bias",
-            "layer1.1.shared_basis.weight",
-            "layer1.1.basis_conv1.weight",
-            "layer1.1.basis_bn2.weight",
-            "layer1.1.coeff_conv2.weight",
-            "layer4.1.bn2.running_mean",
-            "fc.bias",
-        ] {
-            assert!(single.contains(&name.to_string()), "{name} in {single:?}");
-        }
-        let double = names("cifar10/resnet32-s16u1-double");
-        for name in ["shared_basis_3_2.weight", "layer3.4.shared_basis_2.weight"] {
-            assert!(double.contains(&name.to_string()), "{name} in {double:?}");
-        }
-        assert!(!double.contains(&"layer3.0.shared_basis_2.weight".to_string()));
-    }
-
-    #[test]
-    fn bases_load_once_from_any_of_their_copies_and_linear_weights_are_transposed() {
-        let config = config("cifar10/resnet20-s2u1");
-        let device = Device::flex();
-        let all = tensors(&config);
-        let model = config.init_from_authors(all.clone(), &device).expect("all there");
-        let mut blocks_only = all.clone();
-        blocks_only.retain(|name, _| !name.starts_with("shared_basis"));
-        let other = config.init_from_authors(blocks_only, &device).expect("copies are enough");
-        assert_eq!(model.state(), other.state());
-        let state = model.state();
-        let head = state["head.weight"].iter::<f32>().collect::<Vec<_>>();
-        let theirs = all["fc.weight"].iter::<f32>().collect::<Vec<_>>();
-        assert_eq!(head[1], theirs[64], "row 0, column 1 is theirs at row 1, column 0");
-
-        let parallel = all.into_iter().map(|(name, data)| (format!("module.{name}"), data));
-        let other = config.init_from_authors(parallel.collect(), &device).expect("prefixed");
-        assert_eq!(model.state(), other.state());
-    }
-
-    #[test]
-    fn faults_name_the_authors_tensor() {
-        let config = config("cifar10/resnet20-s2u1");
-        let fault = |change: &dyn Fn(&mut State)| {
-            let mut tensors = tensors(&config);
-            change(&mut tensors);
-            let result = config.init_from_authors(tensors, &Device::flex());
-            result.expect_err("a fault").to_string()
-        };
-        let prefixed = fault(&|all| {
-            all.remove("fc.bias");
-            *all = std::mem::take(all)
-                .into_iter()
-                .map(|(name, data)| (format!("module.{name}"), data))
-                .collect();
-        });
-        assert_eq!(prefixed, "tensor \"module.fc.bias\" is missing");
-        let missing = fault(&|all| drop(all.remove("layer2.1.coeff_conv1.weight")));
-        assert_eq!(missing, "tensor \"layer2.1.coeff_conv1.weight\" is missing");
-        let extra = fault(&|all| {
-            let data = all["layer1.1.shared_basis.weight"].clone();
-            all.insert("layer1.0.shared_basis.weight".to_string(), data);
-        });
-        assert_eq!(extra, "tensor \"layer1.0.shared_basis.weight\" does not belong to the model");
-        let disagree = fault(&|all| {
-            let name = "layer1.2.shared_basis.weight";
-            let shape = all[name].shape().clone();
-            all.insert(name.to_string(), TensorData::new(vec![0.5f32; 2 * 16 * 9], shape));
-        });
-        assert!(disagree.contains("layer1.2.shared_basis.weight") && disagree.contains("equal"));
-        let shape = fault(&|all| {
-            all.insert("fc.weight".to_string(), TensorData::new(vec![0.5f32; 640], [64, 10]));
-        });
-        assert_eq!(shape, "tensor \"fc.weight\": expected shape [10, 64], got [64, 10]");
-    }
 }

@@ -42,11 +42,14 @@ mod attention;
 mod authors;
 mod block;
 mod densenet;
+mod deploy;
 mod file;
+mod graph;
 mod init;
 mod mobilenet;
 mod model;
 mod name;
+mod pass;
 mod pickle;
 mod pool;
 pub mod registry;
@@ -61,7 +64,12 @@ pub use authors::{AuthorsTensor, authors_tensors};
 pub use block::{BasicBlock, Block, BottleneckBlock, InvertedResidualBlock};
 pub use cobasis;
 pub use densenet::{DenseLayer, DenseNet, DenseNetSpec, DenseStage, Transition};
-pub use file::{FileError, FileProblem, load, load_authors, save, save_authors, write_atomic};
+pub use deploy::{Affine, Deployed, DeployedConfig, FoldedConv};
+pub use file::{
+    FileError, FileProblem, load, load_authors, load_deployed, save, save_authors, save_deployed,
+    write_atomic,
+};
+pub use graph::{FactorisedLayer, FactorisedLayers};
 pub use mobilenet::{ConvNorm, MobileNetV2, MobileNetV2Spec};
 pub use model::{Model, ModelConfig, Network, Variant};
 pub use name::{ModelName, ModelNameError, Ranks, Sharing};

@@ -1,6 +1,7 @@
 //! The names of DenseNets.
 //!
-//! No file of the authors shows those of a dense one; here they follow the shared one's.
+//! Dense ones have other names than those that share: their layers are sequences of numbered layers,
+//! ReLUs among them, and their last stage is not called as the others are.
 
 use std::fmt::Display;
 
@@ -8,13 +9,19 @@ use super::{norm_name, one_based, resnet};
 use crate::densenet::{DenseNetSpec, basis_of};
 use crate::model::Variant;
 
-/// The authors' name of a tensor by its path.
-pub(super) fn name(path: &[&str]) -> String {
+/// The authors' name of a tensor by its path; `shares`: the layers of a stage share filters.
+pub(super) fn name(path: &[&str], spec: &DenseNetSpec, shares: bool) -> String {
     match path {
         ["stem", leaf] => format!("conv1.{leaf}"),
         ["stages", _, "bases", ..] => resnet::name(path, false),
         ["stages", stage, "layers", layer, rest @ ..] => {
-            format!("{}.{}", layer_name(stage, layer), name_in_layer(rest))
+            let last = (spec.layers.len() - 1).to_string();
+            let in_layer =
+                if shares { name_in_sharing_layer(rest) } else { name_in_dense_layer(rest) };
+            match !shares && *stage == last {
+                true => format!("features.dense_block{stage}.bottle_neck_layer_{layer}.{in_layer}"),
+                false => format!("{}.{in_layer}", layer_name(stage, layer)),
+            }
         }
         ["stages", stage, "transition", "norm", leaf] => {
             format!("features.transition_layer_{stage}.down_sample.0.{}", norm_name(leaf))
@@ -32,7 +39,18 @@ fn layer_name(stage: impl Display, layer: impl Display) -> String {
     format!("features.dense_block_layer_{stage}.bottle_neck_layer_{layer}")
 }
 
-fn name_in_layer(path: &[&str]) -> String {
+fn name_in_dense_layer(path: &[&str]) -> String {
+    let function = |index: usize, leaf: &str| format!("residual_function.{index}.{leaf}");
+    match path {
+        ["norm1", leaf] => function(0, norm_name(leaf)),
+        ["conv1", leaf] => function(2, leaf),
+        ["norm2", leaf] => function(3, norm_name(leaf)),
+        ["conv2", leaf] => function(5, leaf),
+        other => unreachable!("a dense layer has no tensor {}", other.join(".")),
+    }
+}
+
+fn name_in_sharing_layer(path: &[&str]) -> String {
     match path {
         // They count a layer's batch norms from 0 and its convolutions from 1.
         ["norm1", leaf] => format!("bn0.{}", norm_name(leaf)),
@@ -70,5 +88,24 @@ mod tests {
         let last = "features.dense_block_layer_3.bottle_neck_layer_15.shared_basis.weight";
         assert_eq!((third.len(), third[39].as_str()), (24 + 16, last));
         assert!(copies("stages.3.bases.0.weight").is_empty());
+    }
+
+    #[test]
+    fn dense_networks_number_the_layers_of_their_sequences() {
+        let config = ModelConfig::new("cifar100/densenet121".parse().expect("a name"));
+        let tensors = authors_tensors(&config, &Device::flex());
+        let name = |path: &str| {
+            let tensor = tensors.iter().find(|tensor| tensor.path == path);
+            tensor.map(|tensor| tensor.name.clone()).unwrap_or_default()
+        };
+        let features = |rest: &str| format!("features.{rest}.weight");
+        assert_eq!(
+            name("stages.0.layers.5.norm1.gamma"),
+            features("dense_block_layer_0.bottle_neck_layer_5.residual_function.0")
+        );
+        assert_eq!(
+            name("stages.3.layers.0.conv2.weight"),
+            features("dense_block3.bottle_neck_layer_0.residual_function.5")
+        );
     }
 }
