@@ -19,6 +19,7 @@ cargo xtask COMMAND [ARGUMENTS]
   export        turn a model into one for PyTorch
   deploy        fold a model for use
   parity        compare with what the authors' PyTorch code computes
+  config        check configurations, say what their keys mean
   models        list models, show what they are made of
                 the program cobasis, built in release mode; COMMAND --help says more
 

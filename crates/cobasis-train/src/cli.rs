@@ -1,5 +1,6 @@
 //! The command line: arguments in, text or JSON out, errors as one line and an exit code.
 
+mod config;
 mod deploy;
 mod eval;
 mod export;
@@ -9,6 +10,7 @@ mod models;
 mod output;
 mod parity;
 mod progress;
+mod signals;
 mod train;
 
 use std::process::ExitCode;
@@ -35,6 +37,8 @@ enum Command {
     Deploy(deploy::Args),
     Parity(parity::Args),
     #[command(subcommand)]
+    Config(config::Command),
+    #[command(subcommand)]
     Models(models::Command),
 }
 
@@ -51,6 +55,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Export(args) => export::run(args),
         Command::Deploy(args) => deploy::run(args),
         Command::Parity(args) => parity::run(args),
+        Command::Config(command) => config::run(command),
         Command::Models(command) => models::run(command),
     };
     result.unwrap_or_else(|error| {

@@ -1,6 +1,6 @@
 //! What can go wrong in a command, and whose it is to mend.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cobasis_zoo::{FileError, ModelNameError};
 
@@ -42,6 +42,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A checkpoint that can't be used.
+    #[error("{}: cannot use the checkpoint: {problem}", .path.display())]
+    Checkpoint {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// What the command line asks for does not fit together.
     #[error("{0}")]
     Usage(String),
@@ -61,13 +69,17 @@ pub enum Error {
 }
 
 impl Error {
+    pub(crate) fn checkpoint(path: &Path, problem: impl ToString) -> Self {
+        Self::Checkpoint { path: path.to_owned(), problem: problem.to_string() }
+    }
+
     /// 2 where the user's input is to blame, 1 otherwise.
     pub fn exit_code(&self) -> u8 {
         let user = match self {
             Error::Data(error) => error.is_user_error(),
             Error::RunDir(error) => error.is_user_error(),
             Error::File(error) => error.is_user_error(),
-            Error::Diverged { .. } => false,
+            Error::Diverged { .. } | Error::Checkpoint { .. } => false,
             Error::Config(_)
             | Error::Name(_)
             | Error::Device { .. }

@@ -1,16 +1,17 @@
 //! Losses and accuracies of a model on a data set.
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use cobasis_zoo::Model;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::data::{Batch, Loader};
 
 /// Sums over the images that were scored.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// Images scored.
     pub images: usize,
@@ -95,30 +96,36 @@ impl std::ops::AddAssign for Score {
 }
 
 /// Evaluates a model on every image of a loader, with running statistics. `after_batch` is called
-/// with the number of images done.
-pub fn evaluate(model: &Model, loader: &Loader, after_batch: impl FnMut(usize)) -> Evaluation {
+/// with the number of images done and may break off; then there is no result.
+pub fn evaluate(
+    model: &Model,
+    loader: &Loader,
+    after_batch: impl FnMut(usize) -> ControlFlow<()>,
+) -> Option<Evaluation> {
     let model = model.valid();
     let device = model.devices().into_iter().next().unwrap_or_default();
     evaluate_with(|images| model.forward(images), &device, loader, after_batch)
 }
 
 /// Evaluates what gives logits, `[batch, classes]`, for images on the device,
-/// `[batch, channels, height, width]`.
+/// `[batch, channels, height, width]`; as [`evaluate`] otherwise.
 pub fn evaluate_with(
     forward: impl Fn(Tensor<4>) -> Tensor<2>,
     device: &Device,
     loader: &Loader,
-    mut after_batch: impl FnMut(usize),
-) -> Evaluation {
+    mut after_batch: impl FnMut(usize) -> ControlFlow<()>,
+) -> Option<Evaluation> {
     let start = Instant::now();
     let mut score = Score::default();
     for batch in loader.epoch(0) {
         let logits = forward(images(&batch, device));
         score.add(&host(logits), &batch.labels);
-        after_batch(score.images);
+        if after_batch(score.images).is_break() {
+            return None;
+        }
     }
     let seconds = start.elapsed().as_secs_f64();
-    Evaluation {
+    Some(Evaluation {
         images: score.images,
         correct: score.top1,
         top1: score.top1_percent(),
@@ -126,7 +133,7 @@ pub fn evaluate_with(
         loss: score.mean_cross_entropy(),
         seconds,
         images_per_second: score.images as f64 / seconds,
-    }
+    })
 }
 
 /// A batch's images on a device, `[batch, channels, height, width]`.

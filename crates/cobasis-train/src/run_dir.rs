@@ -1,75 +1,73 @@
 //! The directory one training run writes to, never one that another run has written.
 
+mod checkpoints;
+mod error;
 mod metrics;
 
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-pub use metrics::{EpochMetrics, MetricsCsv};
+pub use checkpoints::Checkpoints;
+pub use error::RunDirError;
+pub use metrics::{EpochMetrics, metrics_csv};
 
 /// Parent of the runs that are not given a directory, below the working directory.
 const DEFAULT_PARENT: &str = "runs";
+/// The file that makes a directory a run's: the first one written.
+const CONFIG: &str = "config.toml";
 
-/// What went wrong with a run's files, on one line that names the path.
-#[derive(Debug, thiserror::Error)]
-pub enum RunDirError {
-    /// The directory asked for holds something.
-    #[error(
-        "{}: exists and is not empty; a run never overwrites another, choose a new --out",
-        .path.display()
-    )]
-    NotEmpty {
-        /// The directory asked for.
-        path: PathBuf,
-    },
-    /// The path asked for is a file.
-    #[error(
-        "{}: expected a new or empty directory, got a file; choose another --out",
-        .path.display()
-    )]
-    NotADirectory {
-        /// The path asked for.
-        path: PathBuf,
-    },
-    /// The system refused: disk full, no permission, directory gone.
-    #[error("{}: cannot {action}: {source}", .path.display())]
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// What was tried, as in "cannot ...".
-        action: &'static str,
-        /// The system's reason.
-        source: io::Error,
-    },
-}
-
-impl RunDirError {
-    /// Whether a different command line mends it, rather than a look at the disk.
-    pub fn is_user_error(&self) -> bool {
-        !matches!(self, Self::Io { .. })
-    }
-
-    fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { path: path.to_owned(), action, source }
-    }
-}
+/// How the names of unfinished files begin.
+const WRITTEN: &[&str] =
+    &[".config.toml.", ".metrics.csv.", ".summary.json.", ".last.", ".best.", ".epoch-"];
 
 /// A directory that belongs to this run alone.
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
+    /// Held open: the system gives the lock back however the process ends.
+    _lock: Option<File>,
 }
 
 impl RunDir {
-    /// Makes the directory `out`, or `runs/<model>-<number>` with the next free number, parents
-    /// included.
+    /// Opens the directory of a run: `out`, new, empty, or with a run to go on with; or a new
+    /// `runs/<model>-<number>` with the next free number. Parents are made.
+    ///
+    /// What interrupted writes have left in it is removed.
     ///
     /// # Errors
-    /// When `out` is a file or a directory that is not empty, or cannot be made.
-    pub fn create(out: Option<&Path>, model: &str) -> Result<Self, RunDirError> {
+    /// When `out` is a file, a directory with something else in it, or one that another process
+    /// trains in; or cannot be made.
+    pub fn open(out: Option<&Path>, model: &str) -> Result<Self, RunDirError> {
+        let path = match out {
+            Some(out) => open_at(out)?,
+            None => Self::create_numbered(Path::new(DEFAULT_PARENT), model)?,
+        };
+        // Systems that cannot open or lock a directory do without the lock.
+        let lock = File::open(&path).ok();
+        if let Some(Err(TryLockError::WouldBlock)) = lock.as_ref().map(File::try_lock) {
+            return Err(RunDirError::Busy { path });
+        }
+        remove_temporaries(&path)?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// Makes a directory for several runs of a model: `out`, or a new numbered one as
+    /// [`open`](Self::open) makes it.
+    ///
+    /// # Errors
+    /// When it is a file or a single run's, or cannot be made.
+    pub fn parent(out: Option<&Path>, model: &str) -> Result<PathBuf, RunDirError> {
         match out {
-            Some(out) => Self::create_at(out),
+            Some(out) if out.is_file() => Err(RunDirError::NotADirectory { path: out.to_owned() }),
+            Some(out) if out.join(CONFIG).is_file() => {
+                Err(RunDirError::OneRun { path: out.to_owned() })
+            }
+            Some(out) => {
+                let made = fs::create_dir_all(out);
+                made.map_err(RunDirError::io(out, "create the directory"))?;
+                Ok(out.to_owned())
+            }
             None => Self::create_numbered(Path::new(DEFAULT_PARENT), model),
         }
     }
@@ -77,6 +75,32 @@ impl RunDir {
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The configuration of the run that the directory holds; `None` for a new one.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn config(&self) -> Result<Option<String>, RunDirError> {
+        let path = self.path.join(CONFIG);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(err) if err.kind() == ErrorKind::NotFound => Ok(None),
+            Err(err) => Err(RunDirError::io(&path, "read the file")(err)),
+        }
+    }
+
+    /// Makes this a run's directory.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_config(&self, text: &str) -> Result<(), RunDirError> {
+        self.write_atomic(CONFIG, text.as_bytes())
+    }
+
+    /// The run's checkpoints.
+    pub fn checkpoints(&self) -> Checkpoints {
+        Checkpoints::new(self.path.join("checkpoints"))
     }
 
     /// Writes a file of this directory whole or not at all; see [`cobasis_zoo::write_atomic`].
@@ -89,40 +113,61 @@ impl RunDir {
         written.map_err(RunDirError::io(&path, "write the file"))
     }
 
-    fn create_at(out: &Path) -> Result<Self, RunDirError> {
-        create_parents(out)?;
-        let path = out.to_owned();
-        match fs::create_dir(out) {
-            Ok(()) => Ok(Self { path }),
-            Err(err) if err.kind() != ErrorKind::AlreadyExists => {
-                Err(RunDirError::io(out, "create the run directory")(err))
-            }
-            Err(_) if !out.is_dir() => Err(RunDirError::NotADirectory { path }),
-            Err(_) => {
-                let entries = fs::read_dir(out);
-                let entries = entries.map_err(RunDirError::io(out, "list the run directory"))?;
-                match entries.count() {
-                    0 => Ok(Self { path }),
-                    _ => Err(RunDirError::NotEmpty { path }),
-                }
-            }
-        }
-    }
-
-    fn create_numbered(parent: &Path, model: &str) -> Result<Self, RunDirError> {
+    fn create_numbered(parent: &Path, model: &str) -> Result<PathBuf, RunDirError> {
         let name = file_name(model);
         fs::create_dir_all(parent).map_err(RunDirError::io(parent, "create the directory"))?;
         let mut number = last_number(parent, &name)? + 1;
         loop {
             let path = parent.join(format!("{name}-{number:03}"));
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(Self { path }),
+                Ok(()) => return Ok(path),
                 // Another run was faster: only the system's answer settles whose number it is.
                 Err(err) if err.kind() == ErrorKind::AlreadyExists => number += 1,
                 Err(err) => return Err(RunDirError::io(&path, "create the run directory")(err)),
             }
         }
     }
+}
+
+/// Makes `out`, or accepts it as it is: empty, or with a run in it.
+fn open_at(out: &Path) -> Result<PathBuf, RunDirError> {
+    create_parents(out)?;
+    let path = out.to_owned();
+    match fs::create_dir(out) {
+        Ok(()) => return Ok(path),
+        Err(err) if err.kind() != ErrorKind::AlreadyExists => {
+            return Err(RunDirError::io(out, "create the run directory")(err));
+        }
+        Err(_) if !out.is_dir() => return Err(RunDirError::NotADirectory { path }),
+        Err(_) => {}
+    }
+    let entries = fs::read_dir(out).map_err(RunDirError::io(out, "list the run directory"))?;
+    // A run killed in its first moment has left nothing else.
+    let empty = entries.flatten().all(|entry| is_temporary(&entry.path()));
+    if empty || out.join(CONFIG).is_file() { Ok(path) } else { Err(RunDirError::NotEmpty { path }) }
+}
+
+/// Removes what writes that were killed have left.
+fn remove_temporaries(dir: &Path) -> Result<(), RunDirError> {
+    let entries = match fs::read_dir(dir) {
+        Err(err) if err.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(RunDirError::io(dir, "list the directory"))?,
+    };
+    for path in entries.flatten().map(|entry| entry.path()).filter(|path| is_temporary(path)) {
+        let removed = match path.is_dir() {
+            true => fs::remove_dir_all(&path),
+            false => fs::remove_file(&path),
+        };
+        removed.map_err(RunDirError::io(&path, "remove a file that was not finished"))?;
+    }
+    Ok(())
+}
+
+/// `.NAME.….tmp`, as [`cobasis_zoo::write_atomic`] and [`Checkpoints`] name what they have not
+/// finished; of names that a run writes, so that nobody else's file is taken for one.
+fn is_temporary(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.ends_with(".tmp") && WRITTEN.iter().any(|written| name.starts_with(written))
 }
 
 fn create_parents(path: &Path) -> Result<(), RunDirError> {
@@ -161,8 +206,8 @@ mod tests {
 
     fn numbered(parent: &Path) -> String {
         let run = RunDir::create_numbered(parent, MODEL).unwrap();
-        assert!(run.path().is_dir());
-        run.path().strip_prefix(parent).unwrap().to_str().unwrap().to_owned()
+        assert!(run.is_dir());
+        run.strip_prefix(parent).unwrap().to_str().unwrap().to_owned()
     }
 
     #[test]
@@ -191,25 +236,52 @@ mod tests {
         assert_eq!(names.len(), 8);
     }
 
+    fn refused(out: &Path) -> String {
+        let err = RunDir::open(Some(out), MODEL).unwrap_err();
+        assert!(err.is_user_error());
+        assert!(err.to_string().starts_with(out.to_str().unwrap()), "{err}");
+        assert!(!err.to_string().contains('\n'), "{err}");
+        err.to_string()
+    }
+
     #[test]
-    fn out_is_made_or_taken_when_empty_and_never_overwritten() {
+    fn out_is_made_or_taken_when_empty_or_a_run() {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("a/b");
         for _ in 0..2 {
-            assert_eq!(RunDir::create(Some(&out), MODEL).unwrap().path(), out);
+            let run = RunDir::open(Some(&out), MODEL).unwrap();
+            assert_eq!((run.path(), run.config().unwrap()), (out.as_path(), None));
         }
-        let run = RunDir::create(Some(&out), MODEL).unwrap();
-        run.write_atomic("config.toml", b"seed = 1\n").unwrap();
-        let file = out.join("config.toml");
-        for (out, said) in [(&out, "exists and is not empty"), (&file, "got a file")] {
-            let err = RunDir::create(Some(out), MODEL).unwrap_err();
-            assert!(err.is_user_error());
-            assert!(err.to_string().starts_with(out.to_str().unwrap()), "{err}");
-            assert!(err.to_string().contains(said) && !err.to_string().contains('\n'), "{err}");
-        }
-        assert_eq!(fs::read(&file).unwrap(), b"seed = 1\n");
-        let err = RunDir::create(Some(&file.join("below")), MODEL).unwrap_err();
+        let other = dir.path().join("other");
+        fs::create_dir(&other).unwrap();
+        fs::write(other.join("notes.txt"), "kept").unwrap();
+        assert!(refused(&other).contains("holds no run to resume"));
+        assert!(refused(&other.join("notes.txt")).contains("got a file"));
+        let err = RunDir::open(Some(&other.join("notes.txt/below")), MODEL).unwrap_err();
         assert!(!err.is_user_error() && err.to_string().contains("cannot create"), "{err}");
+
+        RunDir::open(Some(&out), MODEL).unwrap().write_config("seed = 1\n").unwrap();
+        let run = RunDir::open(Some(&out), MODEL).unwrap();
+        assert_eq!(run.config().unwrap().as_deref(), Some("seed = 1\n"));
+    }
+
+    #[test]
+    fn what_a_killed_write_has_left_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(".config.toml.7-0.tmp"), "se").unwrap();
+        fs::create_dir(dir.path().join(".epoch-0001-step-000000.tmp")).unwrap();
+        let run = RunDir::open(Some(dir.path()), MODEL).unwrap();
+        assert_eq!(fs::read_dir(run.path()).unwrap().count(), 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn two_processes_do_not_train_in_one_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = RunDir::open(Some(dir.path()), MODEL).unwrap();
+        assert!(refused(dir.path()).ends_with("another process is training there"));
+        drop(first);
+        RunDir::open(Some(dir.path()), MODEL).unwrap();
     }
 
     #[test]

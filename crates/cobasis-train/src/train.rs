@@ -1,13 +1,28 @@
 //! The training loop.
 
+mod checkpoint;
+mod date;
+mod ema;
+mod fit;
+mod gradients;
+mod loaders;
+mod mix;
 mod objective;
+mod optimizer;
+mod parameter_ids;
+mod progress;
 mod run;
+mod seeds;
 mod summary;
+mod targets;
 mod trainer;
 mod watch;
 
 pub use objective::{Losses, Objective};
-pub use run::{DryRun, dry_run, run};
+pub use progress::{Partial, Progress};
+pub use run::{DryRun, Outcome, dry_run, run};
+pub use seeds::{SeedsOutcome, SeedsSummary, Spread, run_seeds};
 pub use summary::{EpochSummary, Summary};
-pub use trainer::{StepReport, Trainer};
+pub use targets::Targets;
+pub use trainer::{StepAt, StepReport, Trainer};
 pub use watch::{Started, Watch};

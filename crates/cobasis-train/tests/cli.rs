@@ -60,7 +60,7 @@ fn wrong_input_gets_one_line_and_exit_code_2() {
         (&["train", "--set", "model=cifar10/resnet33"], "did you mean \"cifar10/resnet32\""),
         (&["train", "--device", "gpu"], "expected flex | ndarray | wgpu"),
         (&["train", "--seed", "-1"], "--seed"),
-        (&["train", "--out", "cifar-10-batches-bin"], "exists and is not empty"),
+        (&["train", "--out", "cifar-10-batches-bin"], "holds no run to resume"),
         (&["train", "--out", "bad.toml"], "expected a new or empty directory, got a file"),
         (
             &["train", "--set", "model=cifar10/resnet20", "--set", "data.name=cifar10"],
@@ -77,6 +77,18 @@ fn wrong_input_gets_one_line_and_exit_code_2() {
         (&["eval", "--checkpoint", "."], ": "),
         (&["parity", "none.json"], "none.json: "),
         (&["parity", "fixture.json"], "fixture.json: not a parity fixture"),
+        (&["config", "check", "bad.toml"], "optimizer.lrr: unknown key; did you mean optimizer.lr"),
+        (&["config", "explain", "lr"], "lr: unknown key; did you mean optimizer.lr?"),
+        (&["train", "--seeds", "1,x"], "--seeds"),
+        (&["train", "--seeds", "1,2,1"], "expected each seed once, got 1 twice"),
+        (
+            &["train", "--set", "distill.teacher=none.safetensors"],
+            "distill.teacher: none.safetensors: No such file",
+        ),
+        (
+            &["train", "--set", "data.split=train/val", "--set", "data.val_images=1437"],
+            "data.val_images: expected 1 to 1436, got 1437",
+        ),
         (&["models", "list", "vgg*"], "no model matches \"vgg*\""),
         (&["models", "info", "cifar10/resnet32-s16"], "expected -s<SHARED>u<UNIQUE>"),
         (&["models", "info", "cifar10/resnet20", "--input", "32"], "expected HxW"),
@@ -116,7 +128,8 @@ fn damaged_data_is_named() {
 #[test]
 fn help_is_for_every_command_and_shows_an_example() {
     let folder = tempfile::tempdir().expect("a folder");
-    let models = [&["models", "list"][..], &["models", "info"]];
+    let models = [&["models", "list"][..], &["models", "info"], &["config", "check"]];
+    let models = models.into_iter().chain([&["config", "explain"][..], &["config", "schema"]]);
     let commands = [&["train"][..], &["eval"], &["import"], &["export"], &["parity"]];
     for command in commands.into_iter().chain(models) {
         let output = cobasis(&folder, &[command, &["--help"]].concat());
@@ -171,4 +184,43 @@ fn training_dry_writes_nothing_and_training_writes_a_run_that_evaluates() {
         assert_eq!(eval["top1"], summary["last"]["test_top1"]);
         assert_eq!(eval["loss"], summary["last"]["test_cross_entropy"]);
     }
+}
+
+#[test]
+fn configurations_are_checked_and_explained() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("good.toml"), "train.epochs = 3\n").expect("written");
+    let check = cobasis(&folder, &["config", "check", "good.toml", "--set", "train.batch=8"]);
+    assert_eq!(text(&check.stdout), "good.toml: ok, cifar10/resnet32-s16u1\n");
+    let explained = text(&cobasis(&folder, &["config", "explain", "train.lambda"]).stdout);
+    assert!(explained.starts_with("train.lambda = a number, default 10.0\n"), "{explained}");
+    let schema = cobasis(&folder, &["config", "schema"]).stdout;
+    let schema: serde_json::Value = serde_json::from_slice(&schema).expect("JSON");
+    assert_eq!(schema["properties"]["train"]["properties"]["epochs"]["type"], "integer");
+}
+
+#[test]
+fn several_seeds_make_a_mean_and_a_deviation() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let short = ["--set", "train.epochs=1", "--set", "train.max_steps=2", "--out", "runs/both"];
+    let seeds = ["train", "--seeds", "4,5", "--no-tui", "--set", "data.split=train/val"];
+    for _ in 0..2 {
+        let run = cobasis(&folder, &[&seeds[..], &short].concat());
+        assert!(run.status.success(), "{}", text(&run.stderr));
+        assert!(text(&run.stdout).contains("(n = 2)"));
+    }
+    let read = |name: &str| -> serde_json::Value {
+        let bytes = fs::read(folder.path().join("runs/both").join(name)).expect("a summary");
+        serde_json::from_slice(&bytes).expect("JSON")
+    };
+    let together = read("seeds.json");
+    let top1 = ["seed-4/summary.json", "seed-5/summary.json"]
+        .map(|name| read(name)["last"]["test_top1"].as_f64().expect("a number"));
+    let mean = (top1[0] + top1[1]) / 2.0;
+    assert_eq!(together["last_test_top1"]["n"], 2);
+    let got = together["last_test_top1"]["mean"].as_f64().expect("a number");
+    assert!((got - mean).abs() < 1e-9);
+    let std = together["last_test_top1"]["std"].as_f64().expect("a number");
+    assert!((std - (top1[0] - top1[1]).abs() / 2f64.sqrt()).abs() < 1e-9);
+    assert!(read("seed-4/summary.json")["best_on_val"]["val_top1"].is_number());
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use cobasis_train::DeviceName;
 use cobasis_train::config::{Config, DIGITS};
-use cobasis_train::train::{Summary, run};
+use cobasis_train::train::{Outcome, Summary, run};
 
 fn config(sets: &[&str]) -> Config {
     let sets: Vec<String> = sets.iter().map(|set| set.to_string()).collect();
@@ -14,7 +14,10 @@ fn config(sets: &[&str]) -> Config {
 }
 
 fn train(config: &Config, out: &Path) -> Summary {
-    run(config, DeviceName::Flex, Some(out), "test", &mut ()).expect("trained")
+    match run(config, DeviceName::Flex, Some(out), "test", &mut ()).expect("trained") {
+        Outcome::Finished(summary) => *summary,
+        interrupted => panic!("{interrupted:?}"),
+    }
 }
 
 /// `metrics.csv` without its two columns of times.

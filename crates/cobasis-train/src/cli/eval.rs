@@ -1,5 +1,6 @@
 //! `cobasis eval`.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -84,9 +85,13 @@ pub(crate) fn run(args: Args) -> Outcome {
         |images| model.forward(images),
         &device,
         &loader,
-        |images| progress.set_position(images as u64),
+        |images| {
+            progress.set_position(images as u64);
+            ControlFlow::Continue(())
+        },
     );
     progress.finish_and_clear();
+    let Some(evaluation) = evaluation else { unreachable!("nothing breaks it off") };
     let report = Report {
         model: model_config.name.to_string(),
         checkpoint: &args.checkpoint,

@@ -1,27 +1,44 @@
 //! A progress bar on the terminal, and a line per epoch on standard output.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
+use cobasis_train::Error;
 use cobasis_train::evaluate::Score;
 use cobasis_train::run_dir::EpochMetrics;
 use cobasis_train::train::{Started, StepReport, Watch};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output::{grouped, print};
+use super::signals::Signals;
 
 /// Shows a run as it goes.
 pub(crate) struct Progress {
     bar: ProgressBar,
-    lambda: f64,
+    live: bool,
     epochs: usize,
     steps: usize,
     score: Score,
+    signals: Signals,
 }
 
 impl Progress {
-    pub(crate) fn new(lambda: f64) -> Self {
-        let bar = ProgressBar::no_length();
-        Self { bar, lambda, epochs: 0, steps: 0, score: Score::default() }
+    /// Shows lines, and a live view on a terminal if that is wanted.
+    pub(crate) fn new(signals: &Signals, live: bool) -> Self {
+        let (bar, signals) = (ProgressBar::hidden(), signals.clone());
+        Self { bar, live, epochs: 0, steps: 0, score: Score::default(), signals }
+    }
+
+    /// Removes the bar.
+    pub(crate) fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn flow(&self) -> ControlFlow<()> {
+        match self.signals.came() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     }
 
     /// Prints a line without tearing the bar.
@@ -43,59 +60,88 @@ impl Watch for Progress {
     fn started(&mut self, run: Started<'_>) {
         self.epochs = run.epochs;
         self.steps = run.steps;
-        self.bar = bar(
-            (run.epochs * run.steps) as u64,
-            "{bar:24} {percent:>3} %  {msg}  {elapsed_precise} gone, {eta_precise} left",
-        );
+        if self.live {
+            self.bar = bar(
+                (run.epochs * run.steps) as u64,
+                "{bar:24} {percent:>3} %  {msg}  {elapsed_precise} gone, {eta_precise} left",
+            );
+        }
+        let (epochs, steps) = run.done;
+        self.bar.set_position((epochs * run.steps + steps) as u64);
+        // Done before: not a rate to go by.
+        self.bar.reset_eta();
         self.bar.enable_steady_tick(Duration::from_millis(250));
+        let goes_on = match run.done {
+            (0, 0) => String::new(),
+            (epochs, 0) => format!(", going on after epoch {epochs}"),
+            (epochs, steps) => format!(", going on in epoch {} after step {steps}", epochs + 1),
+        };
         self.line(&format!(
-            "{}: {} parameters; {} training and {} test images; {} epochs of {} steps\nwriting {}",
+            "{}: {} parameters; {} training and {} validation images; {} epochs of {} steps\n\
+             writing {}{goes_on}",
             run.model,
             grouped(run.params),
             grouped(run.train_images as u64),
-            grouped(run.test_images as u64),
+            grouped(run.val_images as u64),
             run.epochs,
             run.steps,
             run.directory.display(),
         ));
     }
 
-    fn step(&mut self, epoch: usize, step: &StepReport) {
+    fn checkpoint_lost(&mut self, error: &Error) {
+        eprintln!("warning: {}", error.line());
+    }
+
+    fn step(&mut self, epoch: usize, step: &StepReport) -> ControlFlow<()> {
         if step.step == 1 {
             self.score = Score::default();
         }
         self.score += step.score;
         self.bar.set_message(format!(
-            "epoch {epoch}/{} step {}/{} loss {:.4} top-1 {:.1} %",
+            "epoch {epoch}/{} step {}/{}  lr {}  loss {:.4}, penalty {:.2e}, top-1 {:.1} %  {:.0} \
+             images/s",
             self.epochs,
             step.step,
             self.steps,
+            rate(step.lr),
             self.score.mean_cross_entropy(),
+            step.penalty,
             self.score.top1_percent(),
+            self.bar.per_sec() * step.score.images as f64,
         ));
         self.bar.inc(1);
+        self.flow()
     }
 
-    fn evaluated(&mut self, images: usize) {
-        self.bar.set_message(format!("testing {}", grouped(images as u64)));
+    fn evaluated(&mut self, images: usize) -> ControlFlow<()> {
+        self.bar.set_message(format!("validating {}", grouped(images as u64)));
+        self.flow()
     }
 
     fn epoch(&mut self, metrics: &EpochMetrics, is_best: bool) {
-        self.line(&epoch_line(metrics, self.epochs, self.lambda, is_best));
+        self.line(&epoch_line(metrics, self.epochs, is_best));
         if metrics.epoch == self.epochs {
-            self.bar.finish_and_clear();
+            self.end();
         }
     }
 }
 
-fn epoch_line(metrics: &EpochMetrics, epochs: usize, lambda: f64, is_best: bool) -> String {
+/// A learning rate without the digits that rounding leaves.
+fn rate(lr: f64) -> String {
+    let text = format!("{lr:.6}");
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
+fn epoch_line(metrics: &EpochMetrics, epochs: usize, is_best: bool) -> String {
     let width = epochs.to_string().len();
     format!(
-        "epoch {:>width$}/{epochs}  lr {}  train: loss {:.4} + {lambda} x {:.2e}, top-1 {:.2} %, \
-         top-5 {:.2} %  test: loss {:.4}, top-1 {:.2} %, top-5 {:.2} %  {:.1} s, {:.0} images/s{}",
+        "epoch {:>width$}/{epochs}  lr {}  train: loss {:.4} (cross entropy {:.4}, penalty \
+         {:.2e}), top-1 {:.2} %, top-5 {:.2} %  val: cross entropy {:.4}, top-1 {:.2} %, top-5 \
+         {:.2} %  {:.1} s, {:.0} images/s{}",
         metrics.epoch,
-        // Products of 0.1 carry a digit of rounding that says nothing.
-        format!("{:.6}", metrics.lr).trim_end_matches('0'),
+        rate(metrics.lr),
+        metrics.train_loss,
         metrics.train_cross_entropy,
         metrics.train_penalty,
         metrics.train_top1,
@@ -118,13 +164,17 @@ mod tests {
         let metrics = EpochMetrics {
             epoch: 7,
             lr: 0.1 * 0.1,
+            train_loss: 0.51,
             train_cross_entropy: 0.5,
             train_penalty: 0.001,
             val_top1: 97.5,
             ..EpochMetrics::default()
         };
-        let line = epoch_line(&metrics, 300, 10.0, true);
-        assert!(line.starts_with("epoch   7/300  lr 0.01  train: loss 0.5000 + 10 x 1.00e-3"));
+        let line = epoch_line(&metrics, 300, true);
+        let start = "epoch   7/300  lr 0.01  train: loss 0.5100 (cross entropy 0.5000, penalty \
+                     1.00e-3), top-1";
+        assert!(line.starts_with(start), "{line}");
         assert!(line.contains("top-1 97.50 %") && line.ends_with("best") && !line.contains('\n'));
+        assert_eq!([rate(1.0), rate(1e-5)], ["1", "0.00001"]);
     }
 }

@@ -1,16 +1,22 @@
 //! `cobasis train`.
 
 use std::env;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cobasis_train::config::{Config, DIGITS};
-use cobasis_train::train::{DryRun, Summary, dry_run, run as train};
+use cobasis_train::run_dir::RunDir;
+use cobasis_train::train::{
+    DryRun, EpochSummary, Outcome as Ended, SeedsOutcome, SeedsSummary, Spread, Summary, dry_run,
+    run as train, run_seeds,
+};
 use cobasis_train::{DeviceName, Error};
 
 use super::Outcome;
 use super::output::{grouped, print};
 use super::progress::Progress;
+use super::signals::Signals;
 
 /// Where configs are looked for that are not where they were said to be; `cargo xtask` sets it to
 /// the checkout's `configs`, whatever the working directory.
@@ -24,7 +30,9 @@ const CONFIGS: &str = "COBASIS_CONFIGS";
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask train
-  cargo xtask train --config cifar10/resnet32-s16u1.toml --data DIR --set train.epochs=2")]
+  cargo xtask train --config cifar10/resnet32-s16u1.toml --data DIR --set train.epochs=2
+  cargo xtask train --config cifar100.toml --data DIR --out RUN   # again: goes on with it
+  cargo xtask train --seeds 0,1,2 --set data.split=train/val")]
 pub(crate) struct Args {
     /// Configuration file, looked for as given, then under configs/.
     #[arg(long, value_name = "FILE")]
@@ -35,7 +43,8 @@ pub(crate) struct Args {
     /// Directory of the data set's files.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Directory of the run, which must not exist or be empty [default: a new one under runs/].
+    /// Directory of the run [default: a new one under runs/]. One that holds this run already goes
+    /// on from its last checkpoint.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Device to train on: flex (processor), ndarray (processor, slow reference), wgpu (GPU).
@@ -44,6 +53,13 @@ pub(crate) struct Args {
     /// Seed of all random numbers, over the configuration's.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     seed: Option<u64>,
+    /// Train once with each of these seeds, in directories of their own below --out, and write mean
+    /// and standard deviation to seeds.json.
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',', conflicts_with = "seed")]
+    seeds: Vec<u64>,
+    /// A line for each epoch and no live view, as where there is no terminal.
+    #[arg(long)]
+    no_tui: bool,
     /// Run two training steps, say what a run would cost, and write nothing.
     #[arg(long)]
     dry_run: bool,
@@ -55,18 +71,74 @@ pub(crate) fn run(args: Args) -> Outcome {
         print(&describe_dry_run(&config, &dry_run(&config, args.device)?));
         return Ok(ExitCode::SUCCESS);
     }
-    let command: Vec<String> = env::args().skip(1).collect();
+    if let Some(twice) = args
+        .seeds
+        .iter()
+        .enumerate()
+        .find_map(|(i, seed)| args.seeds[..i].contains(seed).then_some(seed))
+    {
+        return Err(Error::Usage(format!("--seeds: expected each seed once, got {twice} twice")));
+    }
+    let command: Vec<String> =
+        env::args_os().skip(1).map(|argument| quoted(&argument.to_string_lossy())).collect();
     let command = format!("cobasis {}", command.join(" "));
-    let mut progress = Progress::new(config.train.lambda);
-    let summary = train(&config, args.device, args.out.as_deref(), &command, &mut progress)?;
-    print(&describe(&summary));
-    Ok(ExitCode::SUCCESS)
+    let signals = Signals::listen();
+    let mut progress = Progress::new(&signals, !args.no_tui);
+    let out = args.out.as_deref();
+    let ended = if args.seeds.is_empty() {
+        train(&config, args.device, out, &command, &mut progress)?
+    } else {
+        let parent = RunDir::parent(out, &config.model)?;
+        let (device, seeds) = (args.device, &args.seeds);
+        match run_seeds(&config, seeds, device, &parent, &command, &mut progress)? {
+            SeedsOutcome::Finished(summary) => {
+                print(&describe_seeds(&summary));
+                return Ok(ExitCode::SUCCESS);
+            }
+            SeedsOutcome::Interrupted(Ended::Interrupted { epoch, step, .. }) => {
+                Ended::Interrupted { directory: parent, epoch, step }
+            }
+            SeedsOutcome::Interrupted(finished) => finished,
+        }
+    };
+    match ended {
+        Ended::Finished(summary) => {
+            print(&describe(&summary));
+            Ok(ExitCode::SUCCESS)
+        }
+        Ended::Interrupted { directory, epoch, step } => {
+            progress.end();
+            let out = match args.out {
+                Some(_) => String::new(),
+                None => format!(" --out {}", directory.display()),
+            };
+            print(&format!(
+                "interrupted in epoch {epoch} after step {step}; everything is saved. To go on:\n\
+                 cargo xtask {}{out}",
+                command.trim_start_matches("cobasis ")
+            ));
+            Ok(signals.exit_code())
+        }
+    }
+}
+
+/// An argument as a shell takes it.
+fn quoted(argument: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
+    match !argument.is_empty() && argument.chars().all(plain) {
+        true => argument.to_string(),
+        false => format!("'{}'", argument.replace('\'', "'\\''")),
+    }
+}
+
+/// Where configurations are looked for.
+pub(crate) fn configs() -> OsString {
+    env::var_os(CONFIGS).unwrap_or_else(|| "configs".into())
 }
 
 fn config(args: &Args) -> Result<Config, Error> {
-    let configs = env::var_os(CONFIGS).unwrap_or_else(|| "configs".into());
     let mut config = match &args.config {
-        Some(name) => Config::load_with(name, Path::new(&configs), &args.set)?,
+        Some(name) => Config::load_with(name, Path::new(&configs()), &args.set)?,
         None => Config::parse_with("the built-in digits.toml", DIGITS, &args.set)?,
     };
     if let Some(data) = &args.data {
@@ -80,18 +152,43 @@ fn config(args: &Args) -> Result<Config, Error> {
 }
 
 fn describe(summary: &Summary) -> String {
-    let Summary { last, best_on_test: best, .. } = summary;
+    let (last, best) = (&summary.last, summary.best());
+    let line = |epoch: &EpochSummary| {
+        let top1 = epoch.val_top1.map(|top1| format!("validation top-1 {top1:.2} %, test "));
+        format!(
+            "{}top-1 {:.2} %, top-5 {:.2} %",
+            top1.unwrap_or_default(),
+            epoch.test_top1,
+            epoch.test_top5
+        )
+    };
+    let chosen = match summary.best_on_val {
+        Some(_) => "on the validation images",
+        None => "on the test set",
+    };
     format!(
-        "last epoch ({}): top-1 {:.2} %, top-5 {:.2} %\n\
-         best epoch ({}, chosen on the test set): top-1 {:.2} %, top-5 {:.2} %\n\
-         {:.0} s",
+        "last epoch ({}): {}\nbest epoch ({}, chosen {chosen}): {}\n{:.0} s",
         last.epoch,
-        last.test_top1,
-        last.test_top5,
+        line(last),
         best.epoch,
-        best.test_top1,
-        best.test_top5,
+        line(best),
         summary.seconds,
+    )
+}
+
+fn describe_seeds(summary: &SeedsSummary) -> String {
+    let spread = |spread: Spread| {
+        let std = spread.std.map(|std| format!(" ± {std:.2}"));
+        format!("{:.2}{} % (n = {})", spread.mean, std.unwrap_or_default(), spread.n)
+    };
+    let chosen = match summary.split {
+        "paper" => "on the test set",
+        _ => "on the validation images",
+    };
+    format!(
+        "test top-1 of the last epochs: {}\ntest top-1 of the best epochs, chosen {chosen}: {}",
+        spread(summary.last_test_top1),
+        spread(summary.best_test_top1)
     )
 }
 
@@ -104,10 +201,11 @@ fn describe_dry_run(config: &Config, dry: &DryRun) -> String {
             grouped(dry.train_images as u64),
             dry.batch
         ),
+        format!("shapes  images {:?} -> logits [{}, {}]", dry.batch, dry.batch[0], dry.classes),
     ];
     lines.extend(dry.reports.iter().map(|step| {
         format!(
-            "step {}  loss {:.4} + {} x {:.2e}",
+            "batch {} loss {:.4} + {} x {:.2e}",
             step.step,
             step.score.mean_cross_entropy(),
             config.train.lambda,
@@ -123,6 +221,12 @@ fn describe_dry_run(config: &Config, dry: &DryRun) -> String {
         duration(epoch * config.train.epochs as f64),
         config.train.epochs
     ));
+    if let Some(bytes) = dry.peak_bytes {
+        let mebibytes = grouped(bytes >> 20);
+        lines.push(format!(
+            "memory  {mebibytes} MiB at the peak, without a graphics processor's own"
+        ));
+    }
     lines.push("nothing was written".to_string());
     lines.join("\n")
 }

@@ -4,7 +4,11 @@
 //! Everything else (the known keys, their types, suggestions, `--set`, the saved copy) is derived
 //! from the structs. An optional key also needs an example value in the section's `full()`.
 
+mod augment;
+mod compare;
 mod data;
+mod describe;
+mod distill;
 mod error;
 mod load;
 mod optimizer;
@@ -18,22 +22,26 @@ mod bad_configs;
 #[cfg(test)]
 mod shipped;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-pub use data::DataConfig;
+pub use augment::AugmentConfig;
+pub use data::{DataConfig, Protocol};
+pub use describe::{explain, schema};
+pub use distill::DistillConfig;
 pub use error::ConfigError;
 pub use load::DIGITS;
-pub use optimizer::OptimizerConfig;
+pub use optimizer::{OptimizerConfig, OptimizerKind};
 pub use overrides::apply_set;
-pub use schedule::ScheduleConfig;
-pub use train::{PenaltyScope, TrainConfig};
+pub use schedule::{Moment, ScheduleConfig, ScheduleKind};
+pub use train::{LambdaSchedule, PenaltyScope, TrainConfig};
 
 use cobasis_zoo::ModelName;
 use error::expect;
 
 /// Everything that decides a training run. Every key has a default.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     // TOML wants plain keys before tables, so sections stay last.
@@ -45,10 +53,14 @@ pub struct Config {
     pub data: DataConfig,
     /// `[train]`: how long, how many at a time, and the loss.
     pub train: TrainConfig,
-    /// `[optimizer]`: stochastic gradient descent.
+    /// `[optimizer]`: how gradients change weights.
     pub optimizer: OptimizerConfig,
     /// `[schedule]`: the learning rate over time.
     pub schedule: ScheduleConfig,
+    /// `[augment]`: changes to training images beyond crop and flip.
+    pub augment: AugmentConfig,
+    /// `[distill]`: learning from a teacher.
+    pub distill: DistillConfig,
 }
 
 impl Default for Config {
@@ -60,6 +72,8 @@ impl Default for Config {
             train: TrainConfig::default(),
             optimizer: OptimizerConfig::default(),
             schedule: ScheduleConfig::default(),
+            augment: AugmentConfig::default(),
+            distill: DistillConfig::default(),
         }
     }
 }
@@ -93,7 +107,9 @@ impl Config {
             let problem = format!("model {model} is for {expected:?}, got \"{got}\"");
             return Err(ConfigError::at("data.name", problem));
         }
-        Ok(())
+        self.train.check_together()?;
+        self.optimizer.check_together()?;
+        self.schedule.check_together(self.optimizer.lr, self.train.epochs)
     }
 
     /// The model's name, parsed.
@@ -116,7 +132,14 @@ impl Config {
 
     /// The defaults with every optional key present: what [`shape`] learns keys and types from.
     fn full() -> Self {
-        Self { data: DataConfig::full(), train: TrainConfig::full(), ..Self::default() }
+        Self {
+            data: DataConfig::full(),
+            train: TrainConfig::full(),
+            optimizer: OptimizerConfig::full(),
+            schedule: ScheduleConfig::full(),
+            distill: DistillConfig::full(),
+            ..Self::default()
+        }
     }
 
     fn check_ranges(&self) -> Result<(), ConfigError> {
@@ -125,7 +148,9 @@ impl Config {
         self.data.check()?;
         self.train.check()?;
         self.optimizer.check()?;
-        self.schedule.check()
+        self.schedule.check()?;
+        self.augment.check()?;
+        self.distill.check()
     }
 }
 
@@ -146,7 +171,7 @@ mod tests {
             let text = config.to_toml().unwrap();
             assert_eq!(Config::from_table(&text.parse().unwrap()).unwrap(), config);
             let at: Vec<_> =
-                ["model =", "seed =", "[data]", "[train]", "[optimizer]", "[schedule]"]
+                ["model =", "seed =", "[data]", "[train]", "[optimizer]", "[augment]", "[distill]"]
                     .iter()
                     .map(|key| text.find(key).unwrap())
                     .collect();

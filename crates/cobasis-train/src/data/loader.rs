@@ -8,6 +8,7 @@ use super::error::DataError;
 use super::image_set::ImageSet;
 use super::prefetch::Prefetch;
 use super::rng::SplitMix64;
+use super::strong::StrongAugment;
 
 /// Keeps the draws for the order of the images apart from the draws for the images.
 const DOMAIN: u64 = 0x6f72_6465_7200_0000;
@@ -33,6 +34,7 @@ pub struct LoaderConfig {
 pub struct Loader {
     set: Arc<ImageSet>,
     config: LoaderConfig,
+    strong: StrongAugment,
 }
 
 /// The batches of one epoch, in order; see [`Loader::epoch`].
@@ -58,7 +60,12 @@ impl Loader {
             let (expected, got) = (format!("at most {limit}"), config.augment.pad.to_string());
             return Err(set.info().error("padding of the crop", expected, got));
         }
-        Ok(Self { set, config })
+        Ok(Self { set, config, strong: StrongAugment::default() })
+    }
+
+    /// Changes the images further.
+    pub fn with_strong(self, strong: StrongAugment) -> Self {
+        Self { strong, ..self }
     }
 
     /// Number of images in an epoch.
@@ -80,11 +87,13 @@ impl Loader {
     /// gives from there; none where there are no more than `first_batch`.
     pub fn epoch_from(&self, epoch: usize, first_batch: usize) -> Epoch {
         let (set, config, order) = (Arc::clone(&self.set), self.config, self.order(epoch));
-        let key = AugmentKey { seed: config.seed, epoch: epoch as u64 };
+        let (key, strong) = (AugmentKey { seed: config.seed, epoch: epoch as u64 }, self.strong);
         let batch = move |number: usize| {
             let start = number * config.batch_size;
             let end = order.len().min(start.saturating_add(config.batch_size));
-            Batch::new(&set, &order[start..end], config.augment, key)
+            let mut batch = Batch::new(&set, &order[start..end], config.augment, key);
+            strong.apply(set.info(), key, &mut batch);
+            batch
         };
         let numbers = first_batch..self.num_batches();
         Epoch(Prefetch::new(numbers, self.config.workers, batch))

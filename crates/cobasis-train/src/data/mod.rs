@@ -22,12 +22,15 @@ mod batch;
 mod cifar;
 mod digits;
 mod error;
+mod image_op;
 mod image_set;
 mod loader;
 mod locate;
 mod prefetch;
 mod record_file;
 mod rng;
+mod split;
+mod strong;
 
 use std::path::Path;
 
@@ -38,6 +41,9 @@ pub use batch::Batch;
 pub use error::DataError;
 pub use image_set::{Dataset, ImageSet, SetInfo};
 pub use loader::{Epoch, Loader, LoaderConfig};
+pub(crate) use rng::SplitMix64;
+pub use split::hold_out;
+pub use strong::StrongAugment;
 
 choices! {
     /// The data sets that the program knows.

@@ -15,7 +15,7 @@ use crate::evaluate::{host, labels};
 use crate::parity::file_name;
 use crate::parity::fill::{self, fill};
 use crate::parity::fixture::Fixture;
-use crate::train::Objective;
+use crate::train::{Objective, Targets};
 
 /// How much further from the reference than the authors' 32-bit code a value may be.
 const SLACK: f64 = 10.0;
@@ -167,13 +167,14 @@ fn first_step(fixture: &Fixture, model: &Model, device: &Device, dtype: DType) -
         Some(_) => Counted::SharedAndUnique,
         None => Counted::Shared,
     };
-    let objective = Objective::with(fixture.lambda_, counted, device);
+    let objective = Objective::with(counted, device);
     let targets = fill::labels(fixture.input[0], fixture.num_classes);
     let input = Tensor::from_data(fill("input", &fixture.input), (device, dtype));
     let logits = model.forward(input);
-    let losses = objective.losses(model, logits.clone(), labels(&targets, device));
-    let loss = losses.total.clone().detach().into_data().iter::<f64>().sum();
-    let gradients = GradientsParams::from_grads(losses.total.backward(), model);
+    let targets = Targets::Labels(labels(&targets, device));
+    let total = objective.losses(model, logits.clone(), targets).total(fixture.lambda_);
+    let loss = total.clone().detach().into_data().iter::<f64>().sum();
+    let gradients = GradientsParams::from_grads(total.backward(), model);
     let logits = host(logits.detach());
     let norms = model.tensors().into_iter();
     FirstStep {

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::parity::check::{Check, Report, relative, worse};
 use crate::parity::file_name;
 use crate::parity::fill::fill;
-use crate::train::Trainer;
+use crate::train::{StepAt, Trainer};
 
 /// Relative difference allowed in the first 3 steps, in the first 10, and of the mean over steps
 /// 101 to 200. The authors' code drifts from itself, in another memory layout, by up to 1e-4, 2e-3
@@ -92,7 +92,6 @@ impl Curves {
         mut after_step: impl FnMut(usize),
     ) -> Vec<f64> {
         let mut config = Config { model: name.to_string(), ..Config::default() };
-        config.train.lambda = self.lambda;
         config.train.penalty = PenaltyScope::SharedUnique;
         config.optimizer.momentum = self.momentum;
         config.optimizer.weight_decay = self.weight_decay;
@@ -112,7 +111,9 @@ impl Curves {
             let indices: Vec<usize> = (first..first + self.batch).map(|i| i % set.len()).collect();
             let key = AugmentKey { seed: 0, epoch: 0 };
             let batch = Batch::new(set, &indices, Augment::NONE, key);
-            let report = trainer.step(&batch, step + 1, self.learning_rate);
+            let (lr, lambda) = (self.learning_rate, self.lambda);
+            let at = StepAt { epoch: 1, step: step + 1, lr, lambda };
+            let report = trainer.step(&[batch], at);
             after_step(step + 1);
             report.score.mean_cross_entropy()
         });

@@ -1,13 +1,9 @@
 //! `metrics.csv`: one row per epoch.
 
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-
-use super::RunDirError;
+use serde::{Deserialize, Serialize};
 
 /// What one epoch came to. Losses are means per image in nats.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct EpochMetrics {
     /// The epoch, counted from 1.
     pub epoch: usize,
@@ -57,51 +53,20 @@ impl EpochMetrics {
     }
 }
 
-/// A CSV file that grows by a row per epoch.
-#[derive(Debug)]
-pub struct MetricsCsv {
-    path: PathBuf,
-    file: File,
-}
-
-impl MetricsCsv {
-    /// Makes the file, which must not exist, with its header.
-    ///
-    /// # Errors
-    /// When it cannot be made or written; the file is named.
-    pub fn create(path: &Path) -> Result<Self, RunDirError> {
-        let file = File::create_new(path).map_err(RunDirError::io(path, "create the file"))?;
-        let mut csv = Self { path: path.to_owned(), file };
-        csv.write_line(EpochMetrics::default().columns().map(|(name, _)| name.to_owned()))?;
-        Ok(csv)
-    }
-
-    /// Adds the epoch's row; readers see it whole when this returns.
-    ///
-    /// # Errors
-    /// When the row cannot be written; the file is named.
-    pub fn append(&mut self, metrics: &EpochMetrics) -> Result<(), RunDirError> {
-        self.write_line(metrics.columns().map(|(_, text)| text))
-    }
-
-    fn write_line(&mut self, fields: [String; 12]) -> Result<(), RunDirError> {
-        let line = fields.join(",") + "\n";
-        // The file has no buffer of its own, so one write is also the flush.
-        let written = self.file.write_all(line.as_bytes());
-        written.map_err(RunDirError::io(&self.path, "write a row"))
-    }
+/// The file's text: a header, and a row for each epoch.
+pub fn metrics_csv(history: &[EpochMetrics]) -> String {
+    let line = |fields: [String; 12]| fields.join(",") + "\n";
+    let header = line(EpochMetrics::default().columns().map(|(name, _)| name.to_owned()));
+    let rows = history.iter().map(|metrics| line(metrics.columns().map(|(_, text)| text)));
+    std::iter::once(header).chain(rows).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     #[test]
-    fn rows_are_readable_at_once_and_give_the_numbers_back() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("metrics.csv");
-        let mut csv = MetricsCsv::create(&path).unwrap();
+    fn rows_give_the_numbers_back() {
         let numbers = [0.1, 1.0 / 3.0, 5e-324, f64::MAX, 1e-7, 100.0, f64::NAN, 93.07, 99.5];
         let metrics = EpochMetrics {
             epoch: 7,
@@ -117,9 +82,7 @@ mod tests {
             seconds: 12.34567,
             images_per_second: 4050.06,
         };
-        csv.append(&metrics).unwrap();
-        csv.append(&metrics).unwrap();
-        let text = fs::read_to_string(&path).unwrap();
+        let text = metrics_csv(&[metrics, metrics]);
         let lines: Vec<_> = text.lines().collect();
         let header = "epoch,lr,train_cross_entropy,train_penalty,train_loss,train_top1,train_top5,\
                       val_cross_entropy,val_top1,val_top5,seconds,images_per_second";
@@ -130,25 +93,5 @@ mod tests {
             let read: f64 = field.parse().unwrap();
             assert!(read == number || read.is_nan() && number.is_nan(), "{field} {number}");
         }
-    }
-
-    #[test]
-    fn an_existing_file_is_not_overwritten() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("metrics.csv");
-        fs::write(&path, "kept").unwrap();
-        let err = MetricsCsv::create(&path).unwrap_err();
-        assert!(err.to_string().starts_with(&format!("{}: cannot create", path.display())));
-        assert_eq!(fs::read(&path).unwrap(), b"kept");
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_full_disk_is_told_and_is_not_the_users_fault() {
-        let path = PathBuf::from("/dev/full");
-        let file = File::options().write(true).open(&path).unwrap();
-        let err = MetricsCsv { path, file }.append(&EpochMetrics::default()).unwrap_err();
-        assert!(!err.is_user_error());
-        assert!(err.to_string().starts_with("/dev/full: cannot write a row: "), "{err}");
     }
 }

@@ -1,16 +1,16 @@
 //! What training minimises: cross entropy + λ × orthonormality penalty.
 
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 use cobasis_zoo::Model;
 use cobasis_zoo::cobasis::ortho::Counted;
 
 use crate::config::{PenaltyScope, TrainConfig};
+use crate::train::targets::{Targets, soft_cross_entropy};
 
 /// The loss of a training step.
 #[derive(Clone, Debug)]
 pub struct Objective {
-    lambda: f64,
     counted: Counted,
     cross_entropy: CrossEntropyLoss,
 }
@@ -22,8 +22,6 @@ pub struct Losses {
     pub cross_entropy: Tensor<1>,
     /// The penalty before λ; `None` for a model that shares nothing.
     pub penalty: Option<Tensor<1>>,
-    /// Cross entropy + λ × penalty.
-    pub total: Tensor<1>,
 }
 
 impl Objective {
@@ -34,34 +32,32 @@ impl Objective {
             PenaltyScope::Shared => Counted::Shared,
             PenaltyScope::SharedUnique => Counted::SharedAndUnique,
         };
-        Self::with(config.lambda, counted, device)
+        Self::with(counted, device)
     }
 
-    /// The objective with the given weight and scope of the penalty.
-    pub fn with(lambda: f64, counted: Counted, device: &Device) -> Self {
-        Self { lambda, counted, cross_entropy: CrossEntropyLossConfig::new().init(device) }
+    /// The objective with the given scope of the penalty.
+    pub fn with(counted: Counted, device: &Device) -> Self {
+        Self { counted, cross_entropy: CrossEntropyLossConfig::new().init(device) }
     }
 
-    /// The weight of the penalty.
-    pub fn lambda(&self) -> f64 {
-        self.lambda
-    }
-
-    /// The losses of a batch.
-    ///
-    /// # Shapes
-    ///
-    /// - `logits`: `[batch, classes]`
-    /// - `labels`: `[batch]`
-    pub fn losses(&self, model: &Model, logits: Tensor<2>, labels: Tensor<1, Int>) -> Losses {
-        let cross_entropy = self.cross_entropy.forward(logits, labels);
-        let penalty = model.penalty(self.counted);
-        let total = match &penalty {
-            Some(penalty) if self.lambda != 0.0 => {
-                cross_entropy.clone() + penalty.clone().mul_scalar(self.lambda)
-            }
-            _ => cross_entropy.clone(),
+    /// The losses of a batch with logits of shape `[batch, classes]`.
+    pub fn losses(&self, model: &Model, logits: Tensor<2>, targets: Targets) -> Losses {
+        let cross_entropy = match targets {
+            Targets::Labels(labels) => self.cross_entropy.forward(logits, labels),
+            Targets::Shares(shares) => soft_cross_entropy(logits, shares),
         };
-        Losses { cross_entropy, penalty, total }
+        Losses { cross_entropy, penalty: model.penalty(self.counted) }
+    }
+}
+
+impl Losses {
+    /// Cross entropy + λ × penalty.
+    pub fn total(&self, lambda: f64) -> Tensor<1> {
+        match &self.penalty {
+            Some(penalty) if lambda != 0.0 => {
+                self.cross_entropy.clone() + penalty.clone().mul_scalar(lambda)
+            }
+            _ => self.cross_entropy.clone(),
+        }
     }
 }

@@ -1,26 +1,50 @@
-//! A model in training: steps and epochs.
+//! A model in training, step by step.
 
-use std::time::Instant;
-
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
-use burn::tensor::Device;
+use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Tensor};
 use cobasis_zoo::{Model, ModelConfig};
 
-use crate::config::{Config, OptimizerConfig};
-use crate::data::{Batch, Loader};
-use crate::error::Error;
-use crate::evaluate::{Evaluation, Score, evaluate, host, images, labels};
-use crate::run_dir::EpochMetrics;
-use crate::train::{Objective, Watch};
+use crate::config::{AugmentConfig, Config, DistillConfig};
+use crate::data::Batch;
+use crate::evaluate::{Score, host, images};
+use crate::train::Objective;
+use crate::train::ema::Ema;
+use crate::train::gradients::clip;
+use crate::train::mix::Mix;
+use crate::train::optimizer::{Groups, optimizer};
+use crate::train::targets::{Targets, distillation};
 
 /// A model, its optimizer and its objective.
 pub struct Trainer {
     model: Model,
-    optimizer: ModuleOptimizer,
+    pub(crate) optimizer: ModuleOptimizer,
+    pub(crate) ema: Option<Ema>,
     objective: Objective,
+    teacher: Option<Model>,
+    recipe: Recipe,
     device: Device,
+}
+
+/// What a configuration says about a step.
+struct Recipe {
+    seed: u64,
+    label_smoothing: f64,
+    clip_norm: Option<f64>,
+    augment: AugmentConfig,
+    distill: DistillConfig,
+}
+
+/// Where a step stands in a run, and what the schedules say there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepAt {
+    /// The epoch, counted from 1.
+    pub epoch: usize,
+    /// The step of the epoch, counted from 1.
+    pub step: usize,
+    /// The learning rate.
+    pub lr: f64,
+    /// The weight of the penalty.
+    pub lambda: f64,
 }
 
 /// What a training step came to. Sums, so that unequal batches average right.
@@ -28,10 +52,12 @@ pub struct Trainer {
 pub struct StepReport {
     /// The step of the epoch, counted from 1.
     pub step: usize,
-    /// The batch's score before the step.
+    /// The score before the step against the images' own labels.
     pub score: Score,
     /// The penalty before the step, without λ; 0 for a model that shares nothing.
     pub penalty: f64,
+    /// The loss that the step made smaller: a mean over the images.
+    pub loss: f64,
     /// The learning rate.
     pub lr: f64,
 }
@@ -46,8 +72,27 @@ impl Trainer {
 
     /// Goes on from a given model, which must be on the autodiff device.
     pub fn with_model(config: &Config, model: Model, device: Device) -> Self {
-        let objective = Objective::new(&config.train, &model, &device);
-        Self { model, optimizer: optimizer(&config.optimizer), objective, device }
+        Self {
+            optimizer: optimizer(&config.optimizer, Groups::of(&model)),
+            ema: (config.train.ema > 0.0).then(|| Ema::new(config.train.ema)),
+            objective: Objective::new(&config.train, &model, &device),
+            teacher: None,
+            recipe: Recipe {
+                seed: config.seed,
+                label_smoothing: config.train.label_smoothing,
+                clip_norm: config.optimizer.clip_norm,
+                augment: config.augment.clone(),
+                distill: config.distill.clone(),
+            },
+            model,
+            device,
+        }
+    }
+
+    /// Learns from a teacher too, which is on the same device off its autodiff side, and has as
+    /// many classes.
+    pub fn with_teacher(self, teacher: Model) -> Self {
+        Self { teacher: Some(teacher), ..self }
     }
 
     /// The model as it is now.
@@ -55,74 +100,209 @@ impl Trainer {
         &self.model
     }
 
-    /// One step of stochastic gradient descent on a batch.
-    pub fn step(&mut self, batch: &Batch, step: usize, lr: f64) -> StepReport {
-        let logits = self.model.forward(images(batch, &self.device));
-        let labels_here = labels(&batch.labels, &self.device);
-        let losses = self.objective.losses(&self.model, logits.clone(), labels_here);
-        let gradients = GradientsParams::from_grads(losses.total.backward(), &self.model);
-        self.model = self.optimizer.step(lr, self.model.clone(), gradients);
-        let mut score = Score::default();
-        score.add(&host(logits.detach()), &batch.labels);
-        let penalty = losses.penalty.map_or(0.0, |penalty| host(penalty.detach())[0].into());
-        StepReport { step, score, penalty, lr }
+    /// The model that is judged and kept: the moving average, where there is one.
+    pub fn judged(&self) -> &Model {
+        let average = self.ema.as_ref().and_then(|ema| ema.model.as_ref());
+        average.unwrap_or(&self.model)
     }
 
-    /// One epoch: all training batches (or the first `max_steps`), then the test set.
-    ///
-    /// # Errors
-    ///
-    /// If the loss is no longer a number.
-    pub fn epoch(
-        &mut self,
-        config: &Config,
-        epoch: usize,
-        train: &Loader,
-        test: &Loader,
-        watch: &mut impl Watch,
-    ) -> Result<EpochMetrics, Error> {
-        let start = Instant::now();
-        let lr = config.schedule.rate(config.optimizer.lr, epoch);
-        let mut total = Score::default();
-        let mut penalties = 0.0;
-        let steps = config.train.max_steps.unwrap_or(usize::MAX);
-        for (index, batch) in train.epoch(epoch).take(steps).enumerate() {
-            let report = self.step(&batch, index + 1, lr);
-            let loss = report.score.mean_cross_entropy() + self.objective.lambda() * report.penalty;
-            if !loss.is_finite() {
-                return Err(Error::Diverged { epoch, step: report.step, loss });
-            }
-            total += report.score;
-            penalties += report.penalty * report.score.images as f64;
-            watch.step(epoch, &report);
+    /// One step of the optimizer along the mean gradient of some batches.
+    pub fn step(&mut self, batches: &[Batch], at: StepAt) -> StepReport {
+        let images: usize = batches.iter().map(|batch| batch.labels.len()).sum();
+        let mut report = StepReport {
+            step: at.step,
+            score: Score::default(),
+            penalty: 0.0,
+            loss: 0.0,
+            lr: at.lr,
+        };
+        let mut gradients = GradientsAccumulator::new();
+        for (number, batch) in batches.iter().enumerate() {
+            let share = batch.labels.len() as f64 / images as f64;
+            let of_batch = self.backward(batch, number, share, at, &mut report);
+            gradients.accumulate(&self.model, of_batch);
         }
-        let train_seconds = start.elapsed().as_secs_f64();
-        let Evaluation { loss, top1, top5, .. } =
-            evaluate(&self.model, test, |images| watch.evaluated(images));
-        let penalty = penalties / total.images.max(1) as f64;
-        let cross_entropy = total.mean_cross_entropy();
-        Ok(EpochMetrics {
-            epoch,
-            lr,
-            train_cross_entropy: cross_entropy,
-            train_penalty: penalty,
-            train_loss: cross_entropy + self.objective.lambda() * penalty,
-            train_top1: total.top1_percent(),
-            train_top5: total.top5_percent(),
-            val_cross_entropy: loss,
-            val_top1: top1,
-            val_top5: top5,
-            seconds: start.elapsed().as_secs_f64(),
-            images_per_second: total.images as f64 / train_seconds,
-        })
+        let mut gradients = gradients.grads();
+        if let Some(norm) = self.recipe.clip_norm {
+            gradients = clip(&self.model, gradients, norm);
+        }
+        self.model = self.optimizer.step(at.lr, self.model.clone(), gradients);
+        if let Some(ema) = &mut self.ema {
+            ema.update(&self.model);
+        }
+        report
+    }
+
+    /// The gradients of one batch, which is the given share of the step.
+    fn backward(
+        &self,
+        batch: &Batch,
+        number: usize,
+        share: f64,
+        at: StepAt,
+        report: &mut StepReport,
+    ) -> GradientsParams {
+        let [_, _, height, width] = batch.shape;
+        let key = [self.recipe.seed, at.epoch as u64, at.step as u64, number as u64];
+        let mix = Mix::draw(&self.recipe.augment, [height, width], key);
+        let input = images(batch, &self.device);
+        let input = match &mix {
+            Some(mix) => mix.apply(input),
+            None => input,
+        };
+        let logits = self.model.forward(input.clone());
+        let smoothing = self.recipe.label_smoothing;
+        let classes = logits.dims()[1];
+        let targets = Targets::new(&batch.labels, classes, smoothing, mix.as_ref(), &self.device);
+        let plain = matches!(targets, Targets::Labels(_)) && self.teacher.is_none();
+        let losses = self.objective.losses(&self.model, logits.clone(), targets);
+        let total = self.taught(losses.total(at.lambda), &losses.cross_entropy, &logits, input);
+
+        let mut score = Score::default();
+        score.add(&host(logits.detach()), &batch.labels);
+        let penalty = losses.penalty.map_or(0.0, |penalty| f64::from(host(penalty.detach())[0]));
+        let loss = match plain {
+            true => score.mean_cross_entropy() + at.lambda * penalty,
+            false => f64::from(host(total.clone().detach())[0]),
+        };
+        report.score += score;
+        report.penalty += share * penalty;
+        report.loss += share * loss;
+        let total = if share < 1.0 { total.mul_scalar(share) } else { total };
+        GradientsParams::from_grads(total.backward(), &self.model)
+    }
+
+    /// The loss with the teacher's part in it, where there is a teacher.
+    fn taught(
+        &self,
+        total: Tensor<1>,
+        cross_entropy: &Tensor<1>,
+        logits: &Tensor<2>,
+        input: Tensor<4>,
+    ) -> Tensor<1> {
+        let Some(teacher) = &self.teacher else {
+            return total;
+        };
+        let DistillConfig { temperature, weight, .. } = self.recipe.distill;
+        let theirs = Tensor::from_inner(teacher.forward(input.inner()));
+        let divergence = distillation(logits.clone(), theirs, temperature);
+        total + (divergence - cross_entropy.clone()).mul_scalar(weight)
     }
 }
 
-/// SGD as PyTorch has it: Burn's momentum dampens by 0.1 unless told otherwise.
-fn optimizer(config: &OptimizerConfig) -> ModuleOptimizer {
-    let momentum = (config.momentum > 0.0)
-        .then(|| MomentumConfig::new().with_momentum(config.momentum).with_dampening(0.0));
-    let decay =
-        (config.weight_decay > 0.0).then(|| WeightDecayConfig::new(config.weight_decay as f32));
-    SgdConfig::new().with_momentum(momentum).with_weight_decay(decay).init()
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use burn::module::Module;
+
+    use super::*;
+    use crate::data::{Augment, Dataset, DatasetName, Loader, LoaderConfig};
+
+    const AT: StepAt = StepAt { epoch: 1, step: 1, lr: 0.1, lambda: 10.0 };
+
+    fn config(text: &str) -> Config {
+        let text = format!("model = 'digits/resnet14-s4u1'\ndata.name = 'digits'\n{text}");
+        Config::from_table(&text.parse().expect("TOML")).expect("a configuration")
+    }
+
+    fn trainer(config: &Config) -> Trainer {
+        let model = ModelConfig::new(config.model_name().expect("a name"));
+        Trainer::new(config, &model, &Device::flex())
+    }
+
+    fn batches(batch_size: usize, count: usize) -> Vec<Batch> {
+        let set = Dataset::load(DatasetName::Digits, None).expect("digits").train;
+        let (shuffle, augment, seed, workers) = (false, Augment::NONE, 0, 0);
+        let config = LoaderConfig { batch_size, shuffle, augment, seed, workers };
+        let loader = Loader::new(Arc::new(set), config).expect("a loader");
+        loader.epoch(1).take(count).collect()
+    }
+
+    /// How far the first step moves the weights and biases of the classifier, which batch norms do
+    /// not reach.
+    fn moved(config: &Config, batches: &[Batch]) -> (Vec<f32>, StepReport) {
+        let mut trainer = trainer(config);
+        let head = |trainer: &Trainer| {
+            let state = trainer.model().state();
+            state["head.bias"].iter::<f32>().collect::<Vec<_>>()
+        };
+        let before = head(&trainer);
+        let report = trainer.step(batches, AT);
+        let after = head(&trainer).into_iter().zip(before);
+        (after.map(|(after, before)| after - before).collect(), report)
+    }
+
+    #[test]
+    fn accumulated_gradients_are_the_mean_over_the_images() {
+        let config = config("");
+        let parts = batches(8, 2);
+        let short = Batch { shape: [4, 1, 8, 8], ..first(&parts[1], 4) };
+        let (a, report_a) = moved(&config, &parts[..1]);
+        let (b, report_b) = moved(&config, std::slice::from_ref(&short));
+        let (both, report) = moved(&config, &[parts[0].clone(), short]);
+        for ((a, b), both) in a.iter().zip(&b).zip(both) {
+            // Weight decay is the same in all three.
+            assert!(((8.0 * a + 4.0 * b) / 12.0 - both).abs() < 1e-6, "{a} {b} {both}");
+        }
+        let loss = (8.0 * report_a.loss + 4.0 * report_b.loss) / 12.0;
+        assert!((report.loss - loss).abs() < 1e-6);
+        assert_eq!(report.score.images, 12);
+    }
+
+    /// The first `count` images of a batch.
+    fn first(batch: &Batch, count: usize) -> Batch {
+        let mut batch = batch.clone();
+        batch.images.truncate(count * 64);
+        batch.labels.truncate(count);
+        batch.indices.truncate(count);
+        batch
+    }
+
+    #[test]
+    fn a_teacher_shares_the_loss_with_the_labels() {
+        let plain = config("distill.weight = 0.25\ndistill.temperature = 2.0");
+        let batches = batches(8, 1);
+        let alone = moved(&plain, &batches).1;
+        let mut student = trainer(&plain);
+        // A teacher that says what the student says teaches nothing; it is the student of before,
+        // with the statistics of the batch replaced by running ones, so it says something else.
+        let teacher = student.model().valid();
+        let input = images(&batches[0], &Device::flex());
+        let theirs = teacher.forward(input.clone());
+        let ours = student.model().forward(images(&batches[0], &student.device)).inner();
+        let divergence = f64::from(host(distillation(ours, theirs, 2.0))[0]);
+        student = student.with_teacher(teacher);
+        let report = student.step(&batches, AT);
+        let cross_entropy = alone.score.mean_cross_entropy();
+        let expected = 0.75 * cross_entropy + 0.25 * divergence + 10.0 * alone.penalty;
+        assert!((report.loss / expected - 1.0).abs() < 1e-6, "{} {expected}", report.loss);
+    }
+
+    #[test]
+    fn recipes_change_the_step_and_repeat_themselves() {
+        let batches = batches(16, 1);
+        let plain = moved(&config(""), &batches).0;
+        for recipe in [
+            "train.label_smoothing = 0.1",
+            "augment.mixup = 1.0",
+            "augment.cutmix = 1.0",
+            "optimizer.clip_norm = 0.01",
+            "optimizer.kind = 'adamw'",
+        ] {
+            let (changed, report) = moved(&config(recipe), &batches);
+            assert!(changed != plain && report.loss.is_finite(), "{recipe}");
+            assert_eq!(moved(&config(recipe), &batches).0, changed, "{recipe}");
+        }
+    }
+
+    #[test]
+    fn the_average_is_what_is_judged() {
+        let mut trainer = trainer(&config("train.ema = 0.9"));
+        let batches = batches(16, 2);
+        trainer.step(&batches[..1], AT);
+        assert_eq!(trainer.judged().state(), trainer.model().state());
+        trainer.step(&batches[1..], StepAt { step: 2, ..AT });
+        assert_ne!(trainer.judged().state(), trainer.model().state());
+    }
 }

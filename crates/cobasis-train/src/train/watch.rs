@@ -1,7 +1,9 @@
-//! Watching a run from outside.
+//! Watching a run from outside, and stopping it.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
+use crate::error::Error;
 use crate::run_dir::EpochMetrics;
 use crate::train::StepReport;
 
@@ -14,12 +16,14 @@ pub struct Started<'a> {
     pub params: u64,
     /// Training images.
     pub train_images: usize,
-    /// Images of the test set.
-    pub test_images: usize,
-    /// Epochs to go.
+    /// Images that every epoch is judged by.
+    pub val_images: usize,
+    /// All epochs of the run.
     pub epochs: usize,
     /// Steps of an epoch.
     pub steps: usize,
+    /// Epochs that are done, and steps of the next: above 0 where a run is resumed.
+    pub done: (usize, usize),
     /// Where the run is written.
     pub directory: &'a Path,
 }
@@ -29,11 +33,19 @@ pub trait Watch {
     /// Before the first step.
     fn started(&mut self, _run: Started<'_>) {}
 
-    /// After a training step.
-    fn step(&mut self, _epoch: usize, _step: &StepReport) {}
+    /// A checkpoint can't be read; the one before it is tried.
+    fn checkpoint_lost(&mut self, _error: &Error) {}
 
-    /// After a batch of an epoch's evaluation, with the images done.
-    fn evaluated(&mut self, _images: usize) {}
+    /// After a training step. To break off saves a checkpoint and ends the run.
+    fn step(&mut self, _epoch: usize, _step: &StepReport) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    /// After a batch of an epoch's evaluation, with the images done. To break off is as for
+    /// [`step`](Self::step).
+    fn evaluated(&mut self, _images: usize) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
 
     /// After an epoch, with the best top-1 accuracy so far reached in it or not.
     fn epoch(&mut self, _metrics: &EpochMetrics, _is_best: bool) {}

@@ -1,0 +1,116 @@
+//! What the keys mean: told by the schema, which is made from the structs and their comments.
+
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
+
+use super::Config;
+use super::error::ConfigError;
+use crate::nearest::nearest_key;
+
+/// The JSON schema of a configuration, for editors.
+pub fn schema() -> Value {
+    let settings =
+        SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    settings.into_generator().into_root_schema_for::<Config>().to_value()
+}
+
+/// What a key is for, its type and its default; for a section, all of its keys.
+///
+/// # Errors
+/// When there is no such key; the nearest one is named.
+pub fn explain(key: &str) -> Result<String, ConfigError> {
+    let schema = schema();
+    let found = key.split('.').try_fold(&schema, |at, name| at["properties"].get(name));
+    let Some(found) = found else {
+        let mut keys = Vec::new();
+        collect(&schema, "", &mut keys);
+        let hint = nearest_key(key, &keys).map(|near| format!("; did you mean {near}?"));
+        return Err(ConfigError::at(key, format!("unknown key{}", hint.unwrap_or_default())));
+    };
+    if found["properties"].is_object() {
+        let mut keys = Vec::new();
+        collect(found, key, &mut keys);
+        let inner = keys.iter().map(|key| explain(key)).collect::<Result<Vec<_>, _>>()?;
+        return Ok(format!("[{key}]\n{}\n\n{}", text(found), inner.join("\n\n")));
+    }
+    let default = match &found["default"] {
+        Value::Null => "absent".to_owned(),
+        default => default.to_string(),
+    };
+    Ok(format!("{key} = {}, default {default}\n{}", kind(found), text(found)))
+}
+
+/// The paths of all keys and sections.
+fn collect(schema: &Value, at: &str, keys: &mut Vec<String>) {
+    for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
+        let key = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
+        collect(inner, &key, keys);
+        keys.push(key);
+    }
+}
+
+/// The comment, on one line.
+fn text(schema: &Value) -> String {
+    schema["description"]
+        .as_str()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// The type, as a reader of TOML knows it.
+fn kind(schema: &Value) -> String {
+    if let Some(choices) = schema["enum"].as_array() {
+        return choices.iter().map(Value::to_string).collect::<Vec<_>>().join(" | ");
+    }
+    let named = |name: &str| match name {
+        "integer" => "an integer".to_owned(),
+        "number" => "a number".to_owned(),
+        "boolean" => "true or false".to_owned(),
+        "string" => "a string".to_owned(),
+        "array" => format!("an array of {}", kind(&schema["items"]).trim_start_matches("an ")),
+        other => other.to_owned(),
+    };
+    match &schema["type"] {
+        Value::String(name) => named(name),
+        // An optional key may also be nothing.
+        Value::Array(names) => {
+            let names = names.iter().filter_map(Value::as_str).filter(|name| *name != "null");
+            names.map(named).collect::<Vec<_>>().join(" or ")
+        }
+        _ => "a value".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_has_a_type_and_a_meaning() {
+        let mut keys = Vec::new();
+        collect(&schema(), "", &mut keys);
+        assert!(keys.len() > 40, "{keys:?}");
+        for key in keys {
+            let shown = explain(&key).unwrap();
+            assert!(shown.lines().all(|line| !line.contains("a value")), "{shown}");
+            assert!(shown.lines().nth(1).is_some_and(|line| line.len() > 10), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_explained_or_the_nearest_named() {
+        let shown = explain("train.penalty").unwrap();
+        assert!(shown.starts_with("train.penalty = \"auto\" | \"shared\" | \"shared+unique\", "));
+        assert!(explain("schedule.milestones").unwrap().contains("an array of integer"));
+        assert!(
+            explain("train.max_steps")
+                .unwrap()
+                .starts_with("train.max_steps = an integer, default absent")
+        );
+        assert!(explain("schedule").unwrap().contains("schedule.gamma = a number, default 0.1"));
+        let err = explain("train.epoch").unwrap_err().to_string();
+        assert_eq!(err, "train.epoch: unknown key; did you mean train.epochs?");
+    }
+}

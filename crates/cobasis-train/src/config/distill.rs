@@ -1,0 +1,46 @@
+//! `[distill]`: learning from a teacher.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::error::{ConfigError, expect};
+
+/// Learning from a trained model: the loss becomes (1 - weight) x cross entropy + weight x
+/// temperature² x KL(teacher ‖ student), both softened by the temperature.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DistillConfig {
+    /// Model file of the teacher, one of ours; absent = no teacher.
+    pub teacher: Option<PathBuf>,
+    /// What logits are divided by before they are compared, above 0.
+    pub temperature: f64,
+    /// Share of the teacher in the loss, at least 0 and at most 1.
+    pub weight: f64,
+}
+
+impl Default for DistillConfig {
+    fn default() -> Self {
+        Self { teacher: None, temperature: 4.0, weight: 0.5 }
+    }
+}
+
+impl DistillConfig {
+    pub(super) fn full() -> Self {
+        Self { teacher: Some(PathBuf::from("FILE")), ..Self::default() }
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let (temperature, weight) = (self.temperature, self.weight);
+        let fits = temperature.is_finite() && temperature > 0.0;
+        expect("distill.temperature", temperature, fits, "a number above 0")?;
+        let fits = (0.0..=1.0).contains(&weight);
+        expect("distill.weight", weight, fits, "at least 0 and at most 1")?;
+        if let Some(teacher) = &self.teacher {
+            let fits = !teacher.as_os_str().is_empty();
+            expect("distill.teacher", teacher, fits, "a model file")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,65 @@
+//! Validation images from the training set.
+
+use super::error::DataError;
+use super::image_set::ImageSet;
+use super::rng::SplitMix64;
+
+/// Keeps the draw of the validation images apart from all others.
+const DOMAIN: u64 = 0x686f_6c64_206f_7574;
+/// One image of so many is held out unless told otherwise: 5,000 of CIFAR's 50,000.
+const DEFAULT_SHARE: usize = 10;
+
+/// Splits a training set into images to train on and `count` images to validate on, every tenth
+/// unless told otherwise. They are drawn at random, the same in every run whatever its seed, so
+/// that runs can be compared; both parts keep the order of the set.
+///
+/// # Errors
+///
+/// [`DataError::Inconsistent`] where either part would be empty.
+pub fn hold_out(set: &ImageSet, count: Option<usize>) -> Result<(ImageSet, ImageSet), DataError> {
+    let count = count.unwrap_or(set.len() / DEFAULT_SHARE);
+    if !(1..set.len()).contains(&count) {
+        let expected = format!("1 to {}", set.len().saturating_sub(1));
+        return Err(set.info().error("data.val_images", expected, count.to_string()));
+    }
+    let mut order = SplitMix64::keyed(&[DOMAIN]).permutation(set.len());
+    let (val, train) = order.split_at_mut(count);
+    val.sort_unstable();
+    train.sort_unstable();
+    Ok((set.subset(train), set.subset(val)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{DatasetName, Split, load};
+
+    #[test]
+    fn every_image_is_on_one_side_and_every_class_on_both() {
+        let set = load(DatasetName::Digits, None, Split::Train).expect("digits");
+        let (train, val) = hold_out(&set, None).expect("a split");
+        assert_eq!((train.len(), val.len()), (1294, 143));
+        let mut images: Vec<(&[u8], u16)> = [&train, &val]
+            .into_iter()
+            .flat_map(|part| (0..part.len()).map(|i| (part.image(i), part.label(i))))
+            .collect();
+        let mut all: Vec<_> = (0..set.len()).map(|i| (set.image(i), set.label(i))).collect();
+        images.sort_unstable();
+        all.sort_unstable();
+        assert!(images == all);
+        for class in 0..10 {
+            assert!(val.labels().contains(&class) && train.labels().contains(&class));
+        }
+        assert!(hold_out(&set, None).expect("a split") == (train, val));
+    }
+
+    #[test]
+    fn an_empty_part_is_refused() {
+        let set = load(DatasetName::Digits, None, Split::Train).expect("digits");
+        for count in [0, 1437, 5000] {
+            let error = hold_out(&set, Some(count)).expect_err("an empty part").to_string();
+            assert!(error.contains("data.val_images: expected 1 to 1436, got "), "{error}");
+        }
+        assert_eq!(hold_out(&set, Some(1436)).expect("a split").0.len(), 1);
+    }
+}

@@ -1,0 +1,148 @@
+//! The epochs of a run, from wherever it stands to its end, with checkpoints on the way.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use cobasis_zoo::save;
+
+use crate::config::{Config, Moment};
+use crate::data::Batch;
+use crate::error::Error;
+use crate::evaluate::{Evaluation, evaluate};
+use crate::run_dir::{EpochMetrics, RunDir, metrics_csv};
+use crate::train::loaders::Loaders;
+use crate::train::progress::Partial;
+use crate::train::{Progress, StepAt, Trainer, Watch, checkpoint};
+
+/// A run on its way.
+pub(crate) struct Fit<'a> {
+    config: &'a Config,
+    loaders: &'a Loaders,
+    directory: &'a RunDir,
+    trainer: Trainer,
+    pub(crate) progress: Progress,
+    /// Since when the progress does not know how long the run has taken.
+    since: Instant,
+    /// Whether the progress is that of the last checkpoint.
+    saved: bool,
+}
+
+impl<'a> Fit<'a> {
+    /// A run that `trainer` and `progress` say how far it has come; time counts from `since`.
+    pub(crate) fn new(
+        config: &'a Config,
+        loaders: &'a Loaders,
+        directory: &'a RunDir,
+        trainer: Trainer,
+        progress: Progress,
+        since: Instant,
+    ) -> Self {
+        Self { config, loaders, directory, trainer, progress, since, saved: false }
+    }
+
+    /// Trains to the end of the last epoch, or until the watch breaks off; then what was done is
+    /// saved.
+    pub(crate) fn run(&mut self, watch: &mut impl Watch) -> Result<ControlFlow<()>, Error> {
+        if let (Some(last), 0) = (self.progress.history.last().copied(), self.progress.steps) {
+            // The process may have ended after the checkpoint and before these were written.
+            self.saved = true;
+            self.publish(last.epoch)?;
+        }
+        while self.progress.epoch() <= self.config.train.epochs {
+            let Some(metrics) = self.epoch(watch)? else {
+                self.save()?;
+                return Ok(ControlFlow::Break(()));
+            };
+            let best = self.progress.best().map(|best| best.val_top1);
+            self.progress.end_epoch(metrics);
+            self.saved = false;
+            self.save()?;
+            self.publish(metrics.epoch)?;
+            watch.epoch(&metrics, best.is_none_or(|best| metrics.val_top1 > best));
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// The rest of an epoch: its training batches, then the validation images; `None` if the watch
+    /// broke off.
+    fn epoch(&mut self, watch: &mut impl Watch) -> Result<Option<EpochMetrics>, Error> {
+        let (config, epoch) = (self.config, self.progress.epoch());
+        let started = (Instant::now(), self.progress.partial.seconds);
+        let seconds = || started.1 + started.0.elapsed().as_secs_f64();
+        let accumulate = config.train.accumulate;
+        let done = self.progress.steps;
+        let mut batches = self.loaders.train.epoch_from(epoch, done * accumulate);
+        for step in done..self.loaders.steps(config) {
+            let group: Vec<Batch> = batches.by_ref().take(accumulate).collect();
+            let report = self.trainer.step(&group, self.at(step));
+            if !report.loss.is_finite() {
+                return Err(Error::Diverged { epoch, step: report.step, loss: report.loss });
+            }
+            self.progress.step(&report);
+            self.progress.partial.seconds = seconds();
+            self.saved = false;
+            if watch.step(epoch, &report).is_break() {
+                return Ok(None);
+            }
+            if config.train.checkpoint_steps.is_some_and(|every| report.step.is_multiple_of(every))
+            {
+                self.save()?;
+            }
+        }
+        let Partial { score: total, penalties, losses, .. } = self.progress.partial;
+        let images = total.images.max(1) as f64;
+        let train_seconds = seconds();
+        let evaluation =
+            evaluate(self.trainer.judged(), &self.loaders.val, |images| watch.evaluated(images));
+        let Some(Evaluation { loss, top1, top5, .. }) = evaluation else {
+            return Ok(None);
+        };
+        Ok(Some(EpochMetrics {
+            epoch,
+            lr: self.at(self.progress.steps.saturating_sub(1)).lr,
+            train_cross_entropy: total.mean_cross_entropy(),
+            train_penalty: penalties / images,
+            train_loss: losses / images,
+            train_top1: total.top1_percent(),
+            train_top5: total.top5_percent(),
+            val_cross_entropy: loss,
+            val_top1: top1,
+            val_top5: top5,
+            seconds: seconds(),
+            images_per_second: images / train_seconds,
+        }))
+    }
+
+    /// The step that follows `steps` steps of the epoch at hand.
+    fn at(&self, steps: usize) -> StepAt {
+        let Config { train, optimizer, schedule, .. } = self.config;
+        let epoch = self.progress.epoch();
+        let steps_per_epoch = self.loaders.steps(self.config);
+        let moment = Moment { epoch, steps, steps_per_epoch, epochs: train.epochs };
+        let (lr, lambda) = (schedule.rate(optimizer.lr, moment), train.lambda_at(moment));
+        StepAt { epoch, step: steps + 1, lr, lambda }
+    }
+
+    /// Writes a checkpoint, unless the last one is of this moment.
+    fn save(&mut self) -> Result<(), Error> {
+        self.progress.seconds += self.since.elapsed().as_secs_f64();
+        self.since = Instant::now();
+        if !self.saved {
+            checkpoint::write(&self.directory.checkpoints(), &self.trainer, &self.progress)?;
+            self.saved = true;
+        }
+        Ok(())
+    }
+
+    /// Writes what is made from the checkpoint of the epoch that was just done.
+    fn publish(&self, epoch: usize) -> Result<(), Error> {
+        let history = &self.progress.history;
+        self.directory.write_atomic("metrics.csv", metrics_csv(history).as_bytes())?;
+        let path = |name| self.directory.path().join(name);
+        save(self.trainer.judged(), &path("last.safetensors"))?;
+        if self.progress.best().is_some_and(|best| best.epoch == epoch) {
+            save(self.trainer.judged(), &path("best.safetensors"))?;
+        }
+        Ok(())
+    }
+}

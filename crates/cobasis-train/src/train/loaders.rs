@@ -1,0 +1,59 @@
+//! The images of a run, by the protocol that its configuration names.
+
+use std::sync::Arc;
+
+use crate::config::{Config, Protocol};
+use crate::data::{Augment, Dataset, ImageSet, Loader, LoaderConfig, StrongAugment, hold_out};
+use crate::error::Error;
+
+/// The images of a run.
+pub(crate) struct Loaders {
+    /// What is trained on.
+    pub(crate) train: Loader,
+    /// What judges every epoch.
+    pub(crate) val: Loader,
+    /// What judges the result, where that is something else.
+    pub(crate) test: Option<Loader>,
+}
+
+impl Loaders {
+    /// Reads the images.
+    pub(crate) fn new(config: &Config) -> Result<Self, Error> {
+        let data = Dataset::load(config.data.name, config.data.dir.as_deref())?;
+        let augment = Augment { pad: config.data.pad, flip: config.data.flip };
+        let judge = |set| loader(config, set, config.train.eval_batch, false, Augment::NONE);
+        let (train, val, test) = match config.data.split {
+            Protocol::Paper => (data.train, judge(data.test)?, None),
+            Protocol::TrainVal => {
+                let (train, val) = hold_out(&data.train, config.data.val_images)?;
+                (train, judge(val)?, Some(judge(data.test)?))
+            }
+        };
+        let train = loader(config, train, config.train.batch, true, augment)?;
+        let train = train.with_strong(StrongAugment {
+            ops: config.augment.rand_ops,
+            magnitude: config.augment.rand_magnitude,
+            erase: config.augment.erase,
+        });
+        Ok(Self { train, val, test })
+    }
+
+    /// Steps of an epoch.
+    pub(crate) fn steps(&self, config: &Config) -> usize {
+        let steps = self.train.num_batches().div_ceil(config.train.accumulate);
+        steps.min(config.train.max_steps.unwrap_or(usize::MAX))
+    }
+}
+
+fn loader(
+    config: &Config,
+    set: ImageSet,
+    batch_size: usize,
+    shuffle: bool,
+    augment: Augment,
+) -> Result<Loader, Error> {
+    // A batch can't hold more than there is.
+    let batch_size = batch_size.min(set.len());
+    let (seed, workers) = (config.seed, config.data.workers);
+    Ok(Loader::new(Arc::new(set), LoaderConfig { batch_size, shuffle, augment, seed, workers })?)
+}

@@ -1,0 +1,196 @@
+//! The optimizer that a configuration asks for, with groups of parameters that decay on their own.
+
+use burn::module::{ParamGroup, ParamId};
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{AdamW, AdamWConfig, ModuleOptimizer, Sgd, SgdConfig};
+use cobasis_zoo::cobasis::FilterBasis;
+use cobasis_zoo::{Model, Network};
+
+use crate::config::{OptimizerConfig, OptimizerKind};
+
+/// Parameters whose weight decay may be set apart.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Groups {
+    /// Weights and biases of norms, biases of layers: all that have one dimension.
+    norms: Vec<ParamId>,
+    /// The shared bases.
+    bases: Vec<ParamId>,
+}
+
+impl Groups {
+    pub(crate) fn of(model: &Model) -> Self {
+        let tensors = model.tensors().into_iter();
+        let norms = tensors.filter(|tensor| tensor.shape.len() == 1).map(|tensor| tensor.id);
+        let ids = |bases: &[FilterBasis]| -> Vec<ParamId> {
+            bases.iter().map(|basis| basis.weight.id).collect()
+        };
+        let bases = match &model.network {
+            Network::ResNet(net) => net.stages.iter().flat_map(|s| ids(&s.bases)).collect(),
+            Network::MobileNetV2(net) => net.stages.iter().flat_map(|s| ids(&s.bases)).collect(),
+            Network::DenseNet(net) => net.stages.iter().flat_map(|s| ids(&s.bases)).collect(),
+        };
+        Self { norms: norms.collect(), bases }
+    }
+}
+
+/// The optimizer with nothing learnt yet.
+pub(crate) fn optimizer(config: &OptimizerConfig, groups: Groups) -> ModuleOptimizer {
+    let decay = config.weight_decay;
+    let mut apart = Vec::new();
+    if !config.decay_norms {
+        apart.push((groups.norms, 0.0));
+    }
+    if let Some(decay) = config.basis_weight_decay {
+        apart.push((groups.bases, decay));
+    }
+    let apart = apart.into_iter().map(|(ids, decay)| (ParamGroup::from_ids(ids), decay));
+    match config.kind {
+        OptimizerKind::Sgd => apart.fold(sgd(config, decay).into(), |all, (group, decay)| {
+            ModuleOptimizer::with_group(all, group, sgd(config, decay), None)
+        }),
+        OptimizerKind::AdamW => apart.fold(adamw(config, decay).into(), |all, (group, decay)| {
+            ModuleOptimizer::with_group(all, group, adamw(config, decay), None)
+        }),
+    }
+}
+
+/// SGD as PyTorch has it: Burn's momentum dampens by 0.1 unless told otherwise.
+fn sgd(config: &OptimizerConfig, decay: f64) -> Sgd {
+    let momentum = MomentumConfig::new()
+        .with_momentum(config.momentum)
+        .with_dampening(0.0)
+        .with_nesterov(config.nesterov);
+    let decay = (decay > 0.0).then(|| WeightDecayConfig::new(decay as f32));
+    SgdConfig::new()
+        .with_momentum((config.momentum > 0.0).then_some(momentum))
+        .with_weight_decay(decay)
+        .build()
+}
+
+fn adamw(config: &OptimizerConfig, decay: f64) -> AdamW {
+    AdamWConfig::new()
+        .with_beta_1(config.betas[0] as f32)
+        .with_beta_2(config.betas[1] as f32)
+        .with_epsilon(config.epsilon as f32)
+        .with_weight_decay(decay as f32)
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::module::{Module, Param};
+    use burn::optim::GradientsParams;
+    use burn::tensor::{Device, Tensor};
+    use cobasis_zoo::ModelConfig;
+
+    use crate::evaluate::host;
+    use crate::train::gradients::clip;
+
+    #[derive(Module, Debug)]
+    struct Layer {
+        weight: Param<Tensor<2>>,
+        bias: Param<Tensor<1>>,
+    }
+
+    /// Three steps with given gradients, the same that PyTorch was given.
+    fn steps(config: &OptimizerConfig) -> Vec<f32> {
+        let device = Device::flex().autodiff();
+        let mut layer = Layer {
+            weight: Param::from_data([[0.5, -1.0, 2.0]], &device),
+            bias: Param::from_data([0.1, 0.2], &device),
+        };
+        let groups = Groups { norms: vec![layer.bias.id], bases: vec![layer.weight.id] };
+        let mut optimizer = optimizer(config, groups);
+        for step in 1..=3 {
+            let mut gradients = GradientsParams::new();
+            let device = Device::flex();
+            let weight = Tensor::<2>::from_floats([[1.0, -2.0, 0.5]], &device) * step;
+            let bias = Tensor::<1>::from_floats([0.3, -0.4], &device) * step;
+            gradients.register(layer.weight.id, weight);
+            gradients.register(layer.bias.id, bias);
+            if let Some(norm) = config.clip_norm {
+                gradients = clip(&layer, gradients, norm);
+            }
+            layer = optimizer.step(config.lr, layer, gradients);
+        }
+        [host(layer.weight.val()), host(layer.bias.val())].concat()
+    }
+
+    fn assert_close(got: Vec<f32>, expected: [f64; 5]) {
+        let close = got.iter().zip(expected).all(|(&a, b)| (f64::from(a) - b).abs() < 2e-6);
+        assert!(close, "{got:?} is not {expected:?}");
+    }
+
+    const ALL: OptimizerConfig = OptimizerConfig {
+        kind: OptimizerKind::Sgd,
+        lr: 0.1,
+        momentum: 0.9,
+        nesterov: false,
+        betas: [0.8, 0.95],
+        epsilon: 1e-3,
+        weight_decay: 0.1,
+        decay_norms: false,
+        basis_weight_decay: None,
+        clip_norm: None,
+    };
+
+    #[test]
+    fn nesterovs_momentum_and_groups_are_pytorchs() {
+        // SGD([{w, weight_decay=0.1}, {b, weight_decay=0}], lr=0.1, momentum=0.9, nesterov=True)
+        let expected = [-0.9780036195, 1.956007239, 1.122562587, -0.33677, 0.78236];
+        let config = OptimizerConfig { nesterov: true, ..ALL };
+        assert_close(steps(&config), expected);
+        // The weight is the basis here, so its own decay may stand in for the general one.
+        let own =
+            OptimizerConfig { weight_decay: 0.7, basis_weight_decay: Some(0.1), ..config.clone() };
+        assert_close(steps(&own), expected);
+        assert_ne!(steps(&OptimizerConfig { decay_norms: true, ..own }), steps(&config));
+    }
+
+    #[test]
+    fn adamw_is_pytorchs() {
+        // AdamW([{w, weight_decay=0.1}, {b, weight_decay=0}], lr=0.1, betas=(0.8, 0.95), eps=1e-3)
+        let expected = [
+            0.19270143226616068,
+            -0.6777493581051038,
+            1.6483528465483608,
+            -0.19493277375126172,
+            0.4951036590439333,
+        ];
+        assert_close(steps(&OptimizerConfig { kind: OptimizerKind::AdamW, ..ALL }), expected);
+    }
+
+    #[test]
+    fn clipping_is_pytorchs() {
+        // clip_grad_norm_([w, b], 2.0) before SGD([w, b], lr=0.1, momentum=0.9, weight_decay=0.1)
+        let expected = [
+            -0.0021478381245456112,
+            0.0042956762490912225,
+            1.6515893309377272,
+            -0.047863301437363656,
+            0.37861073524981825,
+        ];
+        let config = OptimizerConfig { decay_norms: true, clip_norm: Some(2.0), ..ALL };
+        assert_close(steps(&config), expected);
+    }
+
+    #[test]
+    fn groups_are_the_norms_and_the_bases_of_a_model() {
+        let config = ModelConfig::new("digits/resnet14-s4u1-double".parse().expect("a name"));
+        let model = config.init(&Device::flex());
+        let groups = Groups::of(&model);
+        let tensors = model.tensors();
+        let path = |id: &ParamId| {
+            let tensor = tensors.iter().find(|tensor| tensor.id == *id);
+            tensor.expect("a tensor of the model").path.clone()
+        };
+        let bases: Vec<String> = groups.bases.iter().map(path).collect();
+        assert_eq!(bases.len(), 6);
+        assert!(bases.iter().all(|path| path.contains(".bases.")), "{bases:?}");
+        let norms: Vec<String> = groups.norms.iter().map(path).collect();
+        assert!(norms.contains(&"head.bias".to_string()), "{norms:?}");
+        assert!(norms.iter().all(|path| !path.ends_with(".weight")), "{norms:?}");
+    }
+}

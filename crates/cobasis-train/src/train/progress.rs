@@ -1,0 +1,105 @@
+//! How far a run has come: everything of it that is not a tensor.
+
+use serde::{Deserialize, Serialize};
+
+use crate::evaluate::Score;
+use crate::run_dir::EpochMetrics;
+use crate::train::StepReport;
+
+/// How far a run has come.
+///
+/// Nothing random is among it: order and augmentation of the images are functions of seed, epoch
+/// and number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Start of the run, seconds since 1970 (UTC).
+    pub started_unix: u64,
+    /// Wall time that the run has taken before this process, seconds.
+    pub seconds: f64,
+    /// Steps of the epoch at hand that are done.
+    pub steps: usize,
+    /// What those steps came to.
+    pub partial: Partial,
+    /// The epochs that are done.
+    pub history: Vec<EpochMetrics>,
+}
+
+/// What the steps of an epoch that is not done came to, as sums.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Partial {
+    /// Scores of the batches.
+    pub score: Score,
+    /// Penalties of the steps, each times the images of its step.
+    pub penalties: f64,
+    /// Losses of the steps, each times the images of its step.
+    pub losses: f64,
+    /// Wall time, seconds.
+    pub seconds: f64,
+}
+
+impl Progress {
+    /// A run that starts now.
+    pub fn new(started_unix: u64) -> Self {
+        let partial = Partial::default();
+        Self { started_unix, seconds: 0.0, steps: 0, partial, history: Vec::new() }
+    }
+
+    /// The epoch at hand, counted from 1.
+    pub fn epoch(&self) -> usize {
+        self.history.len() + 1
+    }
+
+    /// The first of the epochs with the highest top-1 accuracy on the validation images.
+    pub fn best(&self) -> Option<&EpochMetrics> {
+        self.history.iter().reduce(|best, metrics| match metrics.val_top1 > best.val_top1 {
+            true => metrics,
+            false => best,
+        })
+    }
+
+    /// Takes in a step.
+    pub(crate) fn step(&mut self, report: &StepReport) {
+        self.steps += 1;
+        self.partial.score += report.score;
+        self.partial.penalties += report.penalty * report.score.images as f64;
+        self.partial.losses += report.loss * report.score.images as f64;
+    }
+
+    /// Ends the epoch at hand.
+    pub(crate) fn end_epoch(&mut self, metrics: EpochMetrics) {
+        self.history.push(metrics);
+        self.steps = 0;
+        self.partial = Partial::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_top1(top1: &[f64]) -> Progress {
+        let mut progress = Progress::new(7);
+        for (index, &val_top1) in top1.iter().enumerate() {
+            let epoch = index + 1;
+            progress.end_epoch(EpochMetrics { epoch, val_top1, ..EpochMetrics::default() });
+        }
+        progress
+    }
+
+    #[test]
+    fn the_first_of_equals_is_the_best() {
+        assert_eq!(with_top1(&[]).best(), None);
+        let best = |top1: &[f64]| with_top1(top1).best().map(|best| best.epoch);
+        assert_eq!(best(&[1.0, 3.0, 3.0, 2.0]), Some(2));
+        assert_eq!(best(&[1.0, f64::NAN, 2.0]), Some(3));
+    }
+
+    #[test]
+    fn it_comes_back_from_text_to_the_last_bit() {
+        let mut progress = with_top1(&[100.0 / 3.0, f64::MIN_POSITIVE]);
+        let score = Score { images: 3, top1: 1, top5: 2, cross_entropy: 0.1 + 0.2 };
+        progress.step(&StepReport { step: 1, score, penalty: 1e-300, loss: 0.3, lr: 0.1 });
+        let text = toml::to_string(&progress).unwrap();
+        assert_eq!(toml::from_str::<Progress>(&text).unwrap(), progress);
+    }
+}
