@@ -1,0 +1,3 @@
+//! Convolution arithmetic on the CPU in single precision, channels last.
+
+pub mod conv;
