@@ -1,29 +1,58 @@
 //! Convolutions on slices in channels-last order: forward, input gradient and filter gradient.
 
-mod generic;
+mod direct;
+mod direct_filter;
+mod outer;
+mod panels;
 mod shape;
+mod tile;
+mod window;
 
 pub use shape::{Activation, Algorithm, ConvShape, Epilogue, Pass};
 
 /// How a convolution of this shape is computed in this pass on this machine.
 pub fn choose(_shape: &ConvShape, _pass: Pass) -> Algorithm {
-    Algorithm::Generic
+    Algorithm::Direct
 }
 
 /// A weight made ready for [`forward`] once and used many times.
 #[derive(Debug, Clone)]
 pub struct PackedWeight {
-    generic: Vec<f32>,
+    form: Form,
+}
+
+#[derive(Debug, Clone)]
+enum Form {
+    Direct(direct::Weight),
 }
 
 impl PackedWeight {
-    /// Packs `weight` `[channels_out, channels_in / groups, kernel height, kernel width]`.
+    /// Packs `weight` `[channels_out, channels_in / groups, kernel height, kernel width]` for the
+    /// algorithm that [`choose`] names.
     ///
     /// # Panics
     /// If the length of `weight` is not that of the shape.
     pub fn new(shape: &ConvShape, weight: &[f32]) -> Self {
+        Self::with(choose(shape, Pass::Forward), shape, weight)
+    }
+
+    /// Packs `weight` for an algorithm.
+    ///
+    /// # Panics
+    /// If the length of `weight` is not that of the shape, or the algorithm does not fit it.
+    pub fn with(algorithm: Algorithm, shape: &ConvShape, weight: &[f32]) -> Self {
         assert_eq!(weight.len(), shape.weight_len(), "length of the weight");
-        Self { generic: generic::pack(shape, weight) }
+        let form = match algorithm {
+            Algorithm::Direct => Form::Direct(direct::Weight::new(shape, weight)),
+        };
+        Self { form }
+    }
+
+    /// The algorithm that the weight is packed for.
+    pub fn algorithm(&self) -> Algorithm {
+        match self.form {
+            Form::Direct(_) => Algorithm::Direct,
+        }
     }
 }
 
@@ -45,7 +74,9 @@ pub fn forward(
     assert_eq!(x.len(), shape.input_len(), "length of the input");
     assert_eq!(y.len(), shape.output_len(), "length of the output");
     epilogue.check(shape);
-    generic::forward(shape, x, &weight.generic, y, epilogue);
+    match &weight.form {
+        Form::Direct(weight) => direct::forward(shape, x, weight, y, epilogue),
+    }
 }
 
 /// Overwrites `dx` with the gradient of the loss with respect to the input.
@@ -58,10 +89,26 @@ pub fn forward(
 /// # Panics
 /// If the length of a slice is not that of the shape.
 pub fn backward_input(shape: &ConvShape, weight: &[f32], dy: &[f32], dx: &mut [f32]) {
+    backward_input_with(choose(shape, Pass::BackwardInput), shape, weight, dy, dx);
+}
+
+/// [`backward_input`] by an algorithm.
+///
+/// # Panics
+/// If the length of a slice is not that of the shape, or the algorithm does not fit it.
+pub fn backward_input_with(
+    algorithm: Algorithm,
+    shape: &ConvShape,
+    weight: &[f32],
+    dy: &[f32],
+    dx: &mut [f32],
+) {
     assert_eq!(weight.len(), shape.weight_len(), "length of the weight");
     assert_eq!(dy.len(), shape.output_len(), "length of the output gradient");
     assert_eq!(dx.len(), shape.input_len(), "length of the input gradient");
-    generic::backward_input(shape, weight, dy, dx);
+    match algorithm {
+        Algorithm::Direct => direct::backward_input(shape, weight, dy, dx),
+    }
 }
 
 /// Overwrites `dw` with the gradient of the loss with respect to the weight.
@@ -74,8 +121,24 @@ pub fn backward_input(shape: &ConvShape, weight: &[f32], dy: &[f32], dx: &mut [f
 /// # Panics
 /// If the length of a slice is not that of the shape.
 pub fn backward_filter(shape: &ConvShape, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+    backward_filter_with(choose(shape, Pass::BackwardFilter), shape, x, dy, dw);
+}
+
+/// [`backward_filter`] by an algorithm.
+///
+/// # Panics
+/// If the length of a slice is not that of the shape, or the algorithm does not fit it.
+pub fn backward_filter_with(
+    algorithm: Algorithm,
+    shape: &ConvShape,
+    x: &[f32],
+    dy: &[f32],
+    dw: &mut [f32],
+) {
     assert_eq!(x.len(), shape.input_len(), "length of the input");
     assert_eq!(dy.len(), shape.output_len(), "length of the output gradient");
     assert_eq!(dw.len(), shape.weight_len(), "length of the weight gradient");
-    generic::backward_filter(shape, x, dy, dw);
+    match algorithm {
+        Algorithm::Direct => direct_filter::backward_filter(shape, x, dy, dw),
+    }
 }

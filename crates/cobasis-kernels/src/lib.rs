@@ -9,10 +9,12 @@
 
 mod buffer;
 pub mod conv;
+mod isa;
 mod maps;
 mod norm;
 mod ops;
 mod pool;
+mod scratch;
 mod vectorised;
 
 pub use conv::Activation;

@@ -112,14 +112,14 @@ pub enum Pass {
 /// How a convolution is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Algorithm {
-    /// Plain loops for shapes that no other algorithm takes.
-    Generic,
+    /// Products of the pixels where they lie with the packed weight: any shape.
+    Direct,
 }
 
 impl fmt::Display for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(match self {
-            Self::Generic => "generic",
+            Self::Direct => "direct",
         })
     }
 }

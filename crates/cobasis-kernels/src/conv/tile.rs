@@ -1,0 +1,251 @@
+//! Matrix products with the left matrix read row by row from wherever it lies, the right one
+//! packed: the heart of the direct and the Winograd convolution.
+
+use crate::isa::Simd;
+
+use super::panels::Panels;
+use super::{Activation, Epilogue};
+
+/// Left matrix: row `r` is the values at `base + rows[r] + taps[t] + 0..len`, tap after tap.
+#[derive(Clone, Copy)]
+pub struct Left<'a> {
+    /// Where offsets count from.
+    pub base: *const f32,
+    /// Offset of each row.
+    pub rows: &'a [usize],
+    /// Offset of each run of values within a row.
+    pub taps: &'a [usize],
+    /// Values in a run.
+    pub len: usize,
+}
+
+/// Where the product goes: row `r` to `base + rows[r]`, finished by the epilogue.
+#[derive(Clone, Copy)]
+pub struct Target<'a> {
+    /// Where offsets count from; the residual's too.
+    pub base: *mut f32,
+    /// Offset of each row.
+    pub rows: &'a [usize],
+    /// Channel of the first column.
+    pub channel: usize,
+    /// What is done to the values.
+    pub epilogue: &'a Epilogue<'a>,
+}
+
+/// Writes `left * right` for the blocks `blocks` of columns.
+///
+/// # Safety
+/// All rows of `left` and of `target` must lie in memory that is valid for reading and writing,
+/// and nobody else may touch the columns written.
+#[inline(always)]
+pub unsafe fn multiply<S: Simd>(
+    s: S,
+    left: Left,
+    right: &Panels,
+    blocks: std::ops::Range<usize>,
+    target: Target,
+) {
+    let count = left.rows.len();
+    let parts = count.div_ceil(S::ROWS);
+    for block in blocks {
+        let panel = right.block(block);
+        for part in 0..parts {
+            // Even parts: 16 rows are 8 + 8, not 12 + 4.
+            let (start, end) = (part * count / parts, (part + 1) * count / parts);
+            let left = Left { rows: &left.rows[start..end], ..left };
+            let target = Target { rows: &target.rows[start..end], ..target };
+            // SAFETY: the caller's, for a part of the rows.
+            unsafe {
+                if panel.vectors == 0 {
+                    dots(s, left, panel.values, panel.first..panel.first + panel.columns, target);
+                } else if panel.vectors == 1 {
+                    any_rows::<S, 1>(s, left, panel.values, panel.first, panel.columns, target);
+                } else {
+                    any_rows::<S, 2>(s, left, panel.values, panel.first, panel.columns, target);
+                }
+            }
+        }
+    }
+}
+
+/// Calls the tile compiled for this number of rows.
+///
+/// # Safety
+/// As for [`multiply`].
+#[inline(always)]
+unsafe fn any_rows<S: Simd, const NV: usize>(
+    s: S,
+    left: Left,
+    right: &[f32],
+    first: usize,
+    columns: usize,
+    target: Target,
+) {
+    macro_rules! by_rows {
+        ($($rows:literal)*) => {
+            match left.rows.len() {
+                // SAFETY: the caller's.
+                $($rows if $rows <= S::ROWS => unsafe {
+                    tile::<S, $rows, NV>(s, left, right, first, columns, target)
+                },)*
+                rows => unreachable!("{rows} rows in a tile"),
+            }
+        };
+    }
+    by_rows!(1 2 3 4 5 6 7 8 9 10 11 12)
+}
+
+/// `MR` rows times `NV` vectors of columns, held in registers.
+///
+/// # Safety
+/// As for [`multiply`].
+#[inline(always)]
+unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
+    s: S,
+    left: Left,
+    right: &[f32],
+    first: usize,
+    columns: usize,
+    target: Target,
+) {
+    debug_assert!(right.len() >= left.taps.len() * left.len * NV * S::LANES);
+    let mut sums = [[s.splat(0.0); NV]; MR];
+    let mut b = right.as_ptr();
+    // SAFETY: the offsets are the caller's; the packed panel holds NV vectors per value of a row.
+    unsafe {
+        let rows: [*const f32; MR] = std::array::from_fn(|r| left.base.add(left.rows[r]));
+        for &tap in left.taps {
+            for k in tap..tap + left.len {
+                let column: [S::V; NV] = std::array::from_fn(|v| s.load(b.add(v * S::LANES)));
+                for r in 0..MR {
+                    let a = s.splat(*rows[r].add(k));
+                    for v in 0..NV {
+                        sums[r][v] = s.fma(a, column[v], sums[r][v]);
+                    }
+                }
+                b = b.add(NV * S::LANES);
+            }
+        }
+        for v in 0..NV {
+            let channel = target.channel + first + v * S::LANES;
+            let count = (columns - v * S::LANES).min(S::LANES);
+            let finish = Finish::new(s, target.epilogue, channel, count);
+            for r in 0..MR {
+                finish.store(s, sums[r][v], target.base, target.rows[r] + channel, count);
+            }
+        }
+    }
+}
+
+/// The epilogue of one vector of channels.
+struct Finish<'a, S: Simd> {
+    scale: Option<S::V>,
+    bias: Option<S::V>,
+    residual: Option<&'a [f32]>,
+    activation: Activation,
+}
+
+impl<'a, S: Simd> Finish<'a, S> {
+    #[inline(always)]
+    fn new(s: S, epilogue: &'a Epilogue, channel: usize, count: usize) -> Self {
+        // SAFETY: the slice has `count` values.
+        let load = |values: &[f32]| unsafe {
+            s.load_first(values[channel..channel + count].as_ptr(), count)
+        };
+        Self {
+            scale: epilogue.scale.map(load),
+            bias: epilogue.bias.map(load),
+            residual: epilogue.residual,
+            activation: epilogue.activation,
+        }
+    }
+
+    /// Finishes and stores `count` values at `base + offset`.
+    ///
+    /// # Safety
+    /// `base + offset` must be valid for writing `count` values.
+    #[inline(always)]
+    unsafe fn store(&self, s: S, mut value: S::V, base: *mut f32, offset: usize, count: usize) {
+        match (self.scale, self.bias) {
+            (Some(scale), Some(bias)) => value = s.fma(value, scale, bias),
+            (Some(scale), None) => value = s.mul(value, scale),
+            (None, Some(bias)) => value = s.add(value, bias),
+            (None, None) => {}
+        }
+        // SAFETY: the slice has `count` values; the target is the caller's.
+        unsafe {
+            if let Some(residual) = self.residual {
+                let residual = &residual[offset..offset + count];
+                value = s.add(value, s.load_first(residual.as_ptr(), count));
+            }
+            if self.activation != Activation::None {
+                value = s.max(value, s.splat(0.0));
+            }
+            if self.activation == Activation::Relu6 {
+                value = s.min(value, s.splat(6.0));
+            }
+            if count == S::LANES {
+                s.store(base.add(offset), value);
+            } else {
+                s.store_first(base.add(offset), value, count);
+            }
+        }
+    }
+}
+
+/// A few columns, each a dot product along the row: a vector of columns would be mostly empty.
+///
+/// # Safety
+/// As for [`multiply`].
+#[inline(always)]
+unsafe fn dots<S: Simd>(
+    s: S,
+    left: Left,
+    right: &[f32],
+    columns: std::ops::Range<usize>,
+    target: Target,
+) {
+    const MR: usize = 6;
+    let depth = left.taps.len() * left.len;
+    let whole = left.len / S::LANES * S::LANES;
+    for (column, weights) in columns.zip(right.chunks_exact(depth)) {
+        let mut start = 0;
+        while start < left.rows.len() {
+            // The last rows are computed again rather than in a loop of their own.
+            let count = (left.rows.len() - start).min(MR);
+            // SAFETY: the offsets are the caller's; `weights` has as many values as a row.
+            unsafe {
+                let row = |r: usize| left.base.add(left.rows[start + r.min(count - 1)]);
+                let rows: [*const f32; MR] = std::array::from_fn(row);
+                let mut sums = [s.splat(0.0); MR];
+                let mut b = weights.as_ptr();
+                for &tap in left.taps {
+                    let mut k = 0;
+                    while k < whole {
+                        let weight = s.load(b.add(k));
+                        for r in 0..MR {
+                            sums[r] = s.fma(s.load(rows[r].add(tap + k)), weight, sums[r]);
+                        }
+                        k += S::LANES;
+                    }
+                    if whole < left.len {
+                        let rest = left.len - whole;
+                        let weight = s.load_first(b.add(k), rest);
+                        for r in 0..MR {
+                            let a = s.load_first(rows[r].add(tap + k), rest);
+                            sums[r] = s.fma(a, weight, sums[r]);
+                        }
+                    }
+                    b = b.add(left.len);
+                }
+                let channel = target.channel + column;
+                let finish = Finish::<S>::new(s, target.epilogue, channel, 1);
+                for (r, sum) in sums.into_iter().enumerate().take(count) {
+                    let value = s.splat(s.sum(sum));
+                    finish.store(s, value, target.base, target.rows[start + r] + channel, 1);
+                }
+            }
+            start += count;
+        }
+    }
+}
