@@ -11,9 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::DType;
 use burn_flex::{FlexTensor, Layout};
-use burn_std::{
-    AccessError, AccessPolicy, AllocationController, AllocationProperty, Bytes, Shape,
-};
+use burn_std::{AccessError, AccessPolicy, AllocationController, AllocationProperty, Bytes, Shape};
 use bytemuck::{Pod, Zeroable};
 
 /// A cache line of numbers: vectors that are aligned to it never straddle two.

@@ -1,22 +1,35 @@
-//! Fast operations of convolutional networks on the processor, for Burn.
+//! Feature maps of convolutional networks, and fast operations on them on the processor, for Burn.
 //!
-//! Burn's Flex backend does a network's work in general operations. Here are the few of which such
-//! networks consist, each with its own gradient, on [`Maps`]: feature maps in the layout that suits
-//! the device. On Flex in single precision those are channels-last and the work is done here; on
-//! every other device, and in other precisions, it is left to Burn. Callers see no difference.
+//! [`Maps`] are what flows through a network. On most devices they are tensors, and what is done
+//! with them is left to Burn. With the feature `flex` they are kept channels-last on the device of
+//! Burn's Flex backend, in single precision, and the few operations of which such networks consist
+//! are done here, each with its own gradient. Callers see no difference.
 //!
-//! [`conv`] is the arithmetic of convolutions on slices, without Burn.
+//! `conv` is the arithmetic of convolutions on slices, without Burn.
 
-mod buffer;
-pub mod conv;
-mod isa;
+mod activation;
 mod maps;
+
+#[cfg(feature = "flex")]
+mod buffer;
+#[cfg(feature = "flex")]
+pub mod conv;
+#[cfg(feature = "flex")]
+mod flex;
+#[cfg(feature = "flex")]
+mod isa;
+#[cfg(feature = "flex")]
 mod norm;
-mod ops;
+#[cfg(feature = "flex")]
 mod pool;
+#[cfg(feature = "flex")]
+pub mod profile;
+#[cfg(feature = "flex")]
 mod scratch;
+#[cfg(feature = "flex")]
 mod vectorised;
 
-pub use conv::Activation;
-pub use maps::Maps;
-pub use ops::{ConvOptions, Epilogue};
+pub use activation::Activation;
+#[cfg(feature = "flex")]
+pub use maps::burn_only;
+pub use maps::{ConvEpilogue, ConvOptions, Maps, Windows};

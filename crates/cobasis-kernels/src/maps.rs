@@ -1,8 +1,22 @@
-//! Feature maps, in the layout that suits their device.
+//! Feature maps, in the layout that suits their device, and what a network does with them.
 
-use burn::tensor::{DType, Tensor};
+mod convolution;
+mod joining;
+mod norm;
+mod pooling;
 
-use crate::ops::{self, is_flex};
+#[cfg(feature = "flex")]
+use std::cell::Cell;
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::{relu, relu6};
+
+use crate::activation::Activation;
+#[cfg(feature = "flex")]
+use crate::flex;
+
+pub use convolution::{ConvEpilogue, ConvOptions};
+pub use pooling::Windows;
 
 /// Feature maps on their way through a network.
 ///
@@ -15,29 +29,44 @@ pub struct Maps {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Layout {
-    /// `[batch, channels, height, width]`
+enum Layout {
+    /// `[batch, channels, height, width]`, by Burn's operations.
     ChannelsFirst,
-    /// `[batch, height, width, channels]`
+    /// `[batch, height, width, channels]`, by ours on Flex.
+    #[cfg(feature = "flex")]
     ChannelsLast,
 }
 
 /// Takes `[batch, channels, height, width]`.
 impl From<Tensor<4>> for Maps {
     fn from(tensor: Tensor<4>) -> Self {
-        let maps = Self { tensor, layout: Layout::ChannelsFirst };
-        if is_flex(&maps.tensor) && maps.tensor.dtype() == DType::F32 {
-            let Self { tensor, layout } = maps.to_layout(Layout::ChannelsLast);
-            return Self { tensor: ops::contiguous(tensor), layout };
+        #[cfg(feature = "flex")]
+        if flex::serves(&tensor) && !BURN_ONLY.get() {
+            let tensor = flex::contiguous(tensor.permute([0, 2, 3, 1]));
+            return Self { tensor, layout: Layout::ChannelsLast };
         }
-        maps
+        Self { tensor, layout: Layout::ChannelsFirst }
     }
+}
+
+#[cfg(feature = "flex")]
+thread_local! {
+    static BURN_ONLY: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs the job with Burn's own operations on every device: to compare with them.
+#[cfg(feature = "flex")]
+pub fn burn_only<T>(job: impl FnOnce() -> T) -> T {
+    let before = BURN_ONLY.replace(true);
+    let result = job();
+    BURN_ONLY.set(before);
+    result
 }
 
 impl Maps {
     /// The maps as a tensor of shape `[batch, channels, height, width]`.
     pub fn into_tensor(self) -> Tensor<4> {
-        self.to_layout(Layout::ChannelsFirst).tensor
+        self.to_layout(Layout::ChannelsFirst)
     }
 
     /// `[batch, channels, height, width]`
@@ -45,6 +74,7 @@ impl Maps {
         let dims = self.tensor.dims();
         match self.layout {
             Layout::ChannelsFirst => dims,
+            #[cfg(feature = "flex")]
             Layout::ChannelsLast => {
                 let [batch, height, width, channels] = dims;
                 [batch, channels, height, width]
@@ -57,20 +87,29 @@ impl Maps {
         operation(self.into_tensor()).into()
     }
 
-    pub(crate) fn new(tensor: Tensor<4>, layout: Layout) -> Self {
-        Self { tensor, layout }
-    }
-
-    pub(crate) fn into_parts(self) -> (Tensor<4>, Layout) {
-        (self.tensor, self.layout)
-    }
-
     /// A view of the maps in this layout.
-    pub(crate) fn to_layout(self, layout: Layout) -> Self {
-        let tensor = match (self.layout, layout) {
-            (Layout::ChannelsFirst, Layout::ChannelsLast) => self.tensor.permute([0, 2, 3, 1]),
-            (Layout::ChannelsLast, Layout::ChannelsFirst) => self.tensor.permute([0, 3, 1, 2]),
-            _ => self.tensor,
+    fn to_layout(&self, layout: Layout) -> Tensor<4> {
+        let tensor = self.tensor.clone();
+        match (self.layout, layout) {
+            #[cfg(feature = "flex")]
+            (Layout::ChannelsFirst, Layout::ChannelsLast) => tensor.permute([0, 2, 3, 1]),
+            #[cfg(feature = "flex")]
+            (Layout::ChannelsLast, Layout::ChannelsFirst) => tensor.permute([0, 3, 1, 2]),
+            _ => tensor,
+        }
+    }
+
+    /// What follows maps, by Burn's own operations: `activation(self + residual)`.
+    fn followed_by(self, residual: Option<&Maps>, activation: Activation) -> Self {
+        let Self { tensor, layout } = self;
+        let tensor = match residual {
+            Some(residual) => tensor + residual.to_layout(layout),
+            None => tensor,
+        };
+        let tensor = match activation {
+            Activation::None => tensor,
+            Activation::Relu => relu(tensor),
+            Activation::Relu6 => relu6(tensor),
         };
         Self { tensor, layout }
     }
@@ -78,18 +117,18 @@ impl Maps {
 
 impl Layout {
     /// The axis of the channels.
-    pub(crate) fn channels(self) -> usize {
+    fn channels(self) -> usize {
         match self {
             Layout::ChannelsFirst => 1,
+            #[cfg(feature = "flex")]
             Layout::ChannelsLast => 3,
         }
     }
 
-    /// The shape in which one number a channel is added to maps.
-    pub(crate) fn per_channel(self, batch: usize, channels: usize) -> [usize; 4] {
-        match self {
-            Layout::ChannelsFirst => [batch, channels, 1, 1],
-            Layout::ChannelsLast => [batch, 1, 1, channels],
-        }
+    /// The shape in which one number a channel meets maps.
+    fn per_channel(self, batch: usize, channels: usize) -> [usize; 4] {
+        let mut shape = [batch, 1, 1, 1];
+        shape[self.channels()] = channels;
+        shape
     }
 }

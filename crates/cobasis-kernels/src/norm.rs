@@ -9,6 +9,6 @@ mod forward;
 mod rows;
 mod statistics;
 
-pub(crate) use backward::{Backward, Destination, backward};
+pub(crate) use backward::{Backward, Destination, Gradients, backward};
 pub(crate) use forward::{Normalise, normalise};
 pub(crate) use statistics::{Statistics, statistics};

@@ -38,12 +38,12 @@ impl Windows {
         let [_, height, width, _] = self.dims;
         let [_, out_height, out_width, _] = self.output();
         for pixel in 0..out_height * out_width {
-            let [top, left] = [pixel / out_width * self.stride[0], pixel % out_width * self.stride[1]];
+            let [top, left] =
+                [pixel / out_width * self.stride[0], pixel % out_width * self.stride[1]];
             for row in 0..self.size[0] {
                 for column in 0..self.size[1] {
                     let [y, x] = [top + row, left + column];
-                    let [y, x] =
-                        [y.wrapping_sub(self.padding[0]), x.wrapping_sub(self.padding[1])];
+                    let [y, x] = [y.wrapping_sub(self.padding[0]), x.wrapping_sub(self.padding[1])];
                     if y < height && x < width {
                         job(pixel, y * width + x, row * self.size[1] + column);
                     }

@@ -5,7 +5,7 @@ use burn::nn::pool::{AvgPool2dConfig, MaxPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::activation::{relu, relu6};
 use burn::tensor::{Device, Tensor, TensorData};
-use cobasis_kernels::{Activation, ConvOptions, Epilogue, Maps};
+use cobasis_kernels::{Activation, ConvEpilogue, ConvOptions, Maps, Windows};
 use proptest::prelude::*;
 
 /// A stream of numbers between -1 and 1.
@@ -45,10 +45,8 @@ fn outcome(
     network: impl Fn(&[Tensor<4>]) -> Tensor<4>,
 ) -> Vec<TensorData> {
     let device = device.clone().autodiff();
-    let inputs: Vec<Tensor<4>> = inputs
-        .iter()
-        .map(|data| Tensor::from_data(data.clone(), &device).require_grad())
-        .collect();
+    let inputs: Vec<Tensor<4>> =
+        inputs.iter().map(|data| Tensor::from_data(data.clone(), &device).require_grad()).collect();
     let y = network(&inputs);
     let weights = Tensor::from_data(Numbers(7).data(y.dims()), &device);
     let gradients = (y.clone() * weights).sum().backward();
@@ -266,9 +264,8 @@ fn other_precisions_are_left_to_burn() {
     let device = Device::flex();
     let mut numbers = Numbers(1);
     let [x, filters] = [numbers.data([2, 3, 5, 5]), numbers.data([4, 3, 3, 3])];
-    let [x, filters] = [x, filters].map(|data| {
-        Tensor::<4>::from_data(data, (&device, burn::tensor::DType::F64))
-    });
+    let [x, filters] =
+        [x, filters].map(|data| Tensor::<4>::from_data(data, (&device, burn::tensor::DType::F64)));
     let options = ConvOptions { stride: [1, 1], padding: [1, 1], groups: 1 };
     let y = Maps::from(x).conv2d(&[filters], None, options, Epilogue::default()).into_tensor();
     assert_eq!((y.dims(), y.dtype()), ([2, 4, 5, 5], burn::tensor::DType::F64));

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+pub use crate::activation::Activation;
+
 /// Sizes of one convolution. Tensors: x `[batch, height, width, channels_in]`, weight
 /// `[channels_out, channels_in / groups, kernel height, kernel width]`, y
 /// `[batch, out_height, out_width, channels_out]`.
@@ -84,18 +86,6 @@ impl Epilogue<'_> {
             assert_eq!(residual.len(), shape.output_len(), "length of the residual");
         }
     }
-}
-
-/// Function applied to an output value.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Activation {
-    /// The identity.
-    #[default]
-    None,
-    /// `max(x, 0)`.
-    Relu,
-    /// `min(max(x, 0), 6)`.
-    Relu6,
 }
 
 /// Which of the three computations of a convolution.

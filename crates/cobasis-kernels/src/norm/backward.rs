@@ -22,6 +22,7 @@ pub(crate) struct Backward<'a> {
 }
 
 /// The gradients of gamma and beta, `[channels]`.
+#[derive(Default)]
 pub(crate) struct Gradients {
     pub(crate) gamma: Vec<f32>,
     pub(crate) beta: Vec<f32>,
@@ -123,8 +124,7 @@ impl Sums<'_> {
         let [mut sum, mut product] = [0.0_f32; 2].map(|zero| vec![zero; rows.width()]);
         for range in rows.wide(x.len()) {
             let numbers = dy[range.clone()].iter().zip(&x[range]).zip(mean);
-            for (((&g, &x), &mean), (sum, product)) in
-                numbers.zip(sum.iter_mut().zip(&mut product))
+            for (((&g, &x), &mean), (sum, product)) in numbers.zip(sum.iter_mut().zip(&mut product))
             {
                 *sum += g;
                 *product += g * (x - mean);

@@ -7,7 +7,7 @@ use super::rows::Rows;
 use crate::vectorised::vectorised;
 
 /// Mean and biased variance of each channel.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Statistics {
     pub(crate) mean: Vec<f32>,
     pub(crate) variance: Vec<f32>,

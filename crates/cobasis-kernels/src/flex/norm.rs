@@ -4,92 +4,55 @@ use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::backend::{DispatchTensor, Flex};
+use burn::backend::Flex;
 use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 
-use super::epilogue::Epilogue;
-use super::flex::{Operands, Tracked, followed, numbers, output, owned, per_channel};
+use super::tensors::{Operands, Tracked, followed, numbers, output, owned, per_channel};
+use crate::activation::Activation;
 use crate::buffer::Buffer;
-use crate::conv::Activation;
-use crate::maps::{Layout, Maps};
 use crate::norm::{self, Destination, Normalise};
+use crate::profile::{self, Layer, Work};
 
-impl Maps {
-    /// Batch norm, in training or evaluation as Burn's own module decides, and what follows it.
-    ///
-    /// In training the module's running statistics move as Burn moves them.
-    ///
-    /// # Shapes
-    ///
-    /// - `self` and output: `[batch, channels, height, width]`
-    ///
-    /// # Panics
-    ///
-    /// If the module is one of other channels, or tensors are on different devices.
-    pub fn batch_norm(self, module: &BatchNorm, epilogue: Epilogue) -> Maps {
-        let (x, layout) = self.into_parts();
-        if layout == Layout::ChannelsFirst {
-            return epilogue.apply(module.forward(x), layout);
-        }
-        let channels = module.gamma.dims()[0];
-        assert_eq!(x.dims()[3], channels, "channels of the maps and of the batch norm");
-        if x.device().is_autodiff() && module.training.is_enabled() {
-            train(x, module, epilogue)
-        } else {
-            evaluate(x, module, epilogue)
-        }
-    }
+/// `activation(scale · (x − mean) + shift + residual)` with numbers for each channel in this
+/// order, unless gradients are needed.
+pub(crate) fn norm_with(
+    x: &Tensor<4>,
+    [mean, scale, shift]: [&Tensor<1>; 3],
+    residual: Option<Tensor<4>>,
+    activation: Activation,
+) -> Option<Tensor<4>> {
+    let operands = [mean, scale, shift].map(|tensor| tensor.clone().into_dispatch());
+    let maps = [x.clone()].into_iter().chain(residual).map(Tensor::into_dispatch);
+    let operands = Operands::new(operands.into_iter().chain(maps));
+    let Operands::Plain(tensors, context) = operands else { return None };
+    let tensors: Vec<FlexTensor> = tensors.iter().map(FlexTensor::to_contiguous).collect();
+    let [mean, scale, shift, x, residual @ ..] = tensors.as_slice() else {
+        unreachable!("as many as were given")
+    };
+    let norm = Normalise {
+        mean: numbers(mean),
+        scale: numbers(scale),
+        shift: numbers(shift),
+        residual: residual.first().map(numbers),
+        activation,
+    };
+    Some(output(normalised(x, &norm), context))
 }
 
-/// Batch norm with running statistics.
-fn evaluate(x: Tensor<4>, module: &BatchNorm, epilogue: Epilogue) -> Maps {
-    let layout = Layout::ChannelsLast;
-    let device = x.device();
-    let mean = module.running_mean.value().to_device(&device);
-    let variance = module.running_var.value().to_device(&device);
-    let scale = module.gamma.val() / variance.add_scalar(module.epsilon).sqrt();
-    let shift = module.beta.val();
-    let operands = [&mean, &scale, &shift].map(|tensor| tensor.clone().into_dispatch());
-    let operands = operands.into_iter().chain(with_residual(x.clone(), &epilogue));
-    match Operands::new(operands) {
-        Operands::Plain(tensors, context) => {
-            let tensors: Vec<FlexTensor> = tensors.iter().map(FlexTensor::to_contiguous).collect();
-            let [mean, scale, shift, x, residual @ ..] = tensors.as_slice() else {
-                unreachable!("as many as were given")
-            };
-            let norm = Normalise {
-                mean: numbers(mean),
-                scale: numbers(scale),
-                shift: numbers(shift),
-                residual: residual.first().map(numbers),
-                activation: epilogue.activation,
-            };
-            Maps::new(output(normalised(x, &norm), context), layout)
-        }
-        Operands::Tracked(..) => {
-            let shape = layout.per_channel(1, module.gamma.dims()[0]);
-            let [mean, scale, shift] = [mean, scale, shift].map(|tensor| tensor.reshape(shape));
-            epilogue.apply((x - mean) * scale + shift, layout)
-        }
-    }
-}
-
-/// The maps, and the residual if there is one.
-fn with_residual(x: Tensor<4>, epilogue: &Epilogue) -> impl Iterator<Item = DispatchTensor> {
-    let residual = epilogue.residual.clone();
-    let residual = residual.map(|maps| maps.to_layout(Layout::ChannelsLast).into_parts().0);
-    [x].into_iter().chain(residual).map(Tensor::into_dispatch)
-}
-
-/// Batch norm with the statistics of the batch, which move the running ones.
-fn train(x: Tensor<4>, module: &BatchNorm, epilogue: Epilogue) -> Maps {
+/// Batch norm with the statistics of the batch, which move the module's running ones, then
+/// `activation(norm + residual)`.
+pub(crate) fn norm_train(
+    x: Tensor<4>,
+    module: &BatchNorm,
+    residual: Option<Tensor<4>>,
+    activation: Activation,
+) -> Tensor<4> {
     let device = x.device();
     let parameters = [module.gamma.val(), module.beta.val()].map(Tensor::into_dispatch);
-    let operands = parameters.into_iter().chain(with_residual(x, &epilogue));
-    let activation = epilogue.activation;
-    let (y, [mean, variance]) = match Operands::new(operands) {
+    let maps = [x].into_iter().chain(residual).map(Tensor::into_dispatch);
+    let (y, moved) = match Operands::new(parameters.into_iter().chain(maps)) {
         Operands::Plain(tensors, context) => {
             let tensors: Vec<FlexTensor> = tensors.iter().map(FlexTensor::to_contiguous).collect();
             let (y, statistics) = forward(&tensors, module.epsilon, activation);
@@ -101,13 +64,12 @@ fn train(x: Tensor<4>, module: &BatchNorm, epilogue: Epilogue) -> Maps {
             (followed(y, context), moved.map(|values| output(values, context)))
         }
     };
-    let momentum = module.momentum;
-    for (running, batch) in [(&module.running_mean, mean), (&module.running_var, variance)] {
-        let batch: Tensor<1> = batch;
-        let before = running.value_sync().to_device(&device).mul_scalar(1.0 - momentum);
-        running.update((before + batch.mul_scalar(momentum)).detach());
+    let moved: [Tensor<1>; 2] = moved;
+    for (running, batch) in [&module.running_mean, &module.running_var].into_iter().zip(moved) {
+        let before = running.value_sync().to_device(&device).mul_scalar(1.0 - module.momentum);
+        running.update((before + batch.mul_scalar(module.momentum)).detach());
     }
-    Maps::new(y, Layout::ChannelsLast)
+    y
 }
 
 /// The output and the batch's statistics for gamma, beta, maps and residual.
@@ -117,7 +79,11 @@ fn forward(
     activation: Activation,
 ) -> (FlexTensor, norm::Statistics) {
     let [gamma, beta, x, residual @ ..] = tensors else { unreachable!("as many as were given") };
-    let statistics = norm::statistics(numbers(x), numbers(gamma).len());
+    let mut statistics = norm::Statistics::default();
+    profile::timed(&profile::layer(), || {
+        statistics = norm::statistics(numbers(x), numbers(gamma).len());
+        Work::NormStatistics(numbers(x).len())
+    });
     let inverse = inverse(&statistics.variance, epsilon);
     let scale: Vec<f32> = inverse.iter().zip(numbers(gamma)).map(|(i, g)| i * g).collect();
     let normalise = Normalise {
@@ -137,7 +103,10 @@ fn inverse(variance: &[f32], epsilon: f64) -> Vec<f32> {
 
 fn normalised(x: &FlexTensor, normalise: &Normalise) -> FlexTensor {
     let mut y = Buffer::new(numbers(x).len());
-    norm::normalise(numbers(x), &mut y, normalise);
+    profile::timed(&profile::layer(), || {
+        norm::normalise(numbers(x), &mut y, normalise);
+        Work::Norm(y.len())
+    });
     y.into_tensor(x.layout().shape().clone())
 }
 
@@ -175,6 +144,7 @@ fn node<const N: usize>(
                 mean: statistics.mean,
                 inverse: inverse(&statistics.variance, epsilon),
                 activation,
+                layer: profile::layer(),
             };
             prepared.finish(state, y)
         }
@@ -195,13 +165,14 @@ struct State {
     mean: Vec<f32>,
     inverse: Vec<f32>,
     activation: Activation,
+    layer: Layer,
 }
 
 impl<const N: usize> Backward<Flex, N> for Norm {
     type State = State;
 
     fn backward(self, ops: Ops<State, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let State { gamma, x, y, mean, inverse, activation } = ops.state;
+        let State { gamma, x, y, mean, inverse, activation, layer } = ops.state;
         let mut dy = owned(gradients.consume::<Flex>(&ops.node));
         let [dgamma, dbeta, dx, ..] = &ops.parents[..] else { unreachable!("at least three") };
         let residual = ops.parents.get(3).and_then(Option::as_ref);
@@ -222,7 +193,11 @@ impl<const N: usize> Backward<Flex, N> for Norm {
             (Some(_), None) => Destination::Same,
             (None, _) => Destination::None,
         };
-        let found = norm::backward(&terms, dy.storage_mut(), destination);
+        let mut found = norm::Gradients::default();
+        profile::timed(&layer, || {
+            found = norm::backward(&terms, dy.storage_mut(), destination);
+            Work::NormBackward(terms.x.len())
+        });
         if let Some(parent) = dgamma {
             gradients.register::<Flex>(parent.id, per_channel(&found.gamma));
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use burn_flex::FlexTensor;
 use burn_std::Bytes;
 
-use super::flex::numbers;
+use super::tensors::numbers;
 use crate::buffer::Buffer;
 use crate::conv::{ConvShape, PackedWeight};
 

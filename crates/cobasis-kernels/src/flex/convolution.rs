@@ -9,91 +9,20 @@ use burn::backend::{Autodiff, DispatchTensor, Flex, TensorMetadata};
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 
-use super::epilogue::Epilogue;
-use super::flex::{Operands, Tracked, followed, numbers, output};
 use super::packing::{packed, with_joined};
+use super::tensors::{Operands, Tracked, followed, numbers, output};
+use crate::activation::Activation;
 use crate::buffer::Buffer;
-use crate::conv::{self, ConvShape};
-use crate::maps::{Layout, Maps};
+use crate::conv::{self, ConvShape, Pass};
+use crate::maps::ConvOptions;
+use crate::profile::{self, Layer, Work};
 
-/// How filters move over maps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConvOptions {
-    /// Steps down and across.
-    pub stride: [usize; 2],
-    /// Zeros above and below, left and right.
-    pub padding: [usize; 2],
-    /// Groups that share no channels.
-    pub groups: usize,
-}
-
-impl Maps {
-    /// A convolution with the filters of all banks: those of the first give the first channels of
-    /// the output.
-    ///
-    /// # Shapes
-    ///
-    /// - `self`: `[batch, channels_in, height, width]`
-    /// - each of `banks`: `[filters, channels_in / groups, kernel_height, kernel_width]`
-    /// - `bias`: `[channels_out]`, as many as filters
-    /// - output: `[batch, channels_out, out_height, out_width]`
-    ///
-    /// # Panics
-    ///
-    /// If there is no bank, shapes do not fit, or tensors are on different devices.
-    pub fn conv2d(
-        self,
-        banks: &[Tensor<4>],
-        bias: Option<Tensor<1>>,
-        options: ConvOptions,
-        epilogue: Epilogue,
-    ) -> Maps {
-        let (x, layout) = self.into_parts();
-        if layout == Layout::ChannelsFirst {
-            let padding = options.padding.map(|side| (side, side));
-            let stride = options.stride;
-            let options = burn::tensor::ops::ConvOptions::new_with_padding(
-                stride,
-                padding,
-                [1, 1],
-                options.groups,
-            );
-            let filters = Tensor::cat(banks.to_vec(), 0);
-            return epilogue
-                .apply(burn::tensor::module::conv2d(x, filters, bias, options), layout);
-        }
-        let shape = shape(x.dims(), banks, options);
-        let operands = [x].into_iter().chain(banks.iter().cloned()).map(Tensor::into_dispatch);
-        let operands: Vec<DispatchTensor> = operands.collect();
-        let residual = epilogue.residual.clone().map(|maps| maps.to_layout(layout).into_parts().0);
-        let added = [bias.clone().map(Tensor::into_dispatch), residual.map(Tensor::into_dispatch)];
-        let all = operands.iter().cloned().chain(added.into_iter().flatten());
-        if let Operands::Plain(tensors, context) = Operands::new(all) {
-            let with_bias = usize::from(bias.is_some());
-            let (convolved, added) = tensors.split_at(operands.len());
-            let fused = conv::Epilogue {
-                scale: None,
-                bias: bias.is_some().then(|| numbers(&added[0])),
-                residual: epilogue.residual.is_some().then(|| numbers(&added[with_bias])),
-                activation: epilogue.activation,
-            };
-            return Maps::new(output(forward(&shape, convolved, &fused), context), layout);
-        }
-        let y = match Operands::new(operands) {
-            Operands::Plain(tensors, context) => {
-                output(forward(&shape, &tensors, &conv::Epilogue::default()), context)
-            }
-            Operands::Tracked(tensors, context) => followed(differentiable(shape, tensors), context),
-        };
-        let y = match bias {
-            Some(bias) => y + bias.reshape(layout.per_channel(1, shape.channels_out)),
-            None => y,
-        };
-        epilogue.apply(y, layout)
-    }
-}
-
-fn shape(
+/// The sizes of a convolution of maps `[batch, height, width, channels]` with these banks.
+///
+/// # Panics
+///
+/// If they do not fit.
+pub(crate) fn conv_shape(
     [batch, height, width, channels_in]: [usize; 4],
     banks: &[Tensor<4>],
     options: ConvOptions,
@@ -109,12 +38,53 @@ fn shape(
     ConvShape { batch, size, channels_in, channels_out, kernel, stride, padding, groups }
 }
 
+/// `activation(scale · conv + bias + residual)` in one pass, unless gradients are needed.
+pub(crate) fn fused_conv2d(
+    shape: &ConvShape,
+    x: &Tensor<4>,
+    banks: &[Tensor<4>],
+    [scale, bias]: [&Option<Tensor<1>>; 2],
+    residual: Option<Tensor<4>>,
+    activation: Activation,
+) -> Option<Tensor<4>> {
+    let mut operands: Vec<DispatchTensor> =
+        [x].into_iter().chain(banks).map(|tensor| tensor.clone().into_dispatch()).collect();
+    let mut add = |tensor: Option<DispatchTensor>| {
+        tensor.map(|tensor| {
+            operands.push(tensor);
+            operands.len() - 1
+        })
+    };
+    let [scale, bias] = [scale, bias].map(|it| add(it.clone().map(Tensor::into_dispatch)));
+    let residual = add(residual.map(Tensor::into_dispatch));
+    let Operands::Plain(tensors, context) = Operands::new(operands) else { return None };
+    let tensors: Vec<FlexTensor> = tensors.iter().map(FlexTensor::to_contiguous).collect();
+    let at = |index: Option<usize>| index.map(|index| numbers(&tensors[index]));
+    let (scale, bias, residual) = (at(scale), at(bias), at(residual));
+    let epilogue = conv::Epilogue { scale, bias, residual, activation };
+    Some(output(forward(shape, &tensors[..=banks.len()], &epilogue), context))
+}
+
+/// The convolution, of which gradients may be needed.
+pub(crate) fn conv2d(shape: ConvShape, x: Tensor<4>, banks: &[Tensor<4>]) -> Tensor<4> {
+    let operands = [x].into_iter().chain(banks.iter().cloned());
+    match Operands::new(operands.map(Tensor::into_dispatch)) {
+        Operands::Plain(tensors, context) => {
+            let tensors: Vec<FlexTensor> = tensors.iter().map(FlexTensor::to_contiguous).collect();
+            output(forward(&shape, &tensors, &conv::Epilogue::default()), context)
+        }
+        Operands::Tracked(tensors, context) => followed(differentiable(shape, tensors), context),
+    }
+}
+
 /// The convolution of the maps, which come first, with the banks after them.
 fn forward(shape: &ConvShape, tensors: &[FlexTensor], epilogue: &conv::Epilogue) -> FlexTensor {
-    let tensors: Vec<FlexTensor> = tensors.iter().map(FlexTensor::to_contiguous).collect();
     let mut y = Buffer::new(shape.output_len());
-    let weight = packed(shape, &tensors[1..]);
-    conv::forward(shape, numbers(&tensors[0]), &weight, &mut y, epilogue);
+    profile::timed(&profile::layer(), || {
+        let weight = packed(shape, &tensors[1..]);
+        conv::forward(shape, numbers(&tensors[0]), &weight, &mut y, epilogue);
+        Work::Conv(*shape, Pass::Forward, weight.algorithm())
+    });
     let [height, width] = shape.output();
     y.into_tensor([shape.batch, height, width, shape.channels_out])
 }
@@ -150,6 +120,7 @@ fn node<const N: usize>(shape: ConvShape, tensors: [Tracked; N]) -> Tracked {
                 x: follows[1..].contains(&true).then(|| x.clone()),
                 banks: if follows[0] { banks.to_vec() } else { Vec::new() },
                 filters: banks.iter().map(|bank| bank.shape()[0]).collect(),
+                layer: profile::layer(),
             };
             prepared.finish(state, y)
         }
@@ -167,23 +138,23 @@ struct State {
     banks: Vec<FlexTensor>,
     /// How many filters each bank has.
     filters: Vec<usize>,
+    layer: Layer,
 }
 
 impl<const N: usize> Backward<Flex, N> for Convolution {
     type State = State;
 
-    fn backward(
-        self,
-        ops: Ops<State, N>,
-        gradients: &mut Gradients,
-        _: &mut Checkpointer,
-    ) {
-        let State { shape, x, banks, filters } = ops.state;
+    fn backward(self, ops: Ops<State, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let State { shape, x, banks, filters, layer } = ops.state;
         let dy = gradients.consume::<Flex>(&ops.node).to_contiguous();
         if let Some(parent) = &ops.parents[0] {
             let mut dx = Buffer::new(shape.input_len());
-            with_joined(&banks, |filters| {
-                conv::backward_input(&shape, filters, numbers(&dy), &mut dx);
+            profile::timed(&layer, || {
+                with_joined(&banks, |filters| {
+                    conv::backward_input(&shape, filters, numbers(&dy), &mut dx);
+                });
+                let pass = Pass::BackwardInput;
+                Work::Conv(shape, pass, conv::choose(&shape, pass))
             });
             let [height, width] = shape.size;
             let dims = [shape.batch, height, width, shape.channels_in];
@@ -191,7 +162,11 @@ impl<const N: usize> Backward<Flex, N> for Convolution {
         }
         let Some(x) = x else { return };
         let mut dw = Buffer::new(shape.weight_len());
-        conv::backward_filter(&shape, numbers(&x), numbers(&dy), &mut dw);
+        profile::timed(&layer, || {
+            conv::backward_filter(&shape, numbers(&x), numbers(&dy), &mut dw);
+            let pass = Pass::BackwardFilter;
+            Work::Conv(shape, pass, conv::choose(&shape, pass))
+        });
         let [height, width] = shape.kernel;
         let per_group = shape.channels_in / shape.groups;
         let dw = dw.into_tensor([shape.channels_out, per_group, height, width]);

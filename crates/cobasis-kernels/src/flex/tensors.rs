@@ -5,7 +5,7 @@ use burn::backend::{
     Autodiff, AutodiffBackend, BackendTensor, DispatchAutodiffContext, DispatchDevice,
     DispatchTensor, DispatchTensorKind, Flex,
 };
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use burn_flex::FlexTensor;
 
 use crate::buffer::Buffer;
@@ -21,10 +21,10 @@ pub(super) enum Operands {
     Tracked(Vec<Tracked>, DispatchAutodiffContext),
 }
 
-/// Whether the tensor is Flex's.
-pub(crate) fn is_flex(tensor: &Tensor<4>) -> bool {
+/// Whether operations on the tensor are done here.
+pub(crate) fn serves(tensor: &Tensor<4>) -> bool {
     let device = tensor.device().inner();
-    matches!(device.as_dispatch(), DispatchDevice::Flex(_))
+    matches!(device.as_dispatch(), DispatchDevice::Flex(_)) && tensor.dtype() == DType::F32
 }
 
 /// The tensor with its numbers in their order, unless a graph holds it.
@@ -61,7 +61,9 @@ impl Operands {
 /// What no graph holds becomes a constant.
 fn unwrapped(kind: DispatchTensorKind) -> Tracked {
     match kind {
-        DispatchTensorKind::Flex(BackendTensor::Float(tensor)) => Autodiff::<Flex>::from_inner(tensor),
+        DispatchTensorKind::Flex(BackendTensor::Float(tensor)) => {
+            Autodiff::<Flex>::from_inner(tensor)
+        }
         DispatchTensorKind::Flex(BackendTensor::Autodiff(tensor)) => tensor,
         DispatchTensorKind::Autodiff(kind) => unwrapped(*kind),
         other => panic!("maps on Flex meet a tensor of another device: {other:?}"),
@@ -78,7 +80,9 @@ pub(super) fn output<const D: usize>(
             kind: DispatchTensorKind::Flex(BackendTensor::Float(tensor)),
             autodiff: context,
         }),
-        DispatchAutodiffContext::Enabled(_) => followed(Autodiff::<Flex>::from_inner(tensor), context),
+        DispatchAutodiffContext::Enabled(_) => {
+            followed(Autodiff::<Flex>::from_inner(tensor), context)
+        }
     }
 }
 

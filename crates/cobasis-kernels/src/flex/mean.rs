@@ -8,25 +8,16 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 
-use super::flex::{Operands, Tracked, followed, numbers, output};
+use super::tensors::{Operands, Tracked, followed, numbers, output};
 use crate::buffer::Buffer;
-use crate::maps::{Layout, Maps};
 
-impl Maps {
-    /// The mean of each map: `[batch, channels, height, width]` to `[batch, channels]`.
-    pub fn global_average(self) -> Tensor<2> {
-        let [batch, channels, height, width] = self.dims();
-        let (x, layout) = self.into_parts();
-        if layout == Layout::ChannelsFirst {
-            let means = x.reshape([batch, channels, height * width]).mean_dim(2);
-            return means.reshape([batch, channels]);
-        }
-        let dims = [batch, height, width, channels];
-        match Operands::new([x.into_dispatch()]) {
-            Operands::Plain(tensors, context) => output(forward(&tensors[0], dims), context),
-            Operands::Tracked(mut tensors, context) => {
-                followed(differentiable(tensors.remove(0), dims), context)
-            }
+/// The mean of each map: `[batch, height, width, channels]` to `[batch, channels]`.
+pub(crate) fn global_average(x: Tensor<4>) -> Tensor<2> {
+    let dims = x.dims();
+    match Operands::new([x.into_dispatch()]) {
+        Operands::Plain(tensors, context) => output(forward(&tensors[0], dims), context),
+        Operands::Tracked(mut tensors, context) => {
+            followed(differentiable(tensors.remove(0), dims), context)
         }
     }
 }

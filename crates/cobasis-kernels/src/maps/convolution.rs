@@ -1,0 +1,84 @@
+//! Convolutions of maps.
+
+use burn::tensor::Tensor;
+use burn::tensor::module::conv2d;
+
+use super::{Layout, Maps};
+use crate::activation::Activation;
+#[cfg(feature = "flex")]
+use crate::flex;
+
+/// How filters move over maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvOptions {
+    /// Steps down and across.
+    pub stride: [usize; 2],
+    /// Zeros above and below, left and right.
+    pub padding: [usize; 2],
+    /// Groups that share no channels.
+    pub groups: usize,
+}
+
+/// What is done to the output of a convolution, `y`:
+/// `activation(scale · y + bias + residual)`, in the same pass where no gradients are needed.
+#[derive(Clone, Debug, Default)]
+pub struct ConvEpilogue {
+    /// A factor for each channel, `[channels]`.
+    pub scale: Option<Tensor<1>>,
+    /// A summand for each channel, `[channels]`.
+    pub bias: Option<Tensor<1>>,
+    /// Maps of the output's shape.
+    pub residual: Option<Maps>,
+    /// The function that is applied last.
+    pub activation: Activation,
+}
+
+impl Maps {
+    /// A convolution with the filters of all banks: those of the first give the first channels of
+    /// the output.
+    ///
+    /// # Shapes
+    ///
+    /// - `self`: `[batch, channels_in, height, width]`
+    /// - each of `banks`: `[filters, channels_in / groups, kernel_height, kernel_width]`
+    /// - output: `[batch, channels_out, out_height, out_width]`
+    ///
+    /// # Panics
+    ///
+    /// If there is no bank, shapes do not fit, or tensors are on different devices.
+    pub fn conv2d(
+        self,
+        banks: &[Tensor<4>],
+        options: ConvOptions,
+        epilogue: ConvEpilogue,
+    ) -> Maps {
+        let ConvEpilogue { scale, bias, residual, activation } = epilogue;
+        let Self { tensor: x, layout } = self;
+        let y = match layout {
+            Layout::ChannelsFirst => {
+                let padding = options.padding.map(|side| (side, side));
+                let options = burn::tensor::ops::ConvOptions::new_with_padding(
+                    options.stride,
+                    padding,
+                    [1, 1],
+                    options.groups,
+                );
+                conv2d(x, Tensor::cat(banks.to_vec(), 0), None, options)
+            }
+            #[cfg(feature = "flex")]
+            Layout::ChannelsLast => {
+                let shape = flex::conv_shape(x.dims(), banks, options);
+                let added = residual.as_ref().map(|maps| maps.to_layout(layout));
+                let numbers = [&scale, &bias];
+                if let Some(y) = flex::fused_conv2d(&shape, &x, banks, numbers, added, activation) {
+                    return Maps { tensor: y, layout };
+                }
+                flex::conv2d(shape, x, banks)
+            }
+        };
+        let shape = layout.per_channel(1, y.dims()[layout.channels()]);
+        let y = scale.map_or_else(|| y.clone(), |scale| y.clone() * scale.reshape(shape));
+        let y = bias.map_or_else(|| y.clone(), |bias| y.clone() + bias.reshape(shape));
+        Maps { tensor: y, layout }.followed_by(residual.as_ref(), activation)
+    }
+}
