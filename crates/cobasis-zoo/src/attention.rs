@@ -1,11 +1,10 @@
 //! Efficient channel attention (Wang et al. 2020).
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::nn::PaddingConfig1d;
 use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::tensor::activation::sigmoid;
-use burn::tensor::{Device, Tensor};
-use cobasis::CostTable;
+use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::init::LATER;
 use crate::pool::global_average;
@@ -29,6 +28,13 @@ impl ChannelAttention {
         Self { conv: conv.init(device) }
     }
 
+    /// Attention with this filter, `[1, 1, neighbours]`.
+    pub(crate) fn with_filter(filter: TensorData, device: &Device) -> Self {
+        let mut attention = Self::new(filter.shape()[2], device);
+        attention.conv.weight = Param::from_data(filter, device);
+        attention
+    }
+
     /// Maps of the input's shape, `[batch, channels, height, width]`.
     pub fn forward(&self, maps: Tensor<4>) -> Tensor<4> {
         let [batch, channels, _, _] = maps.dims();
@@ -36,29 +42,11 @@ impl ChannelAttention {
         let scales = sigmoid(self.conv.forward(means));
         maps * scales.reshape([batch, channels, 1, 1])
     }
-
-    pub(crate) fn cost(
-        &self,
-        path: &str,
-        channels: usize,
-        size: [usize; 2],
-        table: &mut CostTable,
-    ) {
-        let output = [channels, size[0], size[1]];
-        // A few multiplications a channel, which the authors' counts leave out too.
-        table.weights(
-            &format!("{path}.conv"),
-            self.conv.weight.lazy_shape().num_elements(),
-            output,
-        );
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::module::Param;
-    use burn::tensor::TensorData;
 
     #[test]
     fn a_channel_is_scaled_by_what_its_neighbours_mean() {

@@ -7,7 +7,7 @@ pub(crate) mod resnext;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use cobasis::{CostTable, FilterBasis};
+use cobasis::FilterBasis;
 
 pub use basic::BasicBlock;
 pub use bottleneck::BottleneckBlock;
@@ -15,6 +15,7 @@ pub use inverted_residual::InvertedResidualBlock;
 pub(crate) use inverted_residual::InvertedResidualConfig;
 
 use crate::name::Sharing;
+use crate::pass::{Forward, Pass, Place};
 use crate::resnet::{BlockKind, ShortcutKind};
 
 /// Configuration of a [`Block`] of a residual network.
@@ -56,12 +57,17 @@ impl BlockConfig {
 }
 
 impl Block {
-    /// The block's output, with the bases of its stage.
+    /// The block's output, `[batch, channels, height / stride, width / stride]`, with the bases of
+    /// its stage.
     pub fn forward(&self, input: Tensor<4>, bases: &[FilterBasis]) -> Tensor<4> {
+        self.pass(&mut Forward::default(), &Place::ROOT.with_bases(bases), input)
+    }
+
+    pub(crate) fn pass<P: Pass>(&self, pass: &mut P, at: &Place, x: P::Map) -> P::Map {
         match self {
-            Block::Basic(block) => block.forward(input, bases),
-            Block::Bottleneck(block) => block.forward(input, bases),
-            Block::InvertedResidual(block) => block.forward(input, bases),
+            Block::Basic(block) => block.pass(pass, at, x),
+            Block::Bottleneck(block) => block.pass(pass, at, x),
+            Block::InvertedResidual(block) => block.pass(pass, at, x),
         }
     }
 
@@ -70,20 +76,6 @@ impl Block {
         match self {
             Block::Basic(block) => block.unique(),
             Block::Bottleneck(_) | Block::InvertedResidual(_) => Vec::new(),
-        }
-    }
-
-    pub(crate) fn cost(
-        &self,
-        path: &str,
-        bases: &[FilterBasis],
-        input: [usize; 2],
-        table: &mut CostTable,
-    ) -> [usize; 2] {
-        match self {
-            Block::Basic(block) => block.cost(path, bases, input, table),
-            Block::Bottleneck(block) => block.cost(path, bases, input, table),
-            Block::InvertedResidual(block) => block.cost(path, bases, input, table),
         }
     }
 }

@@ -4,15 +4,14 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::pool::{AvgPool2d, AvgPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::relu;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
+use cobasis::FilterBasis;
 use cobasis::ortho::{Family, FilterGroup};
-use cobasis::{CostTable, FilterBasis};
 
 use crate::init::LATER;
 use crate::model::Variant;
 use crate::name::Ranks;
-use crate::pool::global_average;
+use crate::pass::{Activation, Pass, Place};
 use crate::stage_conv::{StageConv, conv2d};
 
 /// Channels inside a layer for each channel of the growth.
@@ -137,25 +136,14 @@ impl DenseLayer {
         }
     }
 
-    /// `[batch, channels, height, width]` to `[batch, channels + growth, height, width]`, with the
-    /// bases that its stage is given.
-    pub fn forward(&self, input: Tensor<4>, bases: &[FilterBasis]) -> Tensor<4> {
-        let out = self.conv1.forward(relu(self.norm1.forward(input.clone())));
-        let out = self.conv2.forward(relu(self.norm2.forward(out)), bases.first());
-        Tensor::cat(vec![input, out], 1)
-    }
-
-    fn cost(
-        &self,
-        path: &str,
-        bases: &[FilterBasis],
-        input: [usize; 2],
-        table: &mut CostTable,
-    ) -> [usize; 2] {
-        table.batch_norm(&format!("{path}.norm1"), &self.norm1, input);
-        let size = table.conv2d(&format!("{path}.conv1"), &self.conv1, input);
-        table.batch_norm(&format!("{path}.norm2"), &self.norm2, size);
-        self.conv2.cost(&format!("{path}.conv2"), bases.first(), size, table)
+    /// `[batch, channels, height, width]` to `[batch, channels + growth, height, width]`.
+    fn pass<P: Pass>(&self, pass: &mut P, at: &Place, x: P::Map) -> P::Map {
+        let input = x.clone();
+        let x = pass.norm(&at.field("norm1"), &self.norm1, x, Activation::Relu);
+        let x = pass.conv2d(&at.field("conv1"), &self.conv1, x);
+        let x = pass.norm(&at.field("norm2"), &self.norm2, x, Activation::Relu);
+        let x = self.conv2.pass(pass, &at.field("conv2"), x);
+        pass.concat(input, x)
     }
 }
 
@@ -169,52 +157,27 @@ impl Transition {
     }
 
     /// `[batch, channels, height, width]` to `[batch, channels / 2, height / 2, width / 2]`.
-    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        self.pool.forward(self.conv.forward(self.norm.forward(input)))
-    }
-
-    fn cost(&self, path: &str, input: [usize; 2], table: &mut CostTable) -> [usize; 2] {
-        table.batch_norm(&format!("{path}.norm"), &self.norm, input);
-        table.conv2d(&format!("{path}.conv"), &self.conv, input).map(|side| side / 2)
+    fn pass<P: Pass>(&self, pass: &mut P, at: &Place, x: P::Map) -> P::Map {
+        let x = pass.norm(&at.field("norm"), &self.norm, x, Activation::Identity);
+        let x = pass.conv2d(&at.field("conv"), &self.conv, x);
+        pass.avg_pool(&self.pool, x)
     }
 }
 
 impl DenseStage {
-    /// The stage's output, with the bases that it is given.
-    pub fn forward(&self, input: Tensor<4>, bases: &[FilterBasis]) -> Tensor<4> {
-        let maps = self.layers.iter().fold(input, |x, layer| layer.forward(x, bases));
+    /// The layers of the stage, with the bases that it is given, and what leads to the next one.
+    fn pass<P: Pass>(&self, pass: &mut P, at: &Place, x: P::Map) -> P::Map {
+        let layers = self.layers.iter().enumerate();
+        let x = layers.fold(x, |x, (index, layer)| layer.pass(pass, &at.item("layers", index), x));
+        pass.end_of_stage(&x);
         match &self.transition {
-            Some(transition) => transition.forward(maps),
-            None => maps,
-        }
-    }
-
-    fn cost(
-        &self,
-        path: &str,
-        bases: &[FilterBasis],
-        input: [usize; 2],
-        table: &mut CostTable,
-    ) -> [usize; 2] {
-        let size = self.layers.iter().enumerate().fold(input, |size, (index, layer)| {
-            layer.cost(&format!("{path}.layers.{index}"), bases, size, table)
-        });
-        match &self.transition {
-            Some(transition) => transition.cost(&format!("{path}.transition"), size, table),
-            None => size,
+            Some(transition) => transition.pass(pass, &at.field("transition"), x),
+            None => x,
         }
     }
 }
 
 impl DenseNet {
-    /// Logits of shape `[batch, classes]` for images of shape `[batch, channels, height, width]`.
-    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let stem = self.stem.forward(images);
-        let stages = self.stages.iter().enumerate();
-        let maps = stages.fold(stem, |x, (index, stage)| stage.forward(x, self.bases_of(index)));
-        self.head.forward(global_average(relu(self.norm.forward(maps))))
-    }
-
     /// The bases as the penalty takes them: one family, in which an idle basis counts too.
     pub(crate) fn families(&self) -> Vec<Family> {
         let group = |stage: &DenseStage| FilterGroup {
@@ -224,17 +187,18 @@ impl DenseNet {
         vec![self.stages.iter().map(group).collect()]
     }
 
-    pub(crate) fn cost(&self, input: [usize; 2], table: &mut CostTable) {
-        let mut size = table.conv2d("stem", &self.stem, input);
+    /// Images to the maps before global average pooling.
+    pub(crate) fn pass<P: Pass>(&self, pass: &mut P, x: P::Map) -> P::Map {
+        let root = Place::ROOT;
+        let mut x = pass.conv2d(&root.field("stem"), &self.stem, x);
         for (index, stage) in self.stages.iter().enumerate() {
-            let path = format!("stages.{index}");
-            for basis in &stage.bases {
-                table.basis(&format!("{path}.bases.0"), basis);
+            let at = root.item("stages", index);
+            for (index, basis) in stage.bases.iter().enumerate() {
+                pass.basis(&at.item("bases", index), basis);
             }
-            size = stage.cost(&path, self.bases_of(index), size, table);
+            x = stage.pass(pass, &at.with_bases(self.bases_of(index)), x);
         }
-        table.batch_norm("norm", &self.norm, size);
-        table.linear("head", &self.head);
+        pass.norm(&root.field("norm"), &self.norm, x, Activation::Relu)
     }
 
     /// The bases that a stage is given.
@@ -254,6 +218,9 @@ pub(crate) fn basis_of(stage: usize, stages: usize, variant: Variant) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pass::{CostPass, Forward};
+    use burn::tensor::Tensor;
+    use cobasis::CostTable;
     use cobasis::ortho::{Counted, penalty};
 
     const SPEC: DenseNetSpec = DenseNetSpec { layers: &[2, 1, 2], growth: 4 };
@@ -276,9 +243,9 @@ mod tests {
     fn uses(variant: Variant, device: &Device) -> Vec<(bool, bool)> {
         let device = device.clone().autodiff();
         let net = net(variant, &device);
-        let logits = net.forward(Tensor::ones([2, 3, 8, 8], &device));
-        assert_eq!(logits.dims(), [2, 5]);
-        let by_logits = logits.square().sum().backward();
+        let maps = net.pass(&mut Forward::default(), Tensor::ones([2, 3, 8, 8], &device));
+        assert_eq!(maps.dims(), [2, 14, 2, 2], "((8 + 2·4) / 2 + 4) / 2 + 2·4 channels");
+        let by_logits = maps.square().sum().backward();
         let penalty = penalty(&net.families(), Counted::Shared).expect("shared bases");
         let by_penalty = penalty.backward();
         let bases = net.stages.iter().map(|stage| stage.bases[0].weight.val());
@@ -298,8 +265,9 @@ mod tests {
     #[test]
     fn the_table_walks_as_forward_does() {
         let device = Device::flex();
-        let mut table = CostTable::default();
-        net(Variant::Authors, &device).cost([9, 8], &mut table);
+        let mut pass = CostPass(CostTable::default());
+        net(Variant::Authors, &device).pass(&mut pass, [3, 9, 8]);
+        let table = pass.0;
         let users = |path: &str| {
             let row = table.rows().iter().find(|row| row.path == path);
             row.map_or(0, |row| row.used_by.len())

@@ -1,6 +1,7 @@
 //! How the authors' networks start.
 
 use burn::module::{Initializer, Module, ModuleMapper, Param};
+use burn::nn::Linear;
 use burn::tensor::{Tensor, TensorData};
 use cobasis::{FilterBasis, FilterBasisConfig};
 use rand::rngs::Xoshiro256PlusPlus;
@@ -47,6 +48,17 @@ pub(crate) fn initialise(network: Network, start: Start, seed: u64) -> Network {
         }
     }
     network
+}
+
+/// Draws the weights of a classifier alone.
+pub(crate) fn initialise_head(head: Linear, seed: u64) -> Linear {
+    head.map(&mut Draws {
+        rng: Rng::seed_from_u64(seed),
+        // A classifier is neither a convolution nor a basis.
+        start: Start { convolutions: Convolutions::PyTorch, orthonormal: false },
+        owners: Vec::new(),
+        fan_in: 1,
+    })
 }
 
 /// Orthonormal filters for the bases of a stage, two of equal shape jointly.

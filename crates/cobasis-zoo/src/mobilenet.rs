@@ -4,14 +4,12 @@
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
-use burn::tensor::activation::relu6;
-use burn::tensor::{Device, Tensor};
-use cobasis::CostTable;
+use burn::tensor::Device;
 use cobasis::ortho::Family;
 
 use crate::block::{Block, InvertedResidualBlock, InvertedResidualConfig};
 use crate::name::Sharing;
-use crate::pool::global_average;
+use crate::pass::{Activation, Pass, Place};
 use crate::resnet::ShortcutKind;
 use crate::stage::{self, Stage};
 use crate::stage_conv::conv2d;
@@ -166,35 +164,22 @@ impl ConvNorm {
         Self { conv: conv.init(device), norm: BatchNormConfig::new(channels[1]).init(device) }
     }
 
-    /// `[batch, channels_in, height, width]` to `[batch, channels, height_out, width_out]`.
-    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        relu6(self.norm.forward(self.conv.forward(input)))
-    }
-
-    fn cost(&self, path: &str, input: [usize; 2], table: &mut CostTable) -> [usize; 2] {
-        let size = table.conv2d(&format!("{path}.conv"), &self.conv, input);
-        table.batch_norm(&format!("{path}.norm"), &self.norm, size);
-        size
+    fn pass<P: Pass>(&self, pass: &mut P, at: &Place, x: P::Map) -> P::Map {
+        let x = pass.conv2d(&at.field("conv"), &self.conv, x);
+        pass.norm(&at.field("norm"), &self.norm, x, Activation::Relu6)
     }
 }
 
 impl MobileNetV2 {
-    /// Logits of shape `[batch, classes]` for images of shape `[batch, channels, height, width]`.
-    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let stem = self.stem.forward(images);
-        let maps = self.stages.iter().fold(stem, |x, stage| stage.forward(x));
-        self.head.forward(global_average(self.last.forward(maps)))
-    }
-
     /// The bases as the penalty takes them: those of first convolutions, then those of last ones.
     pub(crate) fn families(&self) -> Vec<Family> {
         stage::families(&self.stages)
     }
 
-    pub(crate) fn cost(&self, input: [usize; 2], table: &mut CostTable) {
-        let size = self.stem.cost("stem", input, table);
-        let size = stage::cost(&self.stages, size, table);
-        self.last.cost("last", size, table);
-        table.linear("head", &self.head);
+    /// Images to the maps before global average pooling.
+    pub(crate) fn pass<P: Pass>(&self, pass: &mut P, x: P::Map) -> P::Map {
+        let x = self.stem.pass(pass, &Place::ROOT.field("stem"), x);
+        let x = stage::pass(&self.stages, pass, x);
+        self.last.pass(pass, &Place::ROOT.field("last"), x)
     }
 }

@@ -1,14 +1,16 @@
 //! A model of the zoo: a network, its name, and the bases it shares.
 
 use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use cobasis::ortho::{Counted, Family, penalty};
 use cobasis::{CostTable, FilterBasis};
 
 use crate::densenet::{DenseNet, DenseNetConfig};
-use crate::init::initialise;
+use crate::init::{initialise, initialise_head};
 use crate::mobilenet::{MobileNetV2, MobileNetV2Config};
 use crate::name::{ModelName, Sharing};
+use crate::pass::{CostPass, Forward, Pass, Place};
 use crate::registry::Architecture;
 use crate::resnet::{ResNet, ResNetConfig};
 use crate::state::{self, State, StateError, TensorInfo};
@@ -162,6 +164,32 @@ impl ModelConfig {
 }
 
 impl Network {
+    /// A pass from the images to the maps before global average pooling.
+    fn pass<P: Pass>(&self, pass: &mut P, images: P::Map) -> P::Map {
+        match self {
+            Network::ResNet(net) => net.pass(pass, images),
+            Network::MobileNetV2(net) => net.pass(pass, images),
+            Network::DenseNet(net) => net.pass(pass, images),
+        }
+    }
+
+    /// The classifier.
+    pub fn head(&self) -> &Linear {
+        match self {
+            Network::ResNet(net) => &net.head,
+            Network::MobileNetV2(net) => &net.head,
+            Network::DenseNet(net) => &net.head,
+        }
+    }
+
+    fn head_mut(&mut self) -> &mut Linear {
+        match self {
+            Network::ResNet(net) => &mut net.head,
+            Network::MobileNetV2(net) => &mut net.head,
+            Network::DenseNet(net) => &mut net.head,
+        }
+    }
+
     /// The bases, stage by stage.
     pub(crate) fn bases_mut(&mut self) -> Vec<&mut Vec<FilterBasis>> {
         match self {
@@ -180,11 +208,46 @@ impl Model {
     /// On an autodiff device the batch norms use the batch's statistics; call
     /// [`valid`](Module::valid) first to evaluate.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        match &self.network {
-            Network::ResNet(resnet) => resnet.forward(images),
-            Network::MobileNetV2(mobilenet) => mobilenet.forward(images),
-            Network::DenseNet(densenet) => densenet.forward(images),
-        }
+        self.classify(self.pooled(images))
+    }
+
+    /// The output of every stage, `[batch, channels, height, width]` each, for images of shape
+    /// `[batch, channels, height, width]`: what detection and segmentation networks build on. In a
+    /// DenseNet, of every stage before its transition.
+    pub fn forward_features(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
+        let mut pass = Forward::keeping_stages();
+        self.network.pass(&mut pass, images);
+        pass.into_stages()
+    }
+
+    /// The features that the classifier sees: `[batch, features]` for images of shape
+    /// `[batch, channels, height, width]`.
+    pub fn pooled(&self, images: Tensor<4>) -> Tensor<2> {
+        let mut pass = Forward::default();
+        let maps = self.network.pass(&mut pass, images);
+        pass.global_average(maps)
+    }
+
+    /// Logits of shape `[batch, classes]` for [pooled](Self::pooled) features.
+    pub fn classify(&self, pooled: Tensor<2>) -> Tensor<2> {
+        self.network.head().forward(pooled)
+    }
+
+    /// The model with a new classifier for so many classes, to be trained on other data. Its
+    /// weights are drawn from the model's seed as those of a new model are.
+    ///
+    /// # Panics
+    ///
+    /// Panics without classes.
+    pub fn with_new_head(mut self, num_classes: usize) -> Model {
+        assert!(num_classes > 0, "a model needs classes");
+        self.config.num_classes = num_classes;
+        let head = self.network.head_mut();
+        let [features, _] = head.weight.lazy_shape().dims();
+        let device = head.weight.lazy_device();
+        let new = LinearConfig::new(features, num_classes).init(&device);
+        *head = initialise_head(new, self.config.seed);
+        self
     }
 
     /// The bases, as the penalty takes them: families of stages. Empty stages share nothing.
@@ -210,13 +273,17 @@ impl Model {
     ///
     /// Panics if the image is too small for the network.
     pub fn cost(&self, input: [usize; 2]) -> CostTable {
-        let mut table = CostTable::default();
-        match &self.network {
-            Network::ResNet(resnet) => resnet.cost(input, &mut table),
-            Network::MobileNetV2(mobilenet) => mobilenet.cost(input, &mut table),
-            Network::DenseNet(densenet) => densenet.cost(input, &mut table),
-        }
-        table
+        let mut pass = CostPass(CostTable::default());
+        let [height, width] = input;
+        self.walk(&mut pass, [self.config.in_channels, height, width]);
+        pass.0
+    }
+
+    /// A pass from the images to the logits.
+    pub(crate) fn walk<P: Pass>(&self, pass: &mut P, images: P::Map) -> P::Vector {
+        let maps = self.network.pass(pass, images);
+        let pooled = pass.global_average(maps);
+        pass.linear(&Place::ROOT.field("head"), self.network.head(), pooled)
     }
 
     /// All tensors by their path in the module tree: parameters and running statistics, each basis

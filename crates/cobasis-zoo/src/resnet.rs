@@ -4,14 +4,12 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
-use burn::tensor::activation::relu;
-use burn::tensor::{Device, Tensor};
-use cobasis::CostTable;
+use burn::tensor::Device;
 use cobasis::ortho::Family;
 
 use crate::block::{BlockConfig, resnext};
 use crate::name::Sharing;
-use crate::pool::global_average;
+use crate::pass::{Activation, Pass, Place};
 use crate::stage::{self, Stage, StageConfig};
 use crate::stage_conv::conv2d;
 
@@ -170,42 +168,25 @@ impl StemKind {
 }
 
 impl Stem {
-    /// `[batch, channels_in, height, width]` to `[batch, channels, height, width]` or a quarter of
-    /// that in each direction.
-    pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
-        let features = relu(self.norm.forward(self.conv.forward(images)));
+    fn pass<P: Pass>(&self, pass: &mut P, at: &Place, x: P::Map) -> P::Map {
+        let x = pass.conv2d(&at.field("conv"), &self.conv, x);
+        let x = pass.norm(&at.field("norm"), &self.norm, x, Activation::Relu);
         match &self.pool {
-            Some(pool) => pool.forward(features),
-            None => features,
-        }
-    }
-
-    fn cost(&self, path: &str, input: [usize; 2], table: &mut CostTable) -> [usize; 2] {
-        let size = table.conv2d(&format!("{path}.conv"), &self.conv, input);
-        table.batch_norm(&format!("{path}.norm"), &self.norm, size);
-        match self.pool {
-            Some(_) => size.map(|side| side.div_ceil(2)),
-            None => size,
+            Some(pool) => pass.max_pool(pool, x),
+            None => x,
         }
     }
 }
 
 impl ResNet {
-    /// Logits of shape `[batch, classes]` for images of shape `[batch, channels, height, width]`.
-    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let stem = self.stem.forward(images);
-        let maps = self.stages.iter().fold(stem, |x, stage| stage.forward(x));
-        self.head.forward(global_average(maps))
-    }
-
     /// The bases as the penalty takes them: the first groups of all stages, then the second.
     pub(crate) fn families(&self) -> Vec<Family> {
         stage::families(&self.stages)
     }
 
-    pub(crate) fn cost(&self, input: [usize; 2], table: &mut CostTable) {
-        let size = self.stem.cost("stem", input, table);
-        stage::cost(&self.stages, size, table);
-        table.linear("head", &self.head);
+    /// Images to the maps before global average pooling.
+    pub(crate) fn pass<P: Pass>(&self, pass: &mut P, x: P::Map) -> P::Map {
+        let x = self.stem.pass(pass, &Place::ROOT.field("stem"), x);
+        stage::pass(&self.stages, pass, x)
     }
 }

@@ -4,8 +4,8 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::{Device, Tensor, s};
-use cobasis::CostTable;
 
+use crate::pass::{Activation, Forward, Pass, Place};
 use crate::resnet::ShortcutKind;
 use crate::stage_conv::conv2d;
 
@@ -67,25 +67,25 @@ impl Shortcut {
     /// `[batch, channels_in, height, width]` to
     /// `[batch, channels_out, ⌈height / stride⌉, ⌈width / stride⌉]`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        match self {
-            Shortcut::Identity(_) => input,
-            Shortcut::Pad(pad) => pad.forward(input),
-            Shortcut::Projection(projection) => {
-                projection.norm.forward(projection.conv.forward(input))
-            }
-        }
+        self.pass(&mut Forward::default(), &Place::ROOT, input)
     }
 
-    pub(crate) fn cost(&self, path: &str, input: [usize; 2], table: &mut CostTable) {
-        if let Shortcut::Projection(projection) = self {
-            let size = table.conv2d(&format!("{path}.conv"), &projection.conv, input);
-            table.batch_norm(&format!("{path}.norm"), &projection.norm, size);
+    pub(crate) fn pass<P: Pass>(&self, pass: &mut P, at: &Place, x: P::Map) -> P::Map {
+        match self {
+            Shortcut::Identity(_) => x,
+            Shortcut::Pad(pad) => pass.pad(pad, x),
+            Shortcut::Projection(projection) => {
+                let x = pass.conv2d(&at.field("conv"), &projection.conv, x);
+                pass.norm(&at.field("norm"), &projection.norm, x, Activation::Identity)
+            }
         }
     }
 }
 
 impl PadShortcut {
-    fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+    /// `[batch, channels, height, width]` to
+    /// `[batch, channels + new_channels, ⌈height / stride⌉, ⌈width / stride⌉]`.
+    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let stride = self.stride as isize;
         let kept = input.slice(s![.., .., ..;stride, ..;stride]);
         let [batch, _, height, width] = kept.dims();

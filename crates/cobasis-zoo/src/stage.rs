@@ -2,12 +2,13 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use cobasis::FilterBasis;
 use cobasis::ortho::{Family, FilterGroup};
-use cobasis::{CostTable, FilterBasis};
 
 use crate::block::{Block, BlockConfig};
 use crate::init::LATER;
 use crate::name::{Ranks, Sharing};
+use crate::pass::{Forward, Pass, Place};
 
 /// Configuration of a [`Stage`]: its first block, which is dense, and how many there are. The
 /// sharing is that of the blocks after it.
@@ -73,7 +74,18 @@ impl Stage {
 
     /// The stage's output, `[batch, channels, height / stride, width / stride]`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        self.blocks.iter().fold(input, |x, block| block.forward(x, &self.bases))
+        self.pass(&mut Forward::default(), &Place::ROOT, input)
+    }
+
+    pub(crate) fn pass<P: Pass>(&self, pass: &mut P, at: &Place, x: P::Map) -> P::Map {
+        for (index, basis) in self.bases.iter().enumerate() {
+            pass.basis(&at.item("bases", index), basis);
+        }
+        let at = at.with_bases(&self.bases);
+        let blocks = self.blocks.iter().enumerate();
+        let x = blocks.fold(x, |x, (index, block)| block.pass(pass, &at.item("blocks", index), x));
+        pass.end_of_stage(&x);
+        x
     }
 
     /// What the penalty sees of the stage: a group for each family. Bases of equal shape act on the
@@ -91,15 +103,6 @@ impl Stage {
         groups[0].unique = self.blocks.iter().flat_map(Block::unique).collect();
         groups
     }
-
-    pub(crate) fn cost(&self, path: &str, input: [usize; 2], table: &mut CostTable) -> [usize; 2] {
-        for (index, basis) in self.bases.iter().enumerate() {
-            table.basis(&format!("{path}.bases.{index}"), basis);
-        }
-        self.blocks.iter().enumerate().fold(input, |size, (index, block)| {
-            block.cost(&format!("{path}.blocks.{index}"), &self.bases, size, table)
-        })
-    }
 }
 
 /// The bases of stages as the penalty takes them: the first groups of all stages, then the second.
@@ -116,12 +119,10 @@ pub(crate) fn families(stages: &[Stage]) -> Vec<Family> {
     families
 }
 
-/// Adds a network's `stages` to the table, and returns the size of their output.
-pub(crate) fn cost(stages: &[Stage], input: [usize; 2], table: &mut CostTable) -> [usize; 2] {
-    stages
-        .iter()
-        .enumerate()
-        .fold(input, |size, (index, stage)| stage.cost(&format!("stages.{index}"), size, table))
+/// A pass through a network's `stages`.
+pub(crate) fn pass<P: Pass>(stages: &[Stage], pass: &mut P, x: P::Map) -> P::Map {
+    let stages = stages.iter().enumerate();
+    stages.fold(x, |x, (index, stage)| stage.pass(pass, &Place::ROOT.item("stages", index), x))
 }
 
 /// Whether the bases of a stage are orthonormal to one another, and not only each in itself.

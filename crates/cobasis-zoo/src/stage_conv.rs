@@ -5,12 +5,12 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Tensor};
 use cobasis::{
-    BasisConv2d, BasisConv2dConfig, CostTable, FilterBasis, PartlySharedConv2d, SharedConv2d,
-    SharedConv2dConfig,
+    BasisConv2d, BasisConv2dConfig, PartlySharedConv2d, SharedConv2d, SharedConv2dConfig,
 };
 
 use crate::init::LATER;
 use crate::name::Ranks;
+use crate::pass::{Pass, Place};
 
 /// A convolution of a stage.
 #[derive(Module, Debug)]
@@ -53,19 +53,21 @@ impl StageConv {
         StageConv::Shared(SharedConv2dConfig::new().with_padding([pad, pad]).init())
     }
 
-    /// The convolution's output; a dense one ignores the basis of its stage.
+    /// Applied with the first basis of the place.
     ///
     /// # Panics
     ///
-    /// Panics if the convolution needs a basis and is given none or another's.
-    pub fn forward(&self, input: Tensor<4>, basis: Option<&FilterBasis>) -> Tensor<4> {
-        match (self, basis) {
-            (StageConv::Dense(conv), _) => conv.forward(input),
-            (StageConv::Basis(conv), basis) => conv.forward(input, basis),
-            (StageConv::Shared(conv), Some(basis)) => conv.forward(input, basis),
-            (StageConv::PartlyShared(conv), Some(basis)) => conv.forward(input, basis),
-            (StageConv::Shared(_) | StageConv::PartlyShared(_), None) => {
-                panic!("a shared convolution is given no basis")
+    /// Panics if the convolution needs a basis and there is none.
+    pub(crate) fn pass<P: Pass>(&self, pass: &mut P, at: &Place, x: P::Map) -> P::Map {
+        match (self, at.bases()) {
+            (StageConv::Dense(conv), _) => pass.conv2d(at, conv, x),
+            (StageConv::Basis(conv), _) => pass.basis_conv2d(at, conv, x),
+            (StageConv::Shared(conv), [basis, ..]) => pass.shared_conv2d(at, conv, basis, x),
+            (StageConv::PartlyShared(conv), [basis, ..]) => {
+                pass.partly_shared_conv2d(at, conv, basis, x)
+            }
+            (StageConv::Shared(_) | StageConv::PartlyShared(_), []) => {
+                panic!("{at} is given no basis")
             }
         }
     }
@@ -76,26 +78,6 @@ impl StageConv {
         match self {
             StageConv::Basis(conv) => conv.unique.as_ref().map(|unique| unique.val()),
             StageConv::Dense(_) | StageConv::Shared(_) | StageConv::PartlyShared(_) => None,
-        }
-    }
-
-    pub(crate) fn cost(
-        &self,
-        path: &str,
-        basis: Option<&FilterBasis>,
-        input: [usize; 2],
-        table: &mut CostTable,
-    ) -> [usize; 2] {
-        match (self, basis) {
-            (StageConv::Dense(conv), _) => table.conv2d(path, conv, input),
-            (StageConv::Basis(conv), basis) => table.basis_conv2d(path, conv, basis, input),
-            (StageConv::Shared(conv), Some(basis)) => table.shared_conv2d(path, conv, basis, input),
-            (StageConv::PartlyShared(conv), Some(basis)) => {
-                table.partly_shared_conv2d(path, conv, basis, input)
-            }
-            (StageConv::Shared(_) | StageConv::PartlyShared(_), None) => {
-                panic!("{path} is given no basis")
-            }
         }
     }
 }

@@ -65,6 +65,19 @@ pub enum StateError {
     },
 }
 
+impl StateError {
+    /// The same fault under the names that a file has.
+    pub(crate) fn renamed(self, in_file: impl Fn(String) -> String) -> Self {
+        match self {
+            StateError::Missing { name } => StateError::Missing { name: in_file(name) },
+            StateError::Shape { name, expected, got } => {
+                StateError::Shape { name: in_file(name), expected, got }
+            }
+            other => other,
+        }
+    }
+}
+
 /// All tensors of a module.
 pub(crate) fn read<M: Module>(module: &M) -> State {
     // Only validation copies take in pending updates of running statistics.

@@ -194,3 +194,49 @@ proptest! {
         prop_assert!(!truncate || result.is_err());
     }
 }
+
+#[test]
+fn features_are_the_stages_outputs_for_every_network() {
+    let device = Device::flex();
+    for (name, size, expected) in [
+        ("cifar10/resnet20-s8u1", 32, vec![[16, 32], [32, 16], [64, 8]]),
+        ("imagenet/resnet50-shared", 32, vec![[256, 8], [512, 4], [1024, 2], [2048, 1]]),
+        (
+            "cifar100/mobilenet-v2-shared",
+            32,
+            vec![[16, 34], [24, 17], [32, 9], [64, 5], [96, 5], [160, 5], [320, 5]],
+        ),
+        ("cifar100/densenet121", 16, vec![[256, 16], [512, 8], [1024, 4], [1024, 2]]),
+    ] {
+        let model = config(name).init(&device);
+        let images = Tensor::ones([1, 3, size, size], &device);
+        let maps = model.forward_features(images.clone());
+        let shapes: Vec<[usize; 4]> = maps.iter().map(Tensor::dims).collect();
+        let expected: Vec<[usize; 4]> =
+            expected.iter().map(|&[channels, side]| [1, channels, side, side]).collect();
+        assert_eq!(shapes, expected, "{name}");
+        let logits = model.classify(model.pooled(images.clone()));
+        assert_eq!(logits.into_data(), model.forward(images).into_data(), "{name}");
+    }
+}
+
+#[test]
+fn a_new_head_changes_the_classifier_only_and_can_be_saved() {
+    let device = Device::flex();
+    let model = config("digits/resnet14-s4u1").init(&device);
+    let tuned = model.clone().with_new_head(3);
+    assert_eq!(tuned.forward(images(&device)).dims(), [2, 3]);
+    assert_eq!(
+        tuned.pooled(images(&device)).into_data(),
+        model.pooled(images(&device)).into_data()
+    );
+    let head = tuned.state()["head.weight"].iter::<f32>().collect::<Vec<_>>();
+    assert!(head.iter().all(|weight| weight.abs() < 1.0 / 8.0) && head.iter().any(|&w| w != 0.0));
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("tuned.safetensors");
+    save(&tuned, &path).expect("a file");
+    let loaded = load(&path, &device).expect("a model");
+    assert_eq!(loaded.state(), tuned.state());
+    assert_eq!(loaded.config.num_classes, 3);
+}

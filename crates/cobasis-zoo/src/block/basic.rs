@@ -2,12 +2,11 @@
 
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use cobasis::{CostTable, FilterBasis};
 
 use crate::block::BlockConfig;
 use crate::name::Sharing;
+use crate::pass::{Activation, Pass, Place};
 use crate::shortcut::Shortcut;
 use crate::stage_conv::StageConv;
 
@@ -42,30 +41,16 @@ impl BasicBlock {
         }
     }
 
-    /// The block's output, with the bases of its stage: none, one for both convolutions, or one
-    /// for each.
-    pub fn forward(&self, input: Tensor<4>, bases: &[FilterBasis]) -> Tensor<4> {
-        let out = relu(self.norm1.forward(self.conv1.forward(input.clone(), bases.first())));
-        let out = self.norm2.forward(self.conv2.forward(out, bases.last()));
-        relu(out + self.shortcut.forward(input))
+    /// One basis serves both convolutions; of two, each has its own.
+    pub(super) fn pass<P: Pass>(&self, pass: &mut P, at: &Place, x: P::Map) -> P::Map {
+        let shortcut = self.shortcut.pass(pass, &at.field("shortcut"), x.clone());
+        let x = self.conv1.pass(pass, &at.field("conv1").with_first_basis(), x);
+        let x = pass.norm(&at.field("norm1"), &self.norm1, x, Activation::Relu);
+        let x = self.conv2.pass(pass, &at.field("conv2").with_last_basis(), x);
+        pass.norm_add(&at.field("norm2"), &self.norm2, x, shortcut, Activation::Relu)
     }
 
     pub(super) fn unique(&self) -> Vec<Tensor<4>> {
         [&self.conv1, &self.conv2].into_iter().filter_map(StageConv::unique).collect()
-    }
-
-    pub(super) fn cost(
-        &self,
-        path: &str,
-        bases: &[FilterBasis],
-        input: [usize; 2],
-        table: &mut CostTable,
-    ) -> [usize; 2] {
-        let size = self.conv1.cost(&format!("{path}.conv1"), bases.first(), input, table);
-        table.batch_norm(&format!("{path}.norm1"), &self.norm1, size);
-        let size = self.conv2.cost(&format!("{path}.conv2"), bases.last(), size, table);
-        table.batch_norm(&format!("{path}.norm2"), &self.norm2, size);
-        self.shortcut.cost(&format!("{path}.shortcut"), input, table);
-        size
     }
 }

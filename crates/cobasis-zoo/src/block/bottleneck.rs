@@ -4,12 +4,11 @@
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, BatchNormConfig};
-use burn::tensor::activation::relu;
-use burn::tensor::{Device, Tensor};
-use cobasis::{CostTable, FilterBasis};
+use burn::tensor::Device;
 
 use crate::block::{BlockConfig, resnext};
 use crate::name::Sharing;
+use crate::pass::{Activation, Pass, Place};
 use crate::shortcut::Shortcut;
 use crate::stage_conv::{StageConv, conv2d};
 
@@ -60,29 +59,14 @@ impl BottleneckBlock {
         }
     }
 
-    /// The block's output, with the bases of its stage: none, one for the 3×3 convolution, or a
-    /// second one for the 1×1 convolution after it.
-    pub fn forward(&self, input: Tensor<4>, bases: &[FilterBasis]) -> Tensor<4> {
-        let out = relu(self.norm1.forward(self.conv1.forward(input.clone())));
-        let out = relu(self.norm2.forward(self.conv2.forward(out, bases.first())));
-        let out = self.norm3.forward(self.conv3.forward(out, bases.last()));
-        relu(out + self.shortcut.forward(input))
-    }
-
-    pub(super) fn cost(
-        &self,
-        path: &str,
-        bases: &[FilterBasis],
-        input: [usize; 2],
-        table: &mut CostTable,
-    ) -> [usize; 2] {
-        let size = table.conv2d(&format!("{path}.conv1"), &self.conv1, input);
-        table.batch_norm(&format!("{path}.norm1"), &self.norm1, size);
-        let size = self.conv2.cost(&format!("{path}.conv2"), bases.first(), size, table);
-        table.batch_norm(&format!("{path}.norm2"), &self.norm2, size);
-        let size = self.conv3.cost(&format!("{path}.conv3"), bases.last(), size, table);
-        table.batch_norm(&format!("{path}.norm3"), &self.norm3, size);
-        self.shortcut.cost(&format!("{path}.shortcut"), input, table);
-        size
+    /// The first basis is that of the 3×3 convolution, the second that of the 1×1 one after it.
+    pub(super) fn pass<P: Pass>(&self, pass: &mut P, at: &Place, x: P::Map) -> P::Map {
+        let shortcut = self.shortcut.pass(pass, &at.field("shortcut"), x.clone());
+        let x = pass.conv2d(&at.field("conv1"), &self.conv1, x);
+        let x = pass.norm(&at.field("norm1"), &self.norm1, x, Activation::Relu);
+        let x = self.conv2.pass(pass, &at.field("conv2").with_first_basis(), x);
+        let x = pass.norm(&at.field("norm2"), &self.norm2, x, Activation::Relu);
+        let x = self.conv3.pass(pass, &at.field("conv3").with_last_basis(), x);
+        pass.norm_add(&at.field("norm3"), &self.norm3, x, shortcut, Activation::Relu)
     }
 }

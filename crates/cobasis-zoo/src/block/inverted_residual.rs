@@ -4,12 +4,11 @@
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, BatchNormConfig};
-use burn::tensor::activation::relu;
-use burn::tensor::{Device, Tensor};
-use cobasis::{CostTable, FilterBasis};
+use burn::tensor::Device;
 
 use crate::attention::ChannelAttention;
 use crate::name::Sharing;
+use crate::pass::{Activation, Pass, Place};
 use crate::resnet::ShortcutKind;
 use crate::shortcut::Shortcut;
 use crate::stage_conv::{StageConv, conv2d};
@@ -106,41 +105,30 @@ impl InvertedResidualBlock {
         }
     }
 
-    /// The block's output, with the bases of its stage: none, one for the first convolution, or a
-    /// second one for the last.
-    pub fn forward(&self, input: Tensor<4>, bases: &[FilterBasis]) -> Tensor<4> {
-        let out = relu(self.norm1.forward(self.conv1.forward(input.clone(), bases.first())));
-        let out = relu(self.norm2.forward(self.conv2.forward(out)));
-        let mut out = self.norm3.forward(self.conv3.forward(out, bases.last()));
-        if let Some(attention) = &self.attention {
-            out = attention.forward(out);
+    /// The first basis is that of the first convolution, the second that of the last.
+    pub(super) fn pass<P: Pass>(&self, pass: &mut P, at: &Place, x: P::Map) -> P::Map {
+        let input = x.clone();
+        let x = self.conv1.pass(pass, &at.field("conv1").with_first_basis(), x);
+        let x = pass.norm(&at.field("norm1"), &self.norm1, x, Activation::Relu);
+        let x = pass.conv2d(&at.field("conv2"), &self.conv2, x);
+        let x = pass.norm(&at.field("norm2"), &self.norm2, x, Activation::Relu);
+        let x = self.conv3.pass(pass, &at.field("conv3").with_last_basis(), x);
+        let norm3 = at.field("norm3");
+        let shortcut = self.shortcut.as_ref();
+        let shortcut = shortcut.map(|layer| layer.pass(pass, &at.field("shortcut"), input));
+        match (&self.attention, shortcut) {
+            (None, None) => pass.norm(&norm3, &self.norm3, x, Activation::Identity),
+            (None, Some(shortcut)) => {
+                pass.norm_add(&norm3, &self.norm3, x, shortcut, Activation::Identity)
+            }
+            (Some(attention), shortcut) => {
+                let x = pass.norm(&norm3, &self.norm3, x, Activation::Identity);
+                let x = pass.attention(&at.field("attention"), attention, x);
+                match shortcut {
+                    Some(shortcut) => pass.add(x, shortcut),
+                    None => x,
+                }
+            }
         }
-        match &self.shortcut {
-            Some(shortcut) => out + shortcut.forward(input),
-            None => out,
-        }
-    }
-
-    pub(super) fn cost(
-        &self,
-        path: &str,
-        bases: &[FilterBasis],
-        input: [usize; 2],
-        table: &mut CostTable,
-    ) -> [usize; 2] {
-        let size = self.conv1.cost(&format!("{path}.conv1"), bases.first(), input, table);
-        table.batch_norm(&format!("{path}.norm1"), &self.norm1, size);
-        let size = table.conv2d(&format!("{path}.conv2"), &self.conv2, size);
-        table.batch_norm(&format!("{path}.norm2"), &self.norm2, size);
-        let size = self.conv3.cost(&format!("{path}.conv3"), bases.last(), size, table);
-        table.batch_norm(&format!("{path}.norm3"), &self.norm3, size);
-        if let Some(attention) = &self.attention {
-            let channels = self.norm3.gamma.lazy_shape()[0];
-            attention.cost(&format!("{path}.attention"), channels, size, table);
-        }
-        if let Some(shortcut) = &self.shortcut {
-            shortcut.cost(&format!("{path}.shortcut"), input, table);
-        }
-        size
     }
 }

@@ -1,0 +1,198 @@
+//! Models folded for use: no batch norms, and of each factorised layer the cheaper form.
+
+mod layers;
+mod names;
+mod shapes;
+
+use burn::module::{Module, Param};
+use burn::nn::Linear;
+use burn::tensor::{Device, Tensor};
+use cobasis::FilterBasis;
+
+pub use layers::{Affine, FoldedConv};
+
+use crate::attention::ChannelAttention;
+use crate::graph::{FactorisedLayer, FactorisedLayers, Graph, Node, Op, compose, simplify};
+use crate::model::{Model, ModelConfig};
+use crate::pass::Trace;
+use crate::pool::global_average;
+use crate::shortcut::PadShortcut;
+use layers::filters_on;
+
+/// Configuration of a [`Deployed`] model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeployedConfig {
+    /// The model that it computes.
+    pub model: ModelConfig,
+    /// What becomes of factorised layers.
+    pub factorised: FactorisedLayers,
+}
+
+/// A model for inference, which [`Model::deploy`] makes.
+///
+/// It gives the logits of its source in evaluation. Batch norms are folded into convolutions, and
+/// each factorised layer is kept as basis and coefficients, or composed into one dense kernel. It
+/// is a Burn module of its own; a basis is in it once, if any layer still uses it.
+#[derive(Module, Debug)]
+pub struct Deployed {
+    /// The bases that layers use.
+    pub bases: Vec<FilterBasis>,
+    /// The convolutions, in the order in which they are applied.
+    pub convs: Vec<FoldedConv>,
+    /// Factors and summands that no convolution could take in: what is left of batch norms before
+    /// convolutions.
+    pub affines: Vec<Affine>,
+    /// Attention to channels.
+    pub attentions: Vec<ChannelAttention>,
+    /// The classifier.
+    pub head: Linear,
+    /// What it was made from.
+    #[module(skip)]
+    pub config: DeployedConfig,
+    #[module(skip)]
+    plan: Plan,
+}
+
+/// What is applied to what.
+#[derive(Clone, Debug)]
+struct Plan {
+    nodes: Vec<Node>,
+    /// For each node, the values that nothing needs after it.
+    last_uses: Vec<Vec<usize>>,
+    layers: Vec<FactorisedLayer>,
+    /// The paths of the bases in the source.
+    bases: Vec<String>,
+}
+
+/// For each node, the values that nothing needs after it.
+fn last_uses(nodes: &[Node]) -> Vec<Vec<usize>> {
+    let last = |value: &usize| nodes.iter().rposition(|node| node.inputs.contains(value));
+    let of = |(index, node): (usize, &Node)| {
+        let mut inputs = node.inputs.clone();
+        inputs.dedup();
+        inputs.retain(|input| last(input) == Some(index));
+        inputs
+    };
+    nodes.iter().enumerate().map(of).collect()
+}
+
+impl DeployedConfig {
+    /// The deployed model with all weights at zero: to be filled.
+    pub(crate) fn skeleton(&self, device: &Device) -> Deployed {
+        self.model.skeleton(device).deploy_with(self.factorised, device)
+    }
+}
+
+impl Model {
+    /// The model folded for inference on the device, with each factorised layer in the form that
+    /// takes fewer multiply-accumulates.
+    pub fn deploy(&self, device: &Device) -> Deployed {
+        self.deploy_with(FactorisedLayers::FewestMacs, device)
+    }
+
+    /// The model folded for inference on the device. Weights are folded in 64-bit arithmetic on the
+    /// host.
+    pub fn deploy_with(&self, factorised: FactorisedLayers, device: &Device) -> Deployed {
+        let mut trace = Trace::new();
+        let images = trace.input();
+        // Only validation copies take in pending updates of running statistics.
+        self.valid().walk(&mut trace, images);
+        let (graph, layers) = compose(simplify(trace.into_graph()), factorised);
+        let config = DeployedConfig { model: self.config.clone(), factorised };
+        Deployed::new(graph, layers, config, &device.clone().without_autodiff())
+    }
+}
+
+impl Deployed {
+    fn new(
+        graph: Graph,
+        layers: Vec<FactorisedLayer>,
+        config: DeployedConfig,
+        device: &Device,
+    ) -> Self {
+        let head = graph.head.expect("a network ends in a classifier");
+        let plan = Plan {
+            last_uses: last_uses(&graph.nodes),
+            bases: graph.bases.iter().map(|basis| basis.path.clone()).collect(),
+            nodes: graph.nodes,
+            layers,
+        };
+        let basis = |filters| FilterBasis { weight: filters_on(filters, device) };
+        let attention = |filter| ChannelAttention::with_filter(filter, device);
+        Self {
+            bases: graph.bases.into_iter().map(|known| basis(known.filters)).collect(),
+            convs: graph.convs.into_iter().map(|conv| FoldedConv::new(conv, device)).collect(),
+            affines: graph.affines.iter().map(|affine| Affine::new(affine, device)).collect(),
+            attentions: graph.attentions.into_iter().map(attention).collect(),
+            head: Linear {
+                weight: Param::from_data(head.weight, device),
+                bias: Some(Param::from_data(head.bias, device)),
+            },
+            config,
+            plan,
+        }
+    }
+
+    /// Logits of shape `[batch, classes]` for images of shape `[batch, channels, height, width]`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the images have other channels than the model, or are too small for it.
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let mut values = vec![Some(images)];
+        for (node, last) in self.plan.nodes.iter().zip(&self.plan.last_uses).skip(1) {
+            // A value's last use takes it, so that it can be changed in place.
+            let take = |&input: &usize| match last.contains(&input) {
+                true => values[input].take(),
+                false => values[input].clone(),
+            };
+            let inputs: Option<Vec<Tensor<4>>> = node.inputs.iter().map(take).collect();
+            let mut inputs = inputs.expect("a value stays until its last use").into_iter();
+            let x = inputs.next().expect("every node but the images has an input");
+            values.push(Some(match node.op {
+                Op::Conv(conv) => {
+                    let conv = &self.convs[conv];
+                    let basis = conv.basis.map(|basis| &self.bases[basis]);
+                    conv.forward(x, basis, inputs.next(), node.then)
+                }
+                Op::Head => return self.head.forward(x.flatten(1, 3)),
+                Op::Input => x,
+                Op::Affine(affine) => node.then.apply(self.affines[affine].forward(x)),
+                Op::Attention(attention) => self.attentions[attention].forward(x),
+                Op::Add => node.then.apply(inputs.fold(x, |sum, input| sum + input)),
+                Op::Concat => Tensor::cat(std::iter::once(x).chain(inputs).collect(), 1),
+                Op::Pad { stride, new_channels } => PadShortcut { stride, new_channels }.forward(x),
+                Op::MaxPool(window) => window.max(x),
+                Op::AvgPool(window) => window.mean(x),
+                Op::GlobalAverage => global_average(x).unsqueeze_dims(&[2, 3]),
+            }));
+        }
+        panic!("a network ends in a classifier")
+    }
+
+    /// The factorised layers of the source in their order, and what became of each.
+    pub fn factorised_layers(&self) -> &[FactorisedLayer] {
+        &self.plan.layers
+    }
+
+    /// Multiply-accumulates for an image of `[height, width]`, counted as for a [`Model`].
+    ///
+    /// # Panics
+    ///
+    /// Panics if the image is too small for the network.
+    pub fn macs(&self, input: [usize; 2]) -> u64 {
+        let shapes = self.shapes(input);
+        let macs = self.plan.nodes.iter().zip(shapes).map(|(node, [_, height, width])| {
+            let weights = match node.op {
+                Op::Conv(conv) => {
+                    let conv = &self.convs[conv];
+                    conv.weights(conv.basis.map(|basis| &self.bases[basis]))
+                }
+                Op::Head => self.head.weight.lazy_shape().num_elements(),
+                _ => 0,
+            };
+            (weights * height * width) as u64
+        });
+        macs.sum()
+    }
+}

@@ -1,0 +1,150 @@
+//! Deployed models compute what their sources do.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use cobasis_zoo::{Deployed, FactorisedLayers, Model, ModelConfig, State, Variant};
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt, SeedableRng};
+
+/// One of each family and of each kind of sharing, and an image that is large enough.
+const MODELS: [(&str, usize); 13] = [
+    ("cifar10/resnet20", 16),
+    ("cifar10/resnet20-s8u1", 16),
+    ("cifar10/resnet32-s16u1-double", 16),
+    ("cifar100/resnet34-s32u1", 16),
+    ("imagenet/resnet18", 32),
+    ("imagenet/resnet50-shared", 32),
+    ("imagenet/resnet50-shared++", 32),
+    ("cifar100/resnext50-32x4d-s64u4", 16),
+    ("cifar100/mobilenet-v2", 16),
+    ("cifar100/mobilenet-v2-shared", 16),
+    ("imagenet/mobilenet-v2-shared++-eca", 32),
+    ("cifar100/densenet121", 16),
+    ("cifar100/densenet121-s16u1", 16),
+];
+
+/// The model with numbers as after training: batch norms that do something, some of them with
+/// negative weights.
+fn trained(name: &str, variant: Variant, device: &Device) -> Model {
+    let config = ModelConfig::new(name.parse().expect("a name")).with_variant(variant);
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
+    let mut state = config.init(device).state();
+    let mut replace = |ending: &str, low: f32, high: f32| {
+        for (_, data) in state.iter_mut().filter(|(name, _)| name.ends_with(ending)) {
+            let shape = data.shape().to_vec();
+            let values: Vec<f32> =
+                (0..data.num_elements()).map(|_| rng.random_range(low..high)).collect();
+            *data = TensorData::new(values, shape);
+        }
+    };
+    replace(".gamma", -0.4, 1.4);
+    replace(".beta", -0.3, 0.3);
+    replace(".running_mean", -0.3, 0.3);
+    replace(".running_var", 0.5, 2.0);
+    config.init_from(state, device).expect("its own tensors")
+}
+
+fn images(size: usize, device: &Device) -> Tensor<4> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(3);
+    let values: Vec<f32> = (0..2 * 3 * size * size).map(|_| rng.random_range(-1.0..1.0)).collect();
+    Tensor::from_data(TensorData::new(values, [2, 3, size, size]), device)
+}
+
+fn numbers(logits: Tensor<2>) -> Vec<f32> {
+    logits.into_data().iter::<f32>().collect()
+}
+
+/// The greatest difference, relative to the largest logit.
+fn difference(model: &Model, deployed: &Deployed, size: usize, device: &Device) -> f32 {
+    let expected = numbers(model.valid().forward(images(size, device)));
+    let got = numbers(deployed.forward(images(size, device)));
+    let largest = expected.iter().fold(0.0f32, |max, logit| max.max(logit.abs()));
+    assert!(largest.is_normal() && expected.len() == got.len());
+    let error = expected.iter().zip(&got).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    error / largest
+}
+
+#[test]
+fn every_form_of_every_family_gives_the_logits_of_its_source() {
+    let device = Device::flex();
+    for (name, size) in MODELS {
+        let model = trained(name, Variant::Corrected, &device);
+        let source = model.cost([size, size]).total();
+        for factorised in FactorisedLayers::ALL {
+            let deployed = model.deploy_with(factorised, &device);
+            let error = difference(&model, &deployed, size, &device);
+            assert!(error < 1e-5, "{name} {factorised}: {error}");
+            let macs = deployed.macs([size, size]);
+            match factorised {
+                FactorisedLayers::FewestMacs => assert!(macs <= source.macs, "{name}: {macs}"),
+                FactorisedLayers::Keep => assert_eq!(macs, source.macs, "{name}"),
+                FactorisedLayers::Compose => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn the_authors_densenet_keeps_the_basis_that_it_uses() {
+    let device = Device::flex();
+    let model = trained("cifar100/densenet121-s16u1", Variant::Authors, &device);
+    let deployed = model.deploy_with(FactorisedLayers::Keep, &device);
+    assert_eq!(deployed.bases.len(), 3, "the last stage's own basis is idle");
+    assert!(difference(&model, &deployed, 16, &device) < 1e-5);
+}
+
+#[test]
+#[allow(deprecated)] // NdArray is the second, independent CPU reference.
+fn both_references_agree() {
+    for device in [Device::flex(), Device::ndarray(), Device::flex().autodiff()] {
+        let model = trained("cifar10/resnet20-s16u1-double", Variant::Corrected, &device);
+        let deployed = model.deploy(&device);
+        assert!(difference(&model, &deployed, 16, &device.without_autodiff()) < 1e-5);
+    }
+}
+
+#[test]
+fn ranks_decide_which_layers_are_composed() {
+    let device = Device::flex();
+    let layers = |name: &str| {
+        let deployed = trained(name, Variant::Corrected, &device).deploy(&device);
+        let composed = deployed.factorised_layers().iter().filter(|layer| layer.composed).count();
+        (deployed.factorised_layers().len(), composed, deployed.bases.len())
+    };
+    // 9·16·(16 + 1) + 17·16 is more than 9·16·16, and 9·16·(8 + 1) + 9·16 is less.
+    assert_eq!(layers("cifar10/resnet20-s16u1"), (12, 12, 0));
+    assert_eq!(layers("cifar10/resnet20-s8u1"), (12, 0, 3));
+}
+
+#[test]
+fn tensors_have_names_that_say_what_they_are_and_bases_stand_once() {
+    let device = Device::flex();
+    let model = trained("cifar10/resnet20-s8u1", Variant::Corrected, &device);
+    let deployed = model.deploy(&device);
+    let state: State = deployed.state();
+    for name in [
+        "stem.conv.weight",
+        "stem.conv.bias",
+        "stages.0.bases.0.weight",
+        "stages.0.blocks.1.conv1.unique",
+        "stages.0.blocks.1.conv2.coefficients.weight",
+        "stages.0.blocks.1.conv2.coefficients.bias",
+        "head.weight",
+    ] {
+        assert!(state.contains_key(name), "{name} in {:?}", state.keys());
+    }
+    assert!(!state.keys().any(|name| name.contains("norm") || name.contains("running")));
+    assert_eq!(state.keys().filter(|name| name.contains("bases")).count(), 3);
+
+    let other = deployed.config.init_from(state.clone(), &device).expect("its own tensors");
+    assert_eq!(other.state(), state);
+    assert_eq!(
+        numbers(other.forward(images(16, &device))),
+        numbers(deployed.forward(images(16, &device)))
+    );
+
+    let mut short = state;
+    short.remove("stages.0.bases.0.weight");
+    let error = deployed.config.init_from(short, &device).expect_err("a missing tensor");
+    assert_eq!(error.to_string(), "tensor \"stages.0.bases.0.weight\" is missing");
+}
