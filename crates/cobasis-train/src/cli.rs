@@ -1,5 +1,6 @@
 //! The command line: arguments in, text or JSON out, errors as one line and an exit code.
 
+mod bench;
 mod eval;
 mod export;
 mod import;
@@ -33,6 +34,8 @@ enum Command {
     Export(export::Args),
     Parity(parity::Args),
     #[command(subcommand)]
+    Bench(bench::Command),
+    #[command(subcommand)]
     Models(models::Command),
 }
 
@@ -48,6 +51,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Import(args) => import::run(args),
         Command::Export(args) => export::run(args),
         Command::Parity(args) => parity::run(args),
+        Command::Bench(command) => bench::run(command),
         Command::Models(command) => models::run(command),
     };
     result.unwrap_or_else(|error| {

@@ -1,10 +1,10 @@
 //! Batch norm of maps.
 
+use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::backend::Flex;
 use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;

@@ -1,5 +1,7 @@
 //! Convolutions of maps.
 
+use burn::nn::PaddingConfig2d;
+use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 use burn::tensor::module::conv2d;
 
@@ -34,6 +36,27 @@ pub struct ConvEpilogue {
 }
 
 impl Maps {
+    /// A convolution as Burn's module describes it.
+    ///
+    /// # Panics
+    ///
+    /// If shapes do not fit, or tensors are on different devices.
+    pub fn conv(self, module: &Conv2d) -> Maps {
+        let padding = match module.padding {
+            PaddingConfig2d::Valid if module.dilation == [1, 1] => [0, 0],
+            PaddingConfig2d::Explicit(top, left, bottom, right)
+                if top == bottom && left == right && module.dilation == [1, 1] =>
+            {
+                [top, left]
+            }
+            _ => return self.through(|x| module.forward(x)),
+        };
+        let options = ConvOptions { stride: module.stride, padding, groups: module.groups };
+        let bias = module.bias.as_ref().map(|bias| bias.val());
+        let epilogue = ConvEpilogue { bias, ..ConvEpilogue::default() };
+        self.conv2d(&[module.weight.val()], options, epilogue)
+    }
+
     /// A convolution with the filters of all banks: those of the first give the first channels of
     /// the output.
     ///
@@ -46,12 +69,7 @@ impl Maps {
     /// # Panics
     ///
     /// If there is no bank, shapes do not fit, or tensors are on different devices.
-    pub fn conv2d(
-        self,
-        banks: &[Tensor<4>],
-        options: ConvOptions,
-        epilogue: ConvEpilogue,
-    ) -> Maps {
+    pub fn conv2d(self, banks: &[Tensor<4>], options: ConvOptions, epilogue: ConvEpilogue) -> Maps {
         let ConvEpilogue { scale, bias, residual, activation } = epilogue;
         let Self { tensor: x, layout } = self;
         let y = match layout {

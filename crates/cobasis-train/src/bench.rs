@@ -1,0 +1,11 @@
+//! How fast models are here.
+
+mod layers;
+mod machine;
+mod timing;
+mod workload;
+
+pub use layers::{LayerTime, ShapeTime, layer_times, shape_times};
+pub use machine::{Machine, peak_memory};
+pub use timing::{Timing, repeat};
+pub use workload::{Setup, Task, Workload};
