@@ -199,36 +199,31 @@ impl isa::Task for Part<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let window = self.window;
-        let copied = if window.copied { window.copy_len(self.lines.clone()) } else { 0 };
-        scratch::with(copied, |copy| {
-            let base = if window.copied {
-                window.copy(self.source, self.lines.clone(), copy);
-                copy.as_ptr()
-            } else {
-                self.source.as_ptr()
-            };
-            let step = window.stride[1] * window.channels;
-            let read: Vec<usize> = window
-                .line_offsets(self.lines.clone())
-                .into_iter()
-                .flat_map(|line| (0..window.positions[1]).map(move |x| line + x * step))
-                .collect();
-            let written: Vec<usize> =
-                self.lines.clone().flat_map(|line| offsets(window, self.placement, line)).collect();
-            for (group, right) in self.groups.iter().enumerate() {
-                let (taps, len) = window.runs(group, self.groups.len());
-                let left = Left { base, rows: &read, taps: &taps, len };
-                let channel = group * right.columns();
-                let target = Target {
-                    base: self.target.0,
-                    rows: &written,
-                    channel,
-                    epilogue: self.epilogue,
-                };
-                // SAFETY: the offsets come from the sizes that the slices were checked against,
-                // and the tasks differ in lines or in channels.
-                unsafe { multiply(s, left, right, self.blocks.clone(), target) }
-            }
-        });
+        let mut copy =
+            scratch::take(if window.copied { window.copy_len(self.lines.clone()) } else { 0 });
+        let base = if window.copied {
+            window.copy(self.source, self.lines.clone(), &mut copy);
+            copy.as_ptr()
+        } else {
+            self.source.as_ptr()
+        };
+        let step = window.stride[1] * window.channels;
+        let read: Vec<usize> = window
+            .line_offsets(self.lines.clone())
+            .into_iter()
+            .flat_map(|line| (0..window.positions[1]).map(move |x| line + x * step))
+            .collect();
+        let written: Vec<usize> =
+            self.lines.clone().flat_map(|line| offsets(window, self.placement, line)).collect();
+        for (group, right) in self.groups.iter().enumerate() {
+            let (taps, len) = window.runs(group, self.groups.len());
+            let left = Left { base, rows: &read, taps: &taps, len };
+            let channel = group * right.columns();
+            let target =
+                Target { base: self.target.0, rows: &written, channel, epilogue: self.epilogue };
+            // SAFETY: the offsets come from the sizes that the slices were checked against, and
+            // the tasks differ in lines or in channels.
+            unsafe { multiply(s, left, right, self.blocks.clone(), target) }
+        }
     }
 }

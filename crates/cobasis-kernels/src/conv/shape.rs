@@ -76,6 +76,14 @@ pub struct Epilogue<'a> {
 }
 
 impl Epilogue<'_> {
+    /// Whether it leaves the values as they are.
+    pub(super) fn is_identity(&self) -> bool {
+        self.scale.is_none()
+            && self.bias.is_none()
+            && self.residual.is_none()
+            && self.activation == Activation::None
+    }
+
     pub(super) fn check(&self, shape: &ConvShape) {
         for per_channel in [self.scale, self.bias].into_iter().flatten() {
             assert_eq!(per_channel.len(), shape.channels_out, "length of the scale or bias");

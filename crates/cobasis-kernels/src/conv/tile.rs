@@ -113,10 +113,16 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
     let mut b = right.as_ptr();
     // SAFETY: the offsets are the caller's; the packed panel holds NV vectors per value of a row.
     unsafe {
-        let rows: [*const f32; MR] = std::array::from_fn(|r| left.base.add(left.rows[r]));
+        let mut rows = [left.base; MR];
+        for r in 0..MR {
+            rows[r] = left.base.add(left.rows[r]);
+        }
         for &tap in left.taps {
             for k in tap..tap + left.len {
-                let column: [S::V; NV] = std::array::from_fn(|v| s.load(b.add(v * S::LANES)));
+                let mut column = [s.splat(0.0); NV];
+                for v in 0..NV {
+                    column[v] = s.load(b.add(v * S::LANES));
+                }
                 for r in 0..MR {
                     let a = s.splat(*rows[r].add(k));
                     for v in 0..NV {
@@ -126,12 +132,29 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
                 b = b.add(NV * S::LANES);
             }
         }
+        let first = target.channel + first;
+        if target.epilogue.is_identity() && columns == NV * S::LANES {
+            for r in 0..MR {
+                let row = target.base.add(target.rows[r] + first);
+                for v in 0..NV {
+                    s.store(row.add(v * S::LANES), sums[r][v]);
+                }
+            }
+            return;
+        }
+        // The loop below is not unrolled; it reads a copy so that the sums can stay in registers.
+        let mut copy = [[s.splat(0.0); NV]; MR];
+        for r in 0..MR {
+            for v in 0..NV {
+                copy[r][v] = sums[r][v];
+            }
+        }
         for v in 0..NV {
-            let channel = target.channel + first + v * S::LANES;
+            let channel = first + v * S::LANES;
             let count = (columns - v * S::LANES).min(S::LANES);
             let finish = Finish::new(s, target.epilogue, channel, count);
-            for r in 0..MR {
-                finish.store(s, sums[r][v], target.base, target.rows[r] + channel, count);
+            for (row, sums) in target.rows.iter().zip(&copy) {
+                finish.store(s, sums[v], target.base, row + channel, count);
             }
         }
     }
@@ -148,13 +171,19 @@ struct Finish<'a, S: Simd> {
 impl<'a, S: Simd> Finish<'a, S> {
     #[inline(always)]
     fn new(s: S, epilogue: &'a Epilogue, channel: usize, count: usize) -> Self {
-        // SAFETY: the slice has `count` values.
-        let load = |values: &[f32]| unsafe {
-            s.load_first(values[channel..channel + count].as_ptr(), count)
-        };
+        let of_block = |values: Option<&'a [f32]>| values.map(|values| &values[channel..][..count]);
+        let (scale, bias) = (of_block(epilogue.scale), of_block(epilogue.bias));
         Self {
-            scale: epilogue.scale.map(load),
-            bias: epilogue.bias.map(load),
+            // SAFETY: the slices have `count` values.
+            scale: match scale {
+                Some(scale) => Some(unsafe { s.load_first(scale.as_ptr(), count) }),
+                None => None,
+            },
+            // SAFETY: as above.
+            bias: match bias {
+                Some(bias) => Some(unsafe { s.load_first(bias.as_ptr(), count) }),
+                None => None,
+            },
             residual: epilogue.residual,
             activation: epilogue.activation,
         }
@@ -215,8 +244,10 @@ unsafe fn dots<S: Simd>(
             let count = (left.rows.len() - start).min(MR);
             // SAFETY: the offsets are the caller's; `weights` has as many values as a row.
             unsafe {
-                let row = |r: usize| left.base.add(left.rows[start + r.min(count - 1)]);
-                let rows: [*const f32; MR] = std::array::from_fn(row);
+                let mut rows = [left.base; MR];
+                for r in 0..MR {
+                    rows[r] = left.base.add(left.rows[start + r.min(count - 1)]);
+                }
                 let mut sums = [s.splat(0.0); MR];
                 let mut b = weights.as_ptr();
                 for &tap in left.taps {
@@ -240,8 +271,8 @@ unsafe fn dots<S: Simd>(
                 }
                 let channel = target.channel + column;
                 let finish = Finish::<S>::new(s, target.epilogue, channel, 1);
-                for (r, sum) in sums.into_iter().enumerate().take(count) {
-                    let value = s.splat(s.sum(sum));
+                for r in 0..count {
+                    let value = s.splat(s.sum(sums[r]));
                     finish.store(s, value, target.base, target.rows[start + r] + channel, 1);
                 }
             }
