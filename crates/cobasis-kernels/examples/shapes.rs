@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use cobasis_kernels::conv::{
     Algorithm, ConvShape, Epilogue, PackedWeight, Pass, backward_filter_with, backward_input_with,
-    choose, forward,
+    choose, fits, forward,
 };
 
-const ALGORITHMS: [Algorithm; 1] = [Algorithm::Direct];
+const ALGORITHMS: [Algorithm; 2] = [Algorithm::Direct, Algorithm::Winograd];
 
 /// Processor seconds of this process: unlike the clock, they do not count what others run.
 fn processor_seconds() -> f64 {
@@ -93,7 +93,7 @@ fn main() {
             (noise(shape.input_len()), noise(shape.weight_len()), noise(shape.output_len()));
         let (mut y, mut dx, mut dw) = (dy.clone(), x.clone(), w.clone());
         let flop = 2e-9 * shape.macs() as f64;
-        for algorithm in ALGORITHMS {
+        for algorithm in ALGORITHMS.into_iter().filter(|&a| fits(a, &shape)) {
             let pack = best(budget / 4, || drop(PackedWeight::with(algorithm, &shape, &w)));
             let packed = PackedWeight::with(algorithm, &shape, &w);
             let times = [

@@ -167,7 +167,8 @@ fn chunk_sums<S: Simd>(
             let (a, b) = if plan.across { (x, dy) } else { (dy, x) };
             let len = plan.rows * plan.width;
             let sums = &mut sums[(group * plan.runs + run) * len..][..len];
-            let sums = Sums { base: sums.as_mut_ptr(), rows: plan.rows, width: plan.width };
+            let sums =
+                Sums { base: sums.as_mut_ptr(), rows: plan.rows, width: plan.width, fresh: false };
             // SAFETY: the offsets come from the sizes that the slices were checked against;
             // columns that are not whole vectors lie in a copy with slack behind.
             unsafe { accumulate(s, a, b, positions, sums) }

@@ -24,6 +24,8 @@ pub struct Sums {
     pub rows: usize,
     /// Values in a row, a multiple of the vector's.
     pub width: usize,
+    /// Whether the sums start from zero, not from the values there.
+    pub fresh: bool,
 }
 
 /// Adds the products of `a` (rows) and `b` (columns) of all steps, `count` in each run.
@@ -94,9 +96,11 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
     // SAFETY: the caller's.
     unsafe {
         let mut sums = [[s.splat(0.0); NV]; MR];
-        for r in 0..MR {
-            for v in 0..NV {
-                sums[r][v] = s.load(target.base.add(r * target.width + v * S::LANES));
+        if !target.fresh {
+            for r in 0..MR {
+                for v in 0..NV {
+                    sums[r][v] = s.load(target.base.add(r * target.width + v * S::LANES));
+                }
             }
         }
         for (&run_a, &run_b) in a.runs.iter().zip(b.runs) {

@@ -122,12 +122,15 @@ pub enum Pass {
 pub enum Algorithm {
     /// Products of the pixels where they lie with the packed weight: any shape.
     Direct,
+    /// Winograd's F(4x4, 3x3): 3x3 filters of stride 1 without groups.
+    Winograd,
 }
 
 impl fmt::Display for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(match self {
             Self::Direct => "direct",
+            Self::Winograd => "winograd",
         })
     }
 }

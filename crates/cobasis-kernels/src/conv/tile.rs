@@ -26,13 +26,15 @@ pub struct Target<'a> {
     pub base: *mut f32,
     /// Offset of each row.
     pub rows: &'a [usize],
-    /// Channel of the first column.
+    /// Added to columns to give channels; may wrap.
     pub channel: usize,
+    /// Whether rows have room for whole vectors.
+    pub padded: bool,
     /// What is done to the values.
     pub epilogue: &'a Epilogue<'a>,
 }
 
-/// Writes `left * right` for the blocks `blocks` of columns.
+/// Writes `left * right` for one layer and the blocks `blocks` of columns.
 ///
 /// # Safety
 /// All rows of `left` and of `target` must lie in memory that is valid for reading and writing,
@@ -41,14 +43,15 @@ pub struct Target<'a> {
 pub unsafe fn multiply<S: Simd>(
     s: S,
     left: Left,
-    right: &Panels,
+    (right, layer): (&Panels, usize),
     blocks: std::ops::Range<usize>,
     target: Target,
 ) {
     let count = left.rows.len();
     let parts = count.div_ceil(S::ROWS);
-    for block in blocks {
-        let panel = right.block(block);
+    for index in blocks {
+        let (block, values) = (right.block(index), right.values(layer, index));
+        let columns = if target.padded { block.width } else { block.columns };
         for part in 0..parts {
             // Even parts: 16 rows are 8 + 8, not 12 + 4.
             let (start, end) = (part * count / parts, (part + 1) * count / parts);
@@ -56,12 +59,12 @@ pub unsafe fn multiply<S: Simd>(
             let target = Target { rows: &target.rows[start..end], ..target };
             // SAFETY: the caller's, for a part of the rows.
             unsafe {
-                if panel.vectors == 0 {
-                    dots(s, left, panel.values, panel.first..panel.first + panel.columns, target);
-                } else if panel.vectors == 1 {
-                    any_rows::<S, 1>(s, left, panel.values, panel.first, panel.columns, target);
+                if block.vectors == 0 {
+                    dots(s, left, values, block.first..block.first + columns, target);
+                } else if block.vectors == 1 {
+                    any_rows::<S, 1>(s, left, values, block.first, columns, target);
                 } else {
-                    any_rows::<S, 2>(s, left, panel.values, panel.first, panel.columns, target);
+                    any_rows::<S, 2>(s, left, values, block.first, columns, target);
                 }
             }
         }
@@ -132,7 +135,7 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
                 b = b.add(NV * S::LANES);
             }
         }
-        let first = target.channel + first;
+        let first = target.channel.wrapping_add(first);
         if target.epilogue.is_identity() && columns == NV * S::LANES {
             for r in 0..MR {
                 let row = target.base.add(target.rows[r] + first);
@@ -161,7 +164,7 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
 }
 
 /// The epilogue of one vector of channels.
-struct Finish<'a, S: Simd> {
+pub struct Finish<'a, S: Simd> {
     scale: Option<S::V>,
     bias: Option<S::V>,
     residual: Option<&'a [f32]>,
@@ -169,8 +172,9 @@ struct Finish<'a, S: Simd> {
 }
 
 impl<'a, S: Simd> Finish<'a, S> {
+    /// Loads the factors and summands of `count` channels.
     #[inline(always)]
-    fn new(s: S, epilogue: &'a Epilogue, channel: usize, count: usize) -> Self {
+    pub fn new(s: S, epilogue: &'a Epilogue, channel: usize, count: usize) -> Self {
         let of_block = |values: Option<&'a [f32]>| values.map(|values| &values[channel..][..count]);
         let (scale, bias) = (of_block(epilogue.scale), of_block(epilogue.bias));
         Self {
@@ -194,7 +198,7 @@ impl<'a, S: Simd> Finish<'a, S> {
     /// # Safety
     /// `base + offset` must be valid for writing `count` values.
     #[inline(always)]
-    unsafe fn store(&self, s: S, mut value: S::V, base: *mut f32, offset: usize, count: usize) {
+    pub unsafe fn store(&self, s: S, mut value: S::V, base: *mut f32, offset: usize, count: usize) {
         match (self.scale, self.bias) {
             (Some(scale), Some(bias)) => value = s.fma(value, scale, bias),
             (Some(scale), None) => value = s.mul(value, scale),
@@ -269,7 +273,7 @@ unsafe fn dots<S: Simd>(
                     }
                     b = b.add(left.len);
                 }
-                let channel = target.channel + column;
+                let channel = target.channel.wrapping_add(column);
                 let finish = Finish::<S>::new(s, target.epilogue, channel, 1);
                 for r in 0..count {
                     let value = s.splat(s.sum(sums[r]));
