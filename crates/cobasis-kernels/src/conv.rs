@@ -7,12 +7,30 @@ mod panels;
 mod shape;
 mod tile;
 mod window;
+mod winograd;
 
 pub use shape::{Activation, Algorithm, ConvShape, Epilogue, Pass};
 
 /// How a convolution of this shape is computed in this pass on this machine.
-pub fn choose(_shape: &ConvShape, _pass: Pass) -> Algorithm {
-    Algorithm::Direct
+pub fn choose(shape: &ConvShape, _pass: Pass) -> Algorithm {
+    let channels = shape.channels_in.min(shape.channels_out);
+    if winograd::fits(shape) && channels >= 16 && shape.output_len() > 16 * shape.channels_out {
+        Algorithm::Winograd
+    } else {
+        Algorithm::Direct
+    }
+}
+
+/// Whether an algorithm computes this shape.
+pub fn fits(algorithm: Algorithm, shape: &ConvShape) -> bool {
+    match algorithm {
+        Algorithm::Direct => true,
+        Algorithm::Winograd => winograd::fits(shape),
+    }
+}
+
+fn check_fit(algorithm: Algorithm, shape: &ConvShape) {
+    assert!(fits(algorithm, shape), "{algorithm} does not compute {shape:?}");
 }
 
 /// A weight made ready for [`forward`] once and used many times.
@@ -24,6 +42,7 @@ pub struct PackedWeight {
 #[derive(Debug, Clone)]
 enum Form {
     Direct(direct::Weight),
+    Winograd(winograd::Weight),
 }
 
 impl PackedWeight {
@@ -42,7 +61,9 @@ impl PackedWeight {
     /// If the length of `weight` is not that of the shape, or the algorithm does not fit it.
     pub fn with(algorithm: Algorithm, shape: &ConvShape, weight: &[f32]) -> Self {
         assert_eq!(weight.len(), shape.weight_len(), "length of the weight");
+        check_fit(algorithm, shape);
         let form = match algorithm {
+            Algorithm::Winograd => Form::Winograd(winograd::Weight::new(shape, weight)),
             Algorithm::Direct => Form::Direct(direct::Weight::new(shape, weight)),
         };
         Self { form }
@@ -52,6 +73,7 @@ impl PackedWeight {
     pub fn algorithm(&self) -> Algorithm {
         match self.form {
             Form::Direct(_) => Algorithm::Direct,
+            Form::Winograd(_) => Algorithm::Winograd,
         }
     }
 }
@@ -76,6 +98,7 @@ pub fn forward(
     epilogue.check(shape);
     match &weight.form {
         Form::Direct(weight) => direct::forward(shape, x, weight, y, epilogue),
+        Form::Winograd(weight) => winograd::forward(shape, x, weight, y, epilogue),
     }
 }
 
@@ -106,8 +129,10 @@ pub fn backward_input_with(
     assert_eq!(weight.len(), shape.weight_len(), "length of the weight");
     assert_eq!(dy.len(), shape.output_len(), "length of the output gradient");
     assert_eq!(dx.len(), shape.input_len(), "length of the input gradient");
+    check_fit(algorithm, shape);
     match algorithm {
         Algorithm::Direct => direct::backward_input(shape, weight, dy, dx),
+        Algorithm::Winograd => winograd::backward_input(shape, weight, dy, dx),
     }
 }
 
@@ -138,7 +163,9 @@ pub fn backward_filter_with(
     assert_eq!(x.len(), shape.input_len(), "length of the input");
     assert_eq!(dy.len(), shape.output_len(), "length of the output gradient");
     assert_eq!(dw.len(), shape.weight_len(), "length of the weight gradient");
+    check_fit(algorithm, shape);
     match algorithm {
+        Algorithm::Winograd => winograd::backward_filter(shape, x, dy, dw),
         Algorithm::Direct => direct_filter::backward_filter(shape, x, dy, dw),
     }
 }

@@ -1,7 +1,8 @@
 //! Every pass against plain loops in double precision, for random shapes.
 
 use cobasis_kernels::conv::{
-    self, Activation, ConvShape, Epilogue, PackedWeight, backward_filter, backward_input,
+    self, Activation, Algorithm, ConvShape, Epilogue, PackedWeight, backward_filter_with,
+    backward_input_with,
 };
 use proptest::prelude::*;
 
@@ -86,38 +87,47 @@ fn check(s: &ConvShape) {
         want_dx[xi] += dy[yi] as f64 * weight[wi] as f64;
         want_dw[wi] += dy[yi] as f64 * x[xi] as f64;
     });
-    let packed = PackedWeight::new(s, &weight);
-    let mut y = vec![f32::NAN; s.output_len()];
-    conv::forward(s, &x, &packed, &mut y, &Epilogue::default());
-    assert!(error(&y, &plain) < 1e-5, "{s:?}: forward {}", error(&y, &plain));
-    for activation in [Activation::None, Activation::Relu, Activation::Relu6] {
-        let epilogue = Epilogue {
-            scale: Some(&scale),
-            bias: Some(&bias),
-            residual: Some(&residual),
-            activation,
-        };
-        let want: Vec<f64> = (0..plain.len())
-            .map(|i| {
-                let c = i % s.channels_out;
-                let v = scale[c] as f64 * plain[i] + bias[c] as f64 + residual[i] as f64;
-                match activation {
-                    Activation::None => v,
-                    Activation::Relu => v.max(0.0),
-                    Activation::Relu6 => v.clamp(0.0, 6.0),
-                }
-            })
-            .collect();
-        y.fill(f32::NAN);
-        conv::forward(s, &x, &packed, &mut y, &epilogue);
-        assert!(error(&y, &want) < 2e-5, "{s:?}: {activation:?} {}", error(&y, &want));
+    for algorithm in [Algorithm::Direct, Algorithm::Winograd] {
+        if !conv::fits(algorithm, s) {
+            continue;
+        }
+        let packed = PackedWeight::with(algorithm, s, &weight);
+        let mut y = vec![f32::NAN; s.output_len()];
+        conv::forward(s, &x, &packed, &mut y, &Epilogue::default());
+        assert!(error(&y, &plain) < 1e-5, "{s:?} {algorithm}: forward {}", error(&y, &plain));
+        for activation in [Activation::None, Activation::Relu, Activation::Relu6] {
+            let epilogue = Epilogue {
+                scale: Some(&scale),
+                bias: Some(&bias),
+                residual: Some(&residual),
+                activation,
+            };
+            let want: Vec<f64> = (0..plain.len())
+                .map(|i| {
+                    let c = i % s.channels_out;
+                    let v = scale[c] as f64 * plain[i] + bias[c] as f64 + residual[i] as f64;
+                    match activation {
+                        Activation::None => v,
+                        Activation::Relu => v.max(0.0),
+                        Activation::Relu6 => v.clamp(0.0, 6.0),
+                    }
+                })
+                .collect();
+            y.fill(f32::NAN);
+            conv::forward(s, &x, &packed, &mut y, &epilogue);
+            assert!(
+                error(&y, &want) < 2e-5,
+                "{s:?} {algorithm}: {activation:?} {}",
+                error(&y, &want)
+            );
+        }
+        let mut dx = vec![f32::NAN; s.input_len()];
+        backward_input_with(algorithm, s, &weight, &dy, &mut dx);
+        assert!(error(&dx, &want_dx) < 1e-5, "{s:?} {algorithm}: dx {}", error(&dx, &want_dx));
+        let mut dw = vec![f32::NAN; s.weight_len()];
+        backward_filter_with(algorithm, s, &x, &dy, &mut dw);
+        assert!(error(&dw, &want_dw) < 1e-5, "{s:?} {algorithm}: dw {}", error(&dw, &want_dw));
     }
-    let mut dx = vec![f32::NAN; s.input_len()];
-    backward_input(s, &weight, &dy, &mut dx);
-    assert!(error(&dx, &want_dx) < 1e-5, "{s:?}: dx {}", error(&dx, &want_dx));
-    let mut dw = vec![f32::NAN; s.weight_len()];
-    backward_filter(s, &x, &dy, &mut dw);
-    assert!(error(&dw, &want_dw) < 1e-5, "{s:?}: dw {}", error(&dw, &want_dw));
 }
 
 proptest! {

@@ -25,11 +25,8 @@ impl Weight {
             (shape.channels_in / shape.groups, shape.channels_out / shape.groups);
         let run = if shape.groups == 1 { inputs * shape.kernel[1] } else { inputs };
         let groups = (0..shape.groups).map(|group| {
-            Panels::pack(area * inputs, outputs, run, |column, target| {
-                let filter = &weight[(group * outputs + column) * inputs * area..][..inputs * area];
-                for (i, &w) in filter.iter().enumerate() {
-                    target[i % area * inputs + i / area] = w;
-                }
+            pack([area, inputs, outputs], run, |tap, input, output| {
+                weight[((group * outputs + output) * inputs + input) * area + tap]
             })
         });
         Self { groups: groups.collect() }
@@ -112,21 +109,37 @@ fn transposed(
     let (inputs, outputs) = (shape.channels_in / shape.groups, shape.channels_out / shape.groups);
     let run = if shape.groups == 1 { outputs * taps[1] } else { outputs };
     let pack = |group: usize| {
-        Panels::pack(taps[0] * taps[1] * outputs, inputs, run, |column, target| {
-            let mut target = target.iter_mut();
-            for y in (0..taps[0]).rev() {
-                for x in (0..taps[1]).rev() {
-                    let tap =
-                        (first[0] + y * shape.stride[0]) * kw + first[1] + x * shape.stride[1];
-                    for (out, target) in (&mut target).take(outputs).enumerate() {
-                        let filter = (group * outputs + out) * inputs + column;
-                        *target = weight[filter * kh * kw + tap];
-                    }
-                }
-            }
+        pack([taps[0] * taps[1], outputs, inputs], run, |tap, output, input| {
+            let y = first[0] + (taps[0] - 1 - tap / taps[1]) * shape.stride[0];
+            let x = first[1] + (taps[1] - 1 - tap % taps[1]) * shape.stride[1];
+            let filter = (group * outputs + output) * inputs + input;
+            weight[filter * kh * kw + y * kw + x]
         })
     };
     (0..shape.groups).map(pack).collect()
+}
+
+/// Packs the matrix `[taps * inputs, outputs]` of the weights `get(tap, input, output)`.
+fn pack(
+    [taps, inputs, outputs]: [usize; 3],
+    run: usize,
+    get: impl Fn(usize, usize, usize) -> f32 + Sync,
+) -> Panels {
+    let depth = taps * inputs;
+    Panels::pack([1, depth, outputs], run, |block, values| {
+        for column in 0..block.columns {
+            for input in 0..inputs {
+                for tap in 0..taps {
+                    let row = tap * inputs + input;
+                    let at = match block.vectors {
+                        0 => column * depth + row,
+                        _ => row * block.width + column,
+                    };
+                    values[at] = get(tap, input, block.first + column);
+                }
+            }
+        }
+    })
 }
 
 fn clear(window: &Window, placement: Placement, channels: usize, y: &mut [f32]) {
@@ -151,11 +164,19 @@ fn offsets(
 
 /// Memory that tasks write to, each its own part.
 #[derive(Clone, Copy)]
-struct Shared(*mut f32);
-// SAFETY: the tasks write disjoint parts, see `apply`.
+pub struct Shared(pub *mut f32);
+// SAFETY: the pointer itself is harmless; writing through it is unsafe.
 unsafe impl Send for Shared {}
 // SAFETY: as above.
 unsafe impl Sync for Shared {}
+
+impl Shared {
+    /// The pointer `offset` values further on.
+    #[inline(always)]
+    pub fn at(self, offset: usize) -> *mut f32 {
+        self.0.wrapping_add(offset)
+    }
+}
 
 /// Applies one matrix per group to every position of the window.
 fn apply(
@@ -199,36 +220,36 @@ impl isa::Task for Part<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let window = self.window;
-        let copied = if window.copied { window.copy_len(self.lines.clone()) } else { 0 };
-        scratch::with(copied, |copy| {
-            let base = if window.copied {
-                window.copy(self.source, self.lines.clone(), copy);
-                copy.as_ptr()
-            } else {
-                self.source.as_ptr()
+        let mut copy =
+            scratch::take(if window.copied { window.copy_len(self.lines.clone()) } else { 0 });
+        let base = if window.copied {
+            window.copy(self.source, self.lines.clone(), &mut copy);
+            copy.as_ptr()
+        } else {
+            self.source.as_ptr()
+        };
+        let step = window.stride[1] * window.channels;
+        let read: Vec<usize> = window
+            .line_offsets(self.lines.clone())
+            .into_iter()
+            .flat_map(|line| (0..window.positions[1]).map(move |x| line + x * step))
+            .collect();
+        let written: Vec<usize> =
+            self.lines.clone().flat_map(|line| offsets(window, self.placement, line)).collect();
+        for (group, right) in self.groups.iter().enumerate() {
+            let (taps, len) = window.runs(group, self.groups.len());
+            let left = Left { base, rows: &read, taps: &taps, len };
+            let channel = group * right.columns();
+            let target = Target {
+                base: self.target.0,
+                rows: &written,
+                channel,
+                padded: false,
+                epilogue: self.epilogue,
             };
-            let step = window.stride[1] * window.channels;
-            let read: Vec<usize> = window
-                .line_offsets(self.lines.clone())
-                .into_iter()
-                .flat_map(|line| (0..window.positions[1]).map(move |x| line + x * step))
-                .collect();
-            let written: Vec<usize> =
-                self.lines.clone().flat_map(|line| offsets(window, self.placement, line)).collect();
-            for (group, right) in self.groups.iter().enumerate() {
-                let (taps, len) = window.runs(group, self.groups.len());
-                let left = Left { base, rows: &read, taps: &taps, len };
-                let channel = group * right.columns();
-                let target = Target {
-                    base: self.target.0,
-                    rows: &written,
-                    channel,
-                    epilogue: self.epilogue,
-                };
-                // SAFETY: the offsets come from the sizes that the slices were checked against,
-                // and the tasks differ in lines or in channels.
-                unsafe { multiply(s, left, right, self.blocks.clone(), target) }
-            }
-        });
+            // SAFETY: the offsets come from the sizes that the slices were checked against, and
+            // the tasks differ in lines or in channels.
+            unsafe { multiply(s, left, (right, 0), self.blocks.clone(), target) }
+        }
     }
 }

@@ -63,14 +63,13 @@ impl Plan {
 pub fn backward_filter(shape: &ConvShape, x: &[f32], dy: &[f32], dw: &mut [f32]) {
     let plan = Plan::new(shape);
     let lines = plan.window.lines();
-    scratch::with(plan.parts * plan.sums_len(), |sums| {
-        sums.par_chunks_mut(plan.sums_len()).enumerate().for_each(|(part, sums)| {
-            sums.fill(0.0);
-            let lines = part * lines / plan.parts..(part + 1) * lines / plan.parts;
-            isa::dispatch(Part { plan: &plan, x, dy, lines, sums });
-        });
-        collect(shape, &plan, sums, dw);
+    let mut sums = scratch::take(plan.parts * plan.sums_len());
+    sums.par_chunks_mut(plan.sums_len()).enumerate().for_each(|(part, sums)| {
+        sums.fill(0.0);
+        let lines = part * lines / plan.parts..(part + 1) * lines / plan.parts;
+        isa::dispatch(Part { plan: &plan, x, dy, lines, sums });
     });
+    collect(shape, &plan, &sums, dw);
 }
 
 /// Adds up the parts and brings them into the order of the weight.
@@ -133,46 +132,46 @@ fn chunk_sums<S: Simd>(
     let copy_dy = plan.across && plan.outputs < plan.width;
     let x_len = if window.copied { window.copy_len(lines.clone()) + slack } else { 0 };
     let dy_len = if copy_dy { lines.len() * line + slack } else { 0 };
-    scratch::with(x_len + dy_len, |copy| {
-        let (copy, dy_copy) = copy.split_at_mut(x_len);
-        let x_base = if window.copied {
-            window.copy(x, lines.clone(), copy);
-            copy.as_ptr()
-        } else {
-            x.as_ptr()
-        };
-        let x_runs = window.line_offsets(lines.clone());
-        let dy = &dy[lines.start * line..lines.end * line];
-        let dy_base = if copy_dy {
-            dy_copy[..dy.len()].copy_from_slice(dy);
-            dy_copy.as_ptr()
-        } else {
-            dy.as_ptr()
-        };
-        let dy_runs: Vec<usize> = (0..lines.len()).map(|i| i * line).collect();
-        for group in 0..plan.groups {
-            let (runs, _) = window.runs(group, plan.groups);
-            for (run, &shift) in runs.iter().enumerate() {
-                let x = Steps {
-                    base: x_base,
-                    runs: &x_runs,
-                    shift,
-                    stride: window.stride[1] * window.channels,
-                };
-                let dy = Steps {
-                    base: dy_base,
-                    runs: &dy_runs,
-                    shift: group * plan.outputs,
-                    stride: channels,
-                };
-                let (a, b) = if plan.across { (x, dy) } else { (dy, x) };
-                let len = plan.rows * plan.width;
-                let sums = &mut sums[(group * plan.runs + run) * len..][..len];
-                let sums = Sums { base: sums.as_mut_ptr(), rows: plan.rows, width: plan.width };
-                // SAFETY: the offsets come from the sizes that the slices were checked against;
-                // columns that are not whole vectors lie in a copy with slack behind.
-                unsafe { accumulate(s, a, b, positions, sums) }
-            }
+    let mut copy = scratch::take(x_len + dy_len);
+    let (copy, dy_copy) = copy.split_at_mut(x_len);
+    let x_base = if window.copied {
+        window.copy(x, lines.clone(), copy);
+        copy.as_ptr()
+    } else {
+        x.as_ptr()
+    };
+    let x_runs = window.line_offsets(lines.clone());
+    let dy = &dy[lines.start * line..lines.end * line];
+    let dy_base = if copy_dy {
+        dy_copy[..dy.len()].copy_from_slice(dy);
+        dy_copy.as_ptr()
+    } else {
+        dy.as_ptr()
+    };
+    let dy_runs: Vec<usize> = (0..lines.len()).map(|i| i * line).collect();
+    for group in 0..plan.groups {
+        let (runs, _) = window.runs(group, plan.groups);
+        for (run, &shift) in runs.iter().enumerate() {
+            let x = Steps {
+                base: x_base,
+                runs: &x_runs,
+                shift,
+                stride: window.stride[1] * window.channels,
+            };
+            let dy = Steps {
+                base: dy_base,
+                runs: &dy_runs,
+                shift: group * plan.outputs,
+                stride: channels,
+            };
+            let (a, b) = if plan.across { (x, dy) } else { (dy, x) };
+            let len = plan.rows * plan.width;
+            let sums = &mut sums[(group * plan.runs + run) * len..][..len];
+            let sums =
+                Sums { base: sums.as_mut_ptr(), rows: plan.rows, width: plan.width, fresh: false };
+            // SAFETY: the offsets come from the sizes that the slices were checked against;
+            // columns that are not whole vectors lie in a copy with slack behind.
+            unsafe { accumulate(s, a, b, positions, sums) }
         }
-    });
+    }
 }

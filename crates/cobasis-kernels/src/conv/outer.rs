@@ -24,6 +24,8 @@ pub struct Sums {
     pub rows: usize,
     /// Values in a row, a multiple of the vector's.
     pub width: usize,
+    /// Whether the sums start from zero, not from the values there.
+    pub fresh: bool,
 }
 
 /// Adds the products of `a` (rows) and `b` (columns) of all steps, `count` in each run.
@@ -93,14 +95,22 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
 ) {
     // SAFETY: the caller's.
     unsafe {
-        let at = |r: usize, v: usize| target.base.add(r * target.width + v * S::LANES);
-        let mut sums: [[S::V; NV]; MR] =
-            std::array::from_fn(|r| std::array::from_fn(|v| s.load(at(r, v))));
+        let mut sums = [[s.splat(0.0); NV]; MR];
+        if !target.fresh {
+            for r in 0..MR {
+                for v in 0..NV {
+                    sums[r][v] = s.load(target.base.add(r * target.width + v * S::LANES));
+                }
+            }
+        }
         for (&run_a, &run_b) in a.runs.iter().zip(b.runs) {
             let mut pa = a.base.add(run_a + a.shift);
             let mut pb = b.base.add(run_b + b.shift);
             for _ in 0..count {
-                let column: [S::V; NV] = std::array::from_fn(|v| s.load(pb.add(v * S::LANES)));
+                let mut column = [s.splat(0.0); NV];
+                for v in 0..NV {
+                    column[v] = s.load(pb.add(v * S::LANES));
+                }
                 for r in 0..MR {
                     let row = s.splat(*pa.add(r));
                     for v in 0..NV {
@@ -113,7 +123,7 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
         }
         for r in 0..MR {
             for v in 0..NV {
-                s.store(at(r, v), sums[r][v]);
+                s.store(target.base.add(r * target.width + v * S::LANES), sums[r][v]);
             }
         }
     }

@@ -1,14 +1,15 @@
-//! A right-hand matrix packed for the register tiles.
+//! Right-hand matrices packed for the register tiles.
 
 use rayon::prelude::*;
 
 use crate::isa;
 
-/// A matrix `[depth, columns]` cut into blocks of columns, each two vectors wide and packed row by
-/// row, the last perhaps one vector; a few columns left over lie column by column.
+/// Matrices `[layers, depth, columns]` cut into blocks of columns, each two vectors wide and packed
+/// row by row, the last perhaps one vector; a few columns left over lie column by column.
 #[derive(Debug, Clone)]
 pub struct Panels {
     values: Vec<f32>,
+    layers: usize,
     depth: usize,
     columns: usize,
     lanes: usize,
@@ -20,33 +21,34 @@ pub struct Panels {
     rest: usize,
 }
 
-/// One block of columns.
-pub struct Block<'a> {
-    /// Packed values.
-    pub values: &'a [f32],
+/// Where a block of columns lies.
+#[derive(Debug, Clone, Copy)]
+pub struct Block {
     /// First column.
     pub first: usize,
     /// Columns, not counting those filled up with zeros.
     pub columns: usize,
     /// Vectors of columns; 0 if the values lie column by column.
     pub vectors: usize,
+    /// Columns, counting those filled up with zeros.
+    pub width: usize,
 }
 
 impl Panels {
     /// Most columns that are computed as dot products.
     const DOTS: usize = 4;
 
-    /// Packs the matrix whose columns `column` writes out, `depth` values at a time.
+    /// Packs matrices; `fill` writes the values of a block, `[layers, depth, width]` or, without
+    /// vectors, `[layers, columns, depth]`, over zeros.
     ///
     /// `run` is the number of values that lie together in the left matrix.
     pub fn pack(
-        depth: usize,
-        columns: usize,
+        [layers, depth, columns]: [usize; 3],
         run: usize,
-        column: impl Fn(usize, &mut [f32]) + Sync,
+        fill: impl Fn(Block, &mut [f32]) + Sync,
     ) -> Self {
         let lanes = isa::lanes();
-        let (mut pairs, mut over) = (columns / (2 * lanes), columns % (2 * lanes));
+        let (mut pairs, over) = (columns / (2 * lanes), columns % (2 * lanes));
         let few = if run >= lanes { Self::DOTS } else { 0 };
         let (single, rest) = match over {
             0 => (0, 0),
@@ -54,28 +56,24 @@ impl Panels {
             _ if over <= lanes => (over, 0),
             _ if over <= lanes + few => (lanes, over - lanes),
             _ => {
-                (pairs, over) = (pairs + 1, 0);
-                (0, over)
+                pairs += 1;
+                (0, 0)
             }
         };
-        let vectors = pairs * 2 + usize::from(single > 0);
-        let mut values = vec![0.0; depth * (vectors * lanes + rest)];
-        let (packed, dots) = values.split_at_mut(depth * vectors * lanes);
-        packed.par_chunks_mut(depth * 2 * lanes).enumerate().for_each(|(block, packed)| {
-            let width = packed.len() / depth;
-            let first = block * 2 * lanes;
-            let mut buffer = vec![0.0; depth];
-            for i in 0..width.min(columns - first) {
-                column(first + i, &mut buffer);
-                for (row, &value) in packed.chunks_exact_mut(width).zip(&buffer) {
-                    row[i] = value;
-                }
-            }
-        });
-        for (i, dots) in dots.chunks_exact_mut(depth).enumerate() {
-            column(columns - rest + i, dots);
+        let mut panels =
+            Self { values: vec![], layers, depth, columns, lanes, pairs, single, rest };
+        let sizes = (0..panels.blocks()).map(|i| panels.block(i).width * layers * depth);
+        let mut values = vec![0.0; sizes.clone().sum()];
+        let mut parts = Vec::with_capacity(panels.blocks());
+        let mut left = values.as_mut_slice();
+        for (i, size) in sizes.enumerate() {
+            let (part, behind) = left.split_at_mut(size);
+            parts.push((panels.block(i), part));
+            left = behind;
         }
-        Self { values, depth, columns, lanes, pairs, single, rest }
+        parts.into_par_iter().for_each(|(block, part)| fill(block, part));
+        panels.values = values;
+        panels
     }
 
     /// Number of columns.
@@ -89,27 +87,26 @@ impl Panels {
     }
 
     /// A block of columns.
-    pub fn block(&self, index: usize) -> Block<'_> {
-        let width = 2 * self.lanes;
-        let first = index * width;
+    pub fn block(&self, index: usize) -> Block {
+        let pair = 2 * self.lanes;
+        let first = index.min(self.pairs) * pair;
         if index < self.pairs {
-            return Block {
-                values: &self.values[first * self.depth..][..width * self.depth],
-                first,
-                columns: width.min(self.columns - first),
-                vectors: 2,
-            };
+            let columns = pair.min(self.columns - first);
+            return Block { first, columns, vectors: 2, width: pair };
         }
-        let first = self.pairs * width;
         if index == self.pairs && self.single > 0 {
-            return Block {
-                values: &self.values[first * self.depth..][..self.lanes * self.depth],
-                first,
-                columns: self.single,
-                vectors: 1,
-            };
+            return Block { first, columns: self.single, vectors: 1, width: self.lanes };
         }
         let first = self.columns - self.rest;
-        Block { values: &self.values[first * self.depth..], first, columns: self.rest, vectors: 0 }
+        Block { first, columns: self.rest, vectors: 0, width: self.rest }
+    }
+
+    /// The packed values of a block in a layer.
+    pub fn values(&self, layer: usize, index: usize) -> &[f32] {
+        let block = self.block(index);
+        // All blocks before have their full width, but for a pair filled up with zeros, behind
+        // which there is nothing.
+        let len = self.depth * block.width;
+        &self.values[block.first * self.layers * self.depth + layer * len..][..len]
     }
 }

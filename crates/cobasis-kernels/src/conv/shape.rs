@@ -78,6 +78,14 @@ pub struct Epilogue<'a> {
 }
 
 impl Epilogue<'_> {
+    /// Whether it leaves the values as they are.
+    pub(super) fn is_identity(&self) -> bool {
+        self.scale.is_none()
+            && self.bias.is_none()
+            && self.residual.is_none()
+            && self.activation == Activation::None
+    }
+
     pub(super) fn check(&self, shape: &ConvShape) {
         for per_channel in [self.scale, self.bias].into_iter().flatten() {
             assert_eq!(per_channel.len(), shape.channels_out, "length of the scale or bias");
@@ -104,12 +112,15 @@ pub enum Pass {
 pub enum Algorithm {
     /// Products of the pixels where they lie with the packed weight: any shape.
     Direct,
+    /// Winograd's F(4x4, 3x3): 3x3 filters of stride 1 without groups.
+    Winograd,
 }
 
 impl fmt::Display for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(match self {
             Self::Direct => "direct",
+            Self::Winograd => "winograd",
         })
     }
 }

@@ -26,13 +26,15 @@ pub struct Target<'a> {
     pub base: *mut f32,
     /// Offset of each row.
     pub rows: &'a [usize],
-    /// Channel of the first column.
+    /// Added to columns to give channels; may wrap.
     pub channel: usize,
+    /// Whether rows have room for whole vectors.
+    pub padded: bool,
     /// What is done to the values.
     pub epilogue: &'a Epilogue<'a>,
 }
 
-/// Writes `left * right` for the blocks `blocks` of columns.
+/// Writes `left * right` for one layer and the blocks `blocks` of columns.
 ///
 /// # Safety
 /// All rows of `left` and of `target` must lie in memory that is valid for reading and writing,
@@ -41,14 +43,15 @@ pub struct Target<'a> {
 pub unsafe fn multiply<S: Simd>(
     s: S,
     left: Left,
-    right: &Panels,
+    (right, layer): (&Panels, usize),
     blocks: std::ops::Range<usize>,
     target: Target,
 ) {
     let count = left.rows.len();
     let parts = count.div_ceil(S::ROWS);
-    for block in blocks {
-        let panel = right.block(block);
+    for index in blocks {
+        let (block, values) = (right.block(index), right.values(layer, index));
+        let columns = if target.padded { block.width } else { block.columns };
         for part in 0..parts {
             // Even parts: 16 rows are 8 + 8, not 12 + 4.
             let (start, end) = (part * count / parts, (part + 1) * count / parts);
@@ -56,12 +59,12 @@ pub unsafe fn multiply<S: Simd>(
             let target = Target { rows: &target.rows[start..end], ..target };
             // SAFETY: the caller's, for a part of the rows.
             unsafe {
-                if panel.vectors == 0 {
-                    dots(s, left, panel.values, panel.first..panel.first + panel.columns, target);
-                } else if panel.vectors == 1 {
-                    any_rows::<S, 1>(s, left, panel.values, panel.first, panel.columns, target);
+                if block.vectors == 0 {
+                    dots(s, left, values, block.first..block.first + columns, target);
+                } else if block.vectors == 1 {
+                    any_rows::<S, 1>(s, left, values, block.first, columns, target);
                 } else {
-                    any_rows::<S, 2>(s, left, panel.values, panel.first, panel.columns, target);
+                    any_rows::<S, 2>(s, left, values, block.first, columns, target);
                 }
             }
         }
@@ -113,10 +116,16 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
     let mut b = right.as_ptr();
     // SAFETY: the offsets are the caller's; the packed panel holds NV vectors per value of a row.
     unsafe {
-        let rows: [*const f32; MR] = std::array::from_fn(|r| left.base.add(left.rows[r]));
+        let mut rows = [left.base; MR];
+        for r in 0..MR {
+            rows[r] = left.base.add(left.rows[r]);
+        }
         for &tap in left.taps {
             for k in tap..tap + left.len {
-                let column: [S::V; NV] = std::array::from_fn(|v| s.load(b.add(v * S::LANES)));
+                let mut column = [s.splat(0.0); NV];
+                for v in 0..NV {
+                    column[v] = s.load(b.add(v * S::LANES));
+                }
                 for r in 0..MR {
                     let a = s.splat(*rows[r].add(k));
                     for v in 0..NV {
@@ -126,19 +135,36 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
                 b = b.add(NV * S::LANES);
             }
         }
+        let first = target.channel.wrapping_add(first);
+        if target.epilogue.is_identity() && columns == NV * S::LANES {
+            for r in 0..MR {
+                let row = target.base.add(target.rows[r] + first);
+                for v in 0..NV {
+                    s.store(row.add(v * S::LANES), sums[r][v]);
+                }
+            }
+            return;
+        }
+        // The loop below is not unrolled; it reads a copy so that the sums can stay in registers.
+        let mut copy = [[s.splat(0.0); NV]; MR];
+        for r in 0..MR {
+            for v in 0..NV {
+                copy[r][v] = sums[r][v];
+            }
+        }
         for v in 0..NV {
-            let channel = target.channel + first + v * S::LANES;
+            let channel = first + v * S::LANES;
             let count = (columns - v * S::LANES).min(S::LANES);
             let finish = Finish::new(s, target.epilogue, channel, count);
-            for r in 0..MR {
-                finish.store(s, sums[r][v], target.base, target.rows[r] + channel, count);
+            for (row, sums) in target.rows.iter().zip(&copy) {
+                finish.store(s, sums[v], target.base, row + channel, count);
             }
         }
     }
 }
 
 /// The epilogue of one vector of channels.
-struct Finish<'a, S: Simd> {
+pub struct Finish<'a, S: Simd> {
     scale: Option<S::V>,
     bias: Option<S::V>,
     residual: Option<&'a [f32]>,
@@ -146,15 +172,22 @@ struct Finish<'a, S: Simd> {
 }
 
 impl<'a, S: Simd> Finish<'a, S> {
+    /// Loads the factors and summands of `count` channels.
     #[inline(always)]
-    fn new(s: S, epilogue: &'a Epilogue, channel: usize, count: usize) -> Self {
-        // SAFETY: the slice has `count` values.
-        let load = |values: &[f32]| unsafe {
-            s.load_first(values[channel..channel + count].as_ptr(), count)
-        };
+    pub fn new(s: S, epilogue: &'a Epilogue, channel: usize, count: usize) -> Self {
+        let of_block = |values: Option<&'a [f32]>| values.map(|values| &values[channel..][..count]);
+        let (scale, bias) = (of_block(epilogue.scale), of_block(epilogue.bias));
         Self {
-            scale: epilogue.scale.map(load),
-            bias: epilogue.bias.map(load),
+            // SAFETY: the slices have `count` values.
+            scale: match scale {
+                Some(scale) => Some(unsafe { s.load_first(scale.as_ptr(), count) }),
+                None => None,
+            },
+            // SAFETY: as above.
+            bias: match bias {
+                Some(bias) => Some(unsafe { s.load_first(bias.as_ptr(), count) }),
+                None => None,
+            },
             residual: epilogue.residual,
             activation: epilogue.activation,
         }
@@ -165,7 +198,7 @@ impl<'a, S: Simd> Finish<'a, S> {
     /// # Safety
     /// `base + offset` must be valid for writing `count` values.
     #[inline(always)]
-    unsafe fn store(&self, s: S, mut value: S::V, base: *mut f32, offset: usize, count: usize) {
+    pub unsafe fn store(&self, s: S, mut value: S::V, base: *mut f32, offset: usize, count: usize) {
         match (self.scale, self.bias) {
             (Some(scale), Some(bias)) => value = s.fma(value, scale, bias),
             (Some(scale), None) => value = s.mul(value, scale),
@@ -215,8 +248,10 @@ unsafe fn dots<S: Simd>(
             let count = (left.rows.len() - start).min(MR);
             // SAFETY: the offsets are the caller's; `weights` has as many values as a row.
             unsafe {
-                let row = |r: usize| left.base.add(left.rows[start + r.min(count - 1)]);
-                let rows: [*const f32; MR] = std::array::from_fn(row);
+                let mut rows = [left.base; MR];
+                for r in 0..MR {
+                    rows[r] = left.base.add(left.rows[start + r.min(count - 1)]);
+                }
                 let mut sums = [s.splat(0.0); MR];
                 let mut b = weights.as_ptr();
                 for &tap in left.taps {
@@ -238,10 +273,10 @@ unsafe fn dots<S: Simd>(
                     }
                     b = b.add(left.len);
                 }
-                let channel = target.channel + column;
+                let channel = target.channel.wrapping_add(column);
                 let finish = Finish::<S>::new(s, target.epilogue, channel, 1);
-                for (r, sum) in sums.into_iter().enumerate().take(count) {
-                    let value = s.splat(s.sum(sum));
+                for r in 0..count {
+                    let value = s.splat(s.sum(sums[r]));
                     finish.store(s, value, target.base, target.rows[start + r] + channel, 1);
                 }
             }
