@@ -11,4 +11,4 @@ mod statistics;
 
 pub(crate) use backward::{Backward, Destination, Gradients, backward};
 pub(crate) use forward::{Normalise, normalise};
-pub(crate) use statistics::{Statistics, statistics};
+pub(crate) use statistics::{Statistics, channel_sums, statistics};

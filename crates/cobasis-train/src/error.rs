@@ -42,6 +42,9 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// PyTorch, which a measurement compares with, could not be used.
+    #[error("PyTorch: {0}")]
+    Peer(String),
     /// What the command line asks for does not fit together.
     #[error("{0}")]
     Usage(String),
@@ -67,7 +70,7 @@ impl Error {
             Error::Data(error) => error.is_user_error(),
             Error::RunDir(error) => error.is_user_error(),
             Error::File(error) => error.is_user_error(),
-            Error::Diverged { .. } => false,
+            Error::Diverged { .. } | Error::Peer(_) => false,
             Error::Config(_)
             | Error::Name(_)
             | Error::Device { .. }

@@ -10,11 +10,12 @@ use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 
 use super::packing::{packed, with_joined};
-use super::tensors::{Operands, Tracked, followed, numbers, output};
+use super::tensors::{Operands, Tracked, followed, numbers, output, per_channel};
 use crate::activation::Activation;
 use crate::buffer::Buffer;
 use crate::conv::{self, ConvShape, Pass};
 use crate::maps::ConvOptions;
+use crate::norm;
 use crate::profile::{self, Layer, Work};
 
 /// The sizes of a convolution of maps `[batch, height, width, channels]` with these banks.
@@ -65,16 +66,31 @@ pub(crate) fn fused_conv2d(
     Some(output(forward(shape, &tensors[..=banks.len()], &epilogue), context))
 }
 
-/// The convolution, of which gradients may be needed.
-pub(crate) fn conv2d(shape: ConvShape, x: Tensor<4>, banks: &[Tensor<4>]) -> Tensor<4> {
-    let operands = [x].into_iter().chain(banks.iter().cloned());
-    match Operands::new(operands.map(Tensor::into_dispatch)) {
+/// The convolution, of which gradients may be needed, with a summand for each channel.
+pub(crate) fn conv2d(
+    shape: ConvShape,
+    x: Tensor<4>,
+    banks: &[Tensor<4>],
+    bias: Option<Tensor<1>>,
+) -> Tensor<4> {
+    let biased = bias.is_some();
+    let operands = [x].into_iter().chain(banks.iter().cloned()).map(Tensor::into_dispatch);
+    match Operands::new(operands.chain(bias.map(Tensor::into_dispatch))) {
         Operands::Plain(tensors, context) => {
             let tensors: Vec<FlexTensor> = tensors.iter().map(FlexTensor::to_contiguous).collect();
-            output(forward(&shape, &tensors, &conv::Epilogue::default()), context)
+            output(with_bias(&shape, &tensors, biased), context)
         }
-        Operands::Tracked(tensors, context) => followed(differentiable(shape, tensors), context),
+        Operands::Tracked(tensors, context) => {
+            followed(differentiable(shape, tensors, biased), context)
+        }
     }
+}
+
+/// The convolution of the maps with the banks after them, and with the bias if it comes last.
+fn with_bias(shape: &ConvShape, tensors: &[FlexTensor], biased: bool) -> FlexTensor {
+    let (convolved, bias) = tensors.split_at(tensors.len() - usize::from(biased));
+    let epilogue = conv::Epilogue { bias: bias.first().map(numbers), ..Default::default() };
+    forward(shape, convolved, &epilogue)
 }
 
 /// The convolution of the maps, which come first, with the banks after them.
@@ -90,36 +106,42 @@ fn forward(shape: &ConvShape, tensors: &[FlexTensor], epilogue: &conv::Epilogue)
 }
 
 /// The convolution as part of a graph.
-fn differentiable(shape: ConvShape, tensors: Vec<Tracked>) -> Tracked {
+fn differentiable(shape: ConvShape, tensors: Vec<Tracked>, biased: bool) -> Tracked {
     let tensors = match <[Tracked; 2]>::try_from(tensors) {
-        Ok(tensors) => return node(shape, tensors),
+        Ok(tensors) => return node(shape, tensors, biased),
         Err(tensors) => tensors,
     };
-    match <[Tracked; 3]>::try_from(tensors) {
-        Ok(tensors) => node(shape, tensors),
+    let tensors = match <[Tracked; 3]>::try_from(tensors) {
+        Ok(tensors) => return node(shape, tensors, biased),
+        Err(tensors) => tensors,
+    };
+    match <[Tracked; 4]>::try_from(tensors) {
+        Ok(tensors) => node(shape, tensors, biased),
         Err(mut tensors) => {
+            let bias = biased.then(|| tensors.pop()).flatten();
             let banks = tensors.split_off(1);
-            let joined = Autodiff::<Flex>::float_cat(banks, 0);
-            differentiable(shape, vec![tensors.remove(0), joined])
+            tensors.push(Autodiff::<Flex>::float_cat(banks, 0));
+            tensors.extend(bias);
+            differentiable(shape, tensors, biased)
         }
     }
 }
 
-/// The convolution as a node of the graph, with the maps and each bank as its parents.
-fn node<const N: usize>(shape: ConvShape, tensors: [Tracked; N]) -> Tracked {
+/// The convolution as a node of the graph, whose parents are the maps, each bank, and the bias.
+fn node<const N: usize>(shape: ConvShape, tensors: [Tracked; N], biased: bool) -> Tracked {
     let guards = tensors.each_ref().map(Tracked::node);
     let follows = tensors.each_ref().map(Tracked::is_tracked);
     let primitives = tensors.map(|tensor| tensor.into_primitive().to_contiguous());
-    let y = forward(&shape, &primitives, &conv::Epilogue::default());
+    let y = with_bias(&shape, &primitives, biased);
     match Convolution.prepare::<NoCheckpointing>(guards).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => {
+            let banks = 1..N - usize::from(biased);
             // The maps are there for the filters' gradient, and the other way round.
-            let [x, banks @ ..] = primitives.as_slice() else { unreachable!("maps come first") };
             let state = State {
                 shape,
-                x: follows[1..].contains(&true).then(|| x.clone()),
-                banks: if follows[0] { banks.to_vec() } else { Vec::new() },
-                filters: banks.iter().map(|bank| bank.shape()[0]).collect(),
+                x: follows[banks.clone()].contains(&true).then(|| primitives[0].clone()),
+                filters: primitives[banks.clone()].iter().map(|bank| bank.shape()[0]).collect(),
+                banks: if follows[0] { primitives[banks].to_vec() } else { Vec::new() },
                 layer: profile::layer(),
             };
             prepared.finish(state, y)
@@ -159,6 +181,10 @@ impl<const N: usize> Backward<Flex, N> for Convolution {
             let [height, width] = shape.size;
             let dims = [shape.batch, height, width, shape.channels_in];
             gradients.register::<Flex>(parent.id, dx.into_tensor(dims));
+        }
+        if let Some(Some(parent)) = ops.parents.get(1 + filters.len()) {
+            let sums = norm::channel_sums(numbers(&dy), shape.channels_out);
+            gradients.register::<Flex>(parent.id, per_channel(&sums));
         }
         let Some(x) = x else { return };
         let mut dw = Buffer::new(shape.weight_len());

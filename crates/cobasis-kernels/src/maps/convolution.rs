@@ -72,6 +72,15 @@ impl Maps {
     pub fn conv2d(self, banks: &[Tensor<4>], options: ConvOptions, epilogue: ConvEpilogue) -> Maps {
         let ConvEpilogue { scale, bias, residual, activation } = epilogue;
         let Self { tensor: x, layout } = self;
+        let per_channel = |numbers: Tensor<1>| {
+            let channels = numbers.dims()[0];
+            numbers.reshape(layout.per_channel(1, channels))
+        };
+        // A bias that nothing comes before is part of the convolution.
+        let (inside, outside) = match &scale {
+            None => (bias.clone(), None),
+            Some(_) => (None, bias.clone()),
+        };
         let y = match layout {
             Layout::ChannelsFirst => {
                 let padding = options.padding.map(|side| (side, side));
@@ -81,7 +90,7 @@ impl Maps {
                     [1, 1],
                     options.groups,
                 );
-                conv2d(x, Tensor::cat(banks.to_vec(), 0), None, options)
+                conv2d(x, Tensor::cat(banks.to_vec(), 0), inside, options)
             }
             #[cfg(feature = "flex")]
             Layout::ChannelsLast => {
@@ -91,12 +100,17 @@ impl Maps {
                 if let Some(y) = flex::fused_conv2d(&shape, &x, banks, numbers, added, activation) {
                     return Maps { tensor: y, layout };
                 }
-                flex::conv2d(shape, x, banks)
+                flex::conv2d(shape, x, banks, inside)
             }
         };
-        let shape = layout.per_channel(1, y.dims()[layout.channels()]);
-        let y = scale.map_or_else(|| y.clone(), |scale| y.clone() * scale.reshape(shape));
-        let y = bias.map_or_else(|| y.clone(), |bias| y.clone() + bias.reshape(shape));
+        let y = match scale {
+            Some(scale) => y * per_channel(scale),
+            None => y,
+        };
+        let y = match outside {
+            Some(bias) => y + per_channel(bias),
+            None => y,
+        };
         Maps { tensor: y, layout }.followed_by(residual.as_ref(), activation)
     }
 }

@@ -33,6 +33,37 @@ pub(crate) fn statistics(x: &[f32], channels: usize) -> Statistics {
     }
 }
 
+/// The sum of each channel of `x`, `[rows, channels]`.
+pub(crate) fn channel_sums(x: &[f32], channels: usize) -> Vec<f32> {
+    let rows = Rows::new(channels);
+    let chunks: Vec<Vec<f64>> =
+        x.par_chunks(rows.chunk()).map(|x| rows.narrowed(&vectorised(Sums { rows, x }))).collect();
+    let total = |channel: usize| chunks.iter().map(|chunk| chunk[channel]).sum::<f64>() as f32;
+    (0..channels).map(total).collect()
+}
+
+/// Sums over a chunk, for each place of a wide row.
+struct Sums<'a> {
+    rows: Rows,
+    x: &'a [f32],
+}
+
+impl NullaryFnOnce for Sums<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn call(self) -> Vec<f32> {
+        let Self { rows, x } = self;
+        let mut sum = vec![0.0_f32; rows.width()];
+        for range in rows.wide(x.len()) {
+            for (sum, &x) in sum.iter_mut().zip(&x[range]) {
+                *sum += x;
+            }
+        }
+        sum
+    }
+}
+
 /// How many numbers there were, their mean, and the sum of squares of what departs from it.
 #[derive(Clone, Copy, Default)]
 struct Moments {
@@ -76,12 +107,7 @@ impl NullaryFnOnce for Chunk<'_> {
     fn call(self) -> Deviations {
         let Self { rows, x } = self;
         let count = x.len() / rows.channels;
-        let mut sum = vec![0.0_f32; rows.width()];
-        for range in rows.wide(x.len()) {
-            for (sum, &x) in sum.iter_mut().zip(&x[range]) {
-                *sum += x;
-            }
-        }
+        let mut sum = Sums { rows, x }.call();
         // Rounded, as what departs from it is summed too.
         let mean: Vec<f64> =
             rows.narrowed(&sum).iter().map(|&sum| f64::from((sum / count as f64) as f32)).collect();

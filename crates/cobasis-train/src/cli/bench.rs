@@ -1,12 +1,15 @@
 //! `cobasis bench`.
 
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cobasis_kernels::burn_only;
 use cobasis_train::bench::{
-    LayerTime, Machine, Setup, Task, Timing, Workload, layer_times, peak_memory, repeat,
-    shape_times,
+    Comparison, LayerTime, Machine, OURS, Peer, Setup, Task, Timing, Workload, compare,
+    layer_times, peak_memory, repeat, shape_times,
 };
 use cobasis_train::{DeviceName, Error};
 use cobasis_zoo::ModelName;
@@ -52,6 +55,33 @@ pub(crate) enum Command {
     Layers {
         #[command(flatten)]
         common: Common,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Measures the same network here and in PyTorch, in turn, with the same threads.
+    ///
+    /// Checks first that logits are equal. Inference is that of the deployed model.
+    #[command(after_help = "Example:
+  cargo xtask bench peers cifar100/resnet34-s32u1 --batch 32 --train --python python3")]
+    Peers {
+        #[command(flatten)]
+        common: Common,
+        /// Python that has PyTorch.
+        #[arg(long, default_value = "python3", value_name = "FILE")]
+        python: PathBuf,
+        /// Script that is measured.
+        #[arg(long, default_value = "benches/pytorch_peer.py", value_name = "FILE")]
+        script: PathBuf,
+        /// Measure torch.compile too, which compiles for minutes.
+        #[arg(long)]
+        compile: bool,
+        /// Rounds; each contender is measured once a round.
+        #[arg(long, default_value = "9", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10000))]
+        rounds: u16,
+        /// Append the results to a CSV file.
+        #[arg(long, value_name = "FILE")]
+        csv: Option<PathBuf>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -132,8 +162,7 @@ pub(crate) fn run(command: Command) -> Outcome {
                 };
                 (timing, workload.operations, layers)
             };
-            let (timing, operations, layers) =
-                if burn { burn_only(measure) } else { measure() };
+            let (timing, operations, layers) = if burn { burn_only(measure) } else { measure() };
             let report = report(&setup, device, threads, &timing, operations, layers);
             if json {
                 print_json(&report);
@@ -149,8 +178,11 @@ pub(crate) fn run(command: Command) -> Outcome {
             if json {
                 print_json(&times);
             } else {
-                let mut rows =
-                    vec![["sizes", "layers", "work", "algorithm", "ms", "GFLOP/s"].map(Into::into).to_vec()];
+                let mut rows = vec![
+                    ["sizes", "layers", "work", "algorithm", "ms", "GFLOP/s"]
+                        .map(Into::into)
+                        .to_vec(),
+                ];
                 rows.extend(times.iter().map(|time| {
                     vec![
                         time.sizes.clone(),
@@ -164,8 +196,96 @@ pub(crate) fn run(command: Command) -> Outcome {
                 print(&table(&rows, &[2, 3]));
             }
         }
+        Command::Peers { common, python, script, compile, rounds, csv, json } => {
+            let threads = common.start_threads()?;
+            let setup = common.setup(false);
+            let peer = Peer { python, script, compiled: compile, threads };
+            let comparison = compare(&peer, &setup, rounds.into())?;
+            if let Some(csv) = csv {
+                append(&csv, &setup, threads, &comparison)?;
+            }
+            if json {
+                print_json(&comparison);
+            } else {
+                print(&compared(&comparison));
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn compared(comparison: &Comparison) -> String {
+    let mut rows = vec![["", "median ms", "fastest", "quartiles", "runs"].map(Into::into).to_vec()];
+    rows.extend(comparison.times.iter().map(|(name, timing)| {
+        let [low, high] = timing.quartiles();
+        vec![
+            name.clone(),
+            ms(timing.median()),
+            ms(timing.fastest()),
+            format!("{} to {}", ms(low), ms(high)),
+            timing.runs().to_string(),
+        ]
+    }));
+    let Comparison { best, ratio, apart, peer_memory, .. } = comparison;
+    let ours = peak_memory().map_or_else(String::new, |bytes| {
+        format!("; {} MB here, the workloads of this comparison together", bytes / 1_000_000)
+    });
+    format!(
+        "{}\n\ncobasis takes {ratio:.2} of the time of PyTorch's fastest, {best}\n\
+         logits are {apart:.1e} apart\nmemory: {} MB in PyTorch, all variants{ours}",
+        table(&rows, &[]),
+        peer_memory / 1_000_000
+    )
+}
+
+/// Adds a line for each contender to a CSV file, which is made if it is not there.
+fn append(
+    path: &Path,
+    setup: &Setup,
+    threads: usize,
+    comparison: &Comparison,
+) -> Result<(), Error> {
+    let failed = |error| Error::Usage(format!("--csv {}: {error}", path.display()));
+    let new = !path.exists();
+    let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
+    let mut text = String::new();
+    if new {
+        text += "unix_time,processor,threads,model,task,batch,contender,median_ms,fastest_ms,\
+                 lower_quartile_ms,upper_quartile_ms,rounds,ratio_to_best_pytorch,command\n";
+    }
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    let processor = Machine::this().processor.replace(',', " ");
+    let command: Vec<String> = std::env::args().skip(1).collect();
+    for (name, timing) in &comparison.times {
+        let [low, high] = timing.quartiles();
+        let ratio = if name == OURS { format!("{:.3}", comparison.ratio) } else { String::new() };
+        text += &format!(
+            "{time},{processor},{threads},{},{},{},{name},{},{},{},{},{},{ratio},{}\n",
+            setup.model,
+            task_name(setup.task).replace(',', ""),
+            setup.batch,
+            ms(timing.median()),
+            ms(timing.fastest()),
+            ms(low),
+            ms(high),
+            timing.runs(),
+            command.join(" "),
+        );
+    }
+    file.write_all(text.as_bytes()).map_err(failed)
+}
+
+fn task_name(task: Task) -> &'static str {
+    match task {
+        Task::Train => "training step",
+        Task::Infer => "inference",
+        Task::InferDeployed => "inference, deployed",
+    }
+}
+
+/// Seconds as milliseconds.
+fn ms(seconds: f64) -> String {
+    format!("{:.2}", 1e3 * seconds)
 }
 
 fn report(
@@ -180,11 +300,7 @@ fn report(
     Report {
         model: setup.model.to_string(),
         batch: setup.batch,
-        task: match setup.task {
-            Task::Train => "training step",
-            Task::Infer => "inference",
-            Task::InferDeployed => "inference, deployed",
-        },
+        task: task_name(setup.task),
         device: device.to_string(),
         threads,
         machine: Machine::this(),
@@ -200,7 +316,6 @@ fn report(
 }
 
 fn describe(report: &Report) -> String {
-    let ms = |seconds: f64| format!("{:.2}", 1e3 * seconds);
     let [low, high] = report.quartile_seconds;
     let memory = report.peak_memory_bytes.map(|bytes| format!("{} MB", bytes / 1_000_000));
     let mut text = format!(
