@@ -9,6 +9,7 @@
 
 mod activation;
 mod maps;
+mod sgd;
 
 #[cfg(feature = "flex")]
 mod buffer;
@@ -33,3 +34,4 @@ pub use activation::Activation;
 #[cfg(feature = "flex")]
 pub use maps::burn_only;
 pub use maps::{ConvEpilogue, ConvOptions, Maps, Windows};
+pub use sgd::Sgd;

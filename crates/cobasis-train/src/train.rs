@@ -2,6 +2,7 @@
 
 mod objective;
 mod run;
+mod sgd;
 mod summary;
 mod trainer;
 mod watch;

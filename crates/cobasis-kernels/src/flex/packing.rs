@@ -1,6 +1,6 @@
 //! Filters made ready for the convolution, once for as long as they stay the same.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use burn_flex::FlexTensor;
 use burn_std::Bytes;
@@ -19,29 +19,41 @@ struct Entry {
     packed: Arc<PackedWeight>,
 }
 
+/// Entries of the same filters, which may meet maps of several shapes.
+const SHAPES: usize = 4;
+
 impl Entry {
-    fn is_of(&self, shape: &ConvShape, filters: &[Arc<Bytes>]) -> bool {
+    fn is_of(&self, filters: &[Arc<Bytes>]) -> bool {
         let same = |(known, given): (&Weak<Bytes>, &Arc<Bytes>)| {
             std::ptr::eq(known.as_ptr(), Arc::as_ptr(given))
         };
-        self.shape == *shape
-            && self.filters.len() == filters.len()
-            && self.filters.iter().zip(filters).all(same)
+        self.filters.len() == filters.len() && self.filters.iter().zip(filters).all(same)
     }
 }
 
 /// The filters of a convolution, one bank after another, packed.
 pub(super) fn packed(shape: &ConvShape, banks: &[FlexTensor]) -> Arc<PackedWeight> {
     let memory: Vec<Arc<Bytes>> = banks.iter().map(FlexTensor::data_arc).collect();
-    let mut entries = PACKED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(entry) = entries.iter().find(|entry| entry.is_of(shape, &memory)) {
+    let known = |entry: &&Entry| entry.shape == *shape && entry.is_of(&memory);
+    if let Some(entry) = lock().iter().find(known) {
         return Arc::clone(&entry.packed);
     }
+    // Not under the lock: packing may wait for threads that want it.
     let packed = Arc::new(with_joined(banks, |filters| PackedWeight::new(shape, filters)));
+    let mut entries = lock();
     entries.retain(|entry| entry.filters.iter().all(|filters| filters.strong_count() > 0));
+    if entries.iter().filter(|entry| entry.is_of(&memory)).count() >= SHAPES
+        && let Some(oldest) = entries.iter().position(|entry| entry.is_of(&memory))
+    {
+        entries.remove(oldest);
+    }
     let filters = memory.iter().map(Arc::downgrade).collect();
     entries.push(Entry { shape: *shape, filters, packed: Arc::clone(&packed) });
     packed
+}
+
+fn lock() -> MutexGuard<'static, Vec<Entry>> {
+    PACKED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Calls the job with the filters of all banks, one after another.

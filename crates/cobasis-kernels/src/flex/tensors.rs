@@ -22,7 +22,7 @@ pub(super) enum Operands {
 }
 
 /// Whether operations on the tensor are done here.
-pub(crate) fn serves(tensor: &Tensor<4>) -> bool {
+pub(crate) fn serves<const D: usize>(tensor: &Tensor<D>) -> bool {
     let device = tensor.device().inner();
     matches!(device.as_dispatch(), DispatchDevice::Flex(_)) && tensor.dtype() == DType::F32
 }

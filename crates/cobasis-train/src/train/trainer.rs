@@ -2,10 +2,9 @@
 
 use std::time::Instant;
 
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
+use cobasis_kernels::Sgd;
 use cobasis_zoo::{Model, ModelConfig};
 
 use crate::config::{Config, OptimizerConfig};
@@ -13,6 +12,7 @@ use crate::data::{Batch, Loader};
 use crate::error::Error;
 use crate::evaluate::{Evaluation, Score, evaluate, host, images, labels};
 use crate::run_dir::EpochMetrics;
+use crate::train::sgd::ModuleSgd;
 use crate::train::{Objective, Watch};
 
 /// A model, its optimizer and its objective.
@@ -118,11 +118,7 @@ impl Trainer {
     }
 }
 
-/// SGD as PyTorch has it: Burn's momentum dampens by 0.1 unless told otherwise.
 fn optimizer(config: &OptimizerConfig) -> ModuleOptimizer {
-    let momentum = (config.momentum > 0.0)
-        .then(|| MomentumConfig::new().with_momentum(config.momentum).with_dampening(0.0));
-    let decay =
-        (config.weight_decay > 0.0).then(|| WeightDecayConfig::new(config.weight_decay as f32));
-    SgdConfig::new().with_momentum(momentum).with_weight_decay(decay).init()
+    let OptimizerConfig { momentum, weight_decay, .. } = *config;
+    ModuleSgd(Sgd { momentum, weight_decay, nesterov: false }).into()
 }
