@@ -15,6 +15,7 @@ cargo xtask COMMAND [ARGUMENTS]
   eval          evaluate a trained model
   import        turn a PyTorch model into one of ours
   export        turn a model into one for PyTorch
+  deploy        fold a model for use
   parity        compare with what the authors' PyTorch code computes
   models        list models, show what they are made of
   bench         measure how fast models are here

@@ -1,6 +1,7 @@
 //! The command line: arguments in, text or JSON out, errors as one line and an exit code.
 
 mod bench;
+mod deploy;
 mod eval;
 mod export;
 mod import;
@@ -32,6 +33,7 @@ enum Command {
     Eval(eval::Args),
     Import(import::Args),
     Export(export::Args),
+    Deploy(deploy::Args),
     Parity(parity::Args),
     #[command(subcommand)]
     Bench(bench::Command),
@@ -50,6 +52,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Eval(args) => eval::run(args),
         Command::Import(args) => import::run(args),
         Command::Export(args) => export::run(args),
+        Command::Deploy(args) => deploy::run(args),
         Command::Parity(args) => parity::run(args),
         Command::Bench(command) => bench::run(command),
         Command::Models(command) => models::run(command),

@@ -96,13 +96,24 @@ impl std::ops::AddAssign for Score {
 
 /// Evaluates a model on every image of a loader, with running statistics. `after_batch` is called
 /// with the number of images done.
-pub fn evaluate(model: &Model, loader: &Loader, mut after_batch: impl FnMut(usize)) -> Evaluation {
+pub fn evaluate(model: &Model, loader: &Loader, after_batch: impl FnMut(usize)) -> Evaluation {
     let model = model.valid();
     let device = model.devices().into_iter().next().unwrap_or_default();
+    evaluate_with(|images| model.forward(images), &device, loader, after_batch)
+}
+
+/// Evaluates what gives logits, `[batch, classes]`, for images on the device,
+/// `[batch, channels, height, width]`.
+pub fn evaluate_with(
+    forward: impl Fn(Tensor<4>) -> Tensor<2>,
+    device: &Device,
+    loader: &Loader,
+    mut after_batch: impl FnMut(usize),
+) -> Evaluation {
     let start = Instant::now();
     let mut score = Score::default();
     for batch in loader.epoch(0) {
-        let logits = model.forward(images(&batch, &device));
+        let logits = forward(images(&batch, device));
         score.add(&host(logits), &batch.labels);
         after_batch(score.images);
     }

@@ -74,6 +74,33 @@ fn a_model_goes_to_pytorch_and_comes_back() {
 }
 
 #[test]
+fn a_deployed_model_is_evaluated_as_its_source_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    model(&folder, "digits/resnet14-s4u1", "own.st");
+    let own = json(&folder, "eval --checkpoint own.st");
+    let report = json(&folder, "deploy own.st --out deployed.st");
+    assert_eq!(report["factorised_layers"][0]["composed"], false);
+    assert!(report["before"]["macs"] == report["after"]["macs"]);
+    assert_eq!(report["after"]["file_bytes"], read(&folder, "deployed.st").len());
+    let deployed = json(&folder, "eval --checkpoint deployed.st");
+    assert_eq!(deployed["correct"], own["correct"]);
+    let text = done(&folder, "deploy own.st --factorised compose --out dense.st");
+    assert!(text.contains("layers composed: "), "{text}");
+
+    for (line, said) in [
+        ("deploy deployed.st --out new.st", "deployed.st: the file holds a deployed model"),
+        ("deploy own.st --out new.st --factorised all", "[possible values: fewest-macs, keep"),
+        ("deploy own.st --out dense.st", "exists"),
+        ("eval --checkpoint deployed.st --model digits/resnet14", "expected model digits/resnet14"),
+    ] {
+        let (output, error) = cobasis(&folder, line);
+        assert_eq!((output.status.code(), error.lines().count()), (Some(2), 1), "{line}: {error}");
+        assert!(error.contains(said), "{line}: {error}");
+    }
+    assert!(!folder.path().join("new.st").exists());
+}
+
+#[test]
 fn wrong_input_gets_one_line_and_nothing_is_written() {
     let folder = tempfile::tempdir().expect("a folder");
     model(&folder, "digits/resnet14-s4u1", "own.st");

@@ -11,13 +11,14 @@ mod mobilenet;
 mod naming;
 mod resnet;
 mod resnext;
+mod torchvision;
 
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, TensorData};
 
 use crate::mobilenet::MobileNetV2Spec;
-use crate::model::{Model, ModelConfig};
+use crate::model::{Model, ModelConfig, Variant};
 use crate::registry::Architecture;
 use crate::resnet::BlockKind;
 use crate::state::{State, StateError, TensorInfo};
@@ -83,6 +84,9 @@ fn named(config: &ModelConfig, tensors: &[TensorInfo]) -> Vec<AuthorsTensor> {
                     resnext::name(&parts, config.name.sharing().is_some())
                 }
                 Architecture::ResNet(_) => resnet::name(&parts, double),
+                Architecture::MobileNetV2(_) if config.variant == Variant::Torchvision => {
+                    torchvision::name(&parts)
+                }
                 Architecture::MobileNetV2(spec) => mobilenet::name(&parts, double, *spec),
                 Architecture::DenseNet(_) => densenet::name(&parts),
             };
@@ -96,10 +100,13 @@ pub(crate) fn authors_shapes(
     config: &ModelConfig,
     device: &Device,
 ) -> BTreeMap<String, Vec<usize>> {
-    let tensors = authors_tensors(config, device);
-    let shapes = tensors
-        .iter()
-        .flat_map(|tensor| tensor.names().map(|name| (name.clone(), tensor.shape.clone())));
+    let others = torchvision::variant_of(config);
+    let tensors =
+        std::iter::once(config).chain(&others).flat_map(|config| authors_tensors(config, device));
+    let shapes = tensors.flat_map(|tensor| {
+        let names: Vec<String> = tensor.names().cloned().collect();
+        names.into_iter().map(move |name| (name, tensor.shape.clone()))
+    });
     shapes.collect()
 }
 
@@ -124,7 +131,8 @@ impl ModelConfig {
     /// A basis may be there under its own name, under the names of the blocks that use it, or both;
     /// all copies must be equal, and it is loaded once. Counters of batches
     /// (`num_batches_tracked`) are ignored, and so is the prefix `module.` that parallel training
-    /// puts before every name. torchvision's names are understood too: `downsample` for `shortcut`.
+    /// puts before every name. torchvision's names are understood too: `downsample` for `shortcut`,
+    /// and those of its MobileNetV2, which becomes one of [its variant](Variant::Torchvision).
     ///
     /// # Errors
     ///
@@ -135,15 +143,18 @@ impl ModelConfig {
         device: &Device,
     ) -> Result<Model, StateError> {
         let naming = Naming::of(tensors.keys());
+        let others = torchvision::variant_of(self);
+        let is_theirs = || tensors.keys().any(|name| torchvision::is_one(&naming.in_authors(name)));
+        let config = others.as_ref().filter(|_| is_theirs()).unwrap_or(self);
         tensors.retain(|name, _| !is_counter(name));
         let mut state = State::new();
-        for tensor in authors_tensors(self, device) {
+        for tensor in authors_tensors(config, device) {
             let data = take(&mut tensors, naming, &tensor)?;
             state.insert(tensor.path, if tensor.transposed { transposed(data) } else { data });
         }
         match tensors.into_keys().next() {
             Some(name) => Err(StateError::Extra { name }),
-            None => self.init_from(state, device),
+            None => config.init_from(state, device),
         }
     }
 }

@@ -211,7 +211,7 @@ impl DenseNet {
 pub(crate) fn basis_of(stage: usize, stages: usize, variant: Variant) -> usize {
     match variant {
         Variant::Authors if stage + 1 == stages => stages.saturating_sub(2),
-        Variant::Authors | Variant::Corrected => stage,
+        Variant::Authors | Variant::Corrected | Variant::Torchvision => stage,
     }
 }
 

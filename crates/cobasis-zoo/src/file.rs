@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 
 use crate::authors::{authors_shapes, counter, is_counter};
+use crate::deploy::{Deployed, DeployedConfig};
+use crate::graph::FactorisedLayers;
 use crate::model::{Model, ModelConfig, Variant};
 use crate::name::{ModelName, ModelNameError};
 use crate::pickle;
@@ -24,8 +26,12 @@ use write::{Entry, to_bytes};
 const FORMAT: &str = "cobasis-1";
 /// The same where tensors have the authors' names.
 const FORMAT_AUTHORS: &str = "cobasis-pytorch-1";
+/// The same where a model is folded for use.
+const FORMAT_DEPLOYED: &str = "cobasis-deployed-1";
 /// What our files' metadata call the authors' variant; files of the other say nothing.
 const AUTHORS: &str = "authors";
+/// What they call torchvision's.
+const TORCHVISION: &str = "torchvision";
 
 /// Why a model file can't be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -65,8 +71,19 @@ pub enum FileProblem {
         got: String,
     },
     /// It is of a variant that this version does not know.
-    #[error("metadata \"variant\": expected \"authors\" or nothing, got {0:?}")]
+    #[error("metadata \"variant\": expected \"authors\", \"torchvision\" or nothing, got {0:?}")]
     Variant(String),
+    /// It says of factorised layers what this version does not know.
+    #[error(
+        "metadata \"factorised\": expected \"fewest-macs\", \"keep\" or \"compose\", got {0:?}"
+    )]
+    Factorised(String),
+    /// It holds a deployed model where one with batch norms is needed.
+    #[error("the file holds a deployed model, whose batch norms are folded for good")]
+    Deployed,
+    /// It holds no deployed model.
+    #[error("the file does not hold a deployed model")]
+    NotDeployed,
     /// It holds a model that is not in the registry.
     #[error(transparent)]
     Name(#[from] ModelNameError),
@@ -114,7 +131,22 @@ impl FileError {
 pub fn save(model: &Model, path: &Path) -> Result<(), FileError> {
     let state = model.state().into_iter();
     let entries = state.map(|(name, data)| Entry::numbers(name, &data));
-    write_model(path, model, FORMAT, entries)
+    write_model(path, &model.config, &[("format", FORMAT)], entries)
+}
+
+/// Writes a deployed model to a safetensors file that says which model it computes.
+///
+/// A basis that layers still use is stored once. The file is there whole or not at all.
+///
+/// # Errors
+///
+/// If the file can't be written.
+pub fn save_deployed(model: &Deployed, path: &Path) -> Result<(), FileError> {
+    let state = model.state().into_iter();
+    let entries = state.map(|(name, data)| Entry::numbers(name, &data));
+    let DeployedConfig { model, factorised } = &model.config;
+    let form = [("format", FORMAT_DEPLOYED), ("factorised", factorised.name())];
+    write_model(path, model, &form, entries)
 }
 
 /// Writes a model to a safetensors file with the names and shapes of the authors' PyTorch code.
@@ -131,24 +163,27 @@ pub fn save_authors(model: &Model, path: &Path) -> Result<(), FileError> {
     let counters: Vec<Entry> =
         state.keys().filter_map(|name| counter(name)).map(Entry::counter).collect();
     let numbers = state.into_iter().map(|(name, data)| Entry::numbers(name, &data));
-    write_model(path, model, FORMAT_AUTHORS, counters.into_iter().chain(numbers))
+    let form = [("format", FORMAT_AUTHORS)];
+    write_model(path, &model.config, &form, counters.into_iter().chain(numbers))
 }
 
 fn write_model(
     path: &Path,
-    model: &Model,
-    format: &str,
+    config: &ModelConfig,
+    form: &[(&'static str, &str)],
     entries: impl Iterator<Item = Entry>,
 ) -> Result<(), FileError> {
-    let config = &model.config;
-    let mut metadata = vec![
-        ("format", format.to_string()),
+    let mut metadata: Vec<(&str, String)> =
+        form.iter().map(|&(key, value)| (key, value.to_string())).collect();
+    metadata.extend([
         ("model", config.name.to_string()),
         ("num_classes", config.num_classes.to_string()),
         ("in_channels", config.in_channels.to_string()),
-    ];
-    if config.variant == Variant::Authors {
-        metadata.push(("variant", AUTHORS.to_string()));
+    ]);
+    match config.variant {
+        Variant::Corrected => {}
+        Variant::Authors => metadata.push(("variant", AUTHORS.to_string())),
+        Variant::Torchvision => metadata.push(("variant", TORCHVISION.to_string())),
     }
     write_atomic(path, &to_bytes(&metadata, entries)).map_err(|error| FileError::new(path, error))
 }
@@ -176,8 +211,36 @@ fn read_own(path: &Path, device: &Device) -> Result<Model, FileProblem> {
             config.init_from(state, device).map_err(|problem| wrong(&config, problem))
         }
         Some(FORMAT_AUTHORS) => read_authors(&bytes, &config_of(&metadata)?, device),
+        Some(FORMAT_DEPLOYED) => Err(FileProblem::Deployed),
         _ => Err(FileProblem::Unnamed),
     }
+}
+
+/// Reads a model that [`save_deployed`] wrote.
+///
+/// # Errors
+///
+/// If the file can't be read, is damaged, or does not hold a deployed model; then the problem is
+/// [`FileProblem::NotDeployed`] and [`load`] may read it.
+pub fn load_deployed(path: &Path, device: &Device) -> Result<Deployed, FileError> {
+    read_deployed(path, device).map_err(|problem| FileError::new(path, problem))
+}
+
+fn read_deployed(path: &Path, device: &Device) -> Result<Deployed, FileProblem> {
+    if is_pytorch(path)? {
+        return Err(FileProblem::NotDeployed);
+    }
+    let bytes = fs::read(path)?;
+    let metadata = metadata(&bytes)?;
+    if metadata.get("format").is_none_or(|format| format != FORMAT_DEPLOYED) {
+        return Err(FileProblem::NotDeployed);
+    }
+    let name = metadata.get("factorised").ok_or(FileProblem::Metadata("factorised"))?;
+    let factorised = FactorisedLayers::ALL.into_iter().find(|form| form.name() == name);
+    let factorised = factorised.ok_or_else(|| FileProblem::Factorised(name.clone()))?;
+    let config = DeployedConfig { model: config_of(&metadata)?, factorised };
+    let state = tensors(&bytes, config.model.name, |_| false)?;
+    config.init_from(state, device).map_err(|problem| wrong(&config.model, problem))
 }
 
 /// Reads a file with the tensors of the authors' PyTorch code or of torchvision as the given
@@ -223,6 +286,7 @@ fn config_of(metadata: &HashMap<String, String>) -> Result<ModelConfig, FileProb
     let variant = match metadata.get("variant") {
         None => Variant::Corrected,
         Some(variant) if variant == AUTHORS => Variant::Authors,
+        Some(variant) if variant == TORCHVISION => Variant::Torchvision,
         Some(other) => return Err(FileProblem::Variant(other.clone())),
     };
     Ok(ModelConfig::new(name)

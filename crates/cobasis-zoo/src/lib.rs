@@ -64,7 +64,10 @@ pub use block::{BasicBlock, Block, BottleneckBlock, InvertedResidualBlock};
 pub use cobasis;
 pub use densenet::{DenseLayer, DenseNet, DenseNetSpec, DenseStage, Transition};
 pub use deploy::{Affine, Deployed, DeployedConfig, FoldedConv};
-pub use file::{FileError, FileProblem, load, load_authors, save, save_authors, write_atomic};
+pub use file::{
+    FileError, FileProblem, load, load_authors, load_deployed, save, save_authors, save_deployed,
+    write_atomic,
+};
 pub use graph::{FactorisedLayer, FactorisedLayers};
 pub use mobilenet::{ConvNorm, MobileNetV2, MobileNetV2Spec};
 pub use model::{Model, ModelConfig, Network, Variant};

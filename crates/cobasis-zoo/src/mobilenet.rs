@@ -2,12 +2,13 @@
 //! inside blocks, biases in the first and the last convolution.
 
 use burn::module::Module;
-use burn::nn::conv::Conv2d;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::Device;
 use cobasis::ortho::Family;
 
 use crate::block::{Block, InvertedResidualBlock, InvertedResidualConfig};
+use crate::model::Variant;
 use crate::name::Sharing;
 use crate::pass::{Activation, Pass, Place};
 use crate::resnet::ShortcutKind;
@@ -37,6 +38,11 @@ struct Row {
     shares: bool,
 }
 
+/// How many blocks there are before a stage.
+pub(crate) fn blocks_before(stage: usize) -> usize {
+    ROWS.iter().take(stage).map(|row| row.blocks).sum()
+}
+
 const fn row(expansion: usize, channels: usize, blocks: usize, shares: bool) -> Row {
     Row { expansion, channels, blocks, shares }
 }
@@ -62,6 +68,7 @@ const FEATURES: usize = 1280;
 pub(crate) struct MobileNetV2Config {
     pub(crate) spec: MobileNetV2Spec,
     pub(crate) sharing: Option<Sharing>,
+    pub(crate) variant: Variant,
     pub(crate) in_channels: usize,
     pub(crate) num_classes: usize,
 }
@@ -84,7 +91,7 @@ pub struct MobileNetV2 {
     pub head: Linear,
 }
 
-/// A convolution with bias, batch norm, and ReLU6.
+/// A convolution, with bias except in torchvision's networks, batch norm, and ReLU6.
 #[derive(Module, Debug)]
 pub struct ConvNorm {
     /// The convolution.
@@ -109,18 +116,23 @@ impl MobileNetV2Spec {
         }
     }
 
-    fn stem(self, in_channels: usize, device: &Device) -> ConvNorm {
+    /// The first convolution, which adds a margin of one pixel.
+    fn stem(self, in_channels: usize) -> Conv2dConfig {
         let (kernel, stride) = match self {
             MobileNetV2Spec::Small => (1, 1),
             MobileNetV2Spec::Large => (3, 2),
         };
-        ConvNorm::new([in_channels, STEM_CHANNELS], kernel, stride, 1, device)
+        conv2d([in_channels, STEM_CHANNELS], kernel, stride)
+            .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
     }
 }
 
 impl MobileNetV2Config {
     /// The network with its weights at zero.
     pub(crate) fn init(&self, device: &Device) -> MobileNetV2 {
+        let torchvision = self.variant == Variant::Torchvision;
+        let activation = if torchvision { Activation::Relu6 } else { Activation::Relu };
+        let unit = |conv: Conv2dConfig| ConvNorm::new(conv.with_bias(!torchvision), device);
         let mut channels = STEM_CHANNELS;
         let mut stages = Vec::new();
         for (row, stride) in ROWS.iter().zip(self.spec.strides()) {
@@ -131,6 +143,8 @@ impl MobileNetV2Config {
                 stride,
                 shortcut: self.spec.shortcut(),
                 sharing: None,
+                activation,
+                always_expands: !torchvision,
             };
             let sharing = self.sharing.filter(|_| row.shares);
             let rest = InvertedResidualConfig { input: row.channels, stride: 1, sharing, ..first };
@@ -142,26 +156,18 @@ impl MobileNetV2Config {
             channels = row.channels;
         }
         MobileNetV2 {
-            stem: self.spec.stem(self.in_channels, device),
+            stem: unit(self.spec.stem(self.in_channels)),
             stages,
-            last: ConvNorm::new([channels, FEATURES], 1, 1, 0, device),
+            last: unit(conv2d([channels, FEATURES], 1, 1)),
             head: LinearConfig::new(FEATURES, self.num_classes).init(device),
         }
     }
 }
 
 impl ConvNorm {
-    fn new(
-        channels: [usize; 2],
-        kernel: usize,
-        stride: usize,
-        pad: usize,
-        device: &Device,
-    ) -> Self {
-        let conv = conv2d(channels, kernel, stride)
-            .with_padding(PaddingConfig2d::Explicit(pad, pad, pad, pad))
-            .with_bias(true);
-        Self { conv: conv.init(device), norm: BatchNormConfig::new(channels[1]).init(device) }
+    fn new(conv: Conv2dConfig, device: &Device) -> Self {
+        let norm = BatchNormConfig::new(conv.channels[1]).init(device);
+        Self { conv: conv.init(device), norm }
     }
 
     fn pass<P: Pass>(&self, pass: &mut P, at: &Place, x: P::Map) -> P::Map {

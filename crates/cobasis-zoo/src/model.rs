@@ -40,6 +40,10 @@ pub enum Variant {
     /// the basis of the one before it, and its own is idle, though parameters and penalty count it.
     /// Their other networks are as described.
     Authors,
+    /// As torchvision builds its MobileNetV2, which its weights need: ReLU6 inside blocks, no first
+    /// convolution in the first block, no biases before batch norms. Dense ImageNet networks only;
+    /// its ResNets are as described.
+    Torchvision,
 }
 
 /// A network of the zoo, with what there is to know about it.
@@ -139,7 +143,8 @@ impl ModelConfig {
                 Network::ResNet(config.init(device))
             }
             &Architecture::MobileNetV2(spec) => {
-                let config = MobileNetV2Config { spec, sharing, in_channels, num_classes };
+                let variant = self.variant;
+                let config = MobileNetV2Config { spec, sharing, variant, in_channels, num_classes };
                 Network::MobileNetV2(config.init(device))
             }
             Architecture::DenseNet(spec) => {

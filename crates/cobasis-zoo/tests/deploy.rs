@@ -2,7 +2,10 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use cobasis_zoo::{Deployed, FactorisedLayers, Model, ModelConfig, State, Variant};
+use cobasis_zoo::{
+    Deployed, FactorisedLayers, FileProblem, Model, ModelConfig, State, Variant, load,
+    load_deployed, save, save_deployed,
+};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
@@ -147,4 +150,27 @@ fn tensors_have_names_that_say_what_they_are_and_bases_stand_once() {
     short.remove("stages.0.bases.0.weight");
     let error = deployed.config.init_from(short, &device).expect_err("a missing tensor");
     assert_eq!(error.to_string(), "tensor \"stages.0.bases.0.weight\" is missing");
+}
+
+#[test]
+fn a_deployed_model_comes_back_from_its_file() {
+    let device = Device::flex();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("deployed.safetensors");
+    let sizes = FactorisedLayers::ALL.map(|factorised| {
+        let model = trained("cifar10/resnet20-s8u1", Variant::Corrected, &device);
+        let deployed = model.with_new_head(7).deploy_with(factorised, &device);
+        save_deployed(&deployed, &path).expect("saved");
+        let loaded = load_deployed(&path, &device).expect("loaded");
+        assert_eq!(loaded.config, deployed.config);
+        assert_eq!(loaded.state(), deployed.state());
+        std::fs::metadata(&path).expect("a file").len()
+    });
+    assert!(sizes[0] == sizes[1] && 2 * sizes[1] < sizes[2], "a basis is stored once: {sizes:?}");
+
+    let problem = load(&path, &device).expect_err("no batch norms").problem;
+    assert!(matches!(*problem, FileProblem::Deployed), "{problem}");
+    save(&trained("digits/resnet14", Variant::Corrected, &device), &path).expect("saved");
+    let problem = load_deployed(&path, &device).expect_err("batch norms").problem;
+    assert!(matches!(*problem, FileProblem::NotDeployed), "{problem}");
 }

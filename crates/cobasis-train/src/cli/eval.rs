@@ -5,20 +5,21 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use cobasis_train::data::{Augment, DatasetName, ImageSet, Loader, LoaderConfig, Split, load};
-use cobasis_train::evaluate::{Evaluation, evaluate};
+use cobasis_train::evaluate::{Evaluation, evaluate_with};
 use cobasis_train::{DeviceName, Error};
-use cobasis_zoo::{Model, ModelName};
+use cobasis_zoo::{ModelConfig, ModelName};
 use serde::Serialize;
 
 use super::Outcome;
-use super::model_file::open;
+use super::model_file::open_any;
 use super::output::{print, print_json};
 use super::progress::bar;
 
 /// Evaluates a trained model on the test images of a data set.
 ///
 /// The checkpoint is one of ours (safetensors, which say which model they hold) or one of PyTorch's
-/// (the authors' or torchvision's .pth, or safetensors with their names), which need --model.
+/// (the authors' or torchvision's .pth, or safetensors with their names), which need --model. It may
+/// be a deployed model.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask eval --checkpoint runs/digits-resnet14-s8u1-001/best.safetensors
@@ -59,13 +60,14 @@ struct Report<'a> {
 
 pub(crate) fn run(args: Args) -> Outcome {
     let device = args.device.open()?;
-    let model = open(&args.checkpoint, args.model, &device)?;
+    let model = open_any(&args.checkpoint, args.model, &device)?;
+    let model_config = model.config();
     let dataset = match args.dataset {
         Some(dataset) => dataset,
-        None => model.config.name.dataset().parse().map_err(Error::Usage)?,
+        None => model_config.name.dataset().parse().map_err(Error::Usage)?,
     };
     let set = load(dataset, args.data.as_deref(), Split::Test)?;
-    check_fit(&model, &set)?;
+    check_fit(model_config, &set)?;
     let config = LoaderConfig {
         batch_size: (args.batch as usize).min(set.len()),
         shuffle: false,
@@ -78,10 +80,15 @@ pub(crate) fn run(args: Args) -> Outcome {
         loader.num_images() as u64,
         "{bar:24} {percent:>3} %  {pos} images  {eta_precise} left",
     );
-    let evaluation = evaluate(&model, &loader, |images| progress.set_position(images as u64));
+    let evaluation = evaluate_with(
+        |images| model.forward(images),
+        &device,
+        &loader,
+        |images| progress.set_position(images as u64),
+    );
     progress.finish_and_clear();
     let report = Report {
-        model: model.config.name.to_string(),
+        model: model_config.name.to_string(),
         checkpoint: &args.checkpoint,
         dataset: dataset.to_string(),
         device: args.device.to_string(),
@@ -95,8 +102,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn check_fit(model: &Model, set: &ImageSet) -> Result<(), Error> {
-    let config = &model.config;
+fn check_fit(config: &ModelConfig, set: &ImageSet) -> Result<(), Error> {
     let [channels, _, _] = set.shape();
     if config.num_classes == set.num_classes() && config.in_channels == channels {
         return Ok(());

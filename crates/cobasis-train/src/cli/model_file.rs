@@ -3,10 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
 use cobasis_train::Error;
 use cobasis_zoo::cobasis::ParameterCount;
-use cobasis_zoo::{FileError, FileProblem, Model, ModelConfig, ModelName, load, load_authors};
+use cobasis_zoo::{
+    Deployed, FileError, FileProblem, Model, ModelConfig, ModelName, load, load_authors,
+    load_deployed,
+};
 use serde::Serialize;
 
 use super::output::{grouped, print, print_json};
@@ -20,13 +24,59 @@ pub(crate) fn open(path: &Path, name: Option<ModelName>, device: &Device) -> Res
         }
         (result, _) => result?,
     };
-    match name {
-        Some(expected) if expected != model.config.name => Err(Error::Usage(format!(
-            "{}: expected model {expected}, got {}",
-            path.display(),
-            model.config.name
-        ))),
-        _ => Ok(model),
+    expect(path, name, model.config.name)?;
+    Ok(model)
+}
+
+/// Refuses a file of another model than the one that was asked for.
+fn expect(path: &Path, expected: Option<ModelName>, got: ModelName) -> Result<(), Error> {
+    match expected {
+        Some(expected) if expected != got => {
+            let path = path.display();
+            Err(Error::Usage(format!("{path}: expected model {expected}, got {got}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A model to be evaluated: as it was trained, or folded for use.
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
+pub(crate) enum Evaluated {
+    Trained(Model),
+    Deployed(Deployed),
+}
+
+/// Opens a model file of any kind, deployed ones among them.
+pub(crate) fn open_any(
+    path: &Path,
+    name: Option<ModelName>,
+    device: &Device,
+) -> Result<Evaluated, Error> {
+    match load_deployed(path, device) {
+        Err(error) if matches!(*error.problem, FileProblem::NotDeployed) => {
+            Ok(Evaluated::Trained(open(path, name, device)?.valid()))
+        }
+        result => {
+            let model = result?;
+            expect(path, name, model.config.model.name)?;
+            Ok(Evaluated::Deployed(model))
+        }
+    }
+}
+
+impl Evaluated {
+    pub(crate) fn config(&self) -> &ModelConfig {
+        match self {
+            Evaluated::Trained(model) => &model.config,
+            Evaluated::Deployed(model) => &model.config.model,
+        }
+    }
+
+    pub(crate) fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        match self {
+            Evaluated::Trained(model) => model.forward(images),
+            Evaluated::Deployed(model) => model.forward(images),
+        }
     }
 }
 
@@ -35,13 +85,19 @@ pub(crate) fn open(path: &Path, name: Option<ModelName>, device: &Device) -> Res
 pub(crate) struct Destination {
     /// File to write.
     #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    pub(crate) out: PathBuf,
     /// Replace the file if there is one.
     #[arg(long)]
     force: bool,
     /// Print JSON.
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
+}
+
+/// The bytes of a file.
+pub(crate) fn file_size(path: &Path) -> Result<u64, Error> {
+    let metadata = fs::metadata(path).map_err(|error| FileError::new(path, error))?;
+    Ok(metadata.len())
 }
 
 #[derive(Serialize)]
@@ -70,12 +126,11 @@ impl Destination {
         save: fn(&Model, &Path) -> Result<(), FileError>,
     ) -> Result<(), Error> {
         save(model, &self.out)?;
-        let metadata = fs::metadata(&self.out).map_err(|error| FileError::new(&self.out, error))?;
         let report = Report {
             model: model.config.name.to_string(),
             parameters: ParameterCount::of(&model.network).trainable,
             file: &self.out,
-            bytes: metadata.len(),
+            bytes: file_size(&self.out)?,
         };
         if self.json {
             print_json(&report);

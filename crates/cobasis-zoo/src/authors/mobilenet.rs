@@ -34,7 +34,8 @@ pub(super) fn name(path: &[&str], double: bool, spec: MobileNetV2Spec) -> String
     }
 }
 
-fn name_in_unit(path: &[&str]) -> String {
+/// The name of a tensor in a convolution with batch norm.
+pub(super) fn name_in_unit(path: &[&str]) -> String {
     match path {
         ["conv", leaf] => format!("0.{leaf}"),
         ["norm", leaf] => format!("1.{}", norm_name(leaf)),

@@ -31,16 +31,21 @@ pub(crate) struct InvertedResidualConfig {
     pub(crate) shortcut: Option<ShortcutKind>,
     /// What the block shares with its stage; `None` for a dense one.
     pub(crate) sharing: Option<Sharing>,
+    /// What follows the first two convolutions.
+    pub(crate) activation: Activation,
+    /// Whether there is a first convolution where it would not change the channels.
+    pub(crate) always_expands: bool,
 }
 
 /// `norm3(conv3(relu(norm2(conv2(relu(norm1(conv1(x))))))))`, with attention to its channels and a
-/// shortcut added where the block has them. Nothing follows the sum.
+/// shortcut added where the block has them. Nothing follows the sum. torchvision's blocks have ReLU6
+/// in the place of ReLU, and its first one has no first convolution.
 #[derive(Module, Debug)]
 pub struct InvertedResidualBlock {
     /// 1×1, to the channels inside.
-    pub conv1: StageConv,
+    pub conv1: Option<StageConv>,
     /// Batch norm after it.
-    pub norm1: BatchNorm,
+    pub norm1: Option<BatchNorm>,
     /// 3×3 in each channel, the one with the stride.
     pub conv2: Conv2d,
     /// Batch norm after it.
@@ -53,6 +58,8 @@ pub struct InvertedResidualBlock {
     pub attention: Option<ChannelAttention>,
     /// What is added to the result.
     pub shortcut: Option<Shortcut>,
+    #[module(skip)]
+    activation: Activation,
 }
 
 impl InvertedResidualConfig {
@@ -82,6 +89,7 @@ impl InvertedResidualBlock {
             false => StageConv::dense(channels, 1, 1, device),
         };
         let shared = config.basis_shapes().len();
+        let expands = config.always_expands || config.expansion > 1;
         let neighbours = if input < ATTENTION_TO_NEIGHBOURS { 1 } else { 3 };
         let attention = match config.sharing {
             Some(Sharing::WholeAndNext { attention: true }) => Some(neighbours),
@@ -94,24 +102,27 @@ impl InvertedResidualBlock {
         };
         let shortcut = shortcut.filter(|_| stride == 1);
         Self {
-            conv1: conv(shared > 0, [input, inside]),
-            norm1: BatchNormConfig::new(inside).init(device),
+            conv1: expands.then(|| conv(shared > 0, [input, inside])),
+            norm1: expands.then(|| BatchNormConfig::new(inside).init(device)),
             conv2: conv2d([inside, inside], 3, stride).with_groups(inside).init(device),
             norm2: BatchNormConfig::new(inside).init(device),
             conv3: conv(shared > 1, [inside, output]),
             norm3: BatchNormConfig::new(output).init(device),
             attention: attention.map(|neighbours| ChannelAttention::new(neighbours, device)),
             shortcut: shortcut.map(|kind| Shortcut::new(kind, [input, output], stride, device)),
+            activation: config.activation,
         }
     }
 
     /// The first basis is that of the first convolution, the second that of the last.
     pub(super) fn pass<P: Pass>(&self, pass: &mut P, at: &Place, x: P::Map) -> P::Map {
-        let input = x.clone();
-        let x = self.conv1.pass(pass, &at.field("conv1").with_first_basis(), x);
-        let x = pass.norm(&at.field("norm1"), &self.norm1, x, Activation::Relu);
+        let (input, mut x) = (x.clone(), x);
+        if let (Some(conv1), Some(norm1)) = (&self.conv1, &self.norm1) {
+            x = conv1.pass(pass, &at.field("conv1").with_first_basis(), x);
+            x = pass.norm(&at.field("norm1"), norm1, x, self.activation);
+        }
         let x = pass.conv2d(&at.field("conv2"), &self.conv2, x);
-        let x = pass.norm(&at.field("norm2"), &self.norm2, x, Activation::Relu);
+        let x = pass.norm(&at.field("norm2"), &self.norm2, x, self.activation);
         let x = self.conv3.pass(pass, &at.field("conv3").with_last_basis(), x);
         let norm3 = at.field("norm3");
         let shortcut = self.shortcut.as_ref();

@@ -1,0 +1,146 @@
+//! `cobasis deploy`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use cobasis_train::DeviceName;
+use cobasis_zoo::cobasis::ParameterCount;
+use cobasis_zoo::{FactorisedLayers, ModelName, save_deployed};
+use serde::Serialize;
+
+use super::Outcome;
+use super::model_file::{Destination, file_size, open};
+use super::output::{grouped, print, print_json};
+
+/// Writes a model folded for use: no batch norms, and of each factorised layer the cheaper form.
+///
+/// It gives the same logits as its source, takes no more multiply-accumulates, and can be evaluated
+/// but not trained.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cargo xtask deploy runs/digits-resnet14-s8u1-001/best.safetensors --out digits.safetensors
+  cargo xtask deploy FILE.pth --model cifar10/resnet32-s8u1 --factorised keep --out small.safetensors
+  cargo xtask eval --checkpoint digits.safetensors")]
+pub(crate) struct Args {
+    /// Model file.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Model that the file holds; our own files say it themselves.
+    #[arg(long, value_name = "NAME")]
+    model: Option<ModelName>,
+    /// Layers that consist of a basis convolution and coefficients: each in the form with the
+    /// fewest MACs, all kept (the smallest file), or all composed into dense kernels.
+    #[arg(long, value_name = "FORM", default_value_t, value_parser = form())]
+    factorised: FactorisedLayers,
+    #[command(flatten)]
+    destination: Destination,
+}
+
+/// What a model costs.
+#[derive(Serialize)]
+struct Size {
+    parameters: u64,
+    file_bytes: u64,
+    macs: u64,
+}
+
+/// Factorised layers of equal shape that became the same.
+#[derive(Serialize)]
+struct Layers<'a> {
+    layers: Vec<&'a str>,
+    factorised_macs_per_pixel: u64,
+    dense_macs_per_pixel: u64,
+    composed: bool,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    model: String,
+    factorised: &'static str,
+    image: [usize; 2],
+    before: Size,
+    after: Size,
+    factorised_layers: Vec<Layers<'a>>,
+}
+
+/// The forms by their names.
+fn form() -> impl clap::builder::TypedValueParser<Value = FactorisedLayers> {
+    use clap::builder::{PossibleValuesParser, TypedValueParser};
+    PossibleValuesParser::new(FactorisedLayers::ALL.map(FactorisedLayers::name)).map(|name| {
+        let named = FactorisedLayers::ALL.into_iter().find(|form| form.name() == name);
+        named.unwrap_or_default()
+    })
+}
+
+pub(crate) fn run(args: Args) -> Outcome {
+    args.destination.check()?;
+    let device = DeviceName::Flex.open()?;
+    let model = open(&args.file, args.model, &device)?;
+    let deployed = model.deploy_with(args.factorised, &device);
+    save_deployed(&deployed, &args.destination.out)?;
+    let [_, image @ ..] = model.config.name.entry().input;
+    let mut layers: Vec<Layers> = Vec::new();
+    for layer in deployed.factorised_layers() {
+        let form = (layer.factorised, layer.dense, layer.composed);
+        let same = layers.iter_mut().find(|known| {
+            (known.factorised_macs_per_pixel, known.dense_macs_per_pixel, known.composed) == form
+        });
+        match same {
+            Some(known) => known.layers.push(&layer.path),
+            None => layers.push(Layers {
+                layers: vec![&layer.path],
+                factorised_macs_per_pixel: layer.factorised,
+                dense_macs_per_pixel: layer.dense,
+                composed: layer.composed,
+            }),
+        }
+    }
+    let report = Report {
+        model: model.config.name.to_string(),
+        factorised: args.factorised.name(),
+        image,
+        before: Size {
+            parameters: ParameterCount::of(&model.network).trainable,
+            file_bytes: file_size(&args.file)?,
+            macs: model.cost(image).total().macs,
+        },
+        after: Size {
+            parameters: ParameterCount::of(&deployed).trainable,
+            file_bytes: file_size(&args.destination.out)?,
+            macs: deployed.macs(image),
+        },
+        factorised_layers: layers,
+    };
+    if args.destination.json {
+        print_json(&report);
+    } else {
+        print(&describe(&report));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn describe(report: &Report) -> String {
+    let [height, width] = report.image;
+    let row = |what: &str, of: fn(&Size) -> u64| {
+        let [before, after] = [&report.before, &report.after].map(|size| grouped(of(size)));
+        format!("{what:<12} {before:>15} {after:>15}\n")
+    };
+    let mut text = format!("{} at {height}×{width}\n", report.model);
+    text += &format!("{:<12} {:>15} {:>15}\n", "", "before", "deployed");
+    text += &row("parameters", |size| size.parameters);
+    text += &row("file bytes", |size| size.file_bytes);
+    text += &row("MACs", |size| size.macs);
+    for layers in &report.factorised_layers {
+        let form = if layers.composed { "composed" } else { "kept" };
+        let [first, last] = [layers.layers.first(), layers.layers.last()].map(|path| path.copied());
+        text += &format!(
+            "{:>3} layers {form}: {} MACs a pixel factorised, {} dense ({} to {})\n",
+            layers.layers.len(),
+            grouped(layers.factorised_macs_per_pixel),
+            grouped(layers.dense_macs_per_pixel),
+            first.unwrap_or_default(),
+            last.unwrap_or_default()
+        );
+    }
+    text.trim_end().to_string()
+}
