@@ -25,15 +25,14 @@ impl Sgd {
         rate: f64,
         parameter: Tensor<D>,
         gradient: Tensor<D>,
-        velocity: Option<Tensor<D>>,
+        mut velocity: Option<Tensor<D>>,
     ) -> (Tensor<D>, Tensor<D>) {
         #[cfg(feature = "flex")]
-        let velocity = match flex::sgd(self, rate, &parameter, &gradient, velocity) {
-            Ok(stepped) => return stepped,
-            Err(velocity) => velocity,
-        };
+        if let Some(stepped) = flex::sgd(self, rate, &parameter, &gradient, &mut velocity) {
+            return stepped;
+        }
         let gradient = parameter.clone().mul_scalar(self.weight_decay).add(gradient);
-        let velocity = match velocity {
+        let velocity = match velocity.take() {
             Some(velocity) => gradient.clone().add(velocity.mul_scalar(self.momentum)),
             None => gradient.clone(),
         };

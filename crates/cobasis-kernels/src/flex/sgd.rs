@@ -13,21 +13,21 @@ use crate::vectorised::vectorised;
 /// Numbers that a thread takes at a time.
 const CHUNK: usize = 1 << 14;
 
-/// The parameter after the step and its new velocity; the velocity unchanged where this is left to
-/// Burn.
+/// The parameter after the step and its new velocity, unless this is left to Burn.
 pub(crate) fn sgd<const D: usize>(
     sgd: &Sgd,
     rate: f64,
     parameter: &Tensor<D>,
     gradient: &Tensor<D>,
-    velocity: Option<Tensor<D>>,
-) -> Result<(Tensor<D>, Tensor<D>), Option<Tensor<D>>> {
+    velocity: &mut Option<Tensor<D>>,
+) -> Option<(Tensor<D>, Tensor<D>)> {
     let tracked = parameter.is_tracked() || gradient.is_tracked();
     if !serves(parameter) || gradient.dtype() != DType::F32 || tracked {
-        return Err(velocity);
+        return None;
     }
     let first = velocity.is_none();
-    let velocity = velocity.into_iter().map(Tensor::into_dispatch);
+    // Taken, so that it can be written over.
+    let velocity = velocity.take().map(Tensor::into_dispatch);
     let given = [parameter.clone(), gradient.clone()].map(Tensor::into_dispatch);
     let Operands::Plain(mut tensors, context) = Operands::new(given.into_iter().chain(velocity))
     else {
@@ -47,7 +47,7 @@ pub(crate) fn sgd<const D: usize>(
     chunks.for_each(|(((after, velocity), parameter), gradient)| {
         vectorised(Chunk { sgd, rate: rate as f32, first, after, velocity, parameter, gradient });
     });
-    Ok((output(after.into_tensor(shape), context), output(velocity, context)))
+    Some((output(after.into_tensor(shape), context), output(velocity, context)))
 }
 
 struct Chunk<'a> {
