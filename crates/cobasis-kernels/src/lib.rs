@@ -3,3 +3,4 @@
 pub mod conv;
 mod isa;
 mod scratch;
+mod shared;

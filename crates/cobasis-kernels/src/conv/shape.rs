@@ -124,6 +124,8 @@ pub enum Algorithm {
     Direct,
     /// Winograd's F(4x4, 3x3): 3x3 filters of stride 1 without groups.
     Winograd,
+    /// One filter per channel: as many groups and outputs as inputs.
+    Depthwise,
 }
 
 impl fmt::Display for Algorithm {
@@ -131,6 +133,7 @@ impl fmt::Display for Algorithm {
         f.write_str(match self {
             Self::Direct => "direct",
             Self::Winograd => "winograd",
+            Self::Depthwise => "depthwise",
         })
     }
 }
