@@ -9,7 +9,7 @@ use cobasis_kernels::conv::{
     choose, fits, forward,
 };
 
-const ALGORITHMS: [Algorithm; 2] = [Algorithm::Direct, Algorithm::Winograd];
+const ALGORITHMS: [Algorithm; 3] = [Algorithm::Direct, Algorithm::Winograd, Algorithm::Depthwise];
 
 /// Processor seconds of this process: unlike the clock, they do not count what others run.
 fn processor_seconds() -> f64 {

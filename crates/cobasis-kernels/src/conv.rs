@@ -1,9 +1,11 @@
 //! Convolutions on slices in channels-last order: forward, input gradient and filter gradient.
 
+mod depthwise;
 mod direct;
 mod direct_filter;
 mod outer;
 mod panels;
+mod phase;
 mod shape;
 mod tile;
 mod window;
@@ -14,7 +16,12 @@ pub use shape::{Activation, Algorithm, ConvShape, Epilogue, Pass};
 /// How a convolution of this shape is computed in this pass on this machine.
 pub fn choose(shape: &ConvShape, _pass: Pass) -> Algorithm {
     let channels = shape.channels_in.min(shape.channels_out);
-    if winograd::fits(shape) && channels >= 16 && shape.output_len() > 16 * shape.channels_out {
+    if depthwise::fits(shape) {
+        Algorithm::Depthwise
+    } else if winograd::fits(shape)
+        && channels >= 16
+        && shape.output_len() > 16 * shape.channels_out
+    {
         Algorithm::Winograd
     } else {
         Algorithm::Direct
@@ -26,6 +33,7 @@ pub fn fits(algorithm: Algorithm, shape: &ConvShape) -> bool {
     match algorithm {
         Algorithm::Direct => true,
         Algorithm::Winograd => winograd::fits(shape),
+        Algorithm::Depthwise => depthwise::fits(shape),
     }
 }
 
@@ -43,6 +51,7 @@ pub struct PackedWeight {
 enum Form {
     Direct(direct::Weight),
     Winograd(winograd::Weight),
+    Depthwise(depthwise::Weight),
 }
 
 impl PackedWeight {
@@ -64,6 +73,7 @@ impl PackedWeight {
         check_fit(algorithm, shape);
         let form = match algorithm {
             Algorithm::Winograd => Form::Winograd(winograd::Weight::new(shape, weight)),
+            Algorithm::Depthwise => Form::Depthwise(depthwise::Weight::new(shape, weight)),
             Algorithm::Direct => Form::Direct(direct::Weight::new(shape, weight)),
         };
         Self { form }
@@ -74,6 +84,7 @@ impl PackedWeight {
         match self.form {
             Form::Direct(_) => Algorithm::Direct,
             Form::Winograd(_) => Algorithm::Winograd,
+            Form::Depthwise(_) => Algorithm::Depthwise,
         }
     }
 }
@@ -99,6 +110,7 @@ pub fn forward(
     match &weight.form {
         Form::Direct(weight) => direct::forward(shape, x, weight, y, epilogue),
         Form::Winograd(weight) => winograd::forward(shape, x, weight, y, epilogue),
+        Form::Depthwise(weight) => depthwise::forward(shape, x, weight, y, epilogue),
     }
 }
 
@@ -133,6 +145,7 @@ pub fn backward_input_with(
     match algorithm {
         Algorithm::Direct => direct::backward_input(shape, weight, dy, dx),
         Algorithm::Winograd => winograd::backward_input(shape, weight, dy, dx),
+        Algorithm::Depthwise => depthwise::backward_input(shape, weight, dy, dx),
     }
 }
 
@@ -166,6 +179,7 @@ pub fn backward_filter_with(
     check_fit(algorithm, shape);
     match algorithm {
         Algorithm::Winograd => winograd::backward_filter(shape, x, dy, dw),
+        Algorithm::Depthwise => depthwise::backward_filter(shape, x, dy, dw),
         Algorithm::Direct => direct_filter::backward_filter(shape, x, dy, dw),
     }
 }

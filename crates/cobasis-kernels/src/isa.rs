@@ -189,6 +189,19 @@ impl Simd for Portable {
     }
 }
 
+/// Asks for the cache line at `from`, which may be any address.
+#[inline(always)]
+pub fn prefetch(from: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: SSE is part of x86-64, and a prefetch of any address is harmless.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T1>(from.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = from;
+}
+
 /// Work compiled once for each vector unit.
 pub trait Task {
     /// What the work gives.

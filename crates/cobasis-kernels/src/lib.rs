@@ -28,6 +28,8 @@ pub mod profile;
 #[cfg(feature = "flex")]
 mod scratch;
 #[cfg(feature = "flex")]
+mod shared;
+#[cfg(feature = "flex")]
 mod vectorised;
 
 pub use activation::Activation;

@@ -87,7 +87,7 @@ fn check(s: &ConvShape) {
         want_dx[xi] += dy[yi] as f64 * weight[wi] as f64;
         want_dw[wi] += dy[yi] as f64 * x[xi] as f64;
     });
-    for algorithm in [Algorithm::Direct, Algorithm::Winograd] {
+    for algorithm in [Algorithm::Direct, Algorithm::Winograd, Algorithm::Depthwise] {
         if !conv::fits(algorithm, s) {
             continue;
         }

@@ -5,11 +5,13 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::panels::Panels;
+use super::phase::{Phase, Placement, phases};
 use super::tile::{Left, Target, multiply};
 use super::window::Window;
 use super::{ConvShape, Epilogue};
 use crate::isa::{self, Simd};
 use crate::scratch;
+use crate::shared::Shared;
 
 /// A weight packed for the direct convolution, one matrix per group.
 #[derive(Debug, Clone)]
@@ -24,157 +26,88 @@ impl Weight {
         let (inputs, outputs) =
             (shape.channels_in / shape.groups, shape.channels_out / shape.groups);
         let run = if shape.groups == 1 { inputs * shape.kernel[1] } else { inputs };
+        let taps: Vec<usize> = (0..area).collect();
         let groups = (0..shape.groups).map(|group| {
-            pack([area, inputs, outputs], run, |tap, input, output| {
-                weight[((group * outputs + output) * inputs + input) * area + tap]
-            })
+            let layout = Layout {
+                weight: &weight[group * outputs * inputs * area..],
+                taps: &taps,
+                inputs: (inputs, area),
+                outputs: (outputs, inputs * area),
+            };
+            layout.pack(run)
         });
         Self { groups: groups.collect() }
     }
 }
 
-/// Where the values of a position go.
-#[derive(Debug, Clone, Copy)]
-struct Placement {
-    /// Offset of the first position.
-    start: usize,
-    /// Values from image to image, line to line and position to position.
-    strides: [usize; 3],
-}
-
 /// Computes `y = act(scale * conv(x, weight) + bias + residual)`.
 pub fn forward(shape: &ConvShape, x: &[f32], weight: &Weight, y: &mut [f32], epilogue: &Epilogue) {
-    let [height, width] = shape.output();
-    let c = shape.channels_out;
-    let placement = Placement { start: 0, strides: [height * width * c, width * c, c] };
+    let placement = Placement::output(shape);
     apply(&Window::forward(shape), x, &weight.groups, placement, y, epilogue);
 }
 
-/// Computes the gradient with respect to the input: one convolution of the output gradient for
-/// each position of an input pixel within the stride.
+/// Overwrites `dx` with the gradient with respect to the input.
 pub fn backward_input(shape: &ConvShape, weight: &[f32], dy: &[f32], dx: &mut [f32]) {
-    let c = shape.channels_in;
-    let image = [shape.size[0] * shape.size[1] * c, shape.size[1] * c, c];
-    let phases = (0..shape.stride[0]).flat_map(|y| (0..shape.stride[1]).map(move |x| [y, x]));
-    for phase in phases {
-        if (0..2).any(|i| phase[i] >= shape.size[i]) {
+    for phase in phases(shape) {
+        if phase.taps.is_empty() {
+            phase.clear(shape.channels_in, dx);
             continue;
         }
-        let (window, first) = phase_window(shape, phase);
-        let [s0, s1] = shape.stride;
-        let placement = Placement {
-            start: phase[0] * image[1] + phase[1] * image[2],
-            strides: [image[0], s0 * image[1], s1 * image[2]],
-        };
-        if window.taps.contains(&0) {
-            clear(&window, placement, c, dx);
-            continue;
-        }
-        let window = window.copied_if_needed();
-        let groups = transposed(shape, weight, first, window.taps);
-        apply(&window, dy, &groups, placement, dx, &Epilogue::default());
+        let groups = transposed(shape, weight, &phase);
+        apply(&phase.window, dy, &groups, phase.placement, dx, &Epilogue::default());
     }
 }
 
-/// The window of output gradients that input pixels at `phase` within the stride receive from, and
-/// the first kernel tap that reaches them.
-fn phase_window(shape: &ConvShape, phase: [usize; 2]) -> (Window, [usize; 2]) {
-    let first = [0, 1].map(|i| (phase[i] + shape.padding[i]) % shape.stride[i]);
-    let taps = [0, 1].map(|i| shape.kernel[i].saturating_sub(first[i]).div_ceil(shape.stride[i]));
-    let window = Window {
-        batch: shape.batch,
-        size: shape.output(),
-        channels: shape.channels_out,
-        positions: [0, 1].map(|i| (shape.size[i] - phase[i]).div_ceil(shape.stride[i])),
-        stride: [1, 1],
-        taps,
-        start: [0, 1].map(|i| {
-            let last = (phase[i] + shape.padding[i] - first[i]) / shape.stride[i];
-            last as isize + 1 - taps[i] as isize
-        }),
-        copied: false,
-    };
-    (window, first)
-}
-
-/// Packs the taps `first, first + stride, ...` of the weight, last tap first, with input and output
-/// channels exchanged.
-fn transposed(
-    shape: &ConvShape,
-    weight: &[f32],
-    first: [usize; 2],
-    taps: [usize; 2],
-) -> Vec<Panels> {
-    let [kh, kw] = shape.kernel;
+/// Packs the taps of a phase with input and output channels exchanged.
+fn transposed(shape: &ConvShape, weight: &[f32], phase: &Phase) -> Vec<Panels> {
+    let area = shape.kernel[0] * shape.kernel[1];
     let (inputs, outputs) = (shape.channels_in / shape.groups, shape.channels_out / shape.groups);
-    let run = if shape.groups == 1 { outputs * taps[1] } else { outputs };
-    let pack = |group: usize| {
-        pack([taps[0] * taps[1], outputs, inputs], run, |tap, output, input| {
-            let y = first[0] + (taps[0] - 1 - tap / taps[1]) * shape.stride[0];
-            let x = first[1] + (taps[1] - 1 - tap % taps[1]) * shape.stride[1];
-            let filter = (group * outputs + output) * inputs + input;
-            weight[filter * kh * kw + y * kw + x]
-        })
-    };
-    (0..shape.groups).map(pack).collect()
+    let run = if shape.groups == 1 { outputs * phase.window.taps[1] } else { outputs };
+    let groups = (0..shape.groups).map(|group| {
+        let layout = Layout {
+            weight: &weight[group * outputs * inputs * area..],
+            taps: &phase.taps,
+            inputs: (outputs, inputs * area),
+            outputs: (inputs, area),
+        };
+        layout.pack(run)
+    });
+    groups.collect()
 }
 
-/// Packs the matrix `[taps * inputs, outputs]` of the weights `get(tap, input, output)`.
-fn pack(
-    [taps, inputs, outputs]: [usize; 3],
-    run: usize,
-    get: impl Fn(usize, usize, usize) -> f32 + Sync,
-) -> Panels {
-    let depth = taps * inputs;
-    Panels::pack([1, depth, outputs], run, |block, values| {
-        for column in 0..block.columns {
-            for input in 0..inputs {
-                for tap in 0..taps {
-                    let row = tap * inputs + input;
-                    let at = match block.vectors {
-                        0 => column * depth + row,
-                        _ => row * block.width + column,
-                    };
-                    values[at] = get(tap, input, block.first + column);
+/// How the matrix `[tap * input, output]` of a group lies in a weight.
+struct Layout<'a> {
+    weight: &'a [f32],
+    /// Offset of each tap.
+    taps: &'a [usize],
+    /// Number of inputs and outputs, and values from one to the next.
+    inputs: (usize, usize),
+    outputs: (usize, usize),
+}
+
+impl Layout<'_> {
+    fn pack(&self, run: usize) -> Panels {
+        // A few inputs at a time stay in the first-level cache.
+        const AT_ONCE: usize = 16;
+        let (inputs, outputs) = (self.inputs.0, self.outputs.0);
+        let depth = self.taps.len() * inputs;
+        Panels::pack([1, depth, outputs], run, |block, values| {
+            if block.columns < block.width {
+                values.fill(0.0);
+            }
+            let (down, across) = if block.vectors == 0 { (1, depth) } else { (block.width, 1) };
+            for first in (0..inputs).step_by(AT_ONCE) {
+                for (tap, &offset) in self.taps.iter().enumerate() {
+                    for column in 0..block.columns {
+                        let from = offset + (block.first + column) * self.outputs.1;
+                        let to = tap * inputs * down + column * across;
+                        for input in first..(first + AT_ONCE).min(inputs) {
+                            values[to + input * down] = self.weight[from + input * self.inputs.1];
+                        }
+                    }
                 }
             }
-        }
-    })
-}
-
-fn clear(window: &Window, placement: Placement, channels: usize, y: &mut [f32]) {
-    for line in 0..window.lines() {
-        for offset in offsets(window, placement, line) {
-            y[offset..offset + channels].fill(0.0);
-        }
-    }
-}
-
-/// Offsets of the values of the positions of a line.
-fn offsets(
-    window: &Window,
-    placement: Placement,
-    line: usize,
-) -> impl Iterator<Item = usize> + use<> {
-    let [image, row, column] = placement.strides;
-    let height = window.positions[0];
-    let first = placement.start + line / height * image + line % height * row;
-    (0..window.positions[1]).map(move |x| first + x * column)
-}
-
-/// Memory that tasks write to, each its own part.
-#[derive(Clone, Copy)]
-pub struct Shared(pub *mut f32);
-// SAFETY: the pointer itself is harmless; writing through it is unsafe.
-unsafe impl Send for Shared {}
-// SAFETY: as above.
-unsafe impl Sync for Shared {}
-
-impl Shared {
-    /// The pointer `offset` values further on.
-    #[inline(always)]
-    pub fn at(self, offset: usize) -> *mut f32 {
-        self.0.wrapping_add(offset)
+        })
     }
 }
 
@@ -234,8 +167,13 @@ impl isa::Task for Part<'_> {
             .into_iter()
             .flat_map(|line| (0..window.positions[1]).map(move |x| line + x * step))
             .collect();
-        let written: Vec<usize> =
-            self.lines.clone().flat_map(|line| offsets(window, self.placement, line)).collect();
+        let step = self.placement.strides[2];
+        let written: Vec<usize> = self
+            .lines
+            .clone()
+            .map(|line| self.placement.offset(window, line))
+            .flat_map(|line| (0..window.positions[1]).map(move |x| line + x * step))
+            .collect();
         for (group, right) in self.groups.iter().enumerate() {
             let (taps, len) = window.runs(group, self.groups.len());
             let left = Left { base, rows: &read, taps: &taps, len };

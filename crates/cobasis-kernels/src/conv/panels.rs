@@ -3,12 +3,13 @@
 use rayon::prelude::*;
 
 use crate::isa;
+use crate::scratch::{self, Scratch};
 
 /// Matrices `[layers, depth, columns]` cut into blocks of columns, each two vectors wide and packed
 /// row by row, the last perhaps one vector; a few columns left over lie column by column.
 #[derive(Debug, Clone)]
 pub struct Panels {
-    values: Vec<f32>,
+    values: Scratch,
     layers: usize,
     depth: usize,
     columns: usize,
@@ -39,7 +40,7 @@ impl Panels {
     const DOTS: usize = 4;
 
     /// Packs matrices; `fill` writes the values of a block, `[layers, depth, width]` or, without
-    /// vectors, `[layers, columns, depth]`, over zeros.
+    /// vectors, `[layers, columns, depth]`, each layer padded to the same length.
     ///
     /// `run` is the number of values that lie together in the left matrix.
     pub fn pack(
@@ -60,12 +61,12 @@ impl Panels {
                 (0, 0)
             }
         };
-        let mut panels =
-            Self { values: vec![], layers, depth, columns, lanes, pairs, single, rest };
-        let sizes = (0..panels.blocks()).map(|i| panels.block(i).width * layers * depth);
-        let mut values = vec![0.0; sizes.clone().sum()];
+        let values = scratch::take(0);
+        let mut panels = Self { values, layers, depth, columns, lanes, pairs, single, rest };
+        let sizes = (0..panels.blocks()).map(|i| layers * panels.stride(panels.block(i)));
+        let mut values = scratch::take(sizes.clone().sum());
         let mut parts = Vec::with_capacity(panels.blocks());
-        let mut left = values.as_mut_slice();
+        let mut left = &mut values[..];
         for (i, size) in sizes.enumerate() {
             let (part, behind) = left.split_at_mut(size);
             parts.push((panels.block(i), part));
@@ -74,6 +75,12 @@ impl Panels {
         parts.into_par_iter().for_each(|(block, part)| fill(block, part));
         panels.values = values;
         panels
+    }
+
+    /// Values from layer to layer of a block: an odd number of cache lines, lest the layers compete
+    /// for the same few sets of the caches.
+    fn stride(&self, block: Block) -> usize {
+        ((self.depth * block.width).div_ceil(16) | 1) * 16
     }
 
     /// Number of columns.
@@ -104,9 +111,13 @@ impl Panels {
     /// The packed values of a block in a layer.
     pub fn values(&self, layer: usize, index: usize) -> &[f32] {
         let block = self.block(index);
-        // All blocks before have their full width, but for a pair filled up with zeros, behind
-        // which there is nothing.
-        let len = self.depth * block.width;
-        &self.values[block.first * self.layers * self.depth + layer * len..][..len]
+        let before = [index.min(self.pairs), index.saturating_sub(self.pairs)];
+        let start: usize = [0, self.pairs]
+            .into_iter()
+            .zip(before)
+            .filter(|&(_, count)| count > 0)
+            .map(|(block, count)| count * self.layers * self.stride(self.block(block)))
+            .sum();
+        &self.values[start + layer * self.stride(block)..][..self.depth * block.width]
     }
 }

@@ -114,6 +114,8 @@ pub enum Algorithm {
     Direct,
     /// Winograd's F(4x4, 3x3): 3x3 filters of stride 1 without groups.
     Winograd,
+    /// One filter per channel: as many groups and outputs as inputs.
+    Depthwise,
 }
 
 impl fmt::Display for Algorithm {
@@ -121,6 +123,7 @@ impl fmt::Display for Algorithm {
         f.write_str(match self {
             Self::Direct => "direct",
             Self::Winograd => "winograd",
+            Self::Depthwise => "depthwise",
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Weights transformed and packed.
 
+use std::ops::Range;
+
 use super::super::ConvShape;
 use super::super::panels::{Block, Panels};
 use super::{LAYERS, PATCH, points};
@@ -16,38 +18,30 @@ impl Weight {
     /// Transforms `[channels_out, channels_in, 3, 3]`.
     pub fn new(shape: &ConvShape, weight: &[f32]) -> Self {
         let inputs = shape.channels_in;
-        Self::transform(inputs, shape.channels_out, |output, input, tap| {
-            weight[(output * inputs + input) * 9 + tap]
-        })
+        let weight = Taps { weight, input: 9, output: inputs * 9, reversed: false };
+        Self::transform(inputs, shape.channels_out, weight)
     }
 
     /// Transforms the weight of the convolution that computes the input gradient: channels
     /// exchanged, taps reversed.
     pub fn transposed(shape: &ConvShape, weight: &[f32]) -> Self {
         let inputs = shape.channels_in;
-        Self::transform(shape.channels_out, inputs, |output, input, tap| {
-            weight[(input * inputs + output) * 9 + 8 - tap]
-        })
+        let weight = Taps { weight, input: inputs * 9, output: 9, reversed: true };
+        Self::transform(shape.channels_out, inputs, weight)
     }
 
-    fn transform(
-        inputs: usize,
-        outputs: usize,
-        get: impl Fn(usize, usize, usize) -> f32 + Sync,
-    ) -> Self {
+    fn transform(inputs: usize, outputs: usize, weight: Taps) -> Self {
+        // The taps of a few inputs at a time stay in the first-level cache.
+        const AT_ONCE: usize = 4;
         let panels = Panels::pack([LAYERS, inputs, outputs], inputs, |block, values| {
             let width = block.width.next_multiple_of(isa::lanes());
-            let mut taps = scratch::take(inputs * 9 * width);
+            let mut taps = scratch::take(AT_ONCE * 9 * width);
             taps.fill(0.0);
-            for column in 0..block.columns {
-                for input in 0..inputs {
-                    for tap in 0..9 {
-                        taps[(input * 9 + tap) * width + column] =
-                            get(block.first + column, input, tap);
-                    }
-                }
+            for first in (0..inputs).step_by(AT_ONCE) {
+                let range = first..(first + AT_ONCE).min(inputs);
+                weight.gather(range.clone(), block, width, &mut taps);
+                isa::dispatch(Transform { taps: &taps, range, inputs, block, width, values });
             }
-            isa::dispatch(Transform { taps: &taps, inputs, block, width, values });
         });
         Self { panels }
     }
@@ -58,9 +52,36 @@ impl Weight {
     }
 }
 
+/// How a weight is read.
+#[derive(Clone, Copy)]
+struct Taps<'a> {
+    weight: &'a [f32],
+    /// Values from input to input and from output to output.
+    input: usize,
+    output: usize,
+    /// Whether the last tap comes first.
+    reversed: bool,
+}
+
+impl Taps<'_> {
+    /// Writes the taps of some inputs and a block of outputs as `[input, tap, width]`.
+    fn gather(&self, inputs: Range<usize>, block: Block, width: usize, to: &mut [f32]) {
+        for column in 0..block.columns {
+            for (input, to) in inputs.clone().zip(to.chunks_exact_mut(9 * width)) {
+                let start = (block.first + column) * self.output + input * self.input;
+                let taps = &self.weight[start..start + 9];
+                for (tap, to) in to.iter_mut().skip(column).step_by(width).enumerate() {
+                    *to = taps[if self.reversed { 8 - tap } else { tap }];
+                }
+            }
+        }
+    }
+}
+
 struct Transform<'a> {
-    /// `[input, tap, width]`.
+    /// `[input, tap, width]` of the inputs in `range`.
     taps: &'a [f32],
+    range: Range<usize>,
     inputs: usize,
     block: Block,
     width: usize,
@@ -72,15 +93,15 @@ impl isa::Task for Transform<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { taps, inputs, block, width, values } = self;
-        assert!(taps.len() == inputs * 9 * width && width % S::LANES == 0);
-        let layer = inputs * block.width;
-        assert!(values.len() == LAYERS * layer);
+        let Self { taps, range, inputs, block, width, values } = self;
+        assert!(taps.len() >= range.len() * 9 * width && width % S::LANES == 0);
+        let layer = values.len() / LAYERS;
+        assert!(layer >= inputs * block.width && range.end <= inputs);
         let mut buffer = [0.0; 64];
-        for input in 0..inputs {
+        for input in range.clone() {
             let mut column = 0;
             while column < width {
-                let from = taps[input * 9 * width + column..].as_ptr();
+                let from = taps[(input - range.start) * 9 * width + column..].as_ptr();
                 let mut columns = [[s.splat(0.0); 3]; PATCH];
                 // SAFETY: `taps` and `values` were checked; a vector has at most 64 values.
                 unsafe {
@@ -97,14 +118,13 @@ impl isa::Task for Transform<'_> {
                     for i in 0..PATCH {
                         let row = points::filter(s, columns[i]);
                         for j in 0..PATCH {
-                            let layer = &mut values[(i * PATCH + j) * layer..][..layer];
+                            let layer = values.as_mut_ptr().add((i * PATCH + j) * layer);
                             if block.vectors > 0 {
-                                let to = &mut layer[input * width + column..];
-                                s.store(to[..S::LANES].as_mut_ptr(), row[j]);
+                                s.store(layer.add(input * width + column), row[j]);
                             } else {
                                 s.store(buffer.as_mut_ptr(), row[j]);
                                 for k in 0..block.columns {
-                                    layer[k * inputs + input] = buffer[k];
+                                    *layer.add(k * inputs + input) = buffer[k];
                                 }
                             }
                         }

@@ -6,12 +6,12 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::super::ConvShape;
-use super::super::direct::Shared;
 use super::super::outer::{Steps, Sums, accumulate};
-use super::data::{self, Images};
-use super::{LAYERS, PATCH, Spectrum, Tiles, points};
+use super::data::{self, Gradients, Images, Patches};
+use super::{LAYERS, PATCH, Spectrum, TILE, Tiles, points};
 use crate::isa::{self, Simd};
 use crate::scratch;
+use crate::shared::Shared;
 
 /// Values of both spectra of the tiles that are summed at once.
 const AT_ONCE: usize = 1 << 20;
@@ -118,14 +118,12 @@ pub fn backward_filter(shape: &ConvShape, x: &[f32], dy: &[f32], dw: &mut [f32])
 fn transform(images: Images, range: Range<usize>, to: &mut [f32], spectrum: Spectrum, x: bool) {
     const TILES: usize = 16;
     let parts = range.len().div_ceil(TILES);
-    let len = to.len();
+    assert!(to.len() >= spectrum.len() && range.len() * spectrum.tile <= spectrum.layer);
     let to = Shared(to.as_mut_ptr());
     (0..parts).into_par_iter().for_each(|part| {
         let start = part * range.len() / parts;
         let end = (part + 1) * range.len() / parts;
-        let offset = start * spectrum.tile;
-        // SAFETY: parts write different tiles of each layer, all within `to`.
-        let to = unsafe { std::slice::from_raw_parts_mut(to.at(offset), len - offset) };
+        let to = to.at(start * spectrum.tile);
         let range = range.start + start..range.start + end;
         isa::dispatch(TransformPart { images, range, to, spectrum, x });
     });
@@ -134,7 +132,7 @@ fn transform(images: Images, range: Range<usize>, to: &mut [f32], spectrum: Spec
 struct TransformPart<'a> {
     images: Images<'a>,
     range: Range<usize>,
-    to: &'a mut [f32],
+    to: *mut f32,
     spectrum: Spectrum,
     x: bool,
 }
@@ -144,10 +142,14 @@ impl isa::Task for TransformPart<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        if self.x {
-            data::patches(s, &self.images, self.range, self.to, self.spectrum);
-        } else {
-            data::gradients(s, &self.images, self.range, self.to, self.spectrum);
+        let Self { images, range, to, spectrum, x } = self;
+        // SAFETY: `to` was checked to hold all layers of all tiles; parts differ in tiles.
+        unsafe {
+            if x {
+                data::transform::<S, Patches, PATCH>(s, &images, range, to, spectrum);
+            } else {
+                data::transform::<S, Gradients, TILE>(s, &images, range, to, spectrum);
+            }
         }
     }
 }

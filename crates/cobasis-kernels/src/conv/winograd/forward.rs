@@ -4,15 +4,15 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::super::direct::Shared;
 use super::super::panels::Panels;
 use super::super::tile::{Left, Target, multiply};
 use super::super::{ConvShape, Epilogue};
-use super::data::{self, Images};
+use super::data::{self, Images, Patches};
 use super::filter::Weight;
-use super::{LAYERS, Spectrum, Tiles, output};
+use super::{LAYERS, PATCH, Spectrum, Tiles, output};
 use crate::isa::{self, Simd};
 use crate::scratch;
+use crate::shared::Shared;
 
 /// Computes `y = act(scale * conv(x, weight) + bias + residual)`.
 pub fn forward(shape: &ConvShape, x: &[f32], weight: &Weight, y: &mut [f32], epilogue: &Epilogue) {
@@ -66,7 +66,11 @@ impl isa::Task for Part<'_> {
         let product = Spectrum::new(count, channels.len(), 2 * S::LANES);
         let mut memory = scratch::take(data.len() + product.len());
         let (patches, products) = memory.split_at_mut(data.len());
-        data::patches(s, &images, range.clone(), patches, data);
+        // SAFETY: the patches are this part's own, sized for these tiles.
+        unsafe {
+            let to = patches.as_mut_ptr();
+            data::transform::<S, Patches, PATCH>(s, &images, range.clone(), to, data);
+        }
         let read: Vec<usize> = (0..count).map(|tile| tile * data.tile).collect();
         let written: Vec<usize> = (0..count).map(|tile| tile * product.tile).collect();
         for layer in 0..LAYERS {

@@ -29,7 +29,6 @@ pub unsafe fn store<S: Simd>(
         let mut channel = channels.start;
         while channel < channels.end {
             let count = (channels.end - channel).min(S::LANES);
-            let finish = Finish::new(s, epilogue, channel, count);
             let mut half = [[s.splat(0.0); PATCH]; TILE];
             // SAFETY: `from` was checked to hold all layers; the pixels are the caller's.
             unsafe {
@@ -44,10 +43,23 @@ pub unsafe fn store<S: Simd>(
                         half[k][j] = column[k];
                     }
                 }
+                if count == S::LANES && [rows, columns] == [TILE; 2] && epilogue.is_identity() {
+                    for k in 0..TILE {
+                        let row = points::output(s, half[k]);
+                        let pixel = (image * height + top + k) * width + left;
+                        let to = y.add(pixel * shape.channels_out + channel);
+                        for j in 0..TILE {
+                            s.store(to.add(j * shape.channels_out), row[j]);
+                        }
+                    }
+                    channel += S::LANES;
+                    continue;
+                }
                 let mut pixels = [[s.splat(0.0); TILE]; TILE];
                 for k in 0..TILE {
                     pixels[k] = points::output(s, half[k]);
                 }
+                let finish = Finish::new(s, epilogue, channel, count);
                 for (k, pixels) in pixels.iter().enumerate().take(rows) {
                     let row = (image * height + top + k) * width + left;
                     for (j, &pixel) in pixels.iter().enumerate().take(columns) {
