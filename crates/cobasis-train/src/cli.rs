@@ -1,5 +1,6 @@
 //! The command line: arguments in, text or JSON out, errors as one line and an exit code.
 
+mod bench;
 mod config;
 mod deploy;
 mod eval;
@@ -39,6 +40,8 @@ enum Command {
     #[command(subcommand)]
     Config(config::Command),
     #[command(subcommand)]
+    Bench(bench::Command),
+    #[command(subcommand)]
     Models(models::Command),
 }
 
@@ -56,6 +59,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Deploy(args) => deploy::run(args),
         Command::Parity(args) => parity::run(args),
         Command::Config(command) => config::run(command),
+        Command::Bench(command) => bench::run(command),
         Command::Models(command) => models::run(command),
     };
     result.unwrap_or_else(|error| {

@@ -50,6 +50,9 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// PyTorch, which a measurement compares with, could not be used.
+    #[error("PyTorch: {0}")]
+    Peer(String),
     /// What the command line asks for does not fit together.
     #[error("{0}")]
     Usage(String),
@@ -79,7 +82,7 @@ impl Error {
             Error::Data(error) => error.is_user_error(),
             Error::RunDir(error) => error.is_user_error(),
             Error::File(error) => error.is_user_error(),
-            Error::Diverged { .. } | Error::Checkpoint { .. } => false,
+            Error::Diverged { .. } | Error::Checkpoint { .. } | Error::Peer(_) => false,
             Error::Config(_)
             | Error::Name(_)
             | Error::Device { .. }

@@ -6,7 +6,8 @@
 //! - [`train`]: the training loop, and [`run_dir`], the directory that it writes;
 //! - [`evaluate`]: losses and accuracies;
 //! - [`parity`]: comparison with what the paper's authors' code computes;
-//! - [`catalogue`]: what there is to know about the models of the zoo.
+//! - [`catalogue`]: what there is to know about the models of the zoo;
+//! - [`bench`]: how fast they are here.
 //!
 //! Nothing here prints: the program does, in its binary, and maps an [`Error`] to a line and an
 //! exit code.
@@ -14,6 +15,7 @@
 mod choice;
 mod nearest;
 
+pub mod bench;
 pub mod catalogue;
 pub mod config;
 pub mod data;

@@ -13,6 +13,7 @@ mod parameter_ids;
 mod progress;
 mod run;
 mod seeds;
+mod sgd;
 mod summary;
 mod targets;
 mod trainer;

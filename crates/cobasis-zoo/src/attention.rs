@@ -5,9 +5,9 @@ use burn::nn::PaddingConfig1d;
 use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor, TensorData};
+use cobasis_kernels::Maps;
 
 use crate::init::LATER;
-use crate::pool::global_average;
 
 /// Scales each channel by a number between 0 and 1 that depends on the means of its neighbours.
 #[derive(Module, Debug)]
@@ -37,10 +37,14 @@ impl ChannelAttention {
 
     /// Maps of the input's shape, `[batch, channels, height, width]`.
     pub fn forward(&self, maps: Tensor<4>) -> Tensor<4> {
+        self.apply(maps.into()).into_tensor()
+    }
+
+    pub(crate) fn apply(&self, maps: Maps) -> Maps {
         let [batch, channels, _, _] = maps.dims();
-        let means = global_average(maps.clone()).reshape([batch, 1, channels]);
+        let means = maps.clone().global_average().reshape([batch, 1, channels]);
         let scales = sigmoid(self.conv.forward(means));
-        maps * scales.reshape([batch, channels, 1, 1])
+        maps.scale_channels(scales.reshape([batch, channels]))
     }
 }
 

@@ -60,7 +60,8 @@ impl Block {
     /// The block's output, `[batch, channels, height / stride, width / stride]`, with the bases of
     /// its stage.
     pub fn forward(&self, input: Tensor<4>, bases: &[FilterBasis]) -> Tensor<4> {
-        self.pass(&mut Forward::default(), &Place::ROOT.with_bases(bases), input)
+        self.pass(&mut Forward::default(), &Place::ROOT.with_bases(bases), input.into())
+            .into_tensor()
     }
 
     pub(crate) fn pass<P: Pass>(&self, pass: &mut P, at: &Place, x: P::Map) -> P::Map {

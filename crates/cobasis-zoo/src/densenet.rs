@@ -243,7 +243,8 @@ mod tests {
     fn uses(variant: Variant, device: &Device) -> Vec<(bool, bool)> {
         let device = device.clone().autodiff();
         let net = net(variant, &device);
-        let maps = net.pass(&mut Forward::default(), Tensor::ones([2, 3, 8, 8], &device));
+        let images = Tensor::ones([2, 3, 8, 8], &device);
+        let maps = net.pass(&mut Forward::default(), images.into()).into_tensor();
         assert_eq!(maps.dims(), [2, 14, 2, 2], "((8 + 2·4) / 2 + 4) / 2 + 2·4 channels");
         let by_logits = maps.square().sum().backward();
         let penalty = penalty(&net.families(), Counted::Shared).expect("shared bases");

@@ -9,14 +9,14 @@ use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
 use cobasis::FilterBasis;
+use cobasis_kernels::Maps;
 
 pub use layers::{Affine, FoldedConv};
 
 use crate::attention::ChannelAttention;
 use crate::graph::{FactorisedLayer, FactorisedLayers, Graph, Node, Op, compose, simplify};
 use crate::model::{Model, ModelConfig};
-use crate::pass::Trace;
-use crate::pool::global_average;
+use crate::pass::{Trace, enter};
 use crate::shortcut::PadShortcut;
 use layers::filters_on;
 
@@ -140,32 +140,36 @@ impl Deployed {
     ///
     /// Panics if the images have other channels than the model, or are too small for it.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let mut values = vec![Some(images)];
+        let mut values = vec![Some(Maps::from(images))];
         for (node, last) in self.plan.nodes.iter().zip(&self.plan.last_uses).skip(1) {
             // A value's last use takes it, so that it can be changed in place.
             let take = |&input: &usize| match last.contains(&input) {
                 true => values[input].take(),
                 false => values[input].clone(),
             };
-            let inputs: Option<Vec<Tensor<4>>> = node.inputs.iter().map(take).collect();
+            let inputs: Option<Vec<Maps>> = node.inputs.iter().map(take).collect();
             let mut inputs = inputs.expect("a value stays until its last use").into_iter();
             let x = inputs.next().expect("every node but the images has an input");
             values.push(Some(match node.op {
                 Op::Conv(conv) => {
                     let conv = &self.convs[conv];
                     let basis = conv.basis.map(|basis| &self.bases[basis]);
+                    enter(|| node.path.clone());
                     conv.forward(x, basis, inputs.next(), node.then)
                 }
-                Op::Head => return self.head.forward(x.flatten(1, 3)),
+                Op::Head => return self.head.forward(x.into_tensor().flatten(1, 3)),
                 Op::Input => x,
-                Op::Affine(affine) => node.then.apply(self.affines[affine].forward(x)),
-                Op::Attention(attention) => self.attentions[attention].forward(x),
-                Op::Add => node.then.apply(inputs.fold(x, |sum, input| sum + input)),
-                Op::Concat => Tensor::cat(std::iter::once(x).chain(inputs).collect(), 1),
-                Op::Pad { stride, new_channels } => PadShortcut { stride, new_channels }.forward(x),
-                Op::MaxPool(window) => window.max(x),
-                Op::AvgPool(window) => window.mean(x),
-                Op::GlobalAverage => global_average(x).unsqueeze_dims(&[2, 3]),
+                Op::Affine(affine) => self.affines[affine].forward(x, node.then),
+                Op::Attention(attention) => self.attentions[attention].apply(x),
+                Op::Add => {
+                    let other = inputs.next().expect("a sum has two inputs");
+                    x.add(&other, node.then.into())
+                }
+                Op::Concat => inputs.fold(x, |x, input| x.concat(&input)),
+                Op::Pad { stride, new_channels } => PadShortcut { stride, new_channels }.apply(x),
+                Op::MaxPool(window) => x.max_pool(window.windows()),
+                Op::AvgPool(window) => x.avg_pool(window.windows()),
+                Op::GlobalAverage => x.global_average().unsqueeze_dims(&[2, 3]).into(),
             }));
         }
         panic!("a network ends in a classifier")

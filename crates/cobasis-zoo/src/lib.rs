@@ -51,7 +51,6 @@ mod model;
 mod name;
 mod pass;
 mod pickle;
-mod pool;
 pub mod registry;
 mod resnet;
 mod shortcut;

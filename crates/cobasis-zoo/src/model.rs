@@ -221,7 +221,7 @@ impl Model {
     /// DenseNet, of every stage before its transition.
     pub fn forward_features(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
         let mut pass = Forward::keeping_stages();
-        self.network.pass(&mut pass, images);
+        self.network.pass(&mut pass, images.into());
         pass.into_stages()
     }
 
@@ -229,7 +229,7 @@ impl Model {
     /// `[batch, channels, height, width]`.
     pub fn pooled(&self, images: Tensor<4>) -> Tensor<2> {
         let mut pass = Forward::default();
-        let maps = self.network.pass(&mut pass, images);
+        let maps = self.network.pass(&mut pass, images.into());
         pass.global_average(maps)
     }
 

@@ -18,7 +18,7 @@ use crate::attention::ChannelAttention;
 use crate::shortcut::PadShortcut;
 
 pub(crate) use cost::{CostPass, pool_padding, pooled};
-pub(crate) use forward::Forward;
+pub(crate) use forward::{Forward, enter};
 pub(crate) use place::Place;
 pub(crate) use trace::Trace;
 

@@ -3,7 +3,8 @@
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, BatchNormConfig};
-use burn::tensor::{Device, Tensor, s};
+use burn::tensor::{Device, Tensor};
+use cobasis_kernels::Maps;
 
 use crate::pass::{Activation, Forward, Pass, Place};
 use crate::resnet::ShortcutKind;
@@ -67,7 +68,7 @@ impl Shortcut {
     /// `[batch, channels_in, height, width]` to
     /// `[batch, channels_out, ⌈height / stride⌉, ⌈width / stride⌉]`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        self.pass(&mut Forward::default(), &Place::ROOT, input)
+        self.pass(&mut Forward::default(), &Place::ROOT, input.into()).into_tensor()
     }
 
     pub(crate) fn pass<P: Pass>(&self, pass: &mut P, at: &Place, x: P::Map) -> P::Map {
@@ -86,14 +87,12 @@ impl PadShortcut {
     /// `[batch, channels, height, width]` to
     /// `[batch, channels + new_channels, ⌈height / stride⌉, ⌈width / stride⌉]`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let stride = self.stride as isize;
-        let kept = input.slice(s![.., .., ..;stride, ..;stride]);
-        let [batch, _, height, width] = kept.dims();
+        self.apply(input.into()).into_tensor()
+    }
+
+    pub(crate) fn apply(&self, input: Maps) -> Maps {
         let before = self.new_channels / 2;
-        let options = (&kept.device(), kept.dtype());
-        let zeros = |channels| Tensor::zeros([batch, channels, height, width], options);
-        let after = zeros(self.new_channels - before);
-        Tensor::cat(vec![zeros(before), kept, after], 1)
+        input.subsample(self.stride, [before, self.new_channels - before])
     }
 }
 

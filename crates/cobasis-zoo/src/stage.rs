@@ -74,7 +74,7 @@ impl Stage {
 
     /// The stage's output, `[batch, channels, height / stride, width / stride]`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        self.pass(&mut Forward::default(), &Place::ROOT, input)
+        self.pass(&mut Forward::default(), &Place::ROOT, input.into()).into_tensor()
     }
 
     pub(crate) fn pass<P: Pass>(&self, pass: &mut P, at: &Place, x: P::Map) -> P::Map {

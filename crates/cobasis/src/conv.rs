@@ -4,9 +4,8 @@ use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Initializer, Module, ModuleDisplay, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig};
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
+use cobasis_kernels::{Activation, ConvEpilogue, ConvOptions, Maps};
 
 use crate::basis::FilterBasis;
 
@@ -132,12 +131,25 @@ impl BasisConv2d {
         input: Tensor<4>,
         basis: impl Into<Option<&'a FilterBasis>>,
     ) -> Tensor<4> {
+        self.forward_maps(input.into(), basis).into_tensor()
+    }
+
+    /// [`forward`](Self::forward), of maps that stay as they are kept between layers.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    pub fn forward_maps<'a>(&self, input: Maps, basis: impl Into<Option<&'a FilterBasis>>) -> Maps {
         let basis = basis.into();
         self.check(basis);
-        let pad = self.padding.map(|side| (side, side));
-        let options = ConvOptions::new_with_padding(self.stride, pad, [1, 1], self.groups);
-        let features = conv2d(input, self.filters(basis), None, options);
-        self.coefficients.forward(self.norm.forward(self.unique_first(features)))
+        let Self { stride, padding, groups, .. } = *self;
+        let options = ConvOptions { stride, padding, groups };
+        let features = input.conv2d(&self.banks(basis), options, ConvEpilogue::default());
+        let features = match groups {
+            1 => features,
+            _ => features.through(|features| self.unique_first(features)),
+        };
+        features.batch_norm(&self.norm, None, Activation::None).conv(&self.coefficients)
     }
 
     /// The number of unique filters.
@@ -150,14 +162,15 @@ impl BasisConv2d {
         self.coefficients.weight.lazy_shape()[1] - self.num_unique()
     }
 
-    /// The filters of the basis convolution, `[unique + shared, channels_in / groups, kernel_height,
-    /// kernel_width]`: unique first, then shared, group by group.
-    fn filters(&self, basis: Option<&FilterBasis>) -> Tensor<4> {
+    /// The filters of the basis convolution, `[filters, channels_in / groups, kernel_height,
+    /// kernel_width]` each: unique first, then shared; of several groups in one bank, group by
+    /// group.
+    fn banks(&self, basis: Option<&FilterBasis>) -> Vec<Tensor<4>> {
         let own = self.unique.as_ref().map(|unique| unique.val());
         let banks: Vec<Tensor<4>> =
             own.into_iter().chain(basis.map(|basis| basis.weight.val())).collect();
         if self.groups == 1 {
-            return Tensor::cat(banks, 0);
+            return banks;
         }
         // A grouped convolution gives each group a contiguous run of filters.
         let [_, channels, height, width] = banks[0].dims();
@@ -169,7 +182,7 @@ impl BasisConv2d {
             })
             .collect();
         let rank = self.num_unique() + self.num_shared();
-        Tensor::cat(grouped, 1).reshape([rank, channels, height, width])
+        vec![Tensor::cat(grouped, 1).reshape([rank, channels, height, width])]
     }
 
     /// Brings the channels of a grouped basis convolution from group by group into the layer's

@@ -5,6 +5,7 @@ use burn::module::{Initializer, Module};
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Tensor};
+use cobasis_kernels::Maps;
 
 use crate::basis::FilterBasis;
 use crate::shared_conv::{SharedConv2d, SharedConv2dConfig};
@@ -84,8 +85,13 @@ impl PartlySharedConv2d {
     ///
     /// Panics if the input channels do not fit the filters.
     pub fn forward(&self, input: Tensor<4>, basis: &FilterBasis) -> Tensor<4> {
-        let unique = self.unique.forward(input.clone());
-        Tensor::cat(vec![unique, self.shared.forward(input, basis)], 1)
+        self.forward_maps(input.into(), basis).into_tensor()
+    }
+
+    /// [`forward`](Self::forward), of maps that stay as they are kept between layers.
+    pub fn forward_maps(&self, input: Maps, basis: &FilterBasis) -> Maps {
+        let unique = input.clone().conv(&self.unique);
+        unique.concat(&self.shared.forward_maps(input, basis))
     }
 }
 

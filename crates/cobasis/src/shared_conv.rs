@@ -3,8 +3,7 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::ConvOptions;
+use cobasis_kernels::{ConvEpilogue, ConvOptions, Maps};
 
 use crate::basis::FilterBasis;
 
@@ -56,9 +55,14 @@ impl SharedConv2d {
     ///
     /// Panics if the input channels do not fit the basis.
     pub fn forward(&self, input: Tensor<4>, basis: &FilterBasis) -> Tensor<4> {
-        let pad = self.padding.map(|side| (side, side));
-        let options = ConvOptions::new_with_padding(self.stride, pad, [1, 1], self.groups);
-        conv2d(input, basis.weight.val(), None, options)
+        self.forward_maps(input.into(), basis).into_tensor()
+    }
+
+    /// [`forward`](Self::forward), of maps that stay as they are kept between layers.
+    pub fn forward_maps(&self, input: Maps, basis: &FilterBasis) -> Maps {
+        let Self { stride, padding, groups } = *self;
+        let options = ConvOptions { stride, padding, groups };
+        input.conv2d(&[basis.weight.val()], options, ConvEpilogue::default())
     }
 }
 

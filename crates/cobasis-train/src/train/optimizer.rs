@@ -1,13 +1,13 @@
 //! The optimizer that a configuration asks for, with groups of parameters that decay on their own.
 
 use burn::module::{ParamGroup, ParamId};
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{AdamW, AdamWConfig, ModuleOptimizer, Sgd, SgdConfig};
+use burn::optim::{AdamW, AdamWConfig, ModuleOptimizer};
+use cobasis_kernels::Sgd;
 use cobasis_zoo::cobasis::FilterBasis;
 use cobasis_zoo::{Model, Network};
 
 use crate::config::{OptimizerConfig, OptimizerKind};
+use crate::train::sgd::ModuleSgd;
 
 /// Parameters whose weight decay may be set apart.
 #[derive(Clone, Debug, Default)]
@@ -55,17 +55,9 @@ pub(crate) fn optimizer(config: &OptimizerConfig, groups: Groups) -> ModuleOptim
     }
 }
 
-/// SGD as PyTorch has it: Burn's momentum dampens by 0.1 unless told otherwise.
-fn sgd(config: &OptimizerConfig, decay: f64) -> Sgd {
-    let momentum = MomentumConfig::new()
-        .with_momentum(config.momentum)
-        .with_dampening(0.0)
-        .with_nesterov(config.nesterov);
-    let decay = (decay > 0.0).then(|| WeightDecayConfig::new(decay as f32));
-    SgdConfig::new()
-        .with_momentum((config.momentum > 0.0).then_some(momentum))
-        .with_weight_decay(decay)
-        .build()
+fn sgd(config: &OptimizerConfig, weight_decay: f64) -> ModuleSgd {
+    let OptimizerConfig { momentum, nesterov, .. } = *config;
+    ModuleSgd(Sgd { momentum, weight_decay, nesterov })
 }
 
 fn adamw(config: &OptimizerConfig, decay: f64) -> AdamW {

@@ -1,10 +1,9 @@
 //! The layers of a deployed model.
 
 use burn::module::{Module, Param};
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData};
 use cobasis::FilterBasis;
+use cobasis_kernels::{ConvEpilogue, ConvOptions, Maps};
 
 use crate::graph::{self, Filters};
 use crate::pass::Activation;
@@ -56,27 +55,17 @@ impl FoldedConv {
     /// `then(scale × conv(x) + bias + residual)`, with the basis that it uses.
     pub(super) fn forward(
         &self,
-        x: Tensor<4>,
+        x: Maps,
         basis: Option<&FilterBasis>,
-        residual: Option<Tensor<4>>,
+        residual: Option<Maps>,
         then: Activation,
-    ) -> Tensor<4> {
-        let banks = self.banks(basis).map(|weight| weight.val());
-        let filters = Tensor::cat(banks.collect(), 0);
-        let pad = self.padding.map(|side| (side, side));
-        let options = ConvOptions::new_with_padding(self.stride, pad, [1, 1], self.groups);
-        let bias = self.bias.as_ref().map(|bias| bias.val());
-        let mut x = match &self.scale {
-            None => conv2d(x, filters, bias, options),
-            Some(scale) => {
-                let x = conv2d(x, filters, None, options) * by_channel(scale);
-                self.bias.iter().fold(x, |x, bias| x + by_channel(bias))
-            }
-        };
-        if let Some(residual) = residual {
-            x = x + residual;
-        }
-        then.apply(x)
+    ) -> Maps {
+        let Self { stride, padding, groups, .. } = *self;
+        let banks: Vec<Tensor<4>> = self.banks(basis).map(|weight| weight.val()).collect();
+        let [scale, bias] =
+            [&self.scale, &self.bias].map(|numbers| numbers.as_ref().map(Param::val));
+        let epilogue = ConvEpilogue { scale, bias, residual, activation: then.into() };
+        x.conv2d(&banks, ConvOptions { stride, padding, groups }, epilogue)
     }
 
     /// `[filters, channels / groups, height, width]`, its basis included.
@@ -107,9 +96,9 @@ impl Affine {
         Self { scale: numbers_on(scale, device), shift: numbers_on(shift, device) }
     }
 
-    /// Maps of the input's shape, `[batch, channels, height, width]`.
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        x * by_channel(&self.scale) + by_channel(&self.shift)
+    /// Maps of the input's shape.
+    pub(super) fn forward(&self, x: Maps, then: Activation) -> Maps {
+        x.affine(self.scale.val(), self.shift.val(), then.into())
     }
 }
 
@@ -123,9 +112,4 @@ fn numbers_on(numbers: &[f64], device: &Device) -> Param<Tensor<1>> {
     let values: Vec<f32> = numbers.iter().map(|&value| value as f32).collect();
     let shape = [values.len()];
     Param::from_data(TensorData::new(values, shape), device)
-}
-
-/// Numbers of channels beside maps, `[1, channels, 1, 1]`.
-fn by_channel(numbers: &Param<Tensor<1>>) -> Tensor<4> {
-    numbers.val().reshape([1, -1, 1, 1])
 }

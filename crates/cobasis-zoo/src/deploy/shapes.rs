@@ -1,8 +1,6 @@
 //! The sizes of what flows through a deployed model.
 
-use burn::tensor::Tensor;
-use burn::tensor::module::{avg_pool2d, max_pool2d};
-use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
+use cobasis_kernels::Windows;
 
 use super::Deployed;
 use crate::graph::{Op, Window};
@@ -42,15 +40,8 @@ impl Deployed {
 }
 
 impl Window {
-    /// The maximum of each window.
-    pub(super) fn max(self, x: Tensor<4>) -> Tensor<4> {
-        let options = MaxPoolOptions::new(self.size).with_stride(self.stride);
-        max_pool2d(x, options.with_padding_pairs(self.pad.map(|side| (side, side))))
-    }
-
-    /// The mean of each window.
-    pub(super) fn mean(self, x: Tensor<4>) -> Tensor<4> {
-        let options = AvgPoolOptions::new(self.size).with_stride(self.stride);
-        avg_pool2d(x, options.with_padding_pairs(self.pad.map(|side| (side, side))))
+    /// The windows as maps have them.
+    pub(super) fn windows(self) -> Windows {
+        Windows { size: self.size, stride: self.stride, padding: self.pad }
     }
 }

@@ -2,14 +2,13 @@
 
 use burn::nn::conv::Conv2d;
 use burn::nn::pool::{AvgPool2d, MaxPool2d};
-use burn::nn::{BatchNorm, Linear};
+use burn::nn::{BatchNorm, Linear, PaddingConfig2d};
 use burn::tensor::Tensor;
-use burn::tensor::activation::{relu, relu6};
 use cobasis::{BasisConv2d, FilterBasis, PartlySharedConv2d, SharedConv2d};
+use cobasis_kernels::{Maps, Windows};
 
-use super::{Activation, Pass, Place};
+use super::{Activation, Pass, Place, pool_padding};
 use crate::attention::ChannelAttention;
-use crate::pool::global_average;
 use crate::shortcut::PadShortcut;
 
 /// Computes maps and logits.
@@ -30,95 +29,111 @@ impl Forward {
     }
 }
 
-impl Activation {
-    pub(crate) fn apply(self, x: Tensor<4>) -> Tensor<4> {
-        match self {
-            Activation::Identity => x,
-            Activation::Relu => relu(x),
-            Activation::Relu6 => relu6(x),
+impl From<Activation> for cobasis_kernels::Activation {
+    fn from(activation: Activation) -> Self {
+        match activation {
+            Activation::Identity => Self::None,
+            Activation::Relu => Self::Relu,
+            Activation::Relu6 => Self::Relu6,
         }
     }
 }
 
+/// Tells a profiler which layer comes.
+pub(crate) fn enter(_place: impl FnOnce() -> String) {
+    #[cfg(feature = "kernels")]
+    cobasis_kernels::profile::enter(_place);
+}
+
+fn windows(size: [usize; 2], stride: [usize; 2], padding: &PaddingConfig2d) -> Windows {
+    Windows { size, stride, padding: pool_padding(padding) }
+}
+
 impl Pass for Forward {
-    type Map = Tensor<4>;
+    type Map = Maps;
     type Vector = Tensor<2>;
 
-    fn end_of_stage(&mut self, maps: &Tensor<4>) {
+    fn end_of_stage(&mut self, maps: &Maps) {
         if let Some(stages) = &mut self.stages {
-            stages.push(maps.clone());
+            stages.push(maps.clone().into_tensor());
         }
     }
 
-    fn conv2d(&mut self, _: &Place, conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
-        conv.forward(x)
+    fn conv2d(&mut self, place: &Place, conv: &Conv2d, x: Maps) -> Maps {
+        enter(|| place.to_string());
+        x.conv(conv)
     }
 
-    fn basis_conv2d(&mut self, place: &Place, conv: &BasisConv2d, x: Tensor<4>) -> Tensor<4> {
-        conv.forward(x, place.bases().first())
+    fn basis_conv2d(&mut self, place: &Place, conv: &BasisConv2d, x: Maps) -> Maps {
+        enter(|| place.to_string());
+        conv.forward_maps(x, place.bases().first())
     }
 
     fn shared_conv2d(
         &mut self,
-        _: &Place,
+        place: &Place,
         conv: &SharedConv2d,
         basis: &FilterBasis,
-        x: Tensor<4>,
-    ) -> Tensor<4> {
-        conv.forward(x, basis)
+        x: Maps,
+    ) -> Maps {
+        enter(|| place.to_string());
+        conv.forward_maps(x, basis)
     }
 
     fn partly_shared_conv2d(
         &mut self,
-        _: &Place,
+        place: &Place,
         conv: &PartlySharedConv2d,
         basis: &FilterBasis,
-        x: Tensor<4>,
-    ) -> Tensor<4> {
-        conv.forward(x, basis)
+        x: Maps,
+    ) -> Maps {
+        enter(|| place.to_string());
+        conv.forward_maps(x, basis)
     }
 
-    fn norm(&mut self, _: &Place, norm: &BatchNorm, x: Tensor<4>, then: Activation) -> Tensor<4> {
-        then.apply(norm.forward(x))
+    fn norm(&mut self, place: &Place, norm: &BatchNorm, x: Maps, then: Activation) -> Maps {
+        enter(|| place.to_string());
+        x.batch_norm(norm, None, then.into())
     }
 
     fn norm_add(
         &mut self,
-        _: &Place,
+        place: &Place,
         norm: &BatchNorm,
-        x: Tensor<4>,
-        shortcut: Tensor<4>,
+        x: Maps,
+        shortcut: Maps,
         then: Activation,
-    ) -> Tensor<4> {
-        then.apply(norm.forward(x) + shortcut)
+    ) -> Maps {
+        enter(|| place.to_string());
+        x.batch_norm(norm, Some(shortcut), then.into())
     }
 
-    fn add(&mut self, x: Tensor<4>, shortcut: Tensor<4>) -> Tensor<4> {
-        x + shortcut
+    fn add(&mut self, x: Maps, shortcut: Maps) -> Maps {
+        x.add(&shortcut, Activation::Identity.into())
     }
 
-    fn concat(&mut self, x: Tensor<4>, added: Tensor<4>) -> Tensor<4> {
-        Tensor::cat(vec![x, added], 1)
+    fn concat(&mut self, x: Maps, added: Maps) -> Maps {
+        x.concat(&added)
     }
 
-    fn max_pool(&mut self, pool: &MaxPool2d, x: Tensor<4>) -> Tensor<4> {
-        pool.forward(x)
+    fn max_pool(&mut self, pool: &MaxPool2d, x: Maps) -> Maps {
+        x.max_pool(windows(pool.kernel_size, pool.stride, &pool.padding))
     }
 
-    fn avg_pool(&mut self, pool: &AvgPool2d, x: Tensor<4>) -> Tensor<4> {
-        pool.forward(x)
+    fn avg_pool(&mut self, pool: &AvgPool2d, x: Maps) -> Maps {
+        x.avg_pool(windows(pool.kernel_size, pool.stride, &pool.padding))
     }
 
-    fn pad(&mut self, pad: &PadShortcut, x: Tensor<4>) -> Tensor<4> {
-        pad.forward(x)
+    fn pad(&mut self, pad: &PadShortcut, x: Maps) -> Maps {
+        pad.apply(x)
     }
 
-    fn attention(&mut self, _: &Place, layer: &ChannelAttention, x: Tensor<4>) -> Tensor<4> {
-        layer.forward(x)
+    fn attention(&mut self, _: &Place, layer: &ChannelAttention, x: Maps) -> Maps {
+        layer.apply(x)
     }
 
-    fn global_average(&mut self, x: Tensor<4>) -> Tensor<2> {
-        global_average(x)
+    fn global_average(&mut self, x: Maps) -> Tensor<2> {
+        x.global_average()
     }
 
     fn linear(&mut self, _: &Place, linear: &Linear, x: Tensor<2>) -> Tensor<2> {

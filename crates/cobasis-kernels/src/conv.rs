@@ -1,0 +1,185 @@
+//! Convolutions on slices in channels-last order: forward, input gradient and filter gradient.
+
+mod depthwise;
+mod direct;
+mod direct_filter;
+mod outer;
+mod panels;
+mod phase;
+mod shape;
+mod tile;
+mod window;
+mod winograd;
+
+pub use shape::{Activation, Algorithm, ConvShape, Epilogue, Pass};
+
+/// How a convolution of this shape is computed in this pass on this machine.
+pub fn choose(shape: &ConvShape, _pass: Pass) -> Algorithm {
+    let channels = shape.channels_in.min(shape.channels_out);
+    if depthwise::fits(shape) {
+        Algorithm::Depthwise
+    } else if winograd::fits(shape)
+        && channels >= 16
+        && shape.output_len() > 16 * shape.channels_out
+    {
+        Algorithm::Winograd
+    } else {
+        Algorithm::Direct
+    }
+}
+
+/// Whether an algorithm computes this shape.
+pub fn fits(algorithm: Algorithm, shape: &ConvShape) -> bool {
+    match algorithm {
+        Algorithm::Direct => true,
+        Algorithm::Winograd => winograd::fits(shape),
+        Algorithm::Depthwise => depthwise::fits(shape),
+    }
+}
+
+fn check_fit(algorithm: Algorithm, shape: &ConvShape) {
+    assert!(fits(algorithm, shape), "{algorithm} does not compute {shape:?}");
+}
+
+/// A weight made ready for [`forward`] once and used many times.
+#[derive(Debug, Clone)]
+pub struct PackedWeight {
+    form: Form,
+}
+
+#[derive(Debug, Clone)]
+enum Form {
+    Direct(direct::Weight),
+    Winograd(winograd::Weight),
+    Depthwise(depthwise::Weight),
+}
+
+impl PackedWeight {
+    /// Packs `weight` `[channels_out, channels_in / groups, kernel height, kernel width]` for the
+    /// algorithm that [`choose`] names.
+    ///
+    /// # Panics
+    /// If the length of `weight` is not that of the shape.
+    pub fn new(shape: &ConvShape, weight: &[f32]) -> Self {
+        Self::with(choose(shape, Pass::Forward), shape, weight)
+    }
+
+    /// Packs `weight` for an algorithm.
+    ///
+    /// # Panics
+    /// If the length of `weight` is not that of the shape, or the algorithm does not fit it.
+    pub fn with(algorithm: Algorithm, shape: &ConvShape, weight: &[f32]) -> Self {
+        assert_eq!(weight.len(), shape.weight_len(), "length of the weight");
+        check_fit(algorithm, shape);
+        let form = match algorithm {
+            Algorithm::Winograd => Form::Winograd(winograd::Weight::new(shape, weight)),
+            Algorithm::Depthwise => Form::Depthwise(depthwise::Weight::new(shape, weight)),
+            Algorithm::Direct => Form::Direct(direct::Weight::new(shape, weight)),
+        };
+        Self { form }
+    }
+
+    /// The algorithm that the weight is packed for.
+    pub fn algorithm(&self) -> Algorithm {
+        match self.form {
+            Form::Direct(_) => Algorithm::Direct,
+            Form::Winograd(_) => Algorithm::Winograd,
+            Form::Depthwise(_) => Algorithm::Depthwise,
+        }
+    }
+}
+
+/// Computes `y = act(scale * conv(x, weight) + bias + residual)`.
+///
+/// # Shapes
+/// - x: `[batch, height, width, channels_in]`
+/// - y and residual: `[batch, out_height, out_width, channels_out]`
+///
+/// # Panics
+/// If the length of a slice is not that of the shape.
+pub fn forward(
+    shape: &ConvShape,
+    x: &[f32],
+    weight: &PackedWeight,
+    y: &mut [f32],
+    epilogue: &Epilogue,
+) {
+    assert_eq!(x.len(), shape.input_len(), "length of the input");
+    assert_eq!(y.len(), shape.output_len(), "length of the output");
+    epilogue.check(shape);
+    match &weight.form {
+        Form::Direct(weight) => direct::forward(shape, x, weight, y, epilogue),
+        Form::Winograd(weight) => winograd::forward(shape, x, weight, y, epilogue),
+        Form::Depthwise(weight) => depthwise::forward(shape, x, weight, y, epilogue),
+    }
+}
+
+/// Overwrites `dx` with the gradient of the loss with respect to the input.
+///
+/// # Shapes
+/// - weight: `[channels_out, channels_in / groups, kernel height, kernel width]`
+/// - dy: `[batch, out_height, out_width, channels_out]`
+/// - dx: `[batch, height, width, channels_in]`
+///
+/// # Panics
+/// If the length of a slice is not that of the shape.
+pub fn backward_input(shape: &ConvShape, weight: &[f32], dy: &[f32], dx: &mut [f32]) {
+    backward_input_with(choose(shape, Pass::BackwardInput), shape, weight, dy, dx);
+}
+
+/// [`backward_input`] by an algorithm.
+///
+/// # Panics
+/// If the length of a slice is not that of the shape, or the algorithm does not fit it.
+pub fn backward_input_with(
+    algorithm: Algorithm,
+    shape: &ConvShape,
+    weight: &[f32],
+    dy: &[f32],
+    dx: &mut [f32],
+) {
+    assert_eq!(weight.len(), shape.weight_len(), "length of the weight");
+    assert_eq!(dy.len(), shape.output_len(), "length of the output gradient");
+    assert_eq!(dx.len(), shape.input_len(), "length of the input gradient");
+    check_fit(algorithm, shape);
+    match algorithm {
+        Algorithm::Direct => direct::backward_input(shape, weight, dy, dx),
+        Algorithm::Winograd => winograd::backward_input(shape, weight, dy, dx),
+        Algorithm::Depthwise => depthwise::backward_input(shape, weight, dy, dx),
+    }
+}
+
+/// Overwrites `dw` with the gradient of the loss with respect to the weight.
+///
+/// # Shapes
+/// - x: `[batch, height, width, channels_in]`
+/// - dy: `[batch, out_height, out_width, channels_out]`
+/// - dw: `[channels_out, channels_in / groups, kernel height, kernel width]`
+///
+/// # Panics
+/// If the length of a slice is not that of the shape.
+pub fn backward_filter(shape: &ConvShape, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+    backward_filter_with(choose(shape, Pass::BackwardFilter), shape, x, dy, dw);
+}
+
+/// [`backward_filter`] by an algorithm.
+///
+/// # Panics
+/// If the length of a slice is not that of the shape, or the algorithm does not fit it.
+pub fn backward_filter_with(
+    algorithm: Algorithm,
+    shape: &ConvShape,
+    x: &[f32],
+    dy: &[f32],
+    dw: &mut [f32],
+) {
+    assert_eq!(x.len(), shape.input_len(), "length of the input");
+    assert_eq!(dy.len(), shape.output_len(), "length of the output gradient");
+    assert_eq!(dw.len(), shape.weight_len(), "length of the weight gradient");
+    check_fit(algorithm, shape);
+    match algorithm {
+        Algorithm::Winograd => winograd::backward_filter(shape, x, dy, dw),
+        Algorithm::Depthwise => depthwise::backward_filter(shape, x, dy, dw),
+        Algorithm::Direct => direct_filter::backward_filter(shape, x, dy, dw),
+    }
+}

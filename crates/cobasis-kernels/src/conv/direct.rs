@@ -1,0 +1,193 @@
+//! Direct convolution: each register tile reads its pixels where they lie, so nothing is unfolded.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::panels::Panels;
+use super::phase::{Phase, Placement, phases};
+use super::tile::{Left, Target, multiply};
+use super::window::Window;
+use super::{ConvShape, Epilogue};
+use crate::isa::{self, Simd};
+use crate::scratch;
+use crate::shared::Shared;
+
+/// A weight packed for the direct convolution, one matrix per group.
+#[derive(Debug, Clone)]
+pub struct Weight {
+    groups: Vec<Panels>,
+}
+
+impl Weight {
+    /// Packs `[channels_out, channels_in / groups, kernel height, kernel width]`.
+    pub fn new(shape: &ConvShape, weight: &[f32]) -> Self {
+        let area = shape.kernel[0] * shape.kernel[1];
+        let (inputs, outputs) =
+            (shape.channels_in / shape.groups, shape.channels_out / shape.groups);
+        let run = if shape.groups == 1 { inputs * shape.kernel[1] } else { inputs };
+        let taps: Vec<usize> = (0..area).collect();
+        let groups = (0..shape.groups).map(|group| {
+            let layout = Layout {
+                weight: &weight[group * outputs * inputs * area..],
+                taps: &taps,
+                inputs: (inputs, area),
+                outputs: (outputs, inputs * area),
+            };
+            layout.pack(run)
+        });
+        Self { groups: groups.collect() }
+    }
+}
+
+/// Computes `y = act(scale * conv(x, weight) + bias + residual)`.
+pub fn forward(shape: &ConvShape, x: &[f32], weight: &Weight, y: &mut [f32], epilogue: &Epilogue) {
+    let placement = Placement::output(shape);
+    apply(&Window::forward(shape), x, &weight.groups, placement, y, epilogue);
+}
+
+/// Overwrites `dx` with the gradient with respect to the input.
+pub fn backward_input(shape: &ConvShape, weight: &[f32], dy: &[f32], dx: &mut [f32]) {
+    for phase in phases(shape) {
+        if phase.taps.is_empty() {
+            phase.clear(shape.channels_in, dx);
+            continue;
+        }
+        let groups = transposed(shape, weight, &phase);
+        apply(&phase.window, dy, &groups, phase.placement, dx, &Epilogue::default());
+    }
+}
+
+/// Packs the taps of a phase with input and output channels exchanged.
+fn transposed(shape: &ConvShape, weight: &[f32], phase: &Phase) -> Vec<Panels> {
+    let area = shape.kernel[0] * shape.kernel[1];
+    let (inputs, outputs) = (shape.channels_in / shape.groups, shape.channels_out / shape.groups);
+    let run = if shape.groups == 1 { outputs * phase.window.taps[1] } else { outputs };
+    let groups = (0..shape.groups).map(|group| {
+        let layout = Layout {
+            weight: &weight[group * outputs * inputs * area..],
+            taps: &phase.taps,
+            inputs: (outputs, inputs * area),
+            outputs: (inputs, area),
+        };
+        layout.pack(run)
+    });
+    groups.collect()
+}
+
+/// How the matrix `[tap * input, output]` of a group lies in a weight.
+struct Layout<'a> {
+    weight: &'a [f32],
+    /// Offset of each tap.
+    taps: &'a [usize],
+    /// Number of inputs and outputs, and values from one to the next.
+    inputs: (usize, usize),
+    outputs: (usize, usize),
+}
+
+impl Layout<'_> {
+    fn pack(&self, run: usize) -> Panels {
+        // A few inputs at a time stay in the first-level cache.
+        const AT_ONCE: usize = 16;
+        let (inputs, outputs) = (self.inputs.0, self.outputs.0);
+        let depth = self.taps.len() * inputs;
+        Panels::pack([1, depth, outputs], run, |block, values| {
+            if block.columns < block.width {
+                values.fill(0.0);
+            }
+            let (down, across) = if block.vectors == 0 { (1, depth) } else { (block.width, 1) };
+            for first in (0..inputs).step_by(AT_ONCE) {
+                for (tap, &offset) in self.taps.iter().enumerate() {
+                    for column in 0..block.columns {
+                        let from = offset + (block.first + column) * self.outputs.1;
+                        let to = tap * inputs * down + column * across;
+                        for input in first..(first + AT_ONCE).min(inputs) {
+                            values[to + input * down] = self.weight[from + input * self.inputs.1];
+                        }
+                    }
+                }
+            }
+        })
+    }
+}
+
+/// Applies one matrix per group to every position of the window.
+fn apply(
+    window: &Window,
+    source: &[f32],
+    groups: &[Panels],
+    placement: Placement,
+    y: &mut [f32],
+    epilogue: &Epilogue,
+) {
+    const POSITIONS: usize = 192;
+    let lines = window.lines();
+    let per_task = POSITIONS.div_ceil(window.positions[1]).min(lines);
+    let tasks = lines.div_ceil(per_task);
+    let blocks = groups[0].blocks();
+    let splits = (2 * rayon::current_num_threads()).div_ceil(tasks).clamp(1, blocks);
+    let target = Shared(y.as_mut_ptr());
+    (0..tasks * splits).into_par_iter().for_each(|index| {
+        let (task, split) = (index / splits, index % splits);
+        let lines = task * lines / tasks..(task + 1) * lines / tasks;
+        let blocks = split * blocks / splits..(split + 1) * blocks / splits;
+        isa::dispatch(Part { window, source, groups, placement, lines, blocks, target, epilogue });
+    });
+}
+
+/// Some lines of positions and some blocks of output channels.
+struct Part<'a> {
+    window: &'a Window,
+    source: &'a [f32],
+    groups: &'a [Panels],
+    placement: Placement,
+    lines: Range<usize>,
+    blocks: Range<usize>,
+    target: Shared,
+    epilogue: &'a Epilogue<'a>,
+}
+
+impl isa::Task for Part<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let window = self.window;
+        let mut copy =
+            scratch::take(if window.copied { window.copy_len(self.lines.clone()) } else { 0 });
+        let base = if window.copied {
+            window.copy(self.source, self.lines.clone(), &mut copy);
+            copy.as_ptr()
+        } else {
+            self.source.as_ptr()
+        };
+        let step = window.stride[1] * window.channels;
+        let read: Vec<usize> = window
+            .line_offsets(self.lines.clone())
+            .into_iter()
+            .flat_map(|line| (0..window.positions[1]).map(move |x| line + x * step))
+            .collect();
+        let step = self.placement.strides[2];
+        let written: Vec<usize> = self
+            .lines
+            .clone()
+            .map(|line| self.placement.offset(window, line))
+            .flat_map(|line| (0..window.positions[1]).map(move |x| line + x * step))
+            .collect();
+        for (group, right) in self.groups.iter().enumerate() {
+            let (taps, len) = window.runs(group, self.groups.len());
+            let left = Left { base, rows: &read, taps: &taps, len };
+            let channel = group * right.columns();
+            let target = Target {
+                base: self.target.0,
+                rows: &written,
+                channel,
+                padded: false,
+                epilogue: self.epilogue,
+            };
+            // SAFETY: the offsets come from the sizes that the slices were checked against, and
+            // the tasks differ in lines or in channels.
+            unsafe { multiply(s, left, (right, 0), self.blocks.clone(), target) }
+        }
+    }
+}

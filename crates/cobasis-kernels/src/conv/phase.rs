@@ -1,0 +1,96 @@
+//! The input gradient as convolutions of the output gradient, one for each position of an input
+//! pixel within the stride.
+
+use super::ConvShape;
+use super::window::Window;
+
+/// Where the values of a window's positions go.
+#[derive(Debug, Clone, Copy)]
+pub struct Placement {
+    /// Offset of the first position.
+    pub start: usize,
+    /// Values from image to image, line to line and position to position.
+    pub strides: [usize; 3],
+}
+
+impl Placement {
+    /// Pixels `[batch, height, width, channels]` one after the other.
+    fn pixels([height, width]: [usize; 2], channels: usize) -> Self {
+        Self { start: 0, strides: [height * width * channels, width * channels, channels] }
+    }
+
+    /// The output of a convolution.
+    pub fn output(shape: &ConvShape) -> Self {
+        Self::pixels(shape.output(), shape.channels_out)
+    }
+
+    /// Offset of the first position of a line.
+    pub fn offset(&self, window: &Window, line: usize) -> usize {
+        let height = window.positions[0];
+        self.start + line / height * self.strides[0] + line % height * self.strides[1]
+    }
+}
+
+/// The input pixels at one position within the stride.
+#[derive(Debug)]
+pub struct Phase {
+    /// The output gradients that the pixels receive from.
+    pub window: Window,
+    /// Where the pixels lie.
+    pub placement: Placement,
+    /// The tap of the kernel for each tap of the window.
+    pub taps: Vec<usize>,
+}
+
+impl Phase {
+    fn new(shape: &ConvShape, phase: [usize; 2]) -> Self {
+        let first = [0, 1].map(|i| (phase[i] + shape.padding[i]) % shape.stride[i]);
+        let count =
+            [0, 1].map(|i| shape.kernel[i].saturating_sub(first[i]).div_ceil(shape.stride[i]));
+        let mut window = Window {
+            batch: shape.batch,
+            size: shape.output(),
+            channels: shape.channels_out,
+            positions: [0, 1].map(|i| (shape.size[i] - phase[i]).div_ceil(shape.stride[i])),
+            stride: [1, 1],
+            taps: count,
+            start: [0, 1].map(|i| {
+                let last = (phase[i] + shape.padding[i] - first[i]) / shape.stride[i];
+                last as isize + 1 - count[i] as isize
+            }),
+            copied: false,
+        };
+        if !count.contains(&0) {
+            window = window.copied_if_needed();
+        }
+        let Placement { strides: [image, line, pixel], .. } =
+            Placement::pixels(shape.size, shape.channels_in);
+        let placement = Placement {
+            start: phase[0] * line + phase[1] * pixel,
+            strides: [image, shape.stride[0] * line, shape.stride[1] * pixel],
+        };
+        // The last tap of the kernel reaches the first output.
+        let tap = |i: usize, nth: usize| first[i] + nth * shape.stride[i];
+        let taps = (0..count[0]).rev().flat_map(|y| (0..count[1]).rev().map(move |x| (y, x)));
+        let taps = taps.map(|(y, x)| tap(0, y) * shape.kernel[1] + tap(1, x)).collect();
+        Self { window, placement, taps }
+    }
+
+    /// Fills pixels that receive nothing with zeros.
+    pub fn clear(&self, channels: usize, dx: &mut [f32]) {
+        for line in 0..self.window.lines() {
+            let first = self.placement.offset(&self.window, line);
+            for column in 0..self.window.positions[1] {
+                dx[first + column * self.placement.strides[2]..][..channels].fill(0.0);
+            }
+        }
+    }
+}
+
+/// The phases of the input pixels.
+pub fn phases(shape: &ConvShape) -> impl Iterator<Item = Phase> {
+    let [rows, columns] = [0, 1].map(|i| shape.stride[i].min(shape.size[i]));
+    (0..rows)
+        .flat_map(move |y| (0..columns).map(move |x| [y, x]))
+        .map(move |phase| Phase::new(shape, phase))
+}

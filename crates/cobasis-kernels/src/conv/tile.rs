@@ -1,0 +1,286 @@
+//! Matrix products with the left matrix read row by row from wherever it lies, the right one
+//! packed: the heart of the direct and the Winograd convolution.
+
+use crate::isa::Simd;
+
+use super::panels::Panels;
+use super::{Activation, Epilogue};
+
+/// Left matrix: row `r` is the values at `base + rows[r] + taps[t] + 0..len`, tap after tap.
+#[derive(Clone, Copy)]
+pub struct Left<'a> {
+    /// Where offsets count from.
+    pub base: *const f32,
+    /// Offset of each row.
+    pub rows: &'a [usize],
+    /// Offset of each run of values within a row.
+    pub taps: &'a [usize],
+    /// Values in a run.
+    pub len: usize,
+}
+
+/// Where the product goes: row `r` to `base + rows[r]`, finished by the epilogue.
+#[derive(Clone, Copy)]
+pub struct Target<'a> {
+    /// Where offsets count from; the residual's too.
+    pub base: *mut f32,
+    /// Offset of each row.
+    pub rows: &'a [usize],
+    /// Added to columns to give channels; may wrap.
+    pub channel: usize,
+    /// Whether rows have room for whole vectors.
+    pub padded: bool,
+    /// What is done to the values.
+    pub epilogue: &'a Epilogue<'a>,
+}
+
+/// Writes `left * right` for one layer and the blocks `blocks` of columns.
+///
+/// # Safety
+/// All rows of `left` and of `target` must lie in memory that is valid for reading and writing,
+/// and nobody else may touch the columns written.
+#[inline(always)]
+pub unsafe fn multiply<S: Simd>(
+    s: S,
+    left: Left,
+    (right, layer): (&Panels, usize),
+    blocks: std::ops::Range<usize>,
+    target: Target,
+) {
+    let count = left.rows.len();
+    let parts = count.div_ceil(S::ROWS);
+    for index in blocks {
+        let (block, values) = (right.block(index), right.values(layer, index));
+        let columns = if target.padded { block.width } else { block.columns };
+        for part in 0..parts {
+            // Even parts: 16 rows are 8 + 8, not 12 + 4.
+            let (start, end) = (part * count / parts, (part + 1) * count / parts);
+            let left = Left { rows: &left.rows[start..end], ..left };
+            let target = Target { rows: &target.rows[start..end], ..target };
+            // SAFETY: the caller's, for a part of the rows.
+            unsafe {
+                if block.vectors == 0 {
+                    dots(s, left, values, block.first..block.first + columns, target);
+                } else if block.vectors == 1 {
+                    any_rows::<S, 1>(s, left, values, block.first, columns, target);
+                } else {
+                    any_rows::<S, 2>(s, left, values, block.first, columns, target);
+                }
+            }
+        }
+    }
+}
+
+/// Calls the tile compiled for this number of rows.
+///
+/// # Safety
+/// As for [`multiply`].
+#[inline(always)]
+unsafe fn any_rows<S: Simd, const NV: usize>(
+    s: S,
+    left: Left,
+    right: &[f32],
+    first: usize,
+    columns: usize,
+    target: Target,
+) {
+    macro_rules! by_rows {
+        ($($rows:literal)*) => {
+            match left.rows.len() {
+                // SAFETY: the caller's.
+                $($rows if $rows <= S::ROWS => unsafe {
+                    tile::<S, $rows, NV>(s, left, right, first, columns, target)
+                },)*
+                rows => unreachable!("{rows} rows in a tile"),
+            }
+        };
+    }
+    by_rows!(1 2 3 4 5 6 7 8 9 10 11 12)
+}
+
+/// `MR` rows times `NV` vectors of columns, held in registers.
+///
+/// # Safety
+/// As for [`multiply`].
+#[inline(always)]
+unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
+    s: S,
+    left: Left,
+    right: &[f32],
+    first: usize,
+    columns: usize,
+    target: Target,
+) {
+    debug_assert!(right.len() >= left.taps.len() * left.len * NV * S::LANES);
+    let mut sums = [[s.splat(0.0); NV]; MR];
+    let mut b = right.as_ptr();
+    // SAFETY: the offsets are the caller's; the packed panel holds NV vectors per value of a row.
+    unsafe {
+        let mut rows = [left.base; MR];
+        for r in 0..MR {
+            rows[r] = left.base.add(left.rows[r]);
+        }
+        for &tap in left.taps {
+            for k in tap..tap + left.len {
+                let mut column = [s.splat(0.0); NV];
+                for v in 0..NV {
+                    column[v] = s.load(b.add(v * S::LANES));
+                }
+                for r in 0..MR {
+                    let a = s.splat(*rows[r].add(k));
+                    for v in 0..NV {
+                        sums[r][v] = s.fma(a, column[v], sums[r][v]);
+                    }
+                }
+                b = b.add(NV * S::LANES);
+            }
+        }
+        let first = target.channel.wrapping_add(first);
+        if target.epilogue.is_identity() && columns == NV * S::LANES {
+            for r in 0..MR {
+                let row = target.base.add(target.rows[r] + first);
+                for v in 0..NV {
+                    s.store(row.add(v * S::LANES), sums[r][v]);
+                }
+            }
+            return;
+        }
+        // The loop below is not unrolled; it reads a copy so that the sums can stay in registers.
+        let mut copy = [[s.splat(0.0); NV]; MR];
+        for r in 0..MR {
+            for v in 0..NV {
+                copy[r][v] = sums[r][v];
+            }
+        }
+        for v in 0..NV {
+            let channel = first + v * S::LANES;
+            let count = (columns - v * S::LANES).min(S::LANES);
+            let finish = Finish::new(s, target.epilogue, channel, count);
+            for (row, sums) in target.rows.iter().zip(&copy) {
+                finish.store(s, sums[v], target.base, row + channel, count);
+            }
+        }
+    }
+}
+
+/// The epilogue of one vector of channels.
+pub struct Finish<'a, S: Simd> {
+    scale: Option<S::V>,
+    bias: Option<S::V>,
+    residual: Option<&'a [f32]>,
+    activation: Activation,
+}
+
+impl<'a, S: Simd> Finish<'a, S> {
+    /// Loads the factors and summands of `count` channels.
+    #[inline(always)]
+    pub fn new(s: S, epilogue: &'a Epilogue, channel: usize, count: usize) -> Self {
+        let of_block = |values: Option<&'a [f32]>| values.map(|values| &values[channel..][..count]);
+        let (scale, bias) = (of_block(epilogue.scale), of_block(epilogue.bias));
+        Self {
+            // SAFETY: the slices have `count` values.
+            scale: match scale {
+                Some(scale) => Some(unsafe { s.load_first(scale.as_ptr(), count) }),
+                None => None,
+            },
+            // SAFETY: as above.
+            bias: match bias {
+                Some(bias) => Some(unsafe { s.load_first(bias.as_ptr(), count) }),
+                None => None,
+            },
+            residual: epilogue.residual,
+            activation: epilogue.activation,
+        }
+    }
+
+    /// Finishes and stores `count` values at `base + offset`.
+    ///
+    /// # Safety
+    /// `base + offset` must be valid for writing `count` values.
+    #[inline(always)]
+    pub unsafe fn store(&self, s: S, mut value: S::V, base: *mut f32, offset: usize, count: usize) {
+        match (self.scale, self.bias) {
+            (Some(scale), Some(bias)) => value = s.fma(value, scale, bias),
+            (Some(scale), None) => value = s.mul(value, scale),
+            (None, Some(bias)) => value = s.add(value, bias),
+            (None, None) => {}
+        }
+        // SAFETY: the slice has `count` values; the target is the caller's.
+        unsafe {
+            if let Some(residual) = self.residual {
+                let residual = &residual[offset..offset + count];
+                value = s.add(value, s.load_first(residual.as_ptr(), count));
+            }
+            if self.activation != Activation::None {
+                value = s.max(value, s.splat(0.0));
+            }
+            if self.activation == Activation::Relu6 {
+                value = s.min(value, s.splat(6.0));
+            }
+            if count == S::LANES {
+                s.store(base.add(offset), value);
+            } else {
+                s.store_first(base.add(offset), value, count);
+            }
+        }
+    }
+}
+
+/// A few columns, each a dot product along the row: a vector of columns would be mostly empty.
+///
+/// # Safety
+/// As for [`multiply`].
+#[inline(always)]
+unsafe fn dots<S: Simd>(
+    s: S,
+    left: Left,
+    right: &[f32],
+    columns: std::ops::Range<usize>,
+    target: Target,
+) {
+    const MR: usize = 6;
+    let depth = left.taps.len() * left.len;
+    let whole = left.len / S::LANES * S::LANES;
+    for (column, weights) in columns.zip(right.chunks_exact(depth)) {
+        let mut start = 0;
+        while start < left.rows.len() {
+            // The last rows are computed again rather than in a loop of their own.
+            let count = (left.rows.len() - start).min(MR);
+            // SAFETY: the offsets are the caller's; `weights` has as many values as a row.
+            unsafe {
+                let mut rows = [left.base; MR];
+                for r in 0..MR {
+                    rows[r] = left.base.add(left.rows[start + r.min(count - 1)]);
+                }
+                let mut sums = [s.splat(0.0); MR];
+                let mut b = weights.as_ptr();
+                for &tap in left.taps {
+                    let mut k = 0;
+                    while k < whole {
+                        let weight = s.load(b.add(k));
+                        for r in 0..MR {
+                            sums[r] = s.fma(s.load(rows[r].add(tap + k)), weight, sums[r]);
+                        }
+                        k += S::LANES;
+                    }
+                    if whole < left.len {
+                        let rest = left.len - whole;
+                        let weight = s.load_first(b.add(k), rest);
+                        for r in 0..MR {
+                            let a = s.load_first(rows[r].add(tap + k), rest);
+                            sums[r] = s.fma(a, weight, sums[r]);
+                        }
+                    }
+                    b = b.add(left.len);
+                }
+                let channel = target.channel.wrapping_add(column);
+                let finish = Finish::<S>::new(s, target.epilogue, channel, 1);
+                for r in 0..count {
+                    let value = s.splat(s.sum(sums[r]));
+                    finish.store(s, value, target.base, target.rows[start + r] + channel, 1);
+                }
+            }
+            start += count;
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Memory for intermediate values, kept by each thread and used again.
+
+use std::cell::RefCell;
+use std::ops::{Deref, DerefMut};
+
+/// A cache line.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+#[expect(dead_code, reason = "read through slices of values")]
+struct Line([f32; LINE]);
+
+/// Values in a cache line.
+const LINE: usize = 16;
+
+/// Buffers that a thread keeps at most.
+const KEPT: usize = 32;
+
+thread_local! {
+    static FREE: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Values of any content, aligned to a cache line; given back to the thread when dropped.
+#[derive(Debug)]
+pub struct Scratch {
+    lines: Vec<Line>,
+    len: usize,
+}
+
+/// Takes `len` values out of the thread's store.
+///
+/// A rayon worker that takes up other work while it holds scratch memory gets other memory there.
+pub fn take(len: usize) -> Scratch {
+    let count = len.div_ceil(LINE);
+    // A buffer much too large is left for those who need it.
+    let fits = |lines: &Vec<Line>| (count..=4 * count + 256).contains(&lines.len());
+    let lines = FREE.with_borrow_mut(|free| {
+        let best = (0..free.len()).filter(|&i| fits(&free[i])).min_by_key(|&i| free[i].len());
+        best.map(|i| free.swap_remove(i))
+    });
+    Scratch { lines: lines.unwrap_or_else(|| vec![Line([0.0; LINE]); count]), len }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let lines = std::mem::take(&mut self.lines);
+        if lines.is_empty() {
+            return;
+        }
+        // While a thread ends, its store may be gone.
+        let _ = FREE.try_with(|free| {
+            let mut free = free.borrow_mut();
+            if free.len() == KEPT {
+                free.remove(0);
+            }
+            free.push(lines);
+        });
+    }
+}
+
+impl Clone for Scratch {
+    fn clone(&self) -> Self {
+        let mut copy = take(self.len);
+        copy.copy_from_slice(self);
+        copy
+    }
+}
+
+impl Deref for Scratch {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        // SAFETY: lines are arrays of f32, and there are enough of them for `len`.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+    }
+}
+
+impl DerefMut for Scratch {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as above.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_aligned_and_used_again() {
+        let first = take(1000);
+        let (start, len) = (first.as_ptr(), first.len());
+        assert_eq!((start.addr() % 64, len), (0, 1000));
+        drop(first);
+        assert_eq!(take(900).as_ptr(), start);
+        assert_eq!(take(0).len(), 0);
+    }
+}

@@ -1,0 +1,140 @@
+//! Every pass against plain loops in double precision, for random shapes.
+
+use cobasis_kernels::conv::{
+    self, Activation, Algorithm, ConvShape, Epilogue, PackedWeight, backward_filter_with,
+    backward_input_with,
+};
+use proptest::prelude::*;
+
+/// Calls `visit(x, weight, y)` with the indices of every product of the convolution.
+fn products(s: &ConvShape, mut visit: impl FnMut(usize, usize, usize)) {
+    let [oh, ow] = s.output();
+    let (inputs, outputs) = (s.channels_in / s.groups, s.channels_out / s.groups);
+    for b in 0..s.batch {
+        for (oy, ox) in (0..oh).flat_map(|oy| (0..ow).map(move |ox| (oy, ox))) {
+            for (ky, kx) in (0..s.kernel[0]).flat_map(|y| (0..s.kernel[1]).map(move |x| (y, x))) {
+                let iy = (oy * s.stride[0] + ky).wrapping_sub(s.padding[0]);
+                let ix = (ox * s.stride[1] + kx).wrapping_sub(s.padding[1]);
+                if iy >= s.size[0] || ix >= s.size[1] {
+                    continue;
+                }
+                for co in 0..s.channels_out {
+                    for ci in 0..inputs {
+                        let channel = co / outputs * inputs + ci;
+                        visit(
+                            ((b * s.size[0] + iy) * s.size[1] + ix) * s.channels_in + channel,
+                            ((co * inputs + ci) * s.kernel[0] + ky) * s.kernel[1] + kx,
+                            ((b * oh + oy) * ow + ox) * s.channels_out + co,
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Values in [-1, 1) that depend on nothing but the seed.
+fn values(len: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+/// Largest difference over the largest expected value.
+fn error(got: &[f32], expected: &[f64]) -> f64 {
+    let largest = expected.iter().fold(1e-3, |m: f64, v| m.max(v.abs()));
+    got.iter().zip(expected).fold(0.0, |m: f64, (g, e)| m.max((*g as f64 - e).abs())) / largest
+}
+
+fn shapes() -> impl Strategy<Value = ConvShape> {
+    let kernels = prop::sample::select(vec![[1, 1], [3, 3], [3, 3], [7, 7], [3, 1]]);
+    let groups = prop::sample::select(vec![(1, 0), (1, 0), (1, 0), (2, 0), (3, 0), (0, 1), (0, 2)]);
+    (1..4usize, (1..14usize, 1..14usize), 1..40usize, 1..40usize, kernels, 1..3usize, groups)
+        .prop_map(|(batch, (h, w), ci, co, kernel, stride, (groups, depthwise))| {
+            let (channels_in, channels_out, groups) = match depthwise {
+                0 => (ci.div_ceil(groups) * groups, co.div_ceil(groups) * groups, groups),
+                multiplier => (ci, ci * multiplier, ci),
+            };
+            ConvShape {
+                batch,
+                size: [h, w],
+                channels_in,
+                channels_out,
+                kernel,
+                stride: [stride; 2],
+                padding: kernel.map(|k| k / 2),
+                groups,
+            }
+        })
+}
+
+fn check(s: &ConvShape) {
+    let x = values(s.input_len(), 1);
+    let weight = values(s.weight_len(), 2);
+    let dy = values(s.output_len(), 3);
+    let (scale, bias) = (values(s.channels_out, 4), values(s.channels_out, 5));
+    let residual = values(s.output_len(), 6);
+    let mut plain = vec![0.0; s.output_len()];
+    let mut want_dx = vec![0.0; s.input_len()];
+    let mut want_dw = vec![0.0; s.weight_len()];
+    products(s, |xi, wi, yi| {
+        plain[yi] += x[xi] as f64 * weight[wi] as f64;
+        want_dx[xi] += dy[yi] as f64 * weight[wi] as f64;
+        want_dw[wi] += dy[yi] as f64 * x[xi] as f64;
+    });
+    for algorithm in [Algorithm::Direct, Algorithm::Winograd, Algorithm::Depthwise] {
+        if !conv::fits(algorithm, s) {
+            continue;
+        }
+        let packed = PackedWeight::with(algorithm, s, &weight);
+        let mut y = vec![f32::NAN; s.output_len()];
+        conv::forward(s, &x, &packed, &mut y, &Epilogue::default());
+        assert!(error(&y, &plain) < 1e-5, "{s:?} {algorithm}: forward {}", error(&y, &plain));
+        for activation in [Activation::None, Activation::Relu, Activation::Relu6] {
+            let epilogue = Epilogue {
+                scale: Some(&scale),
+                bias: Some(&bias),
+                residual: Some(&residual),
+                activation,
+            };
+            let want: Vec<f64> = (0..plain.len())
+                .map(|i| {
+                    let c = i % s.channels_out;
+                    let v = scale[c] as f64 * plain[i] + bias[c] as f64 + residual[i] as f64;
+                    match activation {
+                        Activation::None => v,
+                        Activation::Relu => v.max(0.0),
+                        Activation::Relu6 => v.clamp(0.0, 6.0),
+                    }
+                })
+                .collect();
+            y.fill(f32::NAN);
+            conv::forward(s, &x, &packed, &mut y, &epilogue);
+            assert!(
+                error(&y, &want) < 2e-5,
+                "{s:?} {algorithm}: {activation:?} {}",
+                error(&y, &want)
+            );
+        }
+        let mut dx = vec![f32::NAN; s.input_len()];
+        backward_input_with(algorithm, s, &weight, &dy, &mut dx);
+        assert!(error(&dx, &want_dx) < 1e-5, "{s:?} {algorithm}: dx {}", error(&dx, &want_dx));
+        let mut dw = vec![f32::NAN; s.weight_len()];
+        backward_filter_with(algorithm, s, &x, &dy, &mut dw);
+        assert!(error(&dw, &want_dw) < 1e-5, "{s:?} {algorithm}: dw {}", error(&dw, &want_dw));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn passes_agree_with_plain_loops(shape in shapes()) {
+        check(&shape);
+    }
+}
