@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod date;
+mod dropout;
 mod ema;
 mod fit;
 mod gradients;

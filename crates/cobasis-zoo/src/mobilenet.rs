@@ -77,8 +77,8 @@ pub(crate) struct MobileNetV2Config {
 /// pooling, linear classifier.
 ///
 /// The authors' network for large images drops a fifth of the features in training, between
-/// pooling and classifier. This one does not: evaluation is the same, but training is not yet
-/// regularised as theirs.
+/// [pooling](crate::Model::pooled) and [classifier](crate::Model::classify). Here that is for the
+/// training loop to do.
 #[derive(Module, Debug)]
 pub struct MobileNetV2 {
     /// The first convolution.

@@ -89,6 +89,7 @@ const BAD: &[(&str, &str, &str)] = &[
     ("data.val_images = 0", "data.val_images", "expected at least 1, got 0"),
     ("train.accumulate = 0", "train.accumulate", "expected at least 1 batch, got 0"),
     ("train.label_smoothing = 1", "train.label_smoothing", "at least 0 and below 1, got 1.0"),
+    ("train.dropout = 1.0", "train.dropout", "expected at least 0 and below 1, got 1.0"),
     ("train.ema = 1.5", "train.ema", "expected at least 0 and below 1, got 1.5"),
     ("train.checkpoint_steps = 0", "train.checkpoint_steps", "expected at least 1; leave it out"),
     ("train.lambda_end = -2", "train.lambda_end", "expected a number of at least 0, got -2.0"),

@@ -8,6 +8,7 @@ use crate::config::{AugmentConfig, Config, DistillConfig};
 use crate::data::Batch;
 use crate::evaluate::{Score, host, images};
 use crate::train::Objective;
+use crate::train::dropout::dropout;
 use crate::train::ema::Ema;
 use crate::train::gradients::clip;
 use crate::train::mix::Mix;
@@ -29,6 +30,7 @@ pub struct Trainer {
 struct Recipe {
     seed: u64,
     label_smoothing: f64,
+    dropout: f64,
     clip_norm: Option<f64>,
     augment: AugmentConfig,
     distill: DistillConfig,
@@ -80,6 +82,7 @@ impl Trainer {
             recipe: Recipe {
                 seed: config.seed,
                 label_smoothing: config.train.label_smoothing,
+                dropout: config.train.dropout,
                 clip_norm: config.optimizer.clip_norm,
                 augment: config.augment.clone(),
                 distill: config.distill.clone(),
@@ -150,7 +153,8 @@ impl Trainer {
             Some(mix) => mix.apply(input),
             None => input,
         };
-        let logits = self.model.forward(input.clone());
+        let pooled = self.model.pooled(input.clone());
+        let logits = self.model.classify(dropout(pooled, self.recipe.dropout, key));
         let smoothing = self.recipe.label_smoothing;
         let classes = logits.dims()[1];
         let targets = Targets::new(&batch.labels, classes, smoothing, mix.as_ref(), &self.device);
@@ -285,6 +289,7 @@ mod tests {
         let plain = moved(&config(""), &batches).0;
         for recipe in [
             "train.label_smoothing = 0.1",
+            "train.dropout = 0.5",
             "augment.mixup = 1.0",
             "augment.cutmix = 1.0",
             "optimizer.clip_norm = 0.01",
