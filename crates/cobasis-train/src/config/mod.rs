@@ -49,17 +49,17 @@ pub struct Config {
     pub model: String,
     /// Seed of every random number of the run, at most 2^63 - 1 (TOML has no larger integer).
     pub seed: u64,
-    /// `[data]`: the images and how they are fed.
+    /// The images and how they are fed.
     pub data: DataConfig,
-    /// `[train]`: how long, how many at a time, and the loss.
+    /// How long, how many at a time, and the loss.
     pub train: TrainConfig,
-    /// `[optimizer]`: how gradients change weights.
+    /// How gradients change weights.
     pub optimizer: OptimizerConfig,
-    /// `[schedule]`: the learning rate over time.
+    /// The learning rate over time.
     pub schedule: ScheduleConfig,
-    /// `[augment]`: changes to training images beyond crop and flip.
+    /// Changes to training images beyond crop and flip.
     pub augment: AugmentConfig,
-    /// `[distill]`: learning from a teacher.
+    /// Learning from a teacher.
     pub distill: DistillConfig,
 }
 
