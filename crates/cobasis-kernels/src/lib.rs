@@ -4,3 +4,5 @@ pub mod conv;
 mod isa;
 mod scratch;
 mod shared;
+
+pub use isa::vector_unit;
