@@ -16,7 +16,7 @@ cargo xtask COMMAND [ARGUMENTS]
   train         train a model (with no arguments: on handwritten digits, in a minute)
   eval          evaluate a trained model
   import        turn a PyTorch model into one of ours
-  export        turn a model into one for PyTorch
+  export        turn a model into one for PyTorch or ONNX
   deploy        fold a model for use
   parity        compare with what the authors' PyTorch code computes
   config        check configurations, say what their keys mean

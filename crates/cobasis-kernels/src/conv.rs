@@ -1,8 +1,10 @@
 //! Convolutions on slices in channels-last order: forward, input gradient and filter gradient.
 
 mod depthwise;
+mod depthwise_filter;
 mod direct;
 mod direct_filter;
+mod finish;
 mod outer;
 mod panels;
 mod phase;
@@ -13,15 +15,18 @@ mod winograd;
 
 pub use shape::{Activation, Algorithm, ConvShape, Epilogue, Pass};
 
-/// How a convolution of this shape is computed in this pass on this machine.
-pub fn choose(shape: &ConvShape, _pass: Pass) -> Algorithm {
-    let channels = shape.channels_in.min(shape.channels_out);
+/// How a convolution of this shape is computed in this pass.
+///
+/// The choice follows what was measured, see `docs/kernels.md`.
+pub fn choose(shape: &ConvShape, pass: Pass) -> Algorithm {
     if depthwise::fits(shape) {
-        Algorithm::Depthwise
-    } else if winograd::fits(shape)
-        && channels >= 16
-        && shape.output_len() > 16 * shape.channels_out
-    {
+        return Algorithm::Depthwise;
+    }
+    // With few channels the transforms cost more than the products.
+    let channels = shape.channels_in.min(shape.channels_out) >= 16;
+    // Transformed weights are four times as large: with few tiles, reading them costs most.
+    let tiles = if pass == Pass::BackwardFilter { 1 } else { 4 };
+    if winograd::fits(shape) && channels && winograd::gains(shape, tiles) {
         Algorithm::Winograd
     } else {
         Algorithm::Direct
@@ -179,7 +184,7 @@ pub fn backward_filter_with(
     check_fit(algorithm, shape);
     match algorithm {
         Algorithm::Winograd => winograd::backward_filter(shape, x, dy, dw),
-        Algorithm::Depthwise => depthwise::backward_filter(shape, x, dy, dw),
+        Algorithm::Depthwise => depthwise_filter::backward_filter(shape, x, dy, dw),
         Algorithm::Direct => direct_filter::backward_filter(shape, x, dy, dw),
     }
 }

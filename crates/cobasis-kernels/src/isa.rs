@@ -3,8 +3,11 @@
 //! `COBASIS_ISA=avx2` or `COBASIS_ISA=portable` in the environment, read once, forbids the better
 //! instruction sets.
 
-use std::fmt;
+mod portable;
+
 use std::sync::LazyLock;
+
+use portable::Portable;
 
 /// Vectors of f32 and what the kernels do with them.
 pub trait Simd: Copy + Send + Sync + 'static {
@@ -117,78 +120,6 @@ impl<P: pulp::Simd> Simd for Native<P> {
     }
 }
 
-/// Arrays that the compiler turns into whatever vectors the target always has.
-#[derive(Clone, Copy)]
-pub struct Portable;
-
-impl Portable {
-    #[inline(always)]
-    fn map(a: [f32; 4], b: [f32; 4], f: impl Fn(f32, f32) -> f32) -> [f32; 4] {
-        std::array::from_fn(|i| f(a[i], b[i]))
-    }
-}
-
-impl Simd for Portable {
-    type V = [f32; 4];
-    const LANES: usize = 4;
-    const ROWS: usize = 6;
-
-    #[inline(always)]
-    fn splat(self, value: f32) -> Self::V {
-        [value; 4]
-    }
-    #[inline(always)]
-    fn add(self, a: Self::V, b: Self::V) -> Self::V {
-        Self::map(a, b, |a, b| a + b)
-    }
-    #[inline(always)]
-    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
-        Self::map(a, b, |a, b| a - b)
-    }
-    #[inline(always)]
-    fn mul(self, a: Self::V, b: Self::V) -> Self::V {
-        Self::map(a, b, |a, b| a * b)
-    }
-    #[inline(always)]
-    fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-        self.add(self.mul(a, b), c)
-    }
-    #[inline(always)]
-    fn max(self, a: Self::V, b: Self::V) -> Self::V {
-        Self::map(a, b, |a, b| if a > b { a } else { b })
-    }
-    #[inline(always)]
-    fn min(self, a: Self::V, b: Self::V) -> Self::V {
-        Self::map(a, b, |a, b| if a < b { a } else { b })
-    }
-    #[inline(always)]
-    fn sum(self, a: Self::V) -> f32 {
-        (a[0] + a[2]) + (a[1] + a[3])
-    }
-    #[inline(always)]
-    unsafe fn load(self, from: *const f32) -> Self::V {
-        // SAFETY: the caller's.
-        unsafe { from.cast::<Self::V>().read_unaligned() }
-    }
-    #[inline(always)]
-    unsafe fn load_first(self, from: *const f32, count: usize) -> Self::V {
-        // SAFETY: the caller's.
-        std::array::from_fn(|i| if i < count { unsafe { *from.add(i) } } else { 0.0 })
-    }
-    #[inline(always)]
-    unsafe fn store(self, to: *mut f32, value: Self::V) {
-        // SAFETY: the caller's.
-        unsafe { to.cast::<Self::V>().write_unaligned(value) }
-    }
-    #[inline(always)]
-    unsafe fn store_first(self, to: *mut f32, value: Self::V, count: usize) {
-        for (i, value) in value.into_iter().enumerate().take(count) {
-            // SAFETY: the caller's.
-            unsafe { *to.add(i) = value }
-        }
-    }
-}
-
 /// Asks for the cache line at `from`, which may be any address.
 #[inline(always)]
 pub fn prefetch(from: *const f32) {
@@ -212,7 +143,7 @@ pub trait Task {
 
 /// The instruction set in use.
 #[derive(Clone, Copy)]
-pub enum Isa {
+enum Isa {
     /// 16 lanes, 32 registers.
     #[cfg(target_arch = "x86_64")]
     Avx512(pulp::x86::V4),
@@ -226,22 +157,8 @@ pub enum Isa {
     Portable,
 }
 
-impl fmt::Display for Isa {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(match self {
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512(_) => "AVX-512",
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => "AVX2",
-            #[cfg(target_arch = "aarch64")]
-            Self::Neon(_) => "NEON",
-            Self::Portable => "portable",
-        })
-    }
-}
-
 /// The best instruction set of this machine that `COBASIS_ISA` allows.
-pub fn isa() -> Isa {
+fn isa() -> Isa {
     static ISA: LazyLock<Isa> = LazyLock::new(|| {
         let limit = std::env::var("COBASIS_ISA").unwrap_or_default();
         detect(&limit)
@@ -273,6 +190,19 @@ fn detect(limit: &str) -> Isa {
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn detect(_limit: &str) -> Isa {
     Isa::Portable
+}
+
+/// Name of the instruction set in use.
+pub fn vector_unit() -> &'static str {
+    match isa() {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512(_) => "AVX-512",
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2(_) => "AVX2",
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon(_) => "NEON",
+        Isa::Portable => "portable",
+    }
 }
 
 /// Runs `task` on the vector unit.

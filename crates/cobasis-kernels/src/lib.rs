@@ -34,6 +34,8 @@ mod vectorised;
 
 pub use activation::Activation;
 #[cfg(feature = "flex")]
+pub use isa::vector_unit;
+#[cfg(feature = "flex")]
 pub use maps::burn_only;
 pub use maps::{ConvEpilogue, ConvOptions, Maps, Windows};
 pub use sgd::Sgd;

@@ -138,3 +138,104 @@ proptest! {
         check(&shape);
     }
 }
+
+/// A 3x3 convolution of stride 1 that keeps the size.
+fn square(batch: usize, size: usize, channels_in: usize, channels_out: usize) -> ConvShape {
+    ConvShape {
+        batch,
+        size: [size; 2],
+        channels_in,
+        channels_out,
+        kernel: [3; 2],
+        stride: [1; 2],
+        padding: [1; 2],
+        groups: 1,
+    }
+}
+
+#[test]
+fn network_shapes_agree_with_plain_loops() {
+    for (batch, size, inputs, outputs) in
+        [(2, 16, 64, 33), (2, 8, 33, 64), (9, 4, 65, 129), (1, 7, 130, 48), (3, 5, 17, 16)]
+    {
+        check(&square(batch, size, inputs, outputs));
+    }
+    let strided = ConvShape { stride: [2; 2], ..square(2, 16, 64, 65) };
+    check(&strided);
+    check(&ConvShape { kernel: [1; 2], padding: [0; 2], ..strided });
+    check(&ConvShape { kernel: [7; 2], padding: [3; 2], size: [30; 2], channels_in: 3, ..strided });
+    check(&ConvShape { groups: 32, channels_in: 128, channels_out: 128, ..strided });
+}
+
+#[test]
+fn lower_instruction_sets_agree_with_plain_loops() {
+    // The instruction set is chosen once in a process.
+    for limit in ["avx2", "portable"] {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "network_shapes_agree_with_plain_loops"])
+            .args(["passes_agree_with_plain_loops", "winograd_is_nearly_as_exact_as_direct"])
+            .env("COBASIS_ISA", limit)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("3 passed"), "{limit}: {text}");
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let strided = ConvShape { stride: [2; 2], ..square(3, 15, 33, 17) };
+    let shapes = [
+        square(8, 16, 33, 65),
+        square(1, 4, 300, 257),
+        strided,
+        ConvShape { kernel: [1; 2], padding: [0; 2], ..strided },
+        ConvShape { groups: 33, channels_out: 33, ..strided },
+    ];
+    for s in shapes {
+        let (x, dy) = (values(s.input_len(), 1), values(s.output_len(), 3));
+        let weight = values(s.weight_len(), 2);
+        for algorithm in [Algorithm::Direct, Algorithm::Winograd, Algorithm::Depthwise] {
+            if !conv::fits(algorithm, &s) {
+                continue;
+            }
+            let results = [1, 2, 3].map(|threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| {
+                    let (mut y, mut dx, mut dw) = (dy.clone(), x.clone(), weight.clone());
+                    let packed = PackedWeight::with(algorithm, &s, &weight);
+                    conv::forward(&s, &x, &packed, &mut y, &Epilogue::default());
+                    backward_input_with(algorithm, &s, &weight, &dy, &mut dx);
+                    backward_filter_with(algorithm, &s, &x, &dy, &mut dw);
+                    [y, dx, dw].concat().into_iter().map(f32::to_bits).collect::<Vec<_>>()
+                })
+            });
+            assert!(results[0] == results[1] && results[0] == results[2], "{s:?} {algorithm}");
+        }
+    }
+}
+
+#[test]
+fn winograd_is_nearly_as_exact_as_direct() {
+    let s = square(2, 16, 64, 33);
+    let (x, dy) = (values(s.input_len(), 1), values(s.output_len(), 3));
+    let weight = values(s.weight_len(), 2);
+    let mut want = [s.output_len(), s.input_len(), s.weight_len()].map(|len| vec![0.0; len]);
+    products(&s, |xi, wi, yi| {
+        want[0][yi] += x[xi] as f64 * weight[wi] as f64;
+        want[1][xi] += dy[yi] as f64 * weight[wi] as f64;
+        want[2][wi] += dy[yi] as f64 * x[xi] as f64;
+    });
+    let errors = [Algorithm::Direct, Algorithm::Winograd].map(|algorithm| {
+        let (mut y, mut dx, mut dw) = (dy.clone(), x.clone(), weight.clone());
+        let packed = PackedWeight::with(algorithm, &s, &weight);
+        conv::forward(&s, &x, &packed, &mut y, &Epilogue::default());
+        backward_input_with(algorithm, &s, &weight, &dy, &mut dx);
+        backward_filter_with(algorithm, &s, &x, &dy, &mut dw);
+        [(&y, &want[0]), (&dx, &want[1]), (&dw, &want[2])].map(|(got, want)| error(got, want))
+    });
+    println!("largest error over largest value, y dx dw: {errors:?}");
+    for (direct, winograd) in errors[0].into_iter().zip(errors[1]) {
+        assert!(direct < 2e-6 && winograd < 3e-6, "direct {direct}, winograd {winograd}");
+    }
+}

@@ -1,6 +1,8 @@
 //! The input gradient as convolutions of the output gradient, one for each position of an input
 //! pixel within the stride.
 
+use rayon::prelude::*;
+
 use super::ConvShape;
 use super::window::Window;
 
@@ -78,12 +80,15 @@ impl Phase {
 
     /// Fills pixels that receive nothing with zeros.
     pub fn clear(&self, channels: usize, dx: &mut [f32]) {
-        for line in 0..self.window.lines() {
-            let first = self.placement.offset(&self.window, line);
-            for column in 0..self.window.positions[1] {
-                dx[first + column * self.placement.strides[2]..][..channels].fill(0.0);
+        let Placement { start, strides: [image, line, column] } = self.placement;
+        let [height, width] = self.window.positions;
+        dx.par_chunks_mut(image).for_each(|image| {
+            for y in 0..height {
+                for x in 0..width {
+                    image[start + y * line + x * column..][..channels].fill(0.0);
+                }
             }
-        }
+        });
     }
 }
 

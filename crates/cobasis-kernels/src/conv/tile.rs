@@ -1,10 +1,11 @@
 //! Matrix products with the left matrix read row by row from wherever it lies, the right one
 //! packed: the heart of the direct and the Winograd convolution.
 
-use crate::isa::Simd;
+use crate::isa::{Simd, prefetch};
 
+use super::Epilogue;
+use super::finish::Finish;
 use super::panels::Panels;
-use super::{Activation, Epilogue};
 
 /// Left matrix: row `r` is the values at `base + rows[r] + taps[t] + 0..len`, tap after tap.
 #[derive(Clone, Copy)]
@@ -119,6 +120,10 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
         let mut rows = [left.base; MR];
         for r in 0..MR {
             rows[r] = left.base.add(left.rows[r]);
+            for v in 0..NV {
+                let column = target.channel.wrapping_add(first + v * S::LANES);
+                prefetch(target.base.wrapping_add(target.rows[r].wrapping_add(column)));
+            }
         }
         for &tap in left.taps {
             for k in tap..tap + left.len {
@@ -158,69 +163,6 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
             let finish = Finish::new(s, target.epilogue, channel, count);
             for (row, sums) in target.rows.iter().zip(&copy) {
                 finish.store(s, sums[v], target.base, row + channel, count);
-            }
-        }
-    }
-}
-
-/// The epilogue of one vector of channels.
-pub struct Finish<'a, S: Simd> {
-    scale: Option<S::V>,
-    bias: Option<S::V>,
-    residual: Option<&'a [f32]>,
-    activation: Activation,
-}
-
-impl<'a, S: Simd> Finish<'a, S> {
-    /// Loads the factors and summands of `count` channels.
-    #[inline(always)]
-    pub fn new(s: S, epilogue: &'a Epilogue, channel: usize, count: usize) -> Self {
-        let of_block = |values: Option<&'a [f32]>| values.map(|values| &values[channel..][..count]);
-        let (scale, bias) = (of_block(epilogue.scale), of_block(epilogue.bias));
-        Self {
-            // SAFETY: the slices have `count` values.
-            scale: match scale {
-                Some(scale) => Some(unsafe { s.load_first(scale.as_ptr(), count) }),
-                None => None,
-            },
-            // SAFETY: as above.
-            bias: match bias {
-                Some(bias) => Some(unsafe { s.load_first(bias.as_ptr(), count) }),
-                None => None,
-            },
-            residual: epilogue.residual,
-            activation: epilogue.activation,
-        }
-    }
-
-    /// Finishes and stores `count` values at `base + offset`.
-    ///
-    /// # Safety
-    /// `base + offset` must be valid for writing `count` values.
-    #[inline(always)]
-    pub unsafe fn store(&self, s: S, mut value: S::V, base: *mut f32, offset: usize, count: usize) {
-        match (self.scale, self.bias) {
-            (Some(scale), Some(bias)) => value = s.fma(value, scale, bias),
-            (Some(scale), None) => value = s.mul(value, scale),
-            (None, Some(bias)) => value = s.add(value, bias),
-            (None, None) => {}
-        }
-        // SAFETY: the slice has `count` values; the target is the caller's.
-        unsafe {
-            if let Some(residual) = self.residual {
-                let residual = &residual[offset..offset + count];
-                value = s.add(value, s.load_first(residual.as_ptr(), count));
-            }
-            if self.activation != Activation::None {
-                value = s.max(value, s.splat(0.0));
-            }
-            if self.activation == Activation::Relu6 {
-                value = s.min(value, s.splat(6.0));
-            }
-            if count == S::LANES {
-                s.store(base.add(offset), value);
-            } else {
-                s.store_first(base.add(offset), value, count);
             }
         }
     }

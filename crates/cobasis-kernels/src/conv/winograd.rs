@@ -34,6 +34,15 @@ pub fn fits(shape: &ConvShape) -> bool {
         && shape.padding.iter().all(|&p| p <= 2)
 }
 
+/// Whether there are at least so many tiles, and so little of them lies outside the image that
+/// multiplications are halved at least.
+pub fn gains(shape: &ConvShape, least: usize) -> bool {
+    let [height, width] = shape.output();
+    let tiles = Tiles::new(shape.batch, [height, width]);
+    let direct = shape.batch * height * width * 9;
+    tiles.count >= least && direct >= 2 * LAYERS * tiles.count
+}
+
 /// Overwrites `dx` with the gradient with respect to the input: a convolution of the output
 /// gradient.
 pub fn backward_input(shape: &ConvShape, weight: &[f32], dy: &[f32], dx: &mut [f32]) {

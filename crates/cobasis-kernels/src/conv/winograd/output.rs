@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::super::tile::Finish;
+use super::super::finish::Finish;
 use super::super::{ConvShape, Epilogue};
 use super::{PATCH, Spectrum, TILE, Tiles, points};
-use crate::isa::Simd;
+use crate::isa::{Simd, prefetch};
 
 /// Transforms the products of some tiles and channels and stores the pixels.
 ///
@@ -32,6 +32,12 @@ pub unsafe fn store<S: Simd>(
             let mut half = [[s.splat(0.0); PATCH]; TILE];
             // SAFETY: `from` was checked to hold all layers; the pixels are the caller's.
             unsafe {
+                for k in 0..rows {
+                    for j in 0..columns {
+                        let pixel = (image * height + top + k) * width + left + j;
+                        prefetch(y.wrapping_add(pixel * shape.channels_out + channel));
+                    }
+                }
                 let from = from.as_ptr().add(i * spectrum.tile + channel - channels.start);
                 for j in 0..PATCH {
                     let mut column = [s.splat(0.0); PATCH];
