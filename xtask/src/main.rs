@@ -17,6 +17,8 @@ cargo xtask COMMAND [ARGUMENTS]
   export        turn a model into one for PyTorch
   parity        compare with what the authors' PyTorch code computes
   models        list models, show what they are made of
+  data          fetch data sets
+  bench         how fast the loader is on this machine
                 the program cobasis, built in release mode; COMMAND --help says more
 
   test          what CI runs, formatting aside: clippy, unit, documentation and training tests, docs

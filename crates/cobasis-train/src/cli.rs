@@ -1,5 +1,8 @@
 //! The command line: arguments in, text or JSON out, errors as one line and an exit code.
 
+mod bench;
+mod data;
+mod data_dir;
 mod eval;
 mod export;
 mod import;
@@ -9,6 +12,7 @@ mod output;
 mod parity;
 mod progress;
 mod train;
+mod warnings;
 
 use std::process::ExitCode;
 
@@ -34,6 +38,10 @@ enum Command {
     Parity(parity::Args),
     #[command(subcommand)]
     Models(models::Command),
+    #[command(subcommand)]
+    Data(data::Command),
+    #[command(subcommand)]
+    Bench(bench::Command),
 }
 
 /// Runs the program.
@@ -42,6 +50,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
+    warnings::show();
     let result = match cli.command {
         Command::Train(args) => train::run(args),
         Command::Eval(args) => eval::run(args),
@@ -49,6 +58,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Export(args) => export::run(args),
         Command::Parity(args) => parity::run(args),
         Command::Models(command) => models::run(command),
+        Command::Data(command) => data::run(command),
+        Command::Bench(command) => bench::run(command),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {}", error.line());

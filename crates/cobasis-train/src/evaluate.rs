@@ -7,7 +7,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use cobasis_zoo::Model;
 use serde::Serialize;
 
-use crate::data::{Batch, Loader};
+use crate::data::{Batch, DataError, Loader};
 
 /// Sums over the images that were scored.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -96,18 +96,27 @@ impl std::ops::AddAssign for Score {
 
 /// Evaluates a model on every image of a loader, with running statistics. `after_batch` is called
 /// with the number of images done.
-pub fn evaluate(model: &Model, loader: &Loader, mut after_batch: impl FnMut(usize)) -> Evaluation {
+///
+/// # Errors
+///
+/// Where none of the images of a batch can be read. Others that can't are left out.
+pub fn evaluate(
+    model: &Model,
+    loader: &Loader,
+    mut after_batch: impl FnMut(usize),
+) -> Result<Evaluation, DataError> {
     let model = model.valid();
     let device = model.devices().into_iter().next().unwrap_or_default();
     let start = Instant::now();
     let mut score = Score::default();
     for batch in loader.epoch(0) {
+        let batch = batch?;
         let logits = model.forward(images(&batch, &device));
         score.add(&host(logits), &batch.labels);
         after_batch(score.images);
     }
     let seconds = start.elapsed().as_secs_f64();
-    Evaluation {
+    Ok(Evaluation {
         images: score.images,
         correct: score.top1,
         top1: score.top1_percent(),
@@ -115,7 +124,7 @@ pub fn evaluate(model: &Model, loader: &Loader, mut after_batch: impl FnMut(usiz
         loss: score.mean_cross_entropy(),
         seconds,
         images_per_second: score.images as f64 / seconds,
-    }
+    })
 }
 
 /// A batch's images on a device, `[batch, channels, height, width]`.

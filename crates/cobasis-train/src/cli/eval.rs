@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use cobasis_train::data::{Augment, DatasetName, ImageSet, Loader, LoaderConfig, Split, load};
+use cobasis_train::config::DataConfig;
+use cobasis_train::data::{Augment, DatasetName, ImageSet, Loader, LoaderConfig, Source, Split};
 use cobasis_train::evaluate::{Evaluation, evaluate};
 use cobasis_train::{DeviceName, Error};
 use cobasis_zoo::{Model, ModelName};
 use serde::Serialize;
 
 use super::Outcome;
+use super::data_dir::data_dir;
 use super::model_file::open;
 use super::output::{print, print_json};
 use super::progress::bar;
@@ -30,10 +32,10 @@ pub(crate) struct Args {
     /// Model that the file holds; our own files say it themselves.
     #[arg(long, value_name = "NAME")]
     model: Option<ModelName>,
-    /// Data set: digits, cifar10 or cifar100 [default: the model's].
+    /// Data set, such as cifar10 or folder [default: the model's].
     #[arg(long, value_name = "NAME")]
     dataset: Option<DatasetName>,
-    /// Directory of the data set's files.
+    /// Directory of the data set's files [default: where `data fetch` puts them].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Images at a time.
@@ -64,7 +66,9 @@ pub(crate) fn run(args: Args) -> Outcome {
         Some(dataset) => dataset,
         None => model.config.name.dataset().parse().map_err(Error::Usage)?,
     };
-    let set = load(dataset, args.data.as_deref(), Split::Test)?;
+    let [_, side, _] = model.config.name.entry().input;
+    let data = DataConfig { name: dataset, dir: args.data, ..DataConfig::default() };
+    let set = Source::new(dataset, data_dir(&data, false)?, side).load(Split::Test)?;
     check_fit(&model, &set)?;
     let config = LoaderConfig {
         batch_size: (args.batch as usize).min(set.len()),
@@ -78,7 +82,7 @@ pub(crate) fn run(args: Args) -> Outcome {
         loader.num_images() as u64,
         "{bar:24} {percent:>3} %  {pos} images  {eta_precise} left",
     );
-    let evaluation = evaluate(&model, &loader, |images| progress.set_position(images as u64));
+    let evaluation = evaluate(&model, &loader, |images| progress.set_position(images as u64))?;
     progress.finish_and_clear();
     let report = Report {
         model: model.config.name.to_string(),

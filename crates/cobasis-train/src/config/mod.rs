@@ -21,7 +21,7 @@ mod shipped;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-pub use data::DataConfig;
+pub use data::{CropKind, DataConfig};
 pub use error::ConfigError;
 pub use load::DIGITS;
 pub use optimizer::OptimizerConfig;
@@ -31,6 +31,8 @@ pub use train::{PenaltyScope, TrainConfig};
 
 use cobasis_zoo::ModelName;
 use error::expect;
+
+use crate::data::Source;
 
 /// Everything that decides a training run. Every key has a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -88,12 +90,21 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         self.check_ranges()?;
         let model = self.model_name()?;
-        if model.dataset() != self.data.name.as_str() {
+        if self.data.name.has_models() && model.dataset() != self.data.name.as_str() {
             let (expected, got) = (model.dataset(), self.data.name);
             let problem = format!("model {model} is for {expected:?}, got \"{got}\"");
             return Err(ConfigError::at("data.name", problem));
         }
-        Ok(())
+        self.data.check_together()
+    }
+
+    /// Where the images come from.
+    ///
+    /// # Errors
+    /// When the model's name is none.
+    pub fn source(&self) -> Result<Source, ConfigError> {
+        let [_, side, _] = self.model_name()?.entry().input;
+        Ok(self.data.source(side))
     }
 
     /// The model's name, parsed.

@@ -48,6 +48,11 @@ impl SplitMix64 {
         (product >> 64) as u64
     }
 
+    /// A number from 0 up to but not including 1, a multiple of 2^-53.
+    pub(crate) fn unit(&mut self) -> f64 {
+        (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
     /// The numbers `0..len` in random order (Fisher-Yates), every order as likely as the
     /// generator's 64 bits of state allow.
     pub(crate) fn permutation(&mut self, len: usize) -> Vec<usize> {
@@ -97,6 +102,11 @@ mod tests {
         #[test]
         fn below_stays_below(seed: u64, limit in 1u64..) {
             prop_assert!(SplitMix64::new(seed).below(limit) < limit);
+        }
+
+        #[test]
+        fn a_unit_number_stays_below_one(seed: u64) {
+            prop_assert!((0.0..1.0).contains(&SplitMix64::new(seed).unit()));
         }
 
         #[test]

@@ -44,10 +44,11 @@ struct Setup {
 
 impl Setup {
     fn new(config: &Config, device: DeviceName) -> Result<Self, Error> {
-        let model = ModelConfig::new(config.model_name()?);
-        let data = Dataset::load(config.data.name, config.data.dir.as_deref())?;
+        let data = Dataset::load(&config.source()?)?;
+        let model = ModelConfig::new(config.model_name()?)
+            .with_num_classes(data.train.num_classes())
+            .with_in_channels(data.train.shape()[0]);
         let device = device.open()?;
-        let augment = Augment { pad: config.data.pad, flip: config.data.flip };
         let loader = |set: ImageSet, batch_size: usize, shuffle, augment| {
             // A batch can't hold more than there is.
             let batch_size = batch_size.min(set.len());
@@ -59,7 +60,7 @@ impl Setup {
         Ok(Self {
             params: ParameterCount::of(&trainer.model().network).trainable,
             trainer,
-            train: loader(data.train, config.train.batch, true, augment)?,
+            train: loader(data.train, config.train.batch, true, config.data.augment())?,
             test: loader(data.test, config.train.eval_batch, false, Augment::NONE)?,
         })
     }
@@ -144,6 +145,7 @@ pub fn dry_run(config: &Config, device: DeviceName) -> Result<DryRun, Error> {
     let mut reports = Vec::new();
     let (mut batch_shape, mut step_seconds) = ([0; 4], 0.0);
     for (index, batch) in train.epoch(1).take(DRY_STEPS).enumerate() {
+        let batch = batch?;
         let start = Instant::now();
         reports.push(trainer.step(&batch, index + 1, lr));
         step_seconds = start.elapsed().as_secs_f64();

@@ -72,7 +72,7 @@ impl Trainer {
     ///
     /// # Errors
     ///
-    /// If the loss is no longer a number.
+    /// If the loss is no longer a number, or images can't be read.
     pub fn epoch(
         &mut self,
         config: &Config,
@@ -87,7 +87,7 @@ impl Trainer {
         let mut penalties = 0.0;
         let steps = config.train.max_steps.unwrap_or(usize::MAX);
         for (index, batch) in train.epoch(epoch).take(steps).enumerate() {
-            let report = self.step(&batch, index + 1, lr);
+            let report = self.step(&batch?, index + 1, lr);
             let loss = report.score.mean_cross_entropy() + self.objective.lambda() * report.penalty;
             if !loss.is_finite() {
                 return Err(Error::Diverged { epoch, step: report.step, loss });
@@ -98,7 +98,7 @@ impl Trainer {
         }
         let train_seconds = start.elapsed().as_secs_f64();
         let Evaluation { loss, top1, top5, .. } =
-            evaluate(&self.model, test, |images| watch.evaluated(images));
+            evaluate(&self.model, test, |images| watch.evaluated(images))?;
         let penalty = penalties / total.images.max(1) as f64;
         let cross_entropy = total.mean_cross_entropy();
         Ok(EpochMetrics {
