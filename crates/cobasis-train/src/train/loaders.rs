@@ -19,8 +19,8 @@ pub(crate) struct Loaders {
 impl Loaders {
     /// Reads the images.
     pub(crate) fn new(config: &Config) -> Result<Self, Error> {
-        let data = Dataset::load(config.data.name, config.data.dir.as_deref())?;
-        let augment = Augment { pad: config.data.pad, flip: config.data.flip };
+        let data = Dataset::load(&config.source()?)?;
+        let augment = config.data.augment();
         let judge = |set| loader(config, set, config.train.eval_batch, false, Augment::NONE);
         let (train, val, test) = match config.data.split {
             Protocol::Paper => (data.train, judge(data.test)?, None),
