@@ -24,6 +24,9 @@ const MAX_DECODER_BYTES: usize = 1 << 28;
 /// Held while a large image is decoded.
 static LARGE: Mutex<()> = Mutex::new(());
 
+/// Makes an image of the bytes of a format.
+type Decoder = fn(&[u8]) -> Result<Rgb, ImageError>;
+
 /// Why a file gives no image.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -94,7 +97,7 @@ pub(super) fn read(path: &Path) -> Result<Rgb, ImageError> {
 
 /// The image in `bytes`.
 pub(super) fn decode(bytes: &[u8]) -> Result<Rgb, ImageError> {
-    let (format, decoder): (_, fn(&[u8]) -> Result<Rgb, ImageError>) = match bytes {
+    let (format, decoder): (_, Decoder) = match bytes {
         [0xff, 0xd8, 0xff, ..] => ("JPEG", jpeg),
         [0x89, b'P', b'N', b'G', ..] => ("PNG", png),
         _ => return Err(ImageError::UnknownFormat),
