@@ -1,6 +1,6 @@
 //! From a file to the pixels of an image: JPEG and PNG, told apart by their bytes.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Cursor, Read};
 use std::panic;
 use std::path::Path;
@@ -81,9 +81,8 @@ pub(super) struct Rgb {
 /// The image in the file `path`, as three channels: grey values become equal ones, transparency is
 /// dropped, no rotation of a camera is undone, as in torchvision.
 pub(super) fn read(path: &Path) -> Result<Rgb, ImageError> {
-    let mut file = File::open(path)?;
-    let metadata = file.metadata()?;
-    // A pipe would never end.
+    // A pipe would keep even the opening waiting.
+    let metadata = fs::metadata(path)?;
     if !metadata.is_file() {
         return Err(ImageError::Io(io::Error::other("not a regular file")));
     }
@@ -91,7 +90,7 @@ pub(super) fn read(path: &Path) -> Result<Rgb, ImageError> {
         return Err(ImageError::FileTooLarge { bytes: metadata.len() });
     }
     let mut bytes = Vec::with_capacity(metadata.len() as usize);
-    Read::by_ref(&mut file).take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
+    File::open(path)?.take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
     decode(&bytes)
 }
 
