@@ -1,6 +1,6 @@
 //! From a file to the pixels of an image: JPEG and PNG, told apart by their bytes.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Cursor, Read};
 use std::panic;
 use std::path::Path;
@@ -23,6 +23,9 @@ const MAX_DECODER_BYTES: usize = 1 << 28;
 
 /// Held while a large image is decoded.
 static LARGE: Mutex<()> = Mutex::new(());
+
+/// Makes an image of the bytes of a format.
+type Decoder = fn(&[u8]) -> Result<Rgb, ImageError>;
 
 /// Why a file gives no image.
 #[derive(Debug, Error)]
@@ -78,9 +81,8 @@ pub(super) struct Rgb {
 /// The image in the file `path`, as three channels: grey values become equal ones, transparency is
 /// dropped, no rotation of a camera is undone, as in torchvision.
 pub(super) fn read(path: &Path) -> Result<Rgb, ImageError> {
-    let mut file = File::open(path)?;
-    let metadata = file.metadata()?;
-    // A pipe would never end.
+    // A pipe would keep even the opening waiting.
+    let metadata = fs::metadata(path)?;
     if !metadata.is_file() {
         return Err(ImageError::Io(io::Error::other("not a regular file")));
     }
@@ -88,13 +90,13 @@ pub(super) fn read(path: &Path) -> Result<Rgb, ImageError> {
         return Err(ImageError::FileTooLarge { bytes: metadata.len() });
     }
     let mut bytes = Vec::with_capacity(metadata.len() as usize);
-    Read::by_ref(&mut file).take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
+    File::open(path)?.take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
     decode(&bytes)
 }
 
 /// The image in `bytes`.
 pub(super) fn decode(bytes: &[u8]) -> Result<Rgb, ImageError> {
-    let (format, decoder): (_, fn(&[u8]) -> Result<Rgb, ImageError>) = match bytes {
+    let (format, decoder): (_, Decoder) = match bytes {
         [0xff, 0xd8, 0xff, ..] => ("JPEG", jpeg),
         [0x89, b'P', b'N', b'G', ..] => ("PNG", png),
         _ => return Err(ImageError::UnknownFormat),

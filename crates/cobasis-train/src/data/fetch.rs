@@ -15,7 +15,7 @@ mod unpack;
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Seek};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};

@@ -166,7 +166,10 @@ impl Found {
         let (Ok(real), Ok(entries)) = (real, entries) else {
             return count(&mut self.lost, folder);
         };
-        if depth > MAX_DEPTH || !seen.insert(real) {
+        // A link to a folder above would make all other classes part of this one.
+        let above =
+            depth > 0 && fs::canonicalize(class).is_ok_and(|class| class.starts_with(&real));
+        if above || depth > MAX_DEPTH || !seen.insert(real) {
             return count(&mut self.lost, folder);
         }
         for (path, is_dir) in entries {
@@ -392,6 +395,7 @@ mod tests {
         symlink(dir.path().join("train/b cats"), dogs.join("cats")).expect("a link");
         symlink(&dogs, dir.path().join("train/b cats/dogs")).expect("a link");
         symlink(dogs.join("self"), dogs.join("self")).expect("a link");
+        symlink(dir.path(), dogs.join("up")).expect("a link");
         symlink(dir.path().join("none"), dogs.join("nowhere.jpg")).expect("a link");
         let set = source(&dir).load(Split::Train)?;
         // The dogs: 1, 10, nowhere, and through the link the cats 2 and 3; the cats the same.

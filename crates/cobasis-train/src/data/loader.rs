@@ -76,11 +76,11 @@ impl Loader {
         match config.augment.crop {
             Crop::Padded(pad) if pad > limit => {
                 let (expected, got) = (format!("at most {limit}"), pad.to_string());
-                return Err(set.info().error("padding of the crop", expected, got));
+                Err(set.info().error("padding of the crop", expected, got))
             }
             Crop::Resized if !set.is_in_files() => {
                 let expected = "a padded crop, or images in files";
-                return Err(set.info().error("crop", expected, "a resized one"));
+                Err(set.info().error("crop", expected, "a resized one"))
             }
             Crop::Padded(_) | Crop::Resized => {
                 let (strong, unreadable) = (StrongAugment::default(), Arc::default());
