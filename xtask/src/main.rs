@@ -21,7 +21,8 @@ cargo xtask COMMAND [ARGUMENTS]
   parity        compare with what the authors' PyTorch code computes
   config        check configurations, say what their keys mean
   models        list models, show what they are made of
-  bench         measure how fast models are here
+  data          fetch data sets
+  bench         measure how fast models and the loader are here
                 the program cobasis, built in release mode; COMMAND --help says more
 
   test          what CI runs, formatting aside: clippy, unit, documentation and training tests, docs

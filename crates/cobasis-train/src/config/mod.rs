@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 pub use augment::AugmentConfig;
-pub use data::{DataConfig, Protocol};
+pub use data::{CropKind, DataConfig, Protocol};
 pub use describe::{explain, schema};
 pub use distill::DistillConfig;
 pub use error::ConfigError;
@@ -39,6 +39,8 @@ pub use train::{LambdaSchedule, PenaltyScope, TrainConfig};
 
 use cobasis_zoo::ModelName;
 use error::expect;
+
+use crate::data::Source;
 
 /// Everything that decides a training run. Every key has a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -102,14 +104,24 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         self.check_ranges()?;
         let model = self.model_name()?;
-        if model.dataset() != self.data.name.as_str() {
+        if self.data.name.has_models() && model.dataset() != self.data.name.as_str() {
             let (expected, got) = (model.dataset(), self.data.name);
             let problem = format!("model {model} is for {expected:?}, got \"{got}\"");
             return Err(ConfigError::at("data.name", problem));
         }
+        self.data.check_together()?;
         self.train.check_together()?;
         self.optimizer.check_together()?;
         self.schedule.check_together(self.optimizer.lr, self.train.epochs)
+    }
+
+    /// Where the images come from.
+    ///
+    /// # Errors
+    /// When the model's name is none.
+    pub fn source(&self) -> Result<Source, ConfigError> {
+        let [_, side, _] = self.model_name()?.entry().input;
+        Ok(self.data.source(side))
     }
 
     /// The model's name, parsed.
