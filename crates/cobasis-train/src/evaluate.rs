@@ -113,6 +113,10 @@ pub fn evaluate(
 
 /// Evaluates what gives logits, `[batch, classes]`, for images on the device,
 /// `[batch, channels, height, width]`; as [`evaluate`] otherwise.
+///
+/// # Errors
+///
+/// Those of [`evaluate`].
 pub fn evaluate_with(
     forward: impl Fn(Tensor<4>) -> Tensor<2>,
     device: &Device,

@@ -157,9 +157,8 @@ pub(super) fn load_config(
     data: Option<PathBuf>,
     download: bool,
 ) -> Result<Config, Error> {
-    let configs = env::var_os(CONFIGS).unwrap_or_else(|| "configs".into());
     let mut config = match name {
-        Some(name) => Config::load_with(name, Path::new(&configs), set)?,
+        Some(name) => Config::load_with(name, Path::new(&configs()), set)?,
         None => Config::parse_with("the built-in digits.toml", DIGITS, set)?,
     };
     if let Some(data) = data {

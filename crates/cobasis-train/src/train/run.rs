@@ -251,10 +251,10 @@ pub fn dry_run(config: &Config, device: DeviceName) -> Result<DryRun, Error> {
     let (mut batch_shape, mut step_seconds) = ([0; 4], 0.0);
     let (steps_per_epoch, epochs) = (loaders.steps(config), config.train.epochs);
     for (steps, batch) in loaders.train.epoch(1).take(DRY_STEPS).enumerate() {
+        let batch = batch?;
         let moment = Moment { epoch: 1, steps, steps_per_epoch, epochs };
         let lr = config.schedule.rate(config.optimizer.lr, moment);
         let lambda = config.train.lambda_at(moment);
-        let batch = batch?;
         batch_shape = batch.shape;
         let start = Instant::now();
         reports.push(trainer.step(&[batch], StepAt { epoch: 1, step: steps + 1, lr, lambda }));
