@@ -57,7 +57,15 @@ impl Builder {
     }
 }
 
-fn net(device: &Device, base: usize, depth: &[usize], s: usize, u: usize, double: bool, classes: usize) -> Net {
+fn net(
+    device: &Device,
+    base: usize,
+    depth: &[usize],
+    s: usize,
+    u: usize,
+    double: bool,
+    classes: usize,
+) -> Net {
     let mut b = Builder { weights: vec![], device: device.clone(), seed: 1 };
     let stem = b.conv(3, base, 3, 1);
     let norm = b.norm(base);
@@ -65,7 +73,8 @@ fn net(device: &Device, base: usize, depth: &[usize], s: usize, u: usize, double
     let mut cin = base;
     for (g, &n) in depth.iter().enumerate() {
         let w = base << g;
-        let bases: Vec<usize> = (0..1 + usize::from(double)).map(|_| b.weight([s << g, w, 3, 3])).collect();
+        let bases: Vec<usize> =
+            (0..1 + usize::from(double)).map(|_| b.weight([s << g, w, 3, 3])).collect();
         for j in 0..n {
             let stride = if j == 0 && g > 0 { 2 } else { 1 };
             let convs = if j == 0 {
@@ -83,13 +92,20 @@ fn net(device: &Device, base: usize, depth: &[usize], s: usize, u: usize, double
             cin = w;
         }
     }
-    Net { weights: b.weights, stem, norm, blocks, head: LinearConfig::new(cin, classes).init(device) }
+    Net {
+        weights: b.weights,
+        stem,
+        norm,
+        blocks,
+        head: LinearConfig::new(cin, classes).init(device),
+    }
 }
 
 impl Net {
     fn conv(&self, conv: &Conv, x: Maps) -> Maps {
         let banks: Vec<_> = conv.banks.iter().map(|&i| self.weights[i].clone()).collect();
-        let options = ConvOptions { stride: [conv.stride; 2], padding: [conv.padding; 2], groups: 1 };
+        let options =
+            ConvOptions { stride: [conv.stride; 2], padding: [conv.padding; 2], groups: 1 };
         x.conv2d(&banks, options, ConvEpilogue::default())
     }
     fn layer(&self, layer: &Layer, x: Maps) -> Maps {
@@ -102,9 +118,14 @@ impl Net {
         }
     }
     fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let mut x = self.conv(&self.stem, images.into()).batch_norm(&self.norm, None, Activation::Relu);
+        let mut x =
+            self.conv(&self.stem, images.into()).batch_norm(&self.norm, None, Activation::Relu);
         for block in &self.blocks {
-            let y = self.layer(&block.convs[0], x.clone()).batch_norm(&block.norms[0], None, Activation::Relu);
+            let y = self.layer(&block.convs[0], x.clone()).batch_norm(
+                &block.norms[0],
+                None,
+                Activation::Relu,
+            );
             let y = self.layer(&block.convs[1], y);
             let shortcut = match &block.shortcut {
                 Some((conv, norm)) => self.conv(conv, x).batch_norm(norm, None, Activation::None),
@@ -130,8 +151,14 @@ fn main() {
     let work = || {
         let mut model = make(&device);
         let mut seed = 7_u32;
-        let data: Vec<f32> = (0..batch * 3 * 32 * 32).map(|_| { seed = seed.wrapping_mul(1664525).wrapping_add(1013904223); (seed >> 8) as f32 / (1 << 23) as f32 - 1.0 }).collect();
-        let images = || Tensor::<4>::from_data(TensorData::new(data.clone(), [batch, 3, 32, 32]), &device);
+        let data: Vec<f32> = (0..batch * 3 * 32 * 32)
+            .map(|_| {
+                seed = seed.wrapping_mul(1664525).wrapping_add(1013904223);
+                (seed >> 8) as f32 / (1 << 23) as f32 - 1.0
+            })
+            .collect();
+        let images =
+            || Tensor::<4>::from_data(TensorData::new(data.clone(), [batch, 3, 32, 32]), &device);
         let labels: Vec<i32> = (0..batch as i32).map(|i| i % 10).collect();
         let loss = CrossEntropyLossConfig::new().init(&device);
         let sgd = Sgd { momentum: 0.9, weight_decay: 5e-4, nesterov: false };
@@ -142,7 +169,8 @@ fn main() {
             if train {
                 let start = Instant::now();
                 let logits = model.forward(images());
-                let labels = Tensor::<1, Int>::from_data(TensorData::new(labels.clone(), [batch]), &device);
+                let labels =
+                    Tensor::<1, Int>::from_data(TensorData::new(labels.clone(), [batch]), &device);
                 let l = loss.forward(logits, labels);
                 parts[0] = start.elapsed().as_secs_f64();
                 let mut grads = l.backward();
@@ -159,7 +187,9 @@ fn main() {
                 model.forward(images()).sum().into_scalar::<f32>()
             }
         };
-        for _ in 0..2 { step(&mut model, &mut parts); }
+        for _ in 0..2 {
+            step(&mut model, &mut parts);
+        }
         let mut last = 0.0;
         for _ in 0..runs {
             let start = Instant::now();
@@ -167,26 +197,54 @@ fn main() {
             times.push(start.elapsed().as_secs_f64());
         }
         times.sort_by(f64::total_cmp);
-        println!("min {:.1} median {:.1} ms, value {last}, last parts {:?}", 1e3 * times[0], 1e3 * times[runs / 2], parts.map(|p| (1e4 * p).round() / 10.0));
+        println!(
+            "min {:.1} median {:.1} ms, value {last}, last parts {:?}",
+            1e3 * times[0],
+            1e3 * times[runs / 2],
+            parts.map(|p| (1e4 * p).round() / 10.0)
+        );
         if args.len() > 5 && args[5] == "profile" {
             let (_, records) = profile(|| step(&mut model, &mut parts));
             let total: f64 = records.iter().map(|r| r.time.as_secs_f64()).sum();
             let mut sums: Vec<(String, f64, f64, usize)> = vec![];
             for r in &records {
                 let (name, flops) = match r.work {
-                    Work::Conv(shape, pass, algorithm) => (format!("{pass:?} {algorithm} {:?} {}->{} {:?} s{}", shape.kernel, shape.channels_in, shape.channels_out, shape.size, shape.stride[0]), 2.0 * shape.macs() as f64),
+                    Work::Conv(shape, pass, algorithm) => (
+                        format!(
+                            "{pass:?} {algorithm} {:?} {}->{} {:?} s{}",
+                            shape.kernel,
+                            shape.channels_in,
+                            shape.channels_out,
+                            shape.size,
+                            shape.stride[0]
+                        ),
+                        2.0 * shape.macs() as f64,
+                    ),
                     Work::NormStatistics(n) => ("statistics".to_string(), n as f64),
                     Work::Norm(n) => ("norm".to_string(), n as f64),
                     Work::NormBackward(n) => ("norm backward".to_string(), n as f64),
                 };
-                match sums.iter_mut().find(|s| s.0 == name) { Some(s) => { s.1 += r.time.as_secs_f64(); s.2 += flops; s.3 += 1 }, None => sums.push((name, r.time.as_secs_f64(), flops, 1)) }
+                match sums.iter_mut().find(|s| s.0 == name) {
+                    Some(s) => {
+                        s.1 += r.time.as_secs_f64();
+                        s.2 += flops;
+                        s.3 += 1
+                    }
+                    None => sums.push((name, r.time.as_secs_f64(), flops, 1)),
+                }
             }
             sums.sort_by(|a, b| b.1.total_cmp(&a.1));
-            for (name, time, flops, n) in sums.iter().take(45) { println!("{:8.2} ms {:3}x {:6.0} G/s  {name}", 1e3 * time, n, 1e-9 * flops / time); }
+            for (name, time, flops, n) in sums.iter().take(45) {
+                println!("{:8.2} ms {:3}x {:6.0} G/s  {name}", 1e3 * time, n, 1e-9 * flops / time);
+            }
             println!("total in kernels {:.1} ms of step {:?}", 1e3 * total, parts);
         }
     };
-    if args.last().unwrap() == "burn" { burn_only(work) } else { work() }
+    if args.last().unwrap() == "burn" {
+        burn_only(work)
+    } else {
+        work()
+    }
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     println!("{}", status.lines().find(|l| l.starts_with("VmHWM")).unwrap());
 }
