@@ -16,12 +16,13 @@ cargo xtask COMMAND [ARGUMENTS]
   train         train a model (with no arguments: on handwritten digits, in a minute)
   eval          evaluate a trained model
   import        turn a PyTorch model into one of ours
-  export        turn a model into one for PyTorch
+  export        turn a model into one for PyTorch or ONNX
   deploy        fold a model for use
   parity        compare with what the authors' PyTorch code computes
   config        check configurations, say what their keys mean
   models        list models, show what they are made of
-  bench         measure how fast models are here
+  data          fetch data sets
+  bench         measure how fast models and the loader are here
                 the program cobasis, built in release mode; COMMAND --help says more
 
   test          what CI runs, formatting aside: clippy, unit, documentation and training tests, docs

@@ -2,6 +2,8 @@
 
 mod bench;
 mod config;
+mod data;
+mod data_dir;
 mod deploy;
 mod eval;
 mod export;
@@ -13,6 +15,7 @@ mod parity;
 mod progress;
 mod signals;
 mod train;
+mod warnings;
 
 use std::process::ExitCode;
 
@@ -43,6 +46,8 @@ enum Command {
     Bench(bench::Command),
     #[command(subcommand)]
     Models(models::Command),
+    #[command(subcommand)]
+    Data(data::Command),
 }
 
 /// Runs the program.
@@ -51,6 +56,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
+    warnings::show();
     let result = match cli.command {
         Command::Train(args) => train::run(args),
         Command::Eval(args) => eval::run(args),
@@ -61,6 +67,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Config(command) => config::run(command),
         Command::Bench(command) => bench::run(command),
         Command::Models(command) => models::run(command),
+        Command::Data(command) => data::run(command),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {}", error.line());

@@ -6,6 +6,7 @@ use cobasis_zoo::{FileError, ModelNameError};
 
 use crate::config::ConfigError;
 use crate::data::DataError;
+use crate::data::fetch::FetchError;
 use crate::run_dir::RunDirError;
 
 /// An error of a command, shown on one line.
@@ -17,6 +18,9 @@ pub enum Error {
     /// A data set.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A download.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
     /// A run's directory.
     #[error(transparent)]
     RunDir(#[from] RunDirError),
@@ -80,6 +84,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         let user = match self {
             Error::Data(error) => error.is_user_error(),
+            Error::Fetch(error) => error.is_user_error(),
             Error::RunDir(error) => error.is_user_error(),
             Error::File(error) => error.is_user_error(),
             Error::Diverged { .. } | Error::Checkpoint { .. } | Error::Peer(_) => false,

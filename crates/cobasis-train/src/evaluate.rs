@@ -8,7 +8,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use cobasis_zoo::Model;
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Batch, Loader};
+use crate::data::{Batch, DataError, Loader};
 
 /// Sums over the images that were scored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -97,11 +97,15 @@ impl std::ops::AddAssign for Score {
 
 /// Evaluates a model on every image of a loader, with running statistics. `after_batch` is called
 /// with the number of images done and may break off; then there is no result.
+///
+/// # Errors
+///
+/// Where none of the images of a batch can be read. Others that can't are left out.
 pub fn evaluate(
     model: &Model,
     loader: &Loader,
     after_batch: impl FnMut(usize) -> ControlFlow<()>,
-) -> Option<Evaluation> {
+) -> Result<Option<Evaluation>, DataError> {
     let model = model.valid();
     let device = model.devices().into_iter().next().unwrap_or_default();
     evaluate_with(|images| model.forward(images), &device, loader, after_batch)
@@ -109,23 +113,28 @@ pub fn evaluate(
 
 /// Evaluates what gives logits, `[batch, classes]`, for images on the device,
 /// `[batch, channels, height, width]`; as [`evaluate`] otherwise.
+///
+/// # Errors
+///
+/// Those of [`evaluate`].
 pub fn evaluate_with(
     forward: impl Fn(Tensor<4>) -> Tensor<2>,
     device: &Device,
     loader: &Loader,
     mut after_batch: impl FnMut(usize) -> ControlFlow<()>,
-) -> Option<Evaluation> {
+) -> Result<Option<Evaluation>, DataError> {
     let start = Instant::now();
     let mut score = Score::default();
     for batch in loader.epoch(0) {
+        let batch = batch?;
         let logits = forward(images(&batch, device));
         score.add(&host(logits), &batch.labels);
         if after_batch(score.images).is_break() {
-            return None;
+            return Ok(None);
         }
     }
     let seconds = start.elapsed().as_secs_f64();
-    Some(Evaluation {
+    Ok(Some(Evaluation {
         images: score.images,
         correct: score.top1,
         top1: score.top1_percent(),
@@ -133,7 +142,7 @@ pub fn evaluate_with(
         loss: score.mean_cross_entropy(),
         seconds,
         images_per_second: score.images as f64 / seconds,
-    })
+    }))
 }
 
 /// A batch's images on a device, `[batch, channels, height, width]`.

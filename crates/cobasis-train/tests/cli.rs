@@ -8,6 +8,8 @@ use tempfile::TempDir;
 
 fn cobasis(folder: &TempDir, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cobasis"));
+    // What the machine's user has downloaded is not for tests.
+    command.env("XDG_CACHE_HOME", folder.path().join("cache"));
     command.current_dir(folder.path()).args(arguments).output().expect("the program runs")
 }
 
@@ -66,6 +68,12 @@ fn wrong_input_gets_one_line_and_exit_code_2() {
             &["train", "--set", "model=cifar10/resnet20", "--set", "data.name=cifar10"],
             "cifar10: no directory given",
         ),
+        (&["train", "--set", "data.name=mnist"], "mnist: no directory given"),
+        (&["data", "fetch", "cifar"], "did you mean \"cifar10\""),
+        (&["data", "fetch", "digits"], "part of the program"),
+        (&["data", "fetch", "imagenet"], "not downloaded by this program"),
+        (&["data", "fetch", "cifar10", "--sha256", "00"], "expected 64 hexadecimal digits"),
+        (&["bench", "data", "--workers", "1,x"], "--workers"),
         (&["eval"], "--checkpoint"),
         (&["eval", "--checkpoint", "none.safetensors"], "none.safetensors: No such file"),
         (&["eval", "--checkpoint", "noise.safetensors"], "noise.safetensors: not a valid"),

@@ -8,7 +8,7 @@ use cobasis_zoo::{
     Deployed, FactorisedLayers, FileProblem, Model, State, Variant, load, load_deployed, save,
     save_deployed,
 };
-use common::{difference, images, numbers, trained};
+use common::{check_that_images_matter, difference, images, numbers, trained};
 
 /// One of each family and of each kind of sharing, and an image that is large enough.
 const MODELS: [(&str, usize); 13] = [
@@ -30,6 +30,7 @@ const MODELS: [(&str, usize); 13] = [
 /// The greatest difference, relative to the largest logit.
 fn error(model: &Model, deployed: &Deployed, size: usize, device: &Device) -> f32 {
     let expected = numbers(model.valid().forward(images(2, size, device)));
+    check_that_images_matter(&expected, 2);
     difference(&expected, &numbers(deployed.forward(images(2, size, device))))
 }
 

@@ -73,7 +73,8 @@ impl Workload {
                 );
                 let labels = (0..setup.batch).map(|image| (image % classes) as u16).collect();
                 let indices = (0..setup.batch).collect();
-                let batch = Batch { images: values.clone(), labels, indices, shape };
+                let unreadable = Vec::new();
+                let batch = Batch { images: values.clone(), labels, indices, shape, unreadable };
                 (Kind::Train(Box::new(trainer), batch), macs)
             }
             Task::Infer => {

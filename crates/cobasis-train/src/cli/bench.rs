@@ -1,4 +1,6 @@
-//! `cobasis bench`.
+//! `cobasis bench`: how fast models and the loader are on this machine.
+
+mod data;
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -21,9 +23,10 @@ use super::output::{print, print_json, table};
 /// Runs of which a layer's time is the median.
 const LAYER_RUNS: usize = 5;
 
-/// Measures how fast models are on this machine.
+/// Measures how fast models and the loader are on this machine.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
+    Data(data::Args),
     /// Measures training steps or inferences of a model on random images.
     ///
     /// Inference is that of the deployed model, unless told otherwise.
@@ -147,6 +150,7 @@ struct Report {
 
 pub(crate) fn run(command: Command) -> Outcome {
     match command {
+        Command::Data(args) => return data::run(args),
         Command::Model { common, device, unfolded, burn, verbose, json } => {
             let threads = common.start_threads()?;
             let setup = common.setup(unfolded);

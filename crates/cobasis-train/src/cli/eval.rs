@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use cobasis_train::data::{Augment, DatasetName, ImageSet, Loader, LoaderConfig, Split, load};
+use cobasis_train::config::DataConfig;
+use cobasis_train::data::{Augment, DatasetName, ImageSet, Loader, LoaderConfig, Source, Split};
 use cobasis_train::evaluate::{Evaluation, evaluate_with};
 use cobasis_train::{DeviceName, Error};
 use cobasis_zoo::{ModelConfig, ModelName};
 use serde::Serialize;
 
 use super::Outcome;
+use super::data_dir::data_dir;
 use super::model_file::open_any;
 use super::output::{print, print_json};
 use super::progress::bar;
@@ -32,10 +34,10 @@ pub(crate) struct Args {
     /// Model that the file holds; our own files say it themselves.
     #[arg(long, value_name = "NAME")]
     model: Option<ModelName>,
-    /// Data set: digits, cifar10 or cifar100 [default: the model's].
+    /// Data set, such as cifar10 or folder [default: the model's].
     #[arg(long, value_name = "NAME")]
     dataset: Option<DatasetName>,
-    /// Directory of the data set's files.
+    /// Directory of the data set's files [default: where `data fetch` puts them].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Images at a time.
@@ -67,7 +69,9 @@ pub(crate) fn run(args: Args) -> Outcome {
         Some(dataset) => dataset,
         None => model_config.name.dataset().parse().map_err(Error::Usage)?,
     };
-    let set = load(dataset, args.data.as_deref(), Split::Test)?;
+    let [_, side, _] = model_config.name.entry().input;
+    let data = DataConfig { name: dataset, dir: args.data, ..DataConfig::default() };
+    let set = Source::new(dataset, data_dir(&data, false)?, side).load(Split::Test)?;
     check_fit(model_config, &set)?;
     let config = LoaderConfig {
         batch_size: (args.batch as usize).min(set.len()),
@@ -89,7 +93,7 @@ pub(crate) fn run(args: Args) -> Outcome {
             progress.set_position(images as u64);
             ControlFlow::Continue(())
         },
-    );
+    )?;
     progress.finish_and_clear();
     let Some(evaluation) = evaluation else { unreachable!("nothing breaks it off") };
     let report = Report {

@@ -1,6 +1,7 @@
 //! A progress bar on the terminal, and a line per epoch on standard output.
 
 use std::ops::ControlFlow;
+use std::thread;
 use std::time::Duration;
 
 use cobasis_train::Error;
@@ -11,6 +12,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output::{grouped, print};
 use super::signals::Signals;
+
+/// How often it is looked for signals.
+const POLL: Duration = Duration::from_millis(100);
 
 /// Shows a run as it goes.
 pub(crate) struct Progress {
@@ -32,6 +36,20 @@ impl Progress {
     /// Removes the bar.
     pub(crate) fn end(&self) {
         self.bar.finish_and_clear();
+    }
+
+    /// Says at once that a signal was noted: the step that it has to wait for may take long.
+    fn announce_signals(&self) {
+        let (bar, signals) = (self.bar.clone(), self.signals.clone());
+        thread::spawn(move || {
+            while !signals.came() && !bar.is_finished() {
+                thread::sleep(POLL);
+            }
+            if signals.came() {
+                let text = "finishing this step to save; a second signal ends at once";
+                bar.suspend(|| eprintln!("{text}"));
+            }
+        });
     }
 
     fn flow(&self) -> ControlFlow<()> {
@@ -70,7 +88,9 @@ impl Watch for Progress {
         self.bar.set_position((epochs * run.steps + steps) as u64);
         // Done before: not a rate to go by.
         self.bar.reset_eta();
+        self.bar.set_message("first step");
         self.bar.enable_steady_tick(Duration::from_millis(250));
+        self.announce_signals();
         let goes_on = match run.done {
             (0, 0) => String::new(),
             (epochs, 0) => format!(", going on after epoch {epochs}"),
@@ -99,7 +119,7 @@ impl Watch for Progress {
         }
         self.score += step.score;
         self.bar.set_message(format!(
-            "epoch {epoch}/{} step {}/{}  lr {}  loss {:.4}, penalty {:.2e}, top-1 {:.1} %  {:.0} \
+            "epoch {epoch}/{} step {}/{}  lr {}  loss {:.4}, penalty {:.2e}, top-1 {:.1} %  {} \
              images/s",
             self.epochs,
             step.step,
@@ -108,7 +128,7 @@ impl Watch for Progress {
             self.score.mean_cross_entropy(),
             step.penalty,
             self.score.top1_percent(),
-            self.bar.per_sec() * step.score.images as f64,
+            speed(self.bar.per_sec() * step.score.images as f64),
         ));
         self.bar.inc(1);
         self.flow()
@@ -127,6 +147,11 @@ impl Watch for Progress {
     }
 }
 
+/// Images per second; slow ones count too.
+fn speed(images: f64) -> String {
+    if images < 10.0 { format!("{images:.1}") } else { format!("{images:.0}") }
+}
+
 /// A learning rate without the digits that rounding leaves.
 fn rate(lr: f64) -> String {
     let text = format!("{lr:.6}");
@@ -138,7 +163,7 @@ fn epoch_line(metrics: &EpochMetrics, epochs: usize, is_best: bool) -> String {
     format!(
         "epoch {:>width$}/{epochs}  lr {}  train: loss {:.4} (cross entropy {:.4}, penalty \
          {:.2e}), top-1 {:.2} %, top-5 {:.2} %  val: cross entropy {:.4}, top-1 {:.2} %, top-5 \
-         {:.2} %  {:.1} s, {:.0} images/s{}",
+         {:.2} %  {:.1} s, {} images/s{}",
         metrics.epoch,
         rate(metrics.lr),
         metrics.train_loss,
@@ -150,7 +175,7 @@ fn epoch_line(metrics: &EpochMetrics, epochs: usize, is_best: bool) -> String {
         metrics.val_top1,
         metrics.val_top5,
         metrics.seconds,
-        metrics.images_per_second,
+        speed(metrics.images_per_second),
         if is_best { "  best" } else { "" },
     )
 }

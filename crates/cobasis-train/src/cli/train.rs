@@ -14,6 +14,7 @@ use cobasis_train::train::{
 use cobasis_train::{DeviceName, Error};
 
 use super::Outcome;
+use super::data_dir::data_dir;
 use super::output::{grouped, print};
 use super::progress::Progress;
 use super::signals::Signals;
@@ -40,9 +41,12 @@ pub(crate) struct Args {
     /// Changes a value of the configuration, by its dotted key; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Directory of the data set's files.
+    /// Directory of the data set's files [default: where `data fetch` puts them].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Download the data set where its files are absent.
+    #[arg(long)]
+    download: bool,
     /// Directory of the run [default: a new one under runs/]. One that holds this run already goes
     /// on from its last checkpoint.
     #[arg(long, value_name = "DIR")]
@@ -137,17 +141,31 @@ pub(crate) fn configs() -> OsString {
 }
 
 fn config(args: &Args) -> Result<Config, Error> {
-    let mut config = match &args.config {
-        Some(name) => Config::load_with(name, Path::new(&configs()), &args.set)?,
-        None => Config::parse_with("the built-in digits.toml", DIGITS, &args.set)?,
-    };
-    if let Some(data) = &args.data {
-        config.data.dir = Some(data.clone());
-    }
+    let config = args.config.as_deref();
+    let mut config = load_config(config, &args.set, args.data.clone(), args.download)?;
     if let Some(seed) = args.seed {
         config.seed = seed;
     }
     config.check()?;
+    Ok(config)
+}
+
+/// The configuration of this name, changed, checked, and with the directory of its data.
+pub(super) fn load_config(
+    name: Option<&str>,
+    set: &[String],
+    data: Option<PathBuf>,
+    download: bool,
+) -> Result<Config, Error> {
+    let mut config = match name {
+        Some(name) => Config::load_with(name, Path::new(&configs()), set)?,
+        None => Config::parse_with("the built-in digits.toml", DIGITS, set)?,
+    };
+    if let Some(data) = data {
+        config.data.dir = Some(data);
+    }
+    config.check()?;
+    config.data.dir = data_dir(&config.data, download)?;
     Ok(config)
 }
 

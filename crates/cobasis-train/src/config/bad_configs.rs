@@ -12,11 +12,7 @@ const BAD: &[(&str, &str, &str)] = &[
     ("train.epoch = 3", "train.epoch", "did you mean train.epochs?"),
     ("train.batch_size = 3", "train.batch_size", "did you mean train.batch?"),
     ("train.max_step = 3", "train.max_step", "did you mean train.max_steps?"),
-    (
-        "data.path = 'd'",
-        "data.path",
-        "unknown key; [data] has dir, flip, name, pad, split, val_images, workers",
-    ),
+    ("data.path = 'd'", "data.path", "unknown key; [data] has crop, dir, download, flip,"),
     ("dir = 'd'", "dir", "did you mean data.dir?"),
     ("optimizer.wd = 0.1", "optimizer.wd", "did you mean optimizer.weight_decay?"),
     ("[optimiser]\nlr = 0.1", "optimiser", "did you mean optimizer?"),
@@ -54,12 +50,12 @@ const BAD: &[(&str, &str, &str)] = &[
     (
         "data.name = 'CIFAR-10'",
         "data.name",
-        "expected digits | cifar10 | cifar100, got \"CIFAR-10\"; did you mean \"cifar10\"?",
+        "expected digits | cifar10 | cifar100 | mnist | fashion-mnist | imagenet | folder, got \"CIFAR-10\"; did you mean \"cifar10\"?",
     ),
     (
-        "data.name = 'imagenet'",
+        "data.name = 'svhn'",
         "data.name",
-        "expected digits | cifar10 | cifar100, got \"imagenet\"",
+        "| mnist | fashion-mnist | imagenet | folder, got \"svhn\"",
     ),
     (
         "train.penalty = 'share'",
@@ -111,6 +107,15 @@ const BAD: &[(&str, &str, &str)] = &[
     ("seed = -1", "seed", "expected an integer of at least 0, got integer -1"),
     ("data.pad = 33", "data.pad", "expected at most 32 pixels, got 33"),
     ("data.workers = 9223372036854775807", "data.workers", "expected at most 256 threads"),
+    ("data.size = 8", "data.size", "expected 16 to 1024 pixels, got 8"),
+    ("data.resize = 8", "data.resize", "expected data.size (16) to 4096 pixels, got 8"),
+    (
+        "data.size = 224\ndata.resize = 223",
+        "data.resize",
+        "expected data.size (224) to 4096 pixels, got 223",
+    ),
+    ("data.crop = 'resize'", "data.crop", "did you mean \"resized\"?"),
+    ("data.download = 'yes'", "data.download", "expected true or false"),
     ("data.dir = ''", "data.dir", "expected a directory, got \"\""),
     ("train.epochs = 0", "train.epochs", "expected at least 1, got 0"),
     ("train.batch = 0", "train.batch", "expected at least 1 image, got 0"),
@@ -169,6 +174,15 @@ const BAD: &[(&str, &str, &str)] = &[
         "data.name",
         "model cifar100/resnet34 is for \"cifar100\", got \"cifar10\"",
     ),
+    ("data.size = 32", "data.size", "32 is only for images in folders, not for \"cifar10\""),
+    ("data.resize = 36", "data.resize", "36 is only for images in folders"),
+    ("data.crop = 'resized'", "data.crop", "\"resized\" is only for images in folders"),
+    (
+        "data.name = 'folder'\ndata.crop = 'resized'",
+        "data.pad",
+        "expected 0 with data.crop = \"resized\", got 4",
+    ),
+    ("data.name = 'imagenet'", "data.name", "is for \"cifar10\", got \"imagenet\""),
     // Names of models.
     (
         "model = 'cifar10/resnet33'",

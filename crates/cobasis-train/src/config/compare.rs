@@ -6,7 +6,7 @@ use super::Config;
 use super::error::ConfigError;
 
 /// Keys that say where things are and how fast they go, not what comes out.
-const FREE: &[&str] = &["data.dir", "data.workers", "train.checkpoint_steps"];
+const FREE: &[&str] = &["data.dir", "data.download", "data.workers", "train.checkpoint_steps"];
 
 impl Config {
     /// Refuses a configuration that does not train what `before`, that of the run in `place`, does.

@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{ConfigError, expect};
 use crate::choice::choices;
-use crate::data::DatasetName;
+use crate::data::{Augment, Crop, DatasetName, Source, View};
 
-/// More padding than this exceeds the side of the largest images known here.
+/// More padding than this exceeds the side of the largest images of one size known here.
 const MAX_PAD: usize = 32;
+/// Sides of images that networks of the zoo can have, in pixels.
+const SIZES: std::ops::RangeInclusive<usize> = 16..=1024;
 /// Each worker is a thread with its own batch in memory; a larger number is a slip.
 const MAX_WORKERS: usize = 256;
 
@@ -21,6 +23,16 @@ choices! {
         Paper = "paper",
         /// A part of the training set; the test set is looked at once, after the last epoch.
         TrainVal = "train/val",
+    }
+}
+
+choices! {
+    /// How training images are cropped at random.
+    CropKind {
+        /// A window of the image's own size after zeros were put around it.
+        Padded = "padded",
+        /// A part of random area and shape, resized: torchvision's RandomResizedCrop.
+        Resized = "resized",
     }
 }
 
@@ -38,7 +50,17 @@ pub struct DataConfig {
     /// Training images held out with split = "train/val", at least 1; absent = every tenth (5,000
     /// of CIFAR).
     pub val_images: Option<usize>,
-    /// Zero padding on each side before the random crop, pixels, at most 32; 0 = no crop.
+    /// Whether to download the data set where its files are absent, into `dir` or the cache.
+    pub download: bool,
+    /// Side of the images that the network gets, pixels, 16 to 1024; only for images in folders;
+    /// absent = the side that the model was made for.
+    pub size: Option<usize>,
+    /// Length that the shorter side of a test image is resized to before the centre is cut out,
+    /// pixels; only for images in folders; absent = `size` * 256 / 224.
+    pub resize: Option<usize>,
+    /// How training images are cropped at random; `resized` only for images in folders.
+    pub crop: CropKind,
+    /// Zero padding on each side before a padded crop, pixels, at most 32; 0 = no crop.
     pub pad: usize,
     /// Whether half of the training images are mirrored left to right.
     pub flip: bool,
@@ -53,6 +75,10 @@ impl Default for DataConfig {
             dir: None,
             split: Protocol::Paper,
             val_images: None,
+            download: false,
+            size: None,
+            resize: None,
+            crop: CropKind::Padded,
             pad: 4,
             flip: true,
             workers: 2,
@@ -62,7 +88,50 @@ impl Default for DataConfig {
 
 impl DataConfig {
     pub(super) fn full() -> Self {
-        Self { dir: Some(PathBuf::from("DIR")), val_images: Some(5000), ..Self::default() }
+        Self {
+            dir: Some(PathBuf::from("DIR")),
+            val_images: Some(5000),
+            size: Some(224),
+            resize: Some(256),
+            ..Self::default()
+        }
+    }
+
+    /// The random changes to training images.
+    pub fn augment(&self) -> Augment {
+        let crop = match self.crop {
+            CropKind::Padded => Crop::Padded(self.pad),
+            CropKind::Resized => Crop::Resized,
+        };
+        Augment { crop, flip: self.flip }
+    }
+
+    /// Where the images come from, for a model made for images of side `side`.
+    pub(super) fn source(&self, side: usize) -> Source {
+        let view = View::of_size(self.size.unwrap_or(side));
+        let view = View { resize: self.resize.unwrap_or(view.resize), ..view };
+        Source { name: self.name, dir: self.dir.clone(), view }
+    }
+
+    /// Checks how the keys fit together.
+    pub(super) fn check_together(&self) -> Result<(), ConfigError> {
+        let only = |key: &str, value: &str| {
+            let problem = format!("only for images in folders, not for \"{}\"", self.name);
+            Err(ConfigError::at(key, format!("{value} is {problem}")))
+        };
+        if !self.name.is_folder() {
+            if let Some(size) = self.size {
+                return only("data.size", &size.to_string());
+            }
+            if let Some(resize) = self.resize {
+                return only("data.resize", &resize.to_string());
+            }
+            if self.crop == CropKind::Resized {
+                return only("data.crop", "\"resized\"");
+            }
+        }
+        let pad_fits = self.crop == CropKind::Padded || self.pad == 0;
+        expect("data.pad", self.pad, pad_fits, "0 with data.crop = \"resized\"")
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
@@ -71,6 +140,14 @@ impl DataConfig {
         }
         if let Some(images) = self.val_images {
             expect("data.val_images", images, images >= 1, "at least 1")?;
+        }
+        if let Some(size) = self.size {
+            expect("data.size", size, SIZES.contains(&size), "16 to 1024 pixels")?;
+        }
+        if let Some(resize) = self.resize {
+            let expected = format!("data.size ({}) to 4096 pixels", self.size.unwrap_or(16));
+            let fits = (self.size.unwrap_or(16)..=4096).contains(&resize);
+            expect("data.resize", resize, fits, &expected)?;
         }
         expect("data.pad", self.pad, self.pad <= MAX_PAD, "at most 32 pixels")?;
         expect("data.workers", self.workers, self.workers <= MAX_WORKERS, "at most 256 threads")

@@ -69,7 +69,7 @@ fn kind(schema: &Value) -> String {
         "number" => "a number".to_owned(),
         "boolean" => "true or false".to_owned(),
         "string" => "a string".to_owned(),
-        "array" => format!("an array of {}", kind(&schema["items"]).trim_start_matches("an ")),
+        "array" => format!("an array of {}s", schema["items"]["type"].as_str().unwrap_or("value")),
         other => other.to_owned(),
     };
     match &schema["type"] {
@@ -103,7 +103,11 @@ mod tests {
     fn a_key_is_explained_or_the_nearest_named() {
         let shown = explain("train.penalty").unwrap();
         assert!(shown.starts_with("train.penalty = \"auto\" | \"shared\" | \"shared+unique\", "));
-        assert!(explain("schedule.milestones").unwrap().contains("an array of integer"));
+        assert!(
+            explain("schedule.milestones")
+                .unwrap()
+                .contains("= an array of integers, default [150,225]")
+        );
         assert!(
             explain("train.max_steps")
                 .unwrap()

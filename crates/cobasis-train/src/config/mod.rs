@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 pub use augment::AugmentConfig;
-pub use data::{DataConfig, Protocol};
+pub use data::{CropKind, DataConfig, Protocol};
 pub use describe::{explain, schema};
 pub use distill::DistillConfig;
 pub use error::ConfigError;
@@ -40,6 +40,8 @@ pub use train::{LambdaSchedule, PenaltyScope, TrainConfig};
 use cobasis_zoo::ModelName;
 use error::expect;
 
+use crate::data::Source;
+
 /// Everything that decides a training run. Every key has a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -49,17 +51,17 @@ pub struct Config {
     pub model: String,
     /// Seed of every random number of the run, at most 2^63 - 1 (TOML has no larger integer).
     pub seed: u64,
-    /// `[data]`: the images and how they are fed.
+    /// The images and how they are fed.
     pub data: DataConfig,
-    /// `[train]`: how long, how many at a time, and the loss.
+    /// How long, how many at a time, and the loss.
     pub train: TrainConfig,
-    /// `[optimizer]`: how gradients change weights.
+    /// How gradients change weights.
     pub optimizer: OptimizerConfig,
-    /// `[schedule]`: the learning rate over time.
+    /// The learning rate over time.
     pub schedule: ScheduleConfig,
-    /// `[augment]`: changes to training images beyond crop and flip.
+    /// Changes to training images beyond crop and flip.
     pub augment: AugmentConfig,
-    /// `[distill]`: learning from a teacher.
+    /// Learning from a teacher.
     pub distill: DistillConfig,
 }
 
@@ -102,14 +104,24 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         self.check_ranges()?;
         let model = self.model_name()?;
-        if model.dataset() != self.data.name.as_str() {
+        if self.data.name.has_models() && model.dataset() != self.data.name.as_str() {
             let (expected, got) = (model.dataset(), self.data.name);
             let problem = format!("model {model} is for {expected:?}, got \"{got}\"");
             return Err(ConfigError::at("data.name", problem));
         }
+        self.data.check_together()?;
         self.train.check_together()?;
         self.optimizer.check_together()?;
         self.schedule.check_together(self.optimizer.lr, self.train.epochs)
+    }
+
+    /// Where the images come from.
+    ///
+    /// # Errors
+    /// When the model's name is none.
+    pub fn source(&self) -> Result<Source, ConfigError> {
+        let [_, side, _] = self.model_name()?.entry().input;
+        Ok(self.data.source(side))
     }
 
     /// The model's name, parsed.

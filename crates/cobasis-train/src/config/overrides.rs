@@ -109,7 +109,7 @@ mod tests {
             ("train.epochs=0", "train.epochs: expected at least 1, got 0"),
             ("train=3", "train: expected a table [train], got integer 3"),
             ("schedule.milestones=[3", "schedule.milestones: expected an array in [ ], got string"),
-            ("data.name=cifar", "data.name: expected digits | cifar10 | cifar100, got \"cifar\""),
+            ("data.name=cifar", "data.name: expected digits | cifar10 | cifar100 | mnist"),
             ("seed=1\n2", "seed: expected an integer"),
         ] {
             let shown = set("", &[text]).unwrap_err().to_string();

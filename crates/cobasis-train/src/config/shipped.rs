@@ -3,9 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cobasis_zoo::ModelName;
+use cobasis_zoo::registry::{PUBLISHED, published};
 use toml::Table;
 
 use super::Config;
+use crate::catalogue::ModelCard;
+use crate::data::{Augment, AugmentKey, Batch, Crop, Dataset, View};
 
 /// What a lab note states even where it is the default.
 const STATED: &[(&str, &str)] = &[
@@ -22,7 +26,7 @@ fn every_shipped_config_loads_and_is_a_complete_note() {
     let dir = configs();
     let mut names = Vec::new();
     collect(&dir, &dir, &mut names);
-    assert!(names.len() >= 20, "{names:?}");
+    assert!(names.len() >= 50, "{names:?}");
     for name in &names {
         let config = Config::load(name, &dir).unwrap_or_else(|err| panic!("{err}"));
         let text = fs::read_to_string(dir.join(name)).unwrap();
@@ -55,13 +59,79 @@ fn assert_matches_its_model(name: &str, config: &Config) {
     }
     let shares = config.model.contains("-s") && !config.model.contains("-s0");
     assert_eq!(config.train.lambda, if shares { 10.0 } else { 0.0 }, "{name}");
-    if data_set != "digits" {
-        let recipe = Config::default();
-        assert_eq!(config.optimizer, recipe.optimizer, "{name}");
-        assert_eq!(config.schedule, recipe.schedule, "{name}");
-        assert_eq!((config.train.epochs, config.train.batch), (300, 256), "{name}");
-        assert_eq!((config.data.pad, config.data.flip), (4, true), "{name}");
+    if data_set == "digits" {
+        return;
     }
+    let recipe = Config::default();
+    let (optimizer, train) = (&config.optimizer, &config.train);
+    assert_eq!((optimizer.lr, optimizer.momentum, train.batch), (0.1, 0.9, 256), "{name}");
+    assert!(config.data.flip, "{name}");
+    if data_set == "imagenet" {
+        let source = config.source().unwrap();
+        assert_eq!(source.view, View { size: 224, resize: 256 }, "{name}");
+        assert_eq!(config.data.augment().crop, Crop::Resized, "{name}");
+        assert!(optimizer.weight_decay <= 1e-4, "{name}");
+        // Every step of the schedule is reached.
+        assert!(config.schedule.milestones.iter().all(|&step| step < train.epochs), "{name}");
+    } else {
+        assert_eq!(*optimizer, recipe.optimizer, "{name}");
+        assert_eq!(config.schedule, recipe.schedule, "{name}");
+        assert_eq!((train.epochs, config.data.pad), (300, 4), "{name}");
+    }
+}
+
+#[test]
+fn every_published_result_and_its_dense_network_has_a_config() {
+    let dir = configs();
+    for row in PUBLISHED {
+        let name: ModelName = row.name.parse().unwrap();
+        for name in [name, name.dense()] {
+            let path = dir.join(format!("{name}.toml"));
+            assert!(path.is_file(), "{}", path.display());
+            let text = fs::read_to_string(path).unwrap();
+            let text = text.replace("\n#", "").split_whitespace().collect::<Vec<_>>().join(" ");
+            let card = ModelCard::new(name, None);
+            let params = grouped(card.params.total);
+            assert!(text.contains(&format!("{params} parameters")), "{name}: {params}");
+            if let Some(row) = published(name) {
+                let error = format!("Published {:.2} % top-1", row.error);
+                assert!(text.contains(&error), "{name}: {error}");
+            }
+        }
+    }
+}
+
+/// The ImageNet configs on a folder that looks like ImageNet but is small.
+#[test]
+fn every_imagenet_config_loads_batches_of_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    for (split, class) in [("train", "n01"), ("train", "n02"), ("val", "n01"), ("val", "n02")] {
+        let class = folder.path().join(split).join(class);
+        fs::create_dir_all(&class).unwrap();
+        fs::write(class.join("1.JPEG"), include_bytes!("../../assets/red-blue.jpg")).unwrap();
+    }
+    let dir = configs();
+    let mut names = Vec::new();
+    collect(&dir.join("imagenet"), &dir, &mut names);
+    assert!(names.len() >= 13, "{names:?}");
+    for name in &names {
+        let mut config = Config::load(name, &dir).unwrap();
+        config.data.dir = Some(folder.path().to_path_buf());
+        let data = Dataset::load(&config.source().unwrap()).unwrap();
+        assert_eq!((data.train.labels(), data.test.labels()), (&[0, 1][..], &[0, 1][..]));
+        let key = AugmentKey { seed: 0, epoch: 1 };
+        let batch = Batch::new(&data.train, &[0, 1], config.data.augment(), key);
+        assert_eq!(batch.shape, [2, 3, 224, 224], "{name}");
+        let batch = Batch::new(&data.test, &[0, 1], Augment::NONE, key);
+        assert_eq!((batch.shape, batch.unreadable.len()), ([2, 3, 224, 224], 0), "{name}");
+    }
+}
+
+/// `1234567` as `1,234,567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev();
+    groups.map(|group| str::from_utf8(group).unwrap()).collect::<Vec<_>>().join(",")
 }
 
 /// `configs/` of the repository, wherever below it this crate lies.

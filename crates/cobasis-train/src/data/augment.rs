@@ -1,21 +1,36 @@
-//! From stored bytes to network input: random crop, random flip, normalisation, in one pass.
+//! From stored bytes to network input: random crop, random flip, normalisation.
 
 use std::ops::Range;
 
-use super::image_set::ImageSet;
+use super::decode::ImageError;
+use super::files::Framing;
+use super::image_set::{ImageSet, SetInfo};
 use super::rng::SplitMix64;
 
 /// Keeps the draws for images apart from the draws for the order of the images.
 const DOMAIN: u64 = 0x6175_676d_656e_7400;
+/// Keeps the draws for parts of images apart from the others.
+const WINDOW_DOMAIN: u64 = 0x7769_6e64_6f77_0000;
 
 /// Random changes to the images of a training set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Augment {
-    /// Pixels of zeros around the image before a window of the image's own size is cut out at a
-    /// random place; 0 cuts nothing. The zeros are pixel values, inserted before normalisation.
-    pub pad: usize,
+    /// Which part of an image is shown.
+    pub crop: Crop,
     /// Whether half of the images are mirrored left to right. Not for digits: a mirrored 2 is none.
     pub flip: bool,
+}
+
+/// Which part of an image is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crop {
+    /// So many pixels of zeros are put around the image, and a window of the image's own size is
+    /// cut out at a random place; 0 cuts nothing. The zeros are pixel values, inserted before
+    /// normalisation.
+    Padded(usize),
+    /// A part of random area, shape and place, resized, as torchvision's `RandomResizedCrop` has
+    /// it. For images in files only, since those in memory have one size already.
+    Resized,
 }
 
 /// What, beside the image's index, decides the random draws for an image.
@@ -29,7 +44,7 @@ pub struct AugmentKey {
 
 impl Augment {
     /// No change: normalisation only, as for evaluation.
-    pub const NONE: Self = Self { pad: 0, flip: false };
+    pub const NONE: Self = Self { crop: Crop::Padded(0), flip: false };
 
     /// Writes image `index` of `set`, augmented and normalised, to `out`, `[channels, height,
     /// width]`.
@@ -38,18 +53,41 @@ impl Augment {
     /// random draws are a pure function of `key` and `index`; a change of one setting leaves the
     /// draws for the other as they are.
     ///
+    /// # Errors
+    ///
+    /// Where the image is in a file, and the file gives none.
+    ///
     /// # Panics
     ///
     /// Where `index` is not below `set.len()`, or `out` is not as long as one image.
-    pub fn apply(&self, set: &ImageSet, index: usize, key: AugmentKey, out: &mut [f32]) {
-        self.draw(index, key).write(set, index, out);
+    pub fn apply(
+        &self,
+        set: &ImageSet,
+        index: usize,
+        key: AugmentKey,
+        out: &mut [f32],
+    ) -> Result<(), ImageError> {
+        let framing = match self.crop {
+            Crop::Padded(_) => Framing::Centre,
+            Crop::Resized => {
+                let key = [WINDOW_DOMAIN, key.seed, key.epoch, index as u64];
+                Framing::Random(SplitMix64::keyed(&key))
+            }
+        };
+        let pixels = set.pixels(index, framing)?;
+        self.draw(index, key).write(set.info(), &pixels, out);
+        Ok(())
     }
 
     /// Draws the change for image `index`.
     fn draw(&self, index: usize, key: AugmentKey) -> Change {
         let mut rng = SplitMix64::keyed(&[DOMAIN, key.seed, key.epoch, index as u64]);
-        let places = (self.pad as u64).saturating_mul(2).saturating_add(1);
-        let mut shift = || (rng.below(places) as usize).cast_signed() - self.pad.cast_signed();
+        let pad = match self.crop {
+            Crop::Padded(pad) => pad,
+            Crop::Resized => 0,
+        };
+        let places = (pad as u64).saturating_mul(2).saturating_add(1);
+        let mut shift = || (rng.below(places) as usize).cast_signed() - pad.cast_signed();
         let (down, right) = (shift(), shift());
         Change { down, right, flip: (rng.next_u64() & 1 == 1) && self.flip }
     }
@@ -67,9 +105,8 @@ struct Change {
 }
 
 impl Change {
-    /// Writes image `index` of `set`, changed and normalised, to `out`.
-    fn write(self, set: &ImageSet, index: usize, out: &mut [f32]) {
-        let info = set.info();
+    /// Writes an image of a set, changed and normalised, to `out`.
+    fn write(self, info: &SetInfo, image: &[u8], out: &mut [f32]) {
         let [_, height, width] = info.shape;
         assert_eq!(out.len(), info.image_len(), "out must be as long as one image");
 
@@ -82,7 +119,7 @@ impl Change {
         let to_rows = overlap(height, self.down);
 
         let plane = height * width;
-        let planes = out.chunks_exact_mut(plane).zip(set.image(index).chunks_exact(plane));
+        let planes = out.chunks_exact_mut(plane).zip(image.chunks_exact(plane));
         for ((out, image), (mean, std)) in planes.zip(info.mean.iter().zip(&info.std)) {
             // The division by the largest value and the normalisation in one product and one sum.
             let scale = 1.0 / (f32::from(info.max_value) * std);
@@ -120,7 +157,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::data::SetInfo;
 
     const KEY: AugmentKey = AugmentKey { seed: 3, epoch: 5 };
 
@@ -175,14 +211,14 @@ mod tests {
         };
         let set = ImageSet::new(info, vec![0, 16, 4, 12], vec![0]).expect("a valid set");
         let mut out = [f32::NAN; 4];
-        Augment::NONE.apply(&set, 0, KEY, &mut out);
+        Augment::NONE.apply(&set, 0, KEY, &mut out).expect("in memory");
         // (0 - 0.5) / 0.25, (1 - 0.5) / 0.25, (0.25 - 0.25) / 0.5, (0.75 - 0.25) / 0.5
         assert_eq!(out, [-2.0, 2.0, 0.0, 1.0]);
     }
 
     #[test]
     fn every_place_and_both_sides_occur_about_as_often() {
-        let augment = Augment { pad: 1, flip: true };
+        let augment = Augment { crop: Crop::Padded(1), flip: true };
         let mut counts = std::collections::BTreeMap::new();
         for index in 0..18_000 {
             let change = augment.draw(index, KEY);
@@ -195,7 +231,7 @@ mod tests {
 
     #[test]
     fn draws_depend_on_seed_epoch_and_index_only() {
-        let augment = Augment { pad: 1000, flip: true };
+        let augment = Augment { crop: Crop::Padded(1000), flip: true };
         let first = augment.draw(9, KEY);
         assert_eq!(first, augment.draw(9, KEY));
         assert_ne!(first, augment.draw(8, KEY));
@@ -205,12 +241,12 @@ mod tests {
 
     #[test]
     fn nothing_is_flipped_or_moved_unless_asked_for() {
-        let both = Augment { pad: 2, flip: true };
+        let both = Augment { crop: Crop::Padded(2), flip: true };
         for index in 0..100 {
             let change = both.draw(index, KEY);
             let only_crop = Augment { flip: false, ..both }.draw(index, KEY);
             assert_eq!(only_crop, Change { flip: false, ..change });
-            let only_flip = Augment { pad: 0, ..both }.draw(index, KEY);
+            let only_flip = Augment { crop: Crop::Padded(0), ..both }.draw(index, KEY);
             assert_eq!(only_flip, Change { down: 0, right: 0, ..change });
         }
     }
@@ -227,14 +263,14 @@ mod tests {
             let set = set(3, shape);
             let change = Change { down, right, flip };
             let mut out = vec![f32::NAN; set.info().image_len()];
-            change.write(&set, index, &mut out);
+            change.write(set.info(), set.image(index), &mut out);
             prop_assert!(distance(&out, &naive(&set, index, change)) < 1e-6);
         }
 
         #[test]
         fn shifts_stay_within_the_padding(pad: usize, index: usize) {
             let pad = pad / 4;
-            let change = Augment { pad, flip: true }.draw(index, KEY);
+            let change = Augment { crop: Crop::Padded(pad), flip: true }.draw(index, KEY);
             prop_assert!(change.down.unsigned_abs() <= pad && change.right.unsigned_abs() <= pad);
         }
     }

@@ -14,10 +14,22 @@ pub struct Batch {
     pub indices: Vec<usize>,
     /// Shape of the images: `[n, channels, height, width]`.
     pub shape: [usize; 4],
+    /// Images that should be among them but could not be read.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// An image that could not be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unreadable {
+    /// Where it stands in its set.
+    pub index: usize,
+    /// Why, without the name of its file.
+    pub problem: String,
 }
 
 impl Batch {
-    /// The images `indices` of `set`, augmented as `key` decides, in the order of the indices.
+    /// The images `indices` of `set`, augmented as `key` decides, in the order of the indices, but
+    /// for those that cannot be read.
     ///
     /// # Panics
     ///
@@ -26,14 +38,21 @@ impl Batch {
         let [channels, height, width] = set.shape();
         let image_len = set.info().image_len();
         let mut images = vec![0.0; indices.len() * image_len];
-        for (&index, image) in indices.iter().zip(images.chunks_exact_mut(image_len)) {
-            augment.apply(set, index, key, image);
+        let (mut read, mut unreadable) = (Vec::with_capacity(indices.len()), Vec::new());
+        for &index in indices {
+            let image = &mut images[read.len() * image_len..][..image_len];
+            match augment.apply(set, index, key, image) {
+                Ok(()) => read.push(index),
+                Err(error) => unreadable.push(Unreadable { index, problem: error.to_string() }),
+            }
         }
+        images.truncate(read.len() * image_len);
         Self {
             images,
-            labels: indices.iter().map(|&index| set.label(index)).collect(),
-            indices: indices.to_vec(),
-            shape: [indices.len(), channels, height, width],
+            labels: read.iter().map(|&index| set.label(index)).collect(),
+            shape: [read.len(), channels, height, width],
+            indices: read,
+            unreadable,
         }
     }
 }
@@ -41,7 +60,7 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{DataError, SetInfo};
+    use crate::data::{Crop, DataError, SetInfo};
 
     #[test]
     fn a_batch_holds_the_images_and_labels_that_its_indices_name() -> Result<(), DataError> {
@@ -61,6 +80,7 @@ mod tests {
             labels: vec![2, 1],
             indices: vec![2, 0],
             shape: [2, 1, 1, 2],
+            unreadable: Vec::new(),
         };
         assert_eq!(batch, expected);
         Ok(())
@@ -77,7 +97,7 @@ mod tests {
             max_value: 255,
         };
         let set = ImageSet::new(info, (0..160).collect(), vec![0; 10])?;
-        let augment = Augment { pad: 2, flip: true };
+        let augment = Augment { crop: Crop::Padded(2), flip: true };
         let key = AugmentKey { seed: 1, epoch: 2 };
         let whole = Batch::new(&set, &(0..10).collect::<Vec<_>>(), augment, key);
         for index in 0..10 {

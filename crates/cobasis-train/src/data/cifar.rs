@@ -18,11 +18,12 @@ const SHAPE: [usize; 3] = [3, 32, 32];
 const IMAGE_LEN: usize = 3 * 32 * 32;
 
 /// How one of the two data sets lies on disk, and what goes with it.
+#[derive(Debug)]
 pub(crate) struct Layout {
     /// Name of the data set.
     name: &'static str,
     /// The folder that unpacking the published archive makes.
-    folder: &'static str,
+    pub(super) folder: &'static str,
     /// Files of the training split, and the number of records in each.
     train: &'static [(&'static str, usize)],
     /// Files of the test split, and the number of records in each.
@@ -30,7 +31,7 @@ pub(crate) struct Layout {
     /// What a record is made of.
     record: RecordFormat,
     /// The text file of class names, one a line.
-    names_file: &'static str,
+    pub(super) names_file: &'static str,
     /// The class names for the case that this file is not there.
     names: fn() -> Vec<String>,
     /// Mean per channel.
@@ -76,7 +77,19 @@ pub(crate) const CIFAR100: Layout = Layout {
 const CIFAR10_CLASSES: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
+/// CIFAR-10 with two training images and one test image.
+#[cfg(test)]
+pub(super) static SMALL: Layout =
+    Layout { train: &[("data_batch_1.bin", 2)], test: &[("test_batch.bin", 1)], ..CIFAR10 };
+
 impl Layout {
+    /// The files of images, and the size of each in bytes.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let bytes = self.record.record_len();
+        let files = self.train.iter().chain(self.test);
+        files.map(move |&(name, records)| (name, (records * bytes) as u64))
+    }
+
     /// Loads one split from `dir`, or from the published folder inside it.
     ///
     /// Only the files of that split need to be there. Class names come from the text file beside

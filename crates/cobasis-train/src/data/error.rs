@@ -65,6 +65,17 @@ pub enum DataError {
         got: u64,
     },
 
+    /// A file whose header or length is not that of its data set.
+    #[error("{}: expected {expected}, got {got}", .path.display())]
+    WrongHeader {
+        /// The file.
+        path: PathBuf,
+        /// What the file must begin with, or its length.
+        expected: String,
+        /// What it begins with, or its length.
+        got: String,
+    },
+
     /// A label byte in a file that stands for no class.
     #[error(
         "{}: record {record} (from 0): expected a {kind} label below {limit}, got {label}",
@@ -90,6 +101,21 @@ pub enum DataError {
         path: PathBuf,
         /// What the file system said.
         source: io::Error,
+    },
+
+    /// A batch of which no image could be read: not a bad file, but a bad disk or set.
+    #[error(
+        "{set}: none of the {images} images of a batch could be read; the first: {first}: {problem}"
+    )]
+    NothingReadable {
+        /// Name of the data set.
+        set: String,
+        /// Images of the batch.
+        images: usize,
+        /// The first of them.
+        first: String,
+        /// What is wrong with it.
+        problem: String,
     },
 
     /// Values that do not fit together, in an image set or in the settings of a loader.

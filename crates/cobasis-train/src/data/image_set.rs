@@ -1,6 +1,11 @@
-//! Labelled images in memory, as bytes: the form in which every data set reaches the loader.
+//! Labelled images of one shape, in memory or in files: the form in which every data set reaches
+//! the loader.
 
+use std::borrow::Cow;
+
+use super::decode::ImageError;
 use super::error::DataError;
+use super::files::{Framing, ImageFiles};
 
 /// What is true of every image of a set.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,10 +31,18 @@ pub struct SetInfo {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImageSet {
     info: SetInfo,
-    /// `[n, channels, height, width]`.
-    pixels: Vec<u8>,
+    pixels: Pixels,
     /// `[n]`.
     labels: Vec<u16>,
+}
+
+/// Where the pixels are.
+#[derive(Debug, Clone, PartialEq)]
+enum Pixels {
+    /// In memory, `[n, channels, height, width]`.
+    Memory(Vec<u8>),
+    /// In files that are decoded each time that an image is asked for.
+    Files(ImageFiles),
 }
 
 /// The two halves of a data set.
@@ -111,7 +124,17 @@ impl ImageSet {
             let expected = format!("at most {}", info.max_value);
             return Err(info.error(what, expected, pixels[index].to_string()));
         }
-        Ok(Self { info, pixels, labels })
+        Ok(Self { info, pixels: Pixels::Memory(pixels), labels })
+    }
+
+    /// A set of the images in `files`, one label each, whose classes name their folders.
+    pub(super) fn of_files(
+        info: SetInfo,
+        files: ImageFiles,
+        labels: Vec<u16>,
+    ) -> Result<Self, DataError> {
+        info.check()?;
+        Ok(Self { info, pixels: Pixels::Files(files), labels })
     }
 
     /// What is true of every image.
@@ -139,14 +162,58 @@ impl ImageSet {
         self.labels.is_empty()
     }
 
-    /// The pixels of image `index`, `[channels, height, width]`.
+    /// Whether the images are decoded from files each time that they are asked for.
+    pub fn is_in_files(&self) -> bool {
+        matches!(self.pixels, Pixels::Files(_))
+    }
+
+    /// What to call image `index` in a message: its file, or its number.
+    pub fn describe(&self, index: usize) -> String {
+        match &self.pixels {
+            Pixels::Memory(_) => format!("image {index}"),
+            Pixels::Files(files) => files.path(index, self.class(index)).display().to_string(),
+        }
+    }
+
+    /// The pixels of image `index` of a set in memory, `[channels, height, width]`.
     ///
     /// # Panics
     ///
-    /// Where `index` is not below [`len`](Self::len), as a slice does.
+    /// Where `index` is not below [`len`](Self::len), as a slice does, and where the images
+    /// [are in files](Self::is_in_files).
     pub fn image(&self, index: usize) -> &[u8] {
-        let len = self.info.image_len();
-        &self.pixels[index * len..][..len]
+        match &self.pixels {
+            Pixels::Memory(pixels) => {
+                let len = self.info.image_len();
+                &pixels[index * len..][..len]
+            }
+            Pixels::Files(_) => panic!("{} is not in memory", self.describe(index)),
+        }
+    }
+
+    /// The pixels of image `index`, `[channels, height, width]`; of one in a file, the part that
+    /// `framing` says.
+    ///
+    /// # Errors
+    ///
+    /// Where the file gives no image.
+    pub(super) fn pixels(
+        &self,
+        index: usize,
+        framing: Framing,
+    ) -> Result<Cow<'_, [u8]>, ImageError> {
+        match &self.pixels {
+            Pixels::Memory(_) => Ok(Cow::Borrowed(self.image(index))),
+            Pixels::Files(files) => {
+                let [_, size, _] = self.info.shape;
+                Ok(Cow::Owned(files.read(index, self.class(index), size as u32, framing)?))
+            }
+        }
+    }
+
+    /// The name of the class of image `index`.
+    fn class(&self, index: usize) -> &str {
+        &self.info.classes[usize::from(self.labels[index])]
     }
 
     /// The label of image `index`.
@@ -169,9 +236,16 @@ impl ImageSet {
     ///
     /// Where an index is not below [`len`](Self::len), as a slice does.
     pub fn subset(&self, indices: &[usize]) -> Self {
+        let pixels = match &self.pixels {
+            Pixels::Memory(_) => {
+                let images = indices.iter().flat_map(|&index| self.image(index));
+                Pixels::Memory(images.copied().collect())
+            }
+            Pixels::Files(files) => Pixels::Files(files.subset(indices)),
+        };
         Self {
             info: self.info.clone(),
-            pixels: indices.iter().flat_map(|&index| self.image(index)).copied().collect(),
+            pixels,
             labels: indices.iter().map(|&index| self.label(index)).collect(),
         }
     }

@@ -1,9 +1,10 @@
 //! Batches of an image set, epoch by epoch, prepared ahead by threads.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::augment::{Augment, AugmentKey};
-use super::batch::Batch;
+use super::augment::{Augment, AugmentKey, Crop};
+use super::batch::{Batch, Unreadable};
 use super::error::DataError;
 use super::image_set::ImageSet;
 use super::prefetch::Prefetch;
@@ -12,6 +13,14 @@ use super::strong::StrongAugment;
 
 /// Keeps the draws for the order of the images apart from the draws for the images.
 const DOMAIN: u64 = 0x6f72_6465_7200_0000;
+/// Unreadable images that are named before the rest is only counted.
+const NAMED: usize = 20;
+/// Finished batches that may wait per worker. One would do for even loads; the second bridges a
+/// moment in which the worker gets no processor.
+const QUEUE: usize = 2;
+/// Floats of a batch from which on a worker waits with one batch until it is taken, so that many
+/// workers do not fill the memory.
+const LARGE_BATCH: usize = 1 << 22;
 
 /// How a [`Loader`] makes batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,37 +44,64 @@ pub struct Loader {
     set: Arc<ImageSet>,
     config: LoaderConfig,
     strong: StrongAugment,
+    /// Images that could not be read, in any epoch.
+    unreadable: Arc<Mutex<HashSet<usize>>>,
 }
 
 /// The batches of one epoch, in order; see [`Loader::epoch`].
 ///
+/// An image that cannot be read is left out of its batch, and a warning is logged once for each,
+/// of which the first 20 have the file's name. A batch without any readable image is an error.
+///
 /// Dropping it early stops and joins its threads. Where a thread has panicked, `next` panics with
 /// the same message.
-pub struct Epoch(Prefetch<Batch>);
+pub struct Epoch {
+    batches: Prefetch<Batch>,
+    loader: Loader,
+}
 
 impl Loader {
     /// A loader of the images of `set`.
     ///
     /// # Errors
     ///
-    /// [`DataError::Inconsistent`] where the batch size is 0, or where the padding exceeds the
-    /// image, so that some crops would show nothing of it.
+    /// [`DataError::Inconsistent`] where the batch size is 0, where the padding exceeds the image,
+    /// so that some crops would show nothing of it, and where images in memory are to be resized.
     pub fn new(set: Arc<ImageSet>, config: LoaderConfig) -> Result<Self, DataError> {
         if config.batch_size == 0 {
             return Err(set.info().error("batch size", "at least 1", "0"));
         }
         let [_, height, width] = set.shape();
         let limit = height.min(width) - 1;
-        if config.augment.pad > limit {
-            let (expected, got) = (format!("at most {limit}"), config.augment.pad.to_string());
-            return Err(set.info().error("padding of the crop", expected, got));
+        match config.augment.crop {
+            Crop::Padded(pad) if pad > limit => {
+                let (expected, got) = (format!("at most {limit}"), pad.to_string());
+                Err(set.info().error("padding of the crop", expected, got))
+            }
+            Crop::Resized if !set.is_in_files() => {
+                let expected = "a padded crop, or images in files";
+                Err(set.info().error("crop", expected, "a resized one"))
+            }
+            Crop::Padded(_) | Crop::Resized => {
+                let (strong, unreadable) = (StrongAugment::default(), Arc::default());
+                Ok(Self { set, config, strong, unreadable })
+            }
         }
-        Ok(Self { set, config, strong: StrongAugment::default() })
     }
 
     /// Changes the images further.
     pub fn with_strong(self, strong: StrongAugment) -> Self {
         Self { strong, ..self }
+    }
+
+    /// The images.
+    pub fn set(&self) -> &ImageSet {
+        &self.set
+    }
+
+    /// Number of images that could not be read so far.
+    pub fn num_unreadable(&self) -> usize {
+        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Number of images in an epoch.
@@ -96,7 +132,30 @@ impl Loader {
             batch
         };
         let numbers = first_batch..self.num_batches();
-        Epoch(Prefetch::new(numbers, self.config.workers, batch))
+        let floats = self.config.batch_size.saturating_mul(self.set.info().image_len());
+        let queue = if floats < LARGE_BATCH { QUEUE } else { 0 };
+        let batches = Prefetch::new(numbers, self.config.workers, queue, batch);
+        Epoch { batches, loader: self.clone() }
+    }
+
+    /// Logs images that could not be read, each once, however often it is met.
+    fn warn(&self, unreadable: &[Unreadable]) {
+        let mut known = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        for Unreadable { index, problem } in unreadable {
+            if !known.insert(*index) {
+                continue;
+            }
+            let (count, set) = (known.len(), &self.set.info().name);
+            if count <= NAMED {
+                log::warn!("{}: {problem}; left out", self.set.describe(*index));
+            }
+            // 20 named, then a line at 100, 1,000 and so on.
+            if count == NAMED {
+                log::warn!("{set}: {NAMED} unreadable images so far; others are only counted");
+            } else if count > NAMED && count.ilog10() > (count - 1).ilog10() {
+                log::warn!("{set}: {count} unreadable images so far");
+            }
+        }
     }
 
     /// The indices of all images in the order of `epoch`.
@@ -110,14 +169,26 @@ impl Loader {
 }
 
 impl Iterator for Epoch {
-    type Item = Batch;
+    type Item = Result<Batch, DataError>;
 
-    fn next(&mut self) -> Option<Batch> {
-        self.0.next()
+    fn next(&mut self) -> Option<Self::Item> {
+        let batch = self.batches.next()?;
+        self.loader.warn(&batch.unreadable);
+        Some(match batch.unreadable.first() {
+            Some(Unreadable { index, problem }) if batch.labels.is_empty() => {
+                Err(DataError::NothingReadable {
+                    set: self.loader.set.info().name.clone(),
+                    images: batch.unreadable.len(),
+                    first: self.loader.set.describe(*index),
+                    problem: problem.clone(),
+                })
+            }
+            _ => Ok(batch),
+        })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.0.size_hint()
+        self.batches.size_hint()
     }
 }
 
@@ -131,7 +202,7 @@ mod tests {
     const CONFIG: LoaderConfig = LoaderConfig {
         batch_size: 8,
         shuffle: true,
-        augment: Augment { pad: 1, flip: true },
+        augment: Augment { crop: Crop::Padded(1), flip: true },
         seed: 11,
         workers: 0,
     };
@@ -155,8 +226,12 @@ mod tests {
         Loader::new(set(count), config).expect("a valid loader")
     }
 
+    fn batches(epoch: Epoch) -> Vec<Batch> {
+        epoch.collect::<Result<_, _>>().expect("images in memory can be read")
+    }
+
     fn order(loader: &Loader, epoch: usize) -> Vec<usize> {
-        loader.epoch(epoch).flat_map(|batch| batch.indices).collect()
+        batches(loader.epoch(epoch)).into_iter().flat_map(|batch| batch.indices).collect()
     }
 
     fn message(config: LoaderConfig) -> String {
@@ -168,14 +243,14 @@ mod tests {
         let loader = loader(21, CONFIG);
         assert_eq!((loader.num_images(), loader.num_batches()), (21, 3));
         assert_eq!(loader.epoch(0).len(), 3);
-        let shapes: Vec<_> = loader.epoch(0).map(|batch| batch.shape).collect();
+        let shapes: Vec<_> = batches(loader.epoch(0)).iter().map(|batch| batch.shape).collect();
         assert_eq!(shapes, [[8, 2, 3, 3], [8, 2, 3, 3], [5, 2, 3, 3]]);
     }
 
     #[test]
     fn every_number_of_workers_gives_the_same_batches() {
         let epoch = |workers, epoch| -> Vec<Batch> {
-            loader(61, LoaderConfig { workers, ..CONFIG }).epoch(epoch).collect()
+            batches(loader(61, LoaderConfig { workers, ..CONFIG }).epoch(epoch))
         };
         for number in [0, 3] {
             let inline = epoch(0, number);
@@ -190,9 +265,9 @@ mod tests {
     fn an_epoch_started_late_equals_the_rest_of_a_whole_one() {
         for workers in [0, 3] {
             let loader = loader(61, LoaderConfig { workers, ..CONFIG });
-            let whole: Vec<Batch> = loader.epoch(1).collect();
+            let whole = batches(loader.epoch(1));
             for first in [0, 1, 5, 7, 8] {
-                let rest: Vec<Batch> = loader.epoch_from(1, first).collect();
+                let rest = batches(loader.epoch_from(1, first));
                 assert!(rest == whole[first..], "from batch {first}");
             }
             assert_eq!(loader.epoch_from(1, usize::MAX).count(), 0);
@@ -217,8 +292,8 @@ mod tests {
     fn every_epoch_and_seed_changes_the_images_in_its_own_way() {
         let images = |seed, epoch| {
             let config = LoaderConfig { shuffle: false, seed, ..CONFIG };
-            let batches = loader(50, config).epoch(epoch);
-            batches.flat_map(|batch| batch.images).collect::<Vec<f32>>()
+            let batches = batches(loader(50, config).epoch(epoch));
+            batches.into_iter().flat_map(|batch| batch.images).collect::<Vec<f32>>()
         };
         assert!(images(11, 0) == images(11, 0));
         assert!(images(11, 0) != images(11, 1) && images(11, 0) != images(12, 0));
@@ -252,13 +327,18 @@ mod tests {
     fn settings_that_make_no_sense_are_refused() {
         let no_batch = LoaderConfig { batch_size: 0, ..CONFIG };
         assert_eq!(message(no_batch), "toy: batch size: expected at least 1, got 0");
-        let wide = LoaderConfig { augment: Augment { pad: 3, flip: false }, ..CONFIG };
+        let wide =
+            LoaderConfig { augment: Augment { crop: Crop::Padded(3), flip: false }, ..CONFIG };
         assert_eq!(message(wide), "toy: padding of the crop: expected at most 2, got 3");
+        let resized = Augment { crop: Crop::Resized, flip: false };
+        let expected = "toy: crop: expected a padded crop, or images in files, got a resized one";
+        assert_eq!(message(LoaderConfig { augment: resized, ..CONFIG }), expected);
     }
 
     #[test]
     fn a_batch_may_be_larger_than_the_set() {
         let loader = loader(5, LoaderConfig { batch_size: usize::MAX, ..CONFIG });
-        assert_eq!(loader.epoch(0).map(|batch| batch.shape[0]).collect::<Vec<_>>(), [5]);
+        assert_eq!(batches(loader.epoch(0))[0].shape[0], 5);
+        assert_eq!(loader.num_batches(), 1);
     }
 }

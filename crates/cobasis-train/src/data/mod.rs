@@ -1,7 +1,7 @@
 //! Data sets, and the loader that turns them into batches.
 //!
-//! [`load`] reads a data set into memory as bytes, an [`ImageSet`]. A [`Loader`] cuts it into
-//! [`Batch`]es of normalised floats, epoch by epoch.
+//! A [`Source`] gives an [`ImageSet`]: bytes in memory, or the names of image files. A [`Loader`]
+//! cuts it into [`Batch`]es of normalised floats, epoch by epoch, decoding files as it goes.
 //!
 //! # Determinism
 //!
@@ -20,24 +20,30 @@
 mod augment;
 mod batch;
 mod cifar;
+mod decode;
 mod digits;
 mod error;
+pub mod fetch;
+mod files;
+mod folder;
+mod idx;
 mod image_op;
 mod image_set;
 mod loader;
 mod locate;
 mod prefetch;
 mod record_file;
+mod resample;
 mod rng;
 mod split;
 mod strong;
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use crate::choice::choices;
 
-pub use augment::{Augment, AugmentKey};
-pub use batch::Batch;
+pub use augment::{Augment, AugmentKey, Crop};
+pub use batch::{Batch, Unreadable};
 pub use error::DataError;
 pub use image_set::{Dataset, ImageSet, SetInfo};
 pub use loader::{Epoch, Loader, LoaderConfig};
@@ -54,6 +60,27 @@ choices! {
         Cifar10 = "cifar10",
         /// 50,000 and 10,000 colour images of 32×32 in 100 classes; from a directory.
         Cifar100 = "cifar100",
+        /// 60,000 and 10,000 grey images of 28×28 in 10 classes; from a directory.
+        Mnist = "mnist",
+        /// 60,000 and 10,000 grey images of 28×28 in 10 classes; from a directory.
+        FashionMnist = "fashion-mnist",
+        /// 1,281,167 and 50,000 colour images of all sizes in 1,000 classes; from folders.
+        ImageNet = "imagenet",
+        /// Any other images in folders that name their classes.
+        Folder = "folder",
+    }
+}
+
+impl DatasetName {
+    /// Whether models are named after it. Other sets go with any model, whose classes and input
+    /// channels are then the set's.
+    pub fn has_models(self) -> bool {
+        !matches!(self, Self::Mnist | Self::FashionMnist | Self::Folder)
+    }
+
+    /// Whether its images are files of all sizes in folders.
+    pub fn is_folder(self) -> bool {
+        matches!(self, Self::ImageNet | Self::Folder)
     }
 }
 
@@ -66,32 +93,75 @@ pub enum Split {
     Test,
 }
 
-/// Loads one split of a data set.
-///
-/// `dir` is where the files of CIFAR lie: the folder that its archive unpacks to, or the folder
-/// that has this folder in it. Only the files of the split need to be there. Digits need no
-/// directory and ignore one.
-///
-/// # Errors
-///
-/// Where no directory is given but needed, where files are missing, cannot be read or have another
-/// size than the published ones, and where a label stands for no class.
-pub fn load(name: DatasetName, dir: Option<&Path>, split: Split) -> Result<ImageSet, DataError> {
-    match name {
-        DatasetName::Digits => digits::load(split),
-        DatasetName::Cifar10 => cifar::CIFAR10.load(dir, split),
-        DatasetName::Cifar100 => cifar::CIFAR100.load(dir, split),
+/// How images of all sizes become images of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View {
+    /// Side of the square that the network gets, in pixels.
+    pub size: usize,
+    /// Length of an image's shorter side before the centre is cut out to judge by, in pixels.
+    pub resize: usize,
+}
+
+impl View {
+    /// The usual view for a network that gets squares of side `size`: of ImageNet's 224, the centre
+    /// of images whose shorter side has 256 pixels.
+    pub fn of_size(size: usize) -> Self {
+        Self { size, resize: (size * 256).div_ceil(224) }
+    }
+}
+
+/// Where a data set comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The data set.
+    pub name: DatasetName,
+    /// The directory of its files. That of CIFAR is the folder that its archive unpacks to, or the
+    /// folder that has this folder in it; that of image folders has `train/CLASS/IMAGE` and
+    /// `val/CLASS/IMAGE`. Digits need none and ignore one.
+    pub dir: Option<PathBuf>,
+    /// How images of all sizes become images of one; ignored by sets that have one size.
+    pub view: View,
+}
+
+impl Source {
+    /// A data set in a directory, for a network that gets images of side `size` where they have
+    /// no size of their own.
+    pub fn new(name: DatasetName, dir: Option<PathBuf>, size: usize) -> Self {
+        Self { name, dir, view: View::of_size(size) }
+    }
+
+    /// Loads one split; only its files need to be there.
+    ///
+    /// Image folders are listed, not read: their images are decoded by the [`Loader`]. Classes are
+    /// the folders of `train/`, sorted by name. What is left out is logged as a warning.
+    ///
+    /// # Errors
+    ///
+    /// Where no directory is given but needed, where files are missing, cannot be read or have
+    /// another size than the published ones, and where a label stands for no class.
+    pub fn load(&self, split: Split) -> Result<ImageSet, DataError> {
+        let dir = self.dir.as_deref();
+        match self.name {
+            DatasetName::Digits => digits::load(split),
+            DatasetName::Cifar10 => cifar::CIFAR10.load(dir, split),
+            DatasetName::Cifar100 => cifar::CIFAR100.load(dir, split),
+            DatasetName::Mnist => idx::MNIST.load(dir, split),
+            DatasetName::FashionMnist => idx::FASHION_MNIST.load(dir, split),
+            DatasetName::ImageNet | DatasetName::Folder => {
+                folder::load(self.name.as_str(), dir, split, self.view)
+            }
+        }
     }
 }
 
 impl Dataset {
-    /// Loads both splits; see [`load`].
+    /// Loads both splits; see [`Source::load`].
     ///
     /// # Errors
     ///
-    /// Those of [`load`].
-    pub fn load(name: DatasetName, dir: Option<&Path>) -> Result<Self, DataError> {
-        Ok(Self { train: load(name, dir, Split::Train)?, test: load(name, dir, Split::Test)? })
+    /// Those of [`Source::load`].
+    pub fn load(source: &Source) -> Result<Self, DataError> {
+        Ok(Self { train: source.load(Split::Train)?, test: source.load(Split::Test)? })
     }
 }
 
@@ -99,17 +169,27 @@ impl Dataset {
 mod tests {
     use super::*;
 
+    fn source(name: DatasetName) -> Source {
+        Source::new(name, None, 224)
+    }
+
     #[test]
     fn digits_load_without_a_directory() -> Result<(), DataError> {
-        let digits = Dataset::load(DatasetName::Digits, None)?;
+        let digits = Dataset::load(&source(DatasetName::Digits))?;
         assert_eq!((digits.train.len(), digits.test.len()), (1437, 360));
         Ok(())
     }
 
     #[test]
-    fn cifar_asks_for_its_directory() {
-        for name in [DatasetName::Cifar10, DatasetName::Cifar100] {
-            let error = load(name, None, Split::Test).expect_err("must be refused");
+    fn the_usual_view_of_imagenet_is_the_papers() {
+        assert_eq!(View::of_size(224), View { size: 224, resize: 256 });
+        assert_eq!(View::of_size(32).resize, 37);
+    }
+
+    #[test]
+    fn all_others_ask_for_their_directory() {
+        for &name in DatasetName::ALL.iter().filter(|name| **name != DatasetName::Digits) {
+            let error = source(name).load(Split::Test).expect_err("must be refused");
             assert!(matches!(error, DataError::DirectoryNotGiven { .. }), "{error}");
         }
     }

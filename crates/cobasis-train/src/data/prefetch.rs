@@ -6,10 +6,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
-/// Finished results that may wait per worker. One would do for even loads; the second bridges a
-/// moment in which the worker gets no processor.
-const QUEUE: usize = 2;
-
 /// Iterator over `job(i)` for every `i` of a range, in order.
 ///
 /// Worker `w` of `n` computes the results `w`, `w + n`, … of the range and sends them through a
@@ -34,7 +30,8 @@ struct Worker<T> {
 }
 
 impl<T: Send + 'static> Prefetch<T> {
-    /// Starts to compute `job(i)` for every `i` of `range` on `workers` threads.
+    /// Starts to compute `job(i)` for every `i` of `range` on `workers` threads. Beside the result
+    /// that it works on or holds, a worker may have `queue` finished ones waiting.
     ///
     /// 0 workers start no thread: the caller computes each result when it asks for it.
     ///
@@ -44,6 +41,7 @@ impl<T: Send + 'static> Prefetch<T> {
     pub(crate) fn new(
         range: Range<usize>,
         workers: usize,
+        queue: usize,
         job: impl Fn(usize) -> T + Send + Sync + 'static,
     ) -> Self {
         let workers = workers.min(range.len());
@@ -52,10 +50,10 @@ impl<T: Send + 'static> Prefetch<T> {
         }
         let job = Arc::new(job);
         let start = |worker| {
-            let (queue, ready) = sync_channel(QUEUE);
+            let (results, ready) = sync_channel(queue);
             let share = range.clone().skip(worker).step_by(workers);
             let job = Arc::clone(&job);
-            Worker { ready, thread: thread::spawn(move || compute(share, &*job, &queue)) }
+            Worker { ready, thread: thread::spawn(move || compute(share, &*job, &results)) }
         };
         let workers = (0..workers).map(start).collect();
         Self { left: range, source: Source::Threads { workers, turn: 0 } }
@@ -143,7 +141,7 @@ mod tests {
                 thread::sleep(Duration::from_micros(if index.is_multiple_of(2) { 300 } else { 0 }));
                 index * index
             };
-            let results = Prefetch::new(3..40, workers, slow_when_even);
+            let results = Prefetch::new(3..40, workers, workers % 3, slow_when_even);
             assert_eq!(results.len(), 37);
             let expected: Vec<usize> = (3..40).map(|index| index * index).collect();
             assert_eq!(results.collect::<Vec<_>>(), expected, "{workers} workers");
@@ -152,7 +150,7 @@ mod tests {
 
     #[test]
     fn an_empty_range_ends_at_once() {
-        assert_eq!(Prefetch::new(4..4, 3, |index| index).next(), None);
+        assert_eq!(Prefetch::new(4..4, 3, 2, |index| index).next(), None);
     }
 
     #[test]
@@ -161,7 +159,7 @@ mod tests {
             let alive = Arc::new(());
             for taken in [0, 1, 2, 9] {
                 let held = Arc::clone(&alive);
-                let mut results = Prefetch::new(0..1000, 4, move |_| Arc::clone(&held));
+                let mut results = Prefetch::new(0..1000, 4, 2, move |_| Arc::clone(&held));
                 assert_eq!(results.by_ref().take(taken).count(), taken);
                 drop(results);
                 // The threads owned the job and the job owned `held`.
@@ -172,20 +170,23 @@ mod tests {
 
     #[test]
     fn workers_do_not_run_far_ahead() {
-        let started = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&started);
-        let results = Prefetch::new(0..1000, 2, move |_| counter.fetch_add(1, Ordering::SeqCst));
-        thread::sleep(Duration::from_millis(50));
-        drop(results);
-        // Each worker may have a full queue and one more result in its hands.
-        assert!(started.load(Ordering::SeqCst) <= 2 * (QUEUE + 1));
+        for queue in [0, 2] {
+            let started = Arc::new(AtomicUsize::new(0));
+            let counter = Arc::clone(&started);
+            let job = move |_| counter.fetch_add(1, Ordering::SeqCst);
+            let results = Prefetch::new(0..1000, 2, queue, job);
+            thread::sleep(Duration::from_millis(50));
+            drop(results);
+            // Each worker may have a full queue and one more result in its hands.
+            assert!(started.load(Ordering::SeqCst) <= 2 * (queue + 1));
+        }
     }
 
     #[test]
     fn the_panic_of_a_worker_reaches_the_caller() {
         for workers in [0, 1, 3] {
             let (count, message) = without_hanging(move || {
-                let mut results = Prefetch::new(0..50, workers, |index| {
+                let mut results = Prefetch::new(0..50, workers, 2, |index| {
                     assert_ne!(index, 7, "job 7 is broken");
                 });
                 let mut count = 0;
@@ -202,7 +203,7 @@ mod tests {
     #[test]
     fn a_panic_that_nobody_asked_for_does_not_disturb_the_drop() {
         without_hanging(|| {
-            let mut results = Prefetch::new(0..50, 2, |index| assert_ne!(index, 1, "broken"));
+            let mut results = Prefetch::new(0..50, 2, 2, |index| assert_ne!(index, 1, "broken"));
             assert_eq!(results.next(), Some(()));
         });
     }

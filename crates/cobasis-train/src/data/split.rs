@@ -32,11 +32,11 @@ pub fn hold_out(set: &ImageSet, count: Option<usize>) -> Result<(ImageSet, Image
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{DatasetName, Split, load};
+    use crate::data::{DatasetName, Source, Split};
 
     #[test]
     fn every_image_is_on_one_side_and_every_class_on_both() {
-        let set = load(DatasetName::Digits, None, Split::Train).expect("digits");
+        let set = Source::new(DatasetName::Digits, None, 8).load(Split::Train).expect("digits");
         let (train, val) = hold_out(&set, None).expect("a split");
         assert_eq!((train.len(), val.len()), (1294, 143));
         let mut images: Vec<(&[u8], u16)> = [&train, &val]
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn an_empty_part_is_refused() {
-        let set = load(DatasetName::Digits, None, Split::Train).expect("digits");
+        let set = Source::new(DatasetName::Digits, None, 8).load(Split::Train).expect("digits");
         for count in [0, 1437, 5000] {
             let error = hold_out(&set, Some(count)).expect_err("an empty part").to_string();
             assert!(error.contains("data.val_images: expected 1 to 1436, got "), "{error}");

@@ -136,7 +136,7 @@ mod tests {
         };
         let images = (0..indices.len() * 768).map(|i| value(i % 768)).collect();
         let (labels, shape) = (vec![0; indices.len()], [indices.len(), 3, 16, 16]);
-        Batch { images, labels, indices, shape }
+        Batch { images, labels, indices, shape, unreadable: Vec::new() }
     }
 
     fn changed(strong: StrongAugment, indices: Vec<usize>) -> Vec<f32> {

@@ -8,7 +8,7 @@ use cobasis_zoo::{AuthorsTensor, ModelConfig, ModelName, authors_tensors};
 use serde::Deserialize;
 
 use crate::config::{Config, PenaltyScope};
-use crate::data::{Augment, AugmentKey, Batch, DatasetName, ImageSet, Split, load};
+use crate::data::{Augment, AugmentKey, Batch, DatasetName, ImageSet, Source, Split};
 use crate::error::Error;
 use crate::parity::check::{Check, Report, relative, worse};
 use crate::parity::file_name;
@@ -61,7 +61,8 @@ impl Curves {
         device: &Device,
         mut after_step: impl FnMut(&str, usize),
     ) -> Result<Vec<Report>, Error> {
-        let set = load(DatasetName::Cifar10, Some(data), Split::Train)?;
+        let set =
+            Source::new(DatasetName::Cifar10, Some(data.to_path_buf()), 32).load(Split::Train)?;
         let file = file_name(path);
         let reports = self.models.iter().map(|(name, curve)| {
             let model: ModelName = name.parse()?;

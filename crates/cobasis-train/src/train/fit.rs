@@ -6,7 +6,7 @@ use std::time::Instant;
 use cobasis_zoo::save;
 
 use crate::config::{Config, Moment};
-use crate::data::Batch;
+use crate::data::{Batch, DataError};
 use crate::error::Error;
 use crate::evaluate::{Evaluation, evaluate};
 use crate::run_dir::{EpochMetrics, RunDir, metrics_csv};
@@ -73,7 +73,8 @@ impl<'a> Fit<'a> {
         let done = self.progress.steps;
         let mut batches = self.loaders.train.epoch_from(epoch, done * accumulate);
         for step in done..self.loaders.steps(config) {
-            let group: Vec<Batch> = batches.by_ref().take(accumulate).collect();
+            let group: Result<Vec<Batch>, DataError> = batches.by_ref().take(accumulate).collect();
+            let group = group?;
             let report = self.trainer.step(&group, self.at(step));
             if !report.loss.is_finite() {
                 return Err(Error::Diverged { epoch, step: report.step, loss: report.loss });
@@ -93,7 +94,7 @@ impl<'a> Fit<'a> {
         let images = total.images.max(1) as f64;
         let train_seconds = seconds();
         let evaluation =
-            evaluate(self.trainer.judged(), &self.loaders.val, |images| watch.evaluated(images));
+            evaluate(self.trainer.judged(), &self.loaders.val, |images| watch.evaluated(images))?;
         let Some(Evaluation { loss, top1, top5, .. }) = evaluation else {
             return Ok(None);
         };

@@ -19,8 +19,7 @@ pub(crate) struct Loaders {
 impl Loaders {
     /// Reads the images.
     pub(crate) fn new(config: &Config) -> Result<Self, Error> {
-        let data = Dataset::load(config.data.name, config.data.dir.as_deref())?;
-        let augment = Augment { pad: config.data.pad, flip: config.data.flip };
+        let data = Dataset::load(&config.source()?)?;
         let judge = |set| loader(config, set, config.train.eval_batch, false, Augment::NONE);
         let (train, val, test) = match config.data.split {
             Protocol::Paper => (data.train, judge(data.test)?, None),
@@ -29,7 +28,7 @@ impl Loaders {
                 (train, judge(val)?, Some(judge(data.test)?))
             }
         };
-        let train = loader(config, train, config.train.batch, true, augment)?;
+        let train = loader(config, train, config.train.batch, true, config.data.augment())?;
         let train = train.with_strong(StrongAugment {
             ops: config.augment.rand_ops,
             magnitude: config.augment.rand_magnitude,

@@ -61,9 +61,11 @@ pub struct DryRun {
     pub step_seconds: f64,
 }
 
-/// The model that the configuration names.
-fn model(config: &Config) -> Result<ModelConfig, Error> {
-    Ok(ModelConfig::new(config.model_name()?))
+/// The model that the configuration names, for these images.
+fn model(config: &Config, loaders: &Loaders) -> Result<ModelConfig, Error> {
+    let set = loaders.train.set();
+    let model = ModelConfig::new(config.model_name()?);
+    Ok(model.with_num_classes(set.num_classes()).with_in_channels(set.shape()[0]))
 }
 
 /// The teacher that the configuration names, for that model.
@@ -118,7 +120,7 @@ pub fn run(
     config.check()?;
     let loaders = Loaders::new(config)?;
     let opened = device.open()?;
-    let model = model(config)?;
+    let model = model(config, &loaders)?;
     let teacher = teacher(config, &model, &opened)?;
     let directory = RunDir::open(out, &config.model)?;
     let place = directory.path().display().to_string();
@@ -202,7 +204,7 @@ fn epochs(
     };
     let mut judge = |name: &str| -> Result<_, Error> {
         let model = load(&directory.path().join(name), device)?;
-        Ok(evaluate(&model, test, |images| watch.evaluated(images)))
+        Ok(evaluate(&model, test, |images| watch.evaluated(images))?)
     };
     let Some(on_last) = judge("last.safetensors")? else {
         return Ok(None);
@@ -242,13 +244,14 @@ fn last_checkpoint(
 pub fn dry_run(config: &Config, device: DeviceName) -> Result<DryRun, Error> {
     config.check()?;
     let loaders = Loaders::new(config)?;
-    let (model, device) = (model(config)?, device.open()?);
+    let (model, device) = (model(config, &loaders)?, device.open()?);
     let teacher = teacher(config, &model, &device)?;
     let mut trainer = taught(Trainer::new(config, &model, &device), teacher);
     let mut reports = Vec::new();
     let (mut batch_shape, mut step_seconds) = ([0; 4], 0.0);
     let (steps_per_epoch, epochs) = (loaders.steps(config), config.train.epochs);
     for (steps, batch) in loaders.train.epoch(1).take(DRY_STEPS).enumerate() {
+        let batch = batch?;
         let moment = Moment { epoch: 1, steps, steps_per_epoch, epochs };
         let lr = config.schedule.rate(config.optimizer.lr, moment);
         let lambda = config.train.lambda_at(moment);

@@ -201,7 +201,7 @@ mod tests {
     use burn::module::Module;
 
     use super::*;
-    use crate::data::{Augment, Dataset, DatasetName, Loader, LoaderConfig};
+    use crate::data::{Augment, DatasetName, Loader, LoaderConfig, Source, Split};
 
     const AT: StepAt = StepAt { epoch: 1, step: 1, lr: 0.1, lambda: 10.0 };
 
@@ -216,11 +216,12 @@ mod tests {
     }
 
     fn batches(batch_size: usize, count: usize) -> Vec<Batch> {
-        let set = Dataset::load(DatasetName::Digits, None).expect("digits").train;
+        let source = Source::new(DatasetName::Digits, None, 8);
+        let set = source.load(Split::Train).expect("digits");
         let (shuffle, augment, seed, workers) = (false, Augment::NONE, 0, 0);
         let config = LoaderConfig { batch_size, shuffle, augment, seed, workers };
         let loader = Loader::new(Arc::new(set), config).expect("a loader");
-        loader.epoch(1).take(count).collect()
+        loader.epoch(1).take(count).map(|batch| batch.expect("readable images")).collect()
     }
 
     /// How far the first step moves the weights and biases of the classifier, which batch norms do
