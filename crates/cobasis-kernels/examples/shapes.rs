@@ -5,8 +5,8 @@
 use std::time::{Duration, Instant};
 
 use cobasis_kernels::conv::{
-    Algorithm, ConvShape, Epilogue, PackedWeight, Pass, backward_filter_with, backward_input_with,
-    choose, fits, forward,
+    Activation, Algorithm, ConvShape, Epilogue, PackedWeight, Pass, backward_filter_with,
+    backward_input_with, choose, fits, forward,
 };
 
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::Direct, Algorithm::Winograd, Algorithm::Depthwise];
@@ -54,8 +54,8 @@ fn main() {
     let budget = args.next().map_or(0.3, |s| s.parse().expect("seconds"));
     let budget = Duration::from_secs_f64(budget);
     println!(
-        "{:32} {:9} {:>8} {:>16} {:>16} {:>16}",
-        "shape", "algorithm", "pack ms", "forward", "input grad", "filter grad"
+        "{:32} {:9} {:>8} {:>16} {:>16} {:>16} {:>16}",
+        "shape", "algorithm", "pack ms", "forward", "with epilogue", "input grad", "filter grad"
     );
     #[rustfmt::skip]
     let shapes = [
@@ -96,14 +96,23 @@ fn main() {
         for algorithm in ALGORITHMS.into_iter().filter(|&a| fits(a, &shape)) {
             let pack = best(budget / 4, || drop(PackedWeight::with(algorithm, &shape, &w)));
             let packed = PackedWeight::with(algorithm, &shape, &w);
+            let plain = Epilogue::default();
+            let deployed = Epilogue {
+                scale: Some(&x[..channels_out]),
+                bias: Some(&x[..channels_out]),
+                residual: Some(&dy),
+                activation: Activation::Relu,
+            };
             let times = [
-                best(budget, || forward(&shape, &x, &packed, &mut y, &Epilogue::default())),
+                best(budget, || forward(&shape, &x, &packed, &mut y, &plain)),
+                best(budget, || forward(&shape, &x, &packed, &mut y, &deployed)),
                 best(budget, || backward_input_with(algorithm, &shape, &w, &dy, &mut dx)),
                 best(budget, || backward_filter_with(algorithm, &shape, &x, &dy, &mut dw)),
             ];
-            let passes = [Pass::Forward, Pass::BackwardInput, Pass::BackwardFilter];
+            let [forward, input, filter] =
+                [Pass::Forward, Pass::BackwardInput, Pass::BackwardFilter];
             print!("{name:32} {:9} {:8.3}", algorithm.to_string(), pack * 1e3);
-            for (time, pass) in times.into_iter().zip(passes) {
+            for (time, pass) in times.into_iter().zip([forward, forward, input, filter]) {
                 let chosen = if choose(&shape, pass) == algorithm { '*' } else { ' ' };
                 print!(" {:7.3} ms {:4.0}{chosen}", time * 1e3, flop / time);
             }

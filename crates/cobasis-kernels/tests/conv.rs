@@ -160,6 +160,8 @@ fn network_shapes_agree_with_plain_loops() {
     {
         check(&square(batch, size, inputs, outputs));
     }
+    // So large a weight is transformed while it is used.
+    check(&square(16, 2, 257, 130));
     let strided = ConvShape { stride: [2; 2], ..square(2, 16, 64, 65) };
     check(&strided);
     check(&ConvShape { kernel: [1; 2], padding: [0; 2], ..strided });
@@ -188,6 +190,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
     let shapes = [
         square(8, 16, 33, 65),
         square(1, 4, 300, 257),
+        square(16, 2, 257, 130),
         strided,
         ConvShape { kernel: [1; 2], padding: [0; 2], ..strided },
         ConvShape { groups: 33, channels_out: 33, ..strided },

@@ -185,9 +185,12 @@ impl isa::Task for Part<'_> {
                 padded: false,
                 epilogue: self.epilogue,
             };
-            // SAFETY: the offsets come from the sizes that the slices were checked against, and
-            // the tasks differ in lines or in channels.
-            unsafe { multiply(s, left, (right, 0), self.blocks.clone(), target) }
+            for index in self.blocks.clone() {
+                let block = (right.block(index), right.values(0, index));
+                // SAFETY: the offsets come from the sizes that the slices were checked against,
+                // and the tasks differ in lines or in channels.
+                unsafe { multiply(s, left, block, target) }
+            }
         }
     }
 }

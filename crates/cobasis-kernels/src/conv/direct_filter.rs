@@ -169,12 +169,14 @@ impl Part<'_> {
                     runs: &x_runs,
                     shift,
                     stride: window.stride[1] * window.channels,
+                    pair: 2 * S::LANES,
                 };
                 let dy = Steps {
                     base: dy_base,
                     runs: &dy_runs,
                     shift: group * plan.outputs,
                     stride: channels,
+                    pair: 2 * S::LANES,
                 };
                 let (a, b) = if plan.across { (x, dy) } else { (dy, x) };
                 let a = Steps { shift: a.shift + self.rows.start, ..a };

@@ -43,7 +43,12 @@ impl<'a, S: Simd> Finish<'a, S> {
         unsafe {
             if let Some(residual) = self.residual {
                 let residual = &residual[offset..offset + count];
-                value = s.add(value, s.load_first(residual.as_ptr(), count));
+                let residual = if count == S::LANES {
+                    s.load(residual.as_ptr())
+                } else {
+                    s.load_first(residual.as_ptr(), count)
+                };
+                value = s.add(value, residual);
             }
             if self.activation != Activation::None {
                 value = s.max(value, s.splat(0.0));

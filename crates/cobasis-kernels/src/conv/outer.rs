@@ -13,6 +13,8 @@ pub struct Steps<'a> {
     pub shift: usize,
     /// Values from step to step.
     pub stride: usize,
+    /// Values from one pair of vectors to the next; columns only.
+    pub pair: usize,
 }
 
 /// The matrix `[rows, width]` that is added to.
@@ -42,7 +44,7 @@ pub unsafe fn accumulate<S: Simd>(s: S, a: Steps, b: Steps, count: usize, sums: 
         for part in 0..parts {
             let (start, end) = (part * sums.rows / parts, (part + 1) * sums.rows / parts);
             let a = Steps { shift: a.shift + start, ..a };
-            let b = Steps { shift: b.shift + column, ..b };
+            let b = Steps { shift: b.shift + column / (2 * S::LANES) * b.pair, ..b };
             // SAFETY: the caller's, for a part of the rows and columns.
             unsafe {
                 let part = Sums {

@@ -5,7 +5,7 @@ use crate::isa::{Simd, prefetch};
 
 use super::Epilogue;
 use super::finish::Finish;
-use super::panels::Panels;
+use super::panels::Block;
 
 /// Left matrix: row `r` is the values at `base + rows[r] + taps[t] + 0..len`, tap after tap.
 #[derive(Clone, Copy)]
@@ -35,38 +35,30 @@ pub struct Target<'a> {
     pub epilogue: &'a Epilogue<'a>,
 }
 
-/// Writes `left * right` for one layer and the blocks `blocks` of columns.
+/// Writes `left * right` for the columns of a block, packed as in [`super::panels::Panels`].
 ///
 /// # Safety
 /// All rows of `left` and of `target` must lie in memory that is valid for reading and writing,
 /// and nobody else may touch the columns written.
 #[inline(always)]
-pub unsafe fn multiply<S: Simd>(
-    s: S,
-    left: Left,
-    (right, layer): (&Panels, usize),
-    blocks: std::ops::Range<usize>,
-    target: Target,
-) {
+pub unsafe fn multiply<S: Simd>(s: S, left: Left, (block, right): (Block, &[f32]), target: Target) {
+    assert!(right.len() >= left.taps.len() * left.len * block.width);
     let count = left.rows.len();
     let parts = count.div_ceil(S::ROWS);
-    for index in blocks {
-        let (block, values) = (right.block(index), right.values(layer, index));
-        let columns = if target.padded { block.width } else { block.columns };
-        for part in 0..parts {
-            // Even parts: 16 rows are 8 + 8, not 12 + 4.
-            let (start, end) = (part * count / parts, (part + 1) * count / parts);
-            let left = Left { rows: &left.rows[start..end], ..left };
-            let target = Target { rows: &target.rows[start..end], ..target };
-            // SAFETY: the caller's, for a part of the rows.
-            unsafe {
-                if block.vectors == 0 {
-                    dots(s, left, values, block.first..block.first + columns, target);
-                } else if block.vectors == 1 {
-                    any_rows::<S, 1>(s, left, values, block.first, columns, target);
-                } else {
-                    any_rows::<S, 2>(s, left, values, block.first, columns, target);
-                }
+    let columns = if target.padded { block.width } else { block.columns };
+    for part in 0..parts {
+        // Even parts: 16 rows are 8 + 8, not 12 + 4.
+        let (start, end) = (part * count / parts, (part + 1) * count / parts);
+        let left = Left { rows: &left.rows[start..end], ..left };
+        let target = Target { rows: &target.rows[start..end], ..target };
+        // SAFETY: the caller's, for a part of the rows.
+        unsafe {
+            if block.vectors == 0 {
+                dots(s, left, right, block.first..block.first + columns, target);
+            } else if block.vectors == 1 {
+                any_rows::<S, 1>(s, left, right, block.first, columns, target);
+            } else {
+                any_rows::<S, 2>(s, left, right, block.first, columns, target);
             }
         }
     }
@@ -112,7 +104,6 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
     columns: usize,
     target: Target,
 ) {
-    debug_assert!(right.len() >= left.taps.len() * left.len * NV * S::LANES);
     let mut sums = [[s.splat(0.0); NV]; MR];
     let mut b = right.as_ptr();
     // SAFETY: the offsets are the caller's; the packed panel holds NV vectors per value of a row.

@@ -80,24 +80,49 @@ impl Tiles {
     }
 }
 
-/// A value per layer, tile and channel: `[layer, tile, channel]`, channels filled up to whole
+/// A value per layer, tile and channel: `[layer, panel, tile, channel]`, channels filled up to whole
 /// vectors.
 #[derive(Debug, Clone, Copy)]
 struct Spectrum {
     /// Values from tile to tile.
     tile: usize,
+    /// Channels in a panel, and values from panel to panel.
+    width: usize,
+    panel: usize,
     /// Values from layer to layer.
     layer: usize,
 }
 
 impl Spectrum {
+    /// One panel of all channels.
     fn new(tiles: usize, channels: usize, lanes: usize) -> Self {
-        let tile = channels.next_multiple_of(lanes);
+        Self::of(tiles, channels, channels.next_multiple_of(lanes))
+    }
+
+    /// One panel of all channels, tiles an odd number of cache lines apart: a few channels of many
+    /// tiles then share the first-level cache well.
+    fn spread(tiles: usize, channels: usize) -> Self {
+        Self::of(tiles, channels, (channels.div_ceil(16) | 1) * 16)
+    }
+
+    /// Panels two vectors wide.
+    fn panels(tiles: usize, channels: usize, lanes: usize) -> Self {
+        Self::of(tiles, channels, channels.next_multiple_of(lanes).min(2 * lanes))
+    }
+
+    fn of(tiles: usize, channels: usize, width: usize) -> Self {
+        let panel = (tiles * width).next_multiple_of(16);
         // An odd number of cache lines, lest the layers of a tile compete for the same few sets.
-        Self { tile, layer: (tiles * tile).next_multiple_of(32) + 16 }
+        let layer = ((channels.div_ceil(width) * panel / 16) | 1) * 16;
+        Self { tile: width, width, panel, layer }
     }
 
     fn len(&self) -> usize {
         LAYERS * self.layer
+    }
+
+    /// Offset of a channel.
+    fn channel(&self, channel: usize) -> usize {
+        channel / self.width * self.panel + channel % self.width
     }
 }

@@ -100,12 +100,13 @@ pub unsafe fn transform<S: Simd, T: Transform<N>, const N: usize>(
             let to = to.add((tile - tiles.start) * spectrum.tile);
             let mut channel = 0;
             while channel < whole {
-                let to = to.add(channel);
+                let to = to.add(spectrum.channel(channel));
                 strip::<S, T, N, true>(s, (&lines, channel, 0), (left, width, count), to, spectrum);
                 channel += S::LANES;
             }
             if whole < images.channels {
-                let (to, rest) = (to.add(channel), images.channels - whole);
+                let to = to.add(spectrum.channel(channel));
+                let rest = images.channels - whole;
                 let from = (&lines, channel, rest);
                 strip::<S, T, N, false>(s, from, (left, width, count), to, spectrum);
             }

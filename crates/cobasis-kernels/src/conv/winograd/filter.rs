@@ -4,51 +4,112 @@ use std::ops::Range;
 
 use super::super::ConvShape;
 use super::super::panels::{Block, Panels};
-use super::{LAYERS, PATCH, points};
+use super::{LAYERS, PATCH, Tiles, points};
 use crate::isa::{self, Simd};
 use crate::scratch;
 
-/// A weight transformed for the Winograd convolution.
+/// A weight packed for the Winograd convolution.
 #[derive(Debug, Clone)]
-pub struct Weight {
-    panels: Panels,
+pub enum Weight {
+    /// Transformed matrices.
+    Transformed(Panels),
+    /// Taps, transformed while they are used.
+    Taps(Panels),
 }
 
 impl Weight {
-    /// Transforms `[channels_out, channels_in, 3, 3]`.
+    /// Packs `[channels_out, channels_in, 3, 3]`.
     pub fn new(shape: &ConvShape, weight: &[f32]) -> Self {
         let inputs = shape.channels_in;
         let weight = Taps { weight, input: 9, output: inputs * 9, reversed: false };
-        Self::transform(inputs, shape.channels_out, weight)
+        Self::pack(inputs, shape.channels_out, weight, few_tiles(shape))
     }
 
-    /// Transforms the weight of the convolution that computes the input gradient: channels
-    /// exchanged, taps reversed.
+    /// Packs the weight of the convolution that computes the input gradient: channels exchanged,
+    /// taps reversed.
     pub fn transposed(shape: &ConvShape, weight: &[f32]) -> Self {
         let inputs = shape.channels_in;
         let weight = Taps { weight, input: inputs * 9, output: 9, reversed: true };
-        Self::transform(shape.channels_out, inputs, weight)
+        Self::pack(shape.channels_out, inputs, weight, few_tiles(shape))
     }
 
-    fn transform(inputs: usize, outputs: usize, weight: Taps) -> Self {
+    fn pack(inputs: usize, outputs: usize, weight: Taps, few_tiles: bool) -> Self {
         // The taps of a few inputs at a time stay in the first-level cache.
         const AT_ONCE: usize = 4;
-        let panels = Panels::pack([LAYERS, inputs, outputs], inputs, |block, values| {
+        let chunks = (0..inputs).step_by(AT_ONCE).map(|i| i..(i + AT_ONCE).min(inputs));
+        if few_tiles {
+            return Self::Taps(Panels::pack([9, inputs, outputs], inputs, |block, values| {
+                for range in chunks.clone() {
+                    weight.spread(range, inputs, block, values);
+                }
+            }));
+        }
+        Self::Transformed(Panels::pack([LAYERS, inputs, outputs], inputs, |block, values| {
             let width = block.width.next_multiple_of(isa::lanes());
             let mut taps = scratch::take(AT_ONCE * 9 * width);
             taps.fill(0.0);
-            for first in (0..inputs).step_by(AT_ONCE) {
-                let range = first..(first + AT_ONCE).min(inputs);
+            for range in chunks.clone() {
                 weight.gather(range.clone(), block, width, &mut taps);
                 isa::dispatch(Transform { taps: &taps, range, inputs, block, width, values });
             }
-        });
-        Self { panels }
+        }))
     }
 
-    /// The transformed matrices.
+    /// The matrices or taps.
     pub fn panels(&self) -> &Panels {
-        &self.panels
+        match self {
+            Self::Transformed(panels) | Self::Taps(panels) => panels,
+        }
+    }
+}
+
+/// Whether writing the transformed weight to memory and reading it costs more than transforming it
+/// again each time: it is large, and not used often.
+fn few_tiles(shape: &ConvShape) -> bool {
+    let tiles = Tiles::new(shape.batch, shape.output()).count;
+    shape.channels_in * shape.channels_out >= 1 << 15 && (16..=48).contains(&tiles)
+}
+
+/// Transforms the taps of a block to one row of layers: `len` values each, `taps` and `to` one
+/// layer every `stride` values.
+#[inline(always)]
+pub fn transform_row<S: Simd>(
+    s: S,
+    row: usize,
+    taps: [&[f32]; 9],
+    (to, stride): (&mut [f32], usize),
+    len: usize,
+) {
+    assert!(stride >= len && to.len() >= PATCH * stride);
+    assert!(taps.iter().all(|taps| taps.len() >= len));
+    let [first, second, third] = points::FILTER[row];
+    let (first, second, third) = (s.splat(first), s.splat(second), s.splat(third));
+    let mut i = 0;
+    while i < len {
+        let count = (len - i).min(S::LANES);
+        let mut row = [s.splat(0.0); 3];
+        // SAFETY: the slices were checked to hold `len` values.
+        unsafe {
+            for j in 0..3 {
+                let [a, b, c] = [j, j + 3, j + 6].map(|tap| taps[tap].as_ptr().add(i));
+                let (a, b, c) = if count == S::LANES {
+                    (s.load(a), s.load(b), s.load(c))
+                } else {
+                    (s.load_first(a, count), s.load_first(b, count), s.load_first(c, count))
+                };
+                row[j] = s.fma(a, first, s.fma(b, second, s.mul(c, third)));
+            }
+            let layers = points::filter(s, row);
+            for j in 0..PATCH {
+                let to = to.as_mut_ptr().add(j * stride + i);
+                if count == S::LANES {
+                    s.store(to, layers[j]);
+                } else {
+                    s.store_first(to, layers[j], count);
+                }
+            }
+        }
+        i += S::LANES;
     }
 }
 
@@ -64,6 +125,26 @@ struct Taps<'a> {
 }
 
 impl Taps<'_> {
+    /// Writes the taps of some inputs and a block of outputs in the order of [`Panels`].
+    fn spread(&self, range: Range<usize>, inputs: usize, block: Block, values: &mut [f32]) {
+        let layer = values.len() / 9;
+        for column in 0..block.width {
+            for input in range.clone() {
+                let at = match block.vectors {
+                    0 => column * inputs + input,
+                    _ => input * block.width + column,
+                };
+                let start = (block.first + column) * self.output + input * self.input;
+                for tap in 0..9 {
+                    values[tap * layer + at] = match column < block.columns {
+                        true => self.weight[start + if self.reversed { 8 - tap } else { tap }],
+                        false => 0.0,
+                    };
+                }
+            }
+        }
+    }
+
     /// Writes the taps of some inputs and a block of outputs as `[input, tap, width]`.
     fn gather(&self, inputs: Range<usize>, block: Block, width: usize, to: &mut [f32]) {
         for column in 0..block.columns {

@@ -13,8 +13,10 @@ use crate::isa::{self, Simd};
 use crate::scratch;
 use crate::shared::Shared;
 
-/// Values of both spectra of the tiles that are summed at once.
-const AT_ONCE: usize = 1 << 20;
+/// Tiles that are summed at once: two vectors and a dozen rows of them fill the first-level cache.
+const AT_ONCE: usize = 128;
+/// Values of both spectra, if that makes more tiles: tasks have a cost of their own.
+const VALUES: usize = 1 << 19;
 /// Sums that a task holds at most.
 const SUMS: usize = 1 << 17;
 
@@ -40,22 +42,22 @@ impl Plan {
         // Columns come in vectors: take the channels that fill them better.
         let across = fill(outputs) * inputs < fill(inputs) * outputs;
         let (rows, columns) = if across { (inputs, outputs) } else { (outputs, inputs) };
-        // Square tasks read least.
-        let vectors = columns.div_ceil(lanes);
-        let across_tasks = vectors.div_ceil(8).max(vectors.min(2));
-        let width = vectors.div_ceil(across_tasks) * lanes;
-        let down_tasks = (LAYERS * rows * width).div_ceil(SUMS).max(2).min(rows);
+        // Square tasks read least; four tasks keep a few threads busy.
+        let pairs = columns.div_ceil(2 * lanes);
+        let across_tasks = pairs.div_ceil(4).max(pairs.min(2));
+        let width = pairs.div_ceil(across_tasks) * 2 * lanes;
+        let least = 4usize.div_ceil(across_tasks);
+        let down_tasks = (LAYERS * rows * width).div_ceil(SUMS).max(least).min(rows);
         Self { inputs, outputs, across, rows, columns, tasks: [down_tasks, across_tasks], lanes }
     }
 
     fn range(&self, task: usize) -> (Range<usize>, Range<usize>) {
         let [down, across] = self.tasks;
         let (i, j) = (task / across, task % across);
-        let vectors = self.columns.div_ceil(self.lanes);
-        (
-            i * self.rows / down..(i + 1) * self.rows / down,
-            j * vectors / across * self.lanes..(j + 1) * vectors / across * self.lanes,
-        )
+        let pair = 2 * self.lanes;
+        let pairs = self.columns.div_ceil(pair);
+        let end = ((j + 1) * pairs / across * pair).min(self.columns.next_multiple_of(self.lanes));
+        (i * self.rows / down..(i + 1) * self.rows / down, j * pairs / across * pair..end)
     }
 
     /// Offset of a task's sums.
@@ -90,11 +92,12 @@ pub fn backward_filter(shape: &ConvShape, x: &[f32], dy: &[f32], dw: &mut [f32])
         tiles,
         zeros: &zeros,
     };
-    let per_tile = LAYERS * (plan.inputs + plan.outputs);
-    let chunks = tiles.count.div_ceil((AT_ONCE / per_tile).max(48));
+    let at_once = (VALUES / (LAYERS * (plan.inputs + plan.outputs))).max(AT_ONCE);
+    let chunks = tiles.count.div_ceil(at_once);
     let at_once = tiles.count.div_ceil(chunks);
-    let data = Spectrum::new(at_once, plan.inputs, plan.lanes);
-    let gradient = Spectrum::new(at_once, plan.outputs, plan.lanes);
+    let rows = Spectrum::spread(at_once, plan.rows);
+    let columns = Spectrum::panels(at_once, plan.columns, plan.lanes);
+    let (data, gradient) = if plan.across { (rows, columns) } else { (columns, rows) };
     let tasks = plan.tasks[0] * plan.tasks[1];
     let mut memory = scratch::take(data.len() + gradient.len());
     let (patches, gradients) = memory.split_at_mut(data.len());
@@ -102,8 +105,7 @@ pub fn backward_filter(shape: &ConvShape, x: &[f32], dy: &[f32], dw: &mut [f32])
     let (sums, dw) = (Shared(sums.as_mut_ptr()), Shared(dw.as_mut_ptr()));
     for chunk in 0..chunks {
         let range = chunk * tiles.count / chunks..(chunk + 1) * tiles.count / chunks;
-        transform(inputs, range.clone(), patches, data, true);
-        transform(outputs, range.clone(), gradients, gradient, false);
+        transform([inputs, outputs], range.clone(), [patches, gradients], [data, gradient]);
         let products = (&*patches, data);
         let gradients = (&*gradients, gradient);
         (0..tasks).into_par_iter().for_each(|task| {
@@ -114,18 +116,27 @@ pub fn backward_filter(shape: &ConvShape, x: &[f32], dy: &[f32], dw: &mut [f32])
     }
 }
 
-/// Transforms the tiles in parallel.
-fn transform(images: Images, range: Range<usize>, to: &mut [f32], spectrum: Spectrum, x: bool) {
+/// Transforms the tiles of inputs and of output gradients in parallel.
+fn transform(
+    images: [Images; 2],
+    range: Range<usize>,
+    to: [&mut [f32]; 2],
+    spectra: [Spectrum; 2],
+) {
     const TILES: usize = 16;
     let parts = range.len().div_ceil(TILES);
-    assert!(to.len() >= spectrum.len() && range.len() * spectrum.tile <= spectrum.layer);
-    let to = Shared(to.as_mut_ptr());
-    (0..parts).into_par_iter().for_each(|part| {
+    for (to, spectrum) in to.iter().zip(spectra) {
+        assert!(to.len() >= spectrum.len() && range.len() * spectrum.tile <= spectrum.panel);
+    }
+    let to = to.map(|to| Shared(to.as_mut_ptr()));
+    (0..2 * parts).into_par_iter().for_each(|task| {
+        let (part, i) = (task / 2, task % 2);
         let start = part * range.len() / parts;
         let end = (part + 1) * range.len() / parts;
-        let to = to.at(start * spectrum.tile);
+        let to = to[i].at(start * spectra[i].tile);
         let range = range.start + start..range.start + end;
-        isa::dispatch(TransformPart { images, range, to, spectrum, x });
+        let (images, spectrum) = (images[i], spectra[i]);
+        isa::dispatch(TransformPart { images, range, to, spectrum, x: i == 0 });
     });
 }
 
@@ -182,8 +193,9 @@ impl isa::Task for Part<'_> {
             let steps = |(values, spectrum): (&[f32], Spectrum), shift: usize| Steps {
                 base: values.as_ptr(),
                 runs: &[0],
-                shift: layer * spectrum.layer + shift,
+                shift: layer * spectrum.layer + spectrum.channel(shift),
                 stride: spectrum.tile,
+                pair: spectrum.panel,
             };
             // SAFETY: spectra hold all layers of `count` tiles, channels filled up to whole
             // vectors; the sums are this task's.

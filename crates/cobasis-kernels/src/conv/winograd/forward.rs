@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::super::panels::Panels;
+use super::super::panels::Block;
 use super::super::tile::{Left, Target, multiply};
 use super::super::{ConvShape, Epilogue};
 use super::data::{self, Images, Patches};
-use super::filter::Weight;
+use super::filter::{Weight, transform_row};
 use super::{LAYERS, PATCH, Spectrum, Tiles, output};
 use crate::isa::{self, Simd};
 use crate::scratch;
@@ -17,12 +17,17 @@ use crate::shared::Shared;
 /// Computes `y = act(scale * conv(x, weight) + bias + residual)`.
 pub fn forward(shape: &ConvShape, x: &[f32], weight: &Weight, y: &mut [f32], epilogue: &Epilogue) {
     let tiles = Tiles::new(shape.batch, shape.output());
-    let panels = weight.panels();
+    let threads = rayon::current_num_threads();
     // Fewer channels leave room for more tiles in the second-level cache.
-    let at_once = (5000 / (shape.channels_in + shape.channels_out)).clamp(24, 64);
-    let tasks = tiles.count.div_ceil(at_once);
-    let blocks = panels.blocks();
-    let splits = (2 * rayon::current_num_threads()).div_ceil(tasks).clamp(1, blocks);
+    let fitting = (5000 / (shape.channels_in + shape.channels_out)).clamp(24, 64);
+    let at_once = fitting.min((tiles.count / (2 * threads)).max(8));
+    let tasks = match weight {
+        Weight::Transformed(_) => tiles.count.div_ceil(at_once),
+        Weight::Taps(_) => 1,
+    };
+    let blocks = weight.panels().blocks();
+    // Parts of the same tiles transform them each for itself.
+    let splits = threads.div_ceil(tasks).clamp(1, blocks);
     let zeros = vec![0.0; shape.channels_in];
     let images = Images {
         values: x,
@@ -37,7 +42,7 @@ pub fn forward(shape: &ConvShape, x: &[f32], weight: &Weight, y: &mut [f32], epi
         let (task, split) = (index / splits, index % splits);
         let range = task * tiles.count / tasks..(task + 1) * tiles.count / tasks;
         let blocks = split * blocks / splits..(split + 1) * blocks / splits;
-        isa::dispatch(Part { shape, images, panels, range, blocks, target, epilogue });
+        isa::dispatch(Part { shape, images, weight, range, blocks, target, epilogue });
     });
 }
 
@@ -45,7 +50,7 @@ pub fn forward(shape: &ConvShape, x: &[f32], weight: &Weight, y: &mut [f32], epi
 struct Part<'a> {
     shape: &'a ConvShape,
     images: Images<'a>,
-    panels: &'a Panels,
+    weight: &'a Weight,
     range: Range<usize>,
     blocks: Range<usize>,
     target: Shared,
@@ -57,7 +62,8 @@ impl isa::Task for Part<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { shape, images, panels, range, blocks, target, epilogue } = self;
+        let Self { shape, images, weight, range, blocks, target, epilogue } = self;
+        let panels = weight.panels();
         let count = range.len();
         let last = panels.block(blocks.end - 1);
         let channels = panels.block(blocks.start).first..last.first + last.columns;
@@ -73,28 +79,86 @@ impl isa::Task for Part<'_> {
         }
         let read: Vec<usize> = (0..count).map(|tile| tile * data.tile).collect();
         let written: Vec<usize> = (0..count).map(|tile| tile * product.tile).collect();
-        for layer in 0..LAYERS {
-            let left = Left {
-                base: patches[layer * data.layer..].as_ptr(),
-                rows: &read,
-                taps: &[0],
-                len: shape.channels_in,
-            };
-            let products = &mut products[layer * product.layer..][..product.layer];
-            let target = Target {
-                base: products.as_mut_ptr(),
-                rows: &written,
-                channel: 0usize.wrapping_sub(channels.start),
-                padded: true,
-                epilogue: &Epilogue::default(),
-            };
-            // SAFETY: both matrices lie in this part's own memory, sized for them.
-            unsafe { multiply(s, left, (panels, layer), blocks.clone(), target) }
+        let part = Matrices {
+            patches,
+            data,
+            read: &read,
+            products: products.as_mut_ptr(),
+            product,
+            written: &written,
+        };
+        let first = channels.start;
+        match weight {
+            Weight::Transformed(panels) => {
+                for (layer, index) in (0..LAYERS).flat_map(|l| blocks.clone().map(move |b| (l, b)))
+                {
+                    let block = (panels.block(index), panels.values(layer, index));
+                    part.multiply(s, layer, block, shape.channels_in, first);
+                }
+            }
+            Weight::Taps(panels) => {
+                for index in blocks {
+                    let block = panels.block(index);
+                    let len = shape.channels_in * block.width;
+                    let stride = len.next_multiple_of(16);
+                    let mut layers = scratch::take(PATCH * stride);
+                    let mut taps = [&[][..]; 9];
+                    for (tap, values) in taps.iter_mut().enumerate() {
+                        *values = panels.values(tap, index);
+                    }
+                    for row in 0..PATCH {
+                        transform_row(s, row, taps, (&mut layers, stride), len);
+                        for column in 0..PATCH {
+                            let block = (block, &layers[column * stride..][..len]);
+                            part.multiply(s, row * PATCH + column, block, shape.channels_in, first);
+                        }
+                    }
+                }
+            }
         }
         // SAFETY: `y` was checked against the shape; parts differ in tiles or in channels.
         unsafe {
             let tiles = (&images.tiles, range);
             output::store(s, shape, tiles, channels, (products, product), target.0, epilogue);
         }
+    }
+}
+
+/// The matrices of a part: transformed tiles and their products.
+struct Matrices<'a> {
+    patches: &'a [f32],
+    data: Spectrum,
+    read: &'a [usize],
+    products: *mut f32,
+    product: Spectrum,
+    written: &'a [usize],
+}
+
+impl Matrices<'_> {
+    /// Multiplies a layer with a block of columns; `first` is the part's first channel.
+    #[inline(always)]
+    fn multiply<S: Simd>(
+        &self,
+        s: S,
+        layer: usize,
+        block: (Block, &[f32]),
+        channels_in: usize,
+        first: usize,
+    ) {
+        let left = Left {
+            base: self.patches[layer * self.data.layer..].as_ptr(),
+            rows: self.read,
+            taps: &[0],
+            len: channels_in,
+        };
+        let target = Target {
+            base: self.products.wrapping_add(layer * self.product.layer),
+            rows: self.written,
+            channel: 0usize.wrapping_sub(first),
+            padded: true,
+            epilogue: &Epilogue::default(),
+        };
+        // SAFETY: both matrices lie in the part's own memory, sized for its tiles and blocks.
+        unsafe { multiply(s, left, block, target) }
     }
 }

@@ -9,6 +9,16 @@ const AT_ZERO: f32 = A * A * B * B;
 const AT_A: f32 = 2.0 * A * A * (A * A - B * B);
 const AT_B: f32 = 2.0 * B * B * (B * B - A * A);
 
+/// The matrix of [`filter`].
+pub const FILTER: [[f32; 3]; 6] = [
+    [1.0 / AT_ZERO, 0.0, 0.0],
+    [1.0 / AT_A, A / AT_A, A * A / AT_A],
+    [1.0 / AT_A, -A / AT_A, A * A / AT_A],
+    [1.0 / AT_B, B / AT_B, B * B / AT_B],
+    [1.0 / AT_B, -B / AT_B, B * B / AT_B],
+    [0.0, 0.0, 1.0],
+];
+
 /// Six inputs to values at the points.
 #[inline(always)]
 pub fn data<S: Simd>(s: S, d: [S::V; 6]) -> [S::V; 6] {
