@@ -108,11 +108,11 @@ const BAD: &[(&str, &str, &str)] = &[
     ("data.pad = 33", "data.pad", "expected at most 32 pixels, got 33"),
     ("data.workers = 9223372036854775807", "data.workers", "expected at most 256 threads"),
     ("data.size = 8", "data.size", "expected 16 to 1024 pixels, got 8"),
-    ("data.resize = 8", "data.resize", "expected data.size (16) to 4096 pixels, got 8"),
+    ("data.resize = 8", "data.resize", "expected 16 to 4096 pixels, got 8"),
     (
         "data.size = 224\ndata.resize = 223",
         "data.resize",
-        "expected data.size (224) to 4096 pixels, got 223",
+        "expected 224 (data.size) to 4096 pixels, got 223",
     ),
     ("data.crop = 'resize'", "data.crop", "did you mean \"resized\"?"),
     ("data.download = 'yes'", "data.download", "expected true or false"),
