@@ -292,7 +292,7 @@ fn constants_of_the_plain_device_meet_tensors_of_the_autodiff_device() {
     let filters = Tensor::<4>::from_data(numbers.data([4, 3, 3, 3]), &device.autodiff());
     let filters = filters.require_grad();
     let options = ConvOptions { stride: [1, 1], padding: [1, 1], groups: 1 };
-    let y = Maps::from(x).conv2d(&[filters.clone()], options, ConvEpilogue::default());
+    let y = Maps::from(x).conv2d(std::slice::from_ref(&filters), options, ConvEpilogue::default());
     let gradients = y.into_tensor().sum().backward();
     assert_eq!(filters.grad(&gradients).map(|gradient| gradient.dims()), Some([4, 3, 3, 3]));
 }

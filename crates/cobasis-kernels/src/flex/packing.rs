@@ -97,7 +97,7 @@ mod tests {
     fn the_same_filters_are_packed_once() {
         let bank = filters(1.0);
         let first = packed(&SHAPE, std::slice::from_ref(&bank));
-        assert!(Arc::ptr_eq(&first, &packed(&SHAPE, &[bank.clone()])));
+        assert!(Arc::ptr_eq(&first, &packed(&SHAPE, std::slice::from_ref(&bank))));
         let twice = ConvShape { batch: 2, ..SHAPE };
         assert!(!Arc::ptr_eq(&first, &packed(&twice, &[bank])));
         assert!(!Arc::ptr_eq(&first, &packed(&SHAPE, &[filters(1.0)])));
