@@ -145,8 +145,12 @@ impl DataConfig {
             expect("data.size", size, SIZES.contains(&size), "16 to 1024 pixels")?;
         }
         if let Some(resize) = self.resize {
-            let expected = format!("data.size ({}) to 4096 pixels", self.size.unwrap_or(16));
-            let fits = (self.size.unwrap_or(16)..=4096).contains(&resize);
+            let least = self.size.unwrap_or(*SIZES.start());
+            let expected = match self.size {
+                Some(size) => format!("{size} (data.size) to 4096 pixels"),
+                None => format!("{least} to 4096 pixels"),
+            };
+            let fits = (least..=4096).contains(&resize);
             expect("data.resize", resize, fits, &expected)?;
         }
         expect("data.pad", self.pad, self.pad <= MAX_PAD, "at most 32 pixels")?;

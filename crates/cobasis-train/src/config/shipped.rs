@@ -112,7 +112,7 @@ fn every_imagenet_config_loads_batches_of_a_folder() {
     }
     let dir = configs();
     let mut names = Vec::new();
-    collect(&dir.join("imagenet"), &dir, &mut names);
+    collect(&dir, &dir.join("imagenet"), &mut names);
     assert!(names.len() >= 13, "{names:?}");
     for name in &names {
         let mut config = Config::load(name, &dir).unwrap();

@@ -14,7 +14,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 /// Larger files are refused unread.
 const MAX_FILE_BYTES: u64 = 256 << 20;
-/// Images of more pixels are refused before memory is given to them; PIL warns from here on.
+/// Images of more pixels are refused before memory is given to them.
 const MAX_PIXELS: u64 = 1 << 26;
 /// Of larger images only one is decoded at a time, so that threads do not add up.
 const LARGE_PIXELS: u64 = 1 << 24;
