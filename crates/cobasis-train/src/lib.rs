@@ -7,7 +7,7 @@
 //! - [`evaluate`]: losses and accuracies;
 //! - [`parity`]: comparison with what the paper's authors' code computes;
 //! - [`catalogue`]: what there is to know about the models of the zoo;
-//! - [`bench`]: how fast they are here.
+//! - [`mod@bench`]: how fast they are here.
 //!
 //! Nothing here prints: the program does, in its binary, and maps an [`Error`] to a line and an
 //! exit code.
