@@ -1,11 +1,9 @@
 //! The gradients of batch norm in training.
 
-use std::array::from_fn;
-
 use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 
-use super::rows::{LANES, Rows};
+use super::rows::Rows;
 use crate::conv::Activation;
 use crate::vectorised::vectorised;
 
@@ -142,26 +140,11 @@ impl Sums<'_> {
         };
         let [mut sum, mut product] = [0.0_f32; 2].map(|zero| vec![zero; rows.width()]);
         for range in rows.wide(x.len()) {
-            // Arrays of their own, as so many slices are too many for the compiler to see that
-            // none of them overlap.
-            let (dy, dy_rest) = dy[range.clone()].as_chunks_mut::<LANES>();
-            let (y, y_rest) = y[range.clone()].as_chunks::<LANES>();
-            let (x, x_rest) = x[range].as_chunks::<LANES>();
-            let (mean, mean_rest) = mean.as_chunks::<LANES>().0.split_at(x.len());
-            let (sum, sum_rest) = sum.as_chunks_mut::<LANES>().0.split_at_mut(x.len());
-            let (product, product_rest) = product.as_chunks_mut::<LANES>().0.split_at_mut(x.len());
-            for index in 0..x.len() {
-                let g = masked(dy[index], y[index], &off);
-                dy[index] = g;
-                sum[index] = from_fn(|lane| sum[index][lane] + g[lane]);
-                product[index] = from_fn(|lane| {
-                    product[index][lane] + g[lane] * (x[index][lane] - mean[index][lane])
-                });
-            }
-            let rest = dy_rest.iter_mut().zip(y_rest).zip(x_rest).zip(mean_rest.as_flattened());
-            let sums = sum_rest.as_flattened_mut().iter_mut().zip(product_rest.as_flattened_mut());
-            for ((((dy, &y), &x), &mean), (sum, product)) in rest.zip(sums) {
-                let [g] = masked([*dy], [y], &off);
+            let numbers = dy[range.clone()].iter_mut().zip(&y[range.clone()]).zip(&x[range]);
+            for ((((dy, &y), &x), &mean), (sum, product)) in
+                numbers.zip(mean).zip(sum.iter_mut().zip(&mut product))
+            {
+                let g = if off(y) { 0.0 } else { *dy };
                 *dy = g;
                 *sum += g;
                 *product += g * (x - mean);
@@ -169,12 +152,6 @@ impl Sums<'_> {
         }
         [sum, product]
     }
-}
-
-/// The gradient where the activation lets it through.
-#[inline(always)]
-fn masked<const N: usize>(dy: [f32; N], y: [f32; N], off: impl Fn(f32) -> bool) -> [f32; N] {
-    from_fn(|lane| if off(y[lane]) { 0.0 } else { dy[lane] })
 }
 
 /// What belongs to each channel, as long as a wide row.

@@ -5,7 +5,7 @@ use std::ops::Range;
 /// Numbers of a chunk: as many as stay in a core's own cache between two passes over them.
 const CHUNK: usize = 1 << 15;
 /// Numbers that the widest vectors hold.
-pub(super) const LANES: usize = 16;
+const LANES: usize = 16;
 /// The shortest row over which a loop is worth its overhead.
 const SHORTEST: usize = 256;
 
