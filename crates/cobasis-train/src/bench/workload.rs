@@ -66,11 +66,10 @@ impl Workload {
                 // The forward pass, and the gradients of inputs and of filters.
                 let macs = 3 * macs(&model);
                 let classes = model.config.num_classes;
-                let trainer = Trainer::with_model(
-                    &Config::default(),
-                    model.fork(&device.clone().autodiff()),
-                    device.clone().autodiff(),
-                );
+                let device = device.clone().autodiff();
+                let own = model.config.init_from(model.state(), &device);
+                let own = own.expect("a model has its own tensors");
+                let trainer = Trainer::with_model(&Config::default(), own, device);
                 let labels = (0..setup.batch).map(|image| (image % classes) as u16).collect();
                 let indices = (0..setup.batch).collect();
                 let unreadable = Vec::new();
