@@ -116,8 +116,10 @@ impl Drop for Buffer {
 struct Memory(Vec<Line>);
 
 impl AllocationController for Memory {
+    /// The most that Burn's own memory can have: a copy of these bytes is made with it. They are
+    /// aligned better than that.
     fn alloc_align(&self) -> usize {
-        align_of::<Line>()
+        align_of::<u128>()
     }
 
     fn property(&self) -> AllocationProperty {
