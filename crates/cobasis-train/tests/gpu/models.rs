@@ -1,7 +1,7 @@
 //! Models: a training step of two, and logits of every kind of network.
 
 use burn::tensor::{Device, Int, Tensor};
-use cobasis_train::train::Objective;
+use cobasis_train::train::{Objective, Targets};
 use cobasis_zoo::{Model, ModelConfig};
 
 use crate::Check;
@@ -32,11 +32,11 @@ fn training_step(name: &'static str, seed: u64, images: [usize; 4]) -> Check {
         against_flex(device, |device| {
             let device = device.clone().autodiff();
             let model = config(name).with_seed(seed).init(&device);
-            let objective =
-                Objective::with(10.0, model.config.name.entry().penalty.into(), &device);
-            let labels = Tensor::<1, Int>::from_data([3, 1, 4, 1], &device);
-            let loss =
-                |model: &Model, logits| objective.losses(model, logits, labels.clone()).total;
+            let objective = Objective::with(model.config.name.entry().penalty.into(), &device);
+            let labels = Targets::Labels(Tensor::<1, Int>::from_data([3, 1, 4, 1], &device));
+            let loss = |model: &Model, logits| {
+                objective.losses(model, logits, labels.clone()).total(10.0)
+            };
             let Step { mut outputs, gradients } =
                 step(&model, values(images, 0.5, &device), Model::forward, loss);
             let lengths = gradients.iter().map(|(_, gradient)| length(gradient)).collect();
