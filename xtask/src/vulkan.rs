@@ -19,7 +19,10 @@ pub(crate) fn is_missing() -> bool {
 fn has_driver(variable: impl Fn(&str) -> Option<String>) -> bool {
     let paths = |name: &str, default: &str| {
         let paths = variable(name).filter(|paths| !paths.is_empty());
-        env::split_paths(&paths.unwrap_or(default.to_string())).collect::<Vec<PathBuf>>()
+        let paths = paths.unwrap_or(default.to_string());
+        // Of an empty text, `split_paths` makes an empty path.
+        let paths = env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty());
+        paths.collect::<Vec<PathBuf>>()
     };
     let chosen = [paths("VK_DRIVER_FILES", ""), paths("VK_ICD_FILENAMES", "")].concat();
     if !chosen.is_empty() {
@@ -55,5 +58,18 @@ mod tests {
         };
         assert!(chosen(this) && chosen(&format!("/none.json:{this}")));
         assert!(!chosen("/none.json"));
+    }
+
+    #[test]
+    fn drivers_are_found_where_the_loader_looks() -> std::io::Result<()> {
+        let data = env::temp_dir().join(format!("cobasis-vulkan-{}", std::process::id()));
+        let folder = data.join("vulkan/icd.d");
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join("lvp_icd.x86_64.json"), "{}")?;
+        let path = data.display().to_string();
+        let found = has_driver(|name| (name == "XDG_DATA_HOME").then(|| path.clone()));
+        std::fs::remove_dir_all(&data)?;
+        assert!(found);
+        Ok(())
     }
 }
