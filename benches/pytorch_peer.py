@@ -1,6 +1,6 @@
 """The zoo's networks in PyTorch, to measure against: `cobasis bench peers` starts this.
 
-    python pytorch_peer.py MODEL WEIGHTS IMAGES BATCH HEIGHT WIDTH THREADS [--compile]
+    python pytorch_peer.py MODEL WEIGHTS IMAGES BATCH HEIGHT WIDTH THREADS [--compile] [--only=VARIANT]
 
 WEIGHTS is a file of `cobasis` (safetensors), IMAGES holds the batch as raw 32-bit numbers,
 [batch, 3, height, width]. First a line of JSON with the logits of every variant goes to the
@@ -273,9 +273,11 @@ def main():
     variants["channels-last"] = (torch.channels_last, False)
     if "--compile" in sys.argv[8:]:
         variants["compiled"] = (torch.channels_last, True)
+    only = [argument.removeprefix("--only=") for argument in sys.argv[8:] if "=" in argument]
     variants = {
         key: Variant(name, tensors, images, layout, compiled)
         for key, (layout, compiled) in variants.items()
+        if key in (only or variants)
     }
     logits = {key: variant.infer().flatten().tolist() for key, variant in variants.items()}
     print(json.dumps(logits), flush=True)

@@ -12,19 +12,8 @@ use std::sync::{Mutex, PoisonError};
 use burn::tensor::DType;
 use burn_flex::{FlexTensor, Layout};
 use burn_std::{AccessError, AccessPolicy, AllocationController, AllocationProperty, Bytes, Shape};
-use bytemuck::{Pod, Zeroable};
 
-/// A cache line of numbers: vectors that are aligned to it never straddle two.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-struct Line([f32; LINE]);
-
-const LINE: usize = 16;
-
-// SAFETY: an array of f32 without padding, for which all zeros are a value.
-unsafe impl Zeroable for Line {}
-// SAFETY: as above; every bit pattern is a value.
-unsafe impl Pod for Line {}
+use crate::line::Line;
 
 static POOL: Mutex<Pool> = Mutex::new(Pool { free: VecDeque::new(), live: 0, cached: 0, peak: 0 });
 
@@ -52,7 +41,7 @@ impl Pool {
                 None => break,
             }
         }
-        bytemuck::zeroed_vec(lines)
+        Line::zeros(lines)
     }
 
     fn give(&mut self, buffer: Vec<Line>) {
@@ -76,7 +65,7 @@ pub(crate) struct Buffer {
 impl Buffer {
     /// A buffer whose numbers are those of an earlier use.
     pub(crate) fn new(len: usize) -> Self {
-        Self { lines: pool(|pool| pool.take(len.div_ceil(LINE))), len }
+        Self { lines: pool(|pool| pool.take(Line::count(len))), len }
     }
 
     /// The buffer as a tensor of this shape.
@@ -84,7 +73,7 @@ impl Buffer {
         let shape = shape.into();
         assert_eq!(shape.num_elements(), self.len, "a buffer of the tensor's size");
         let memory = Box::new(Memory(mem::take(&mut self.lines)));
-        // SAFETY: `zeroed_vec` initialised the lines, of which there are enough for the length.
+        // SAFETY: `Line::zeros` initialised the lines, of which there are enough for the length.
         let bytes = unsafe { Bytes::from_controller(memory, self.len * size_of::<f32>()) };
         FlexTensor::new(bytes, Layout::contiguous(shape), DType::F32)
     }

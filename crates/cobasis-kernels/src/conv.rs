@@ -8,6 +8,7 @@ mod finish;
 mod outer;
 mod panels;
 mod phase;
+mod rows;
 mod shape;
 mod tile;
 mod window;

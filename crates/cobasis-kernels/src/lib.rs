@@ -20,6 +20,8 @@ mod flex;
 #[cfg(feature = "flex")]
 mod isa;
 #[cfg(feature = "flex")]
+mod line;
+#[cfg(feature = "flex")]
 mod norm;
 #[cfg(feature = "flex")]
 mod pool;

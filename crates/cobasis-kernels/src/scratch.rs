@@ -3,14 +3,7 @@
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 
-/// A cache line.
-#[derive(Debug, Clone, Copy)]
-#[repr(align(64))]
-#[expect(dead_code, reason = "read through slices of values")]
-struct Line([f32; LINE]);
-
-/// Values in a cache line.
-const LINE: usize = 16;
+use crate::line::Line;
 
 /// Buffers that a thread keeps at most.
 const KEPT: usize = 32;
@@ -30,14 +23,14 @@ pub struct Scratch {
 ///
 /// A rayon worker that takes up other work while it holds scratch memory gets other memory there.
 pub fn take(len: usize) -> Scratch {
-    let count = len.div_ceil(LINE);
+    let count = Line::count(len);
     // A buffer much too large is left for those who need it.
     let fits = |lines: &Vec<Line>| (count..=4 * count + 256).contains(&lines.len());
     let lines = FREE.with_borrow_mut(|free| {
         let best = (0..free.len()).filter(|&i| fits(&free[i])).min_by_key(|&i| free[i].len());
         best.map(|i| free.swap_remove(i))
     });
-    Scratch { lines: lines.unwrap_or_else(|| vec![Line([0.0; LINE]); count]), len }
+    Scratch { lines: lines.unwrap_or_else(|| Line::zeros(count)), len }
 }
 
 impl Drop for Scratch {
@@ -69,15 +62,13 @@ impl Deref for Scratch {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        // SAFETY: lines are arrays of f32, and there are enough of them for `len`.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+        &bytemuck::cast_slice(&self.lines)[..self.len]
     }
 }
 
 impl DerefMut for Scratch {
     fn deref_mut(&mut self) -> &mut [f32] {
-        // SAFETY: as above.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bench;
 mod config;
+mod config_args;
 mod data;
 mod data_dir;
 mod deploy;

@@ -1,7 +1,7 @@
 //! The training loop.
 
 mod checkpoint;
-mod date;
+pub(crate) mod date;
 mod dropout;
 mod ema;
 mod fit;

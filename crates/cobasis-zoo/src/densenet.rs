@@ -158,7 +158,7 @@ impl Transition {
 
     /// `[batch, channels, height, width]` to `[batch, channels / 2, height / 2, width / 2]`.
     fn pass<P: Pass>(&self, pass: &mut P, at: &Place, x: P::Map) -> P::Map {
-        let x = pass.norm(&at.field("norm"), &self.norm, x, Activation::Identity);
+        let x = pass.norm(&at.field("norm"), &self.norm, x, Activation::None);
         let x = pass.conv2d(&at.field("conv"), &self.conv, x);
         pass.avg_pool(&self.pool, x)
     }

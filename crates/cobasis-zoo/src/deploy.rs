@@ -163,12 +163,12 @@ impl Deployed {
                 Op::Attention(attention) => self.attentions[attention].apply(x),
                 Op::Add => {
                     let other = inputs.next().expect("a sum has two inputs");
-                    x.add(&other, node.then.into())
+                    x.add(&other, node.then)
                 }
                 Op::Concat => inputs.fold(x, |x, input| x.concat(&input)),
                 Op::Pad { stride, new_channels } => PadShortcut { stride, new_channels }.apply(x),
-                Op::MaxPool(window) => x.max_pool(window.windows()),
-                Op::AvgPool(window) => x.avg_pool(window.windows()),
+                Op::MaxPool(windows) => x.max_pool(windows),
+                Op::AvgPool(windows) => x.avg_pool(windows),
                 Op::GlobalAverage => x.global_average().unsqueeze_dims(&[2, 3]).into(),
             }));
         }

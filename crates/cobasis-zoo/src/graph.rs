@@ -8,6 +8,7 @@ mod fold;
 
 use burn::module::ParamId;
 use burn::tensor::{Tensor, TensorData};
+use cobasis_kernels::{ConvOptions, Windows};
 
 pub(crate) use compose::compose;
 pub use compose::{FactorisedLayer, FactorisedLayers};
@@ -61,8 +62,8 @@ pub(crate) enum Op {
     Add,
     /// The inputs, joined along the channels.
     Concat,
-    MaxPool(Window),
-    AvgPool(Window),
+    MaxPool(Windows),
+    AvgPool(Windows),
     /// Every `stride`-th pixel, between new channels of zeros.
     Pad {
         stride: usize,
@@ -86,17 +87,8 @@ pub(crate) struct Conv {
     pub(crate) scale: Option<Vec<f64>>,
     /// A summand for each output channel.
     pub(crate) bias: Option<Vec<f64>>,
-    pub(crate) geometry: Geometry,
+    pub(crate) options: ConvOptions,
     pub(crate) role: Role,
-}
-
-/// How filters move over their input.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Geometry {
-    pub(crate) stride: [usize; 2],
-    /// Zeros on each side, `[vertical, horizontal]`.
-    pub(crate) pad: [usize; 2],
-    pub(crate) groups: usize,
 }
 
 /// Whether a convolution is part of a factorised layer.
@@ -129,14 +121,6 @@ pub(crate) struct LinearWeights {
     /// `[inputs, outputs]`.
     pub(crate) weight: TensorData,
     pub(crate) bias: TensorData,
-}
-
-/// The window of a pooling layer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Window {
-    pub(crate) size: [usize; 2],
-    pub(crate) stride: [usize; 2],
-    pub(crate) pad: [usize; 2],
 }
 
 impl Filters {

@@ -11,24 +11,18 @@ mod trace;
 
 use burn::nn::conv::Conv2d;
 use burn::nn::pool::{AvgPool2d, MaxPool2d};
-use burn::nn::{BatchNorm, Linear};
+use burn::nn::{BatchNorm, Linear, PaddingConfig2d};
 use cobasis::{BasisConv2d, FilterBasis, PartlySharedConv2d, SharedConv2d};
+use cobasis_kernels::Windows;
 
 use crate::attention::ChannelAttention;
 use crate::shortcut::PadShortcut;
 
-pub(crate) use cost::{CostPass, pool_padding, pooled};
+pub(crate) use cobasis_kernels::Activation;
+pub(crate) use cost::{CostPass, pooled};
 pub(crate) use forward::{Forward, enter};
 pub(crate) use place::Place;
 pub(crate) use trace::Trace;
-
-/// What is applied to each number of a map after a layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Activation {
-    Identity,
-    Relu,
-    Relu6,
-}
 
 /// What can happen in a network, layer by layer. Each method takes the layer's place, the layer
 /// and its input, and gives its output.
@@ -100,4 +94,20 @@ pub(crate) trait Pass {
     fn global_average(&mut self, x: Self::Map) -> Self::Vector;
 
     fn linear(&mut self, place: &Place, linear: &Linear, x: Self::Vector) -> Self::Vector;
+}
+
+/// The zeros on each side that a layer of the zoo adds, `[vertical, horizontal]`.
+fn padding(padding: &PaddingConfig2d) -> [usize; 2] {
+    match *padding {
+        PaddingConfig2d::Explicit(top, left, ..) => [top, left],
+        PaddingConfig2d::Valid | PaddingConfig2d::Same => [0, 0],
+    }
+}
+
+fn max_windows(pool: &MaxPool2d) -> Windows {
+    Windows { size: pool.kernel_size, stride: pool.stride, padding: padding(&pool.padding) }
+}
+
+fn avg_windows(pool: &AvgPool2d) -> Windows {
+    Windows { size: pool.kernel_size, stride: pool.stride, padding: padding(&pool.padding) }
 }

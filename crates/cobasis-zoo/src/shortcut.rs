@@ -77,7 +77,7 @@ impl Shortcut {
             Shortcut::Pad(pad) => pass.pad(pad, x),
             Shortcut::Projection(projection) => {
                 let x = pass.conv2d(&at.field("conv"), &projection.conv, x);
-                pass.norm(&at.field("norm"), &projection.norm, x, Activation::Identity)
+                pass.norm(&at.field("norm"), &projection.norm, x, Activation::None)
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use crate::isa::Simd;
 
+use super::rows::by_rows;
+
 /// Vectors, one per step: run after run of steps, each `stride` values apart.
 #[derive(Clone, Copy)]
 pub struct Steps<'a> {
@@ -69,18 +71,7 @@ pub unsafe fn accumulate<S: Simd>(s: S, a: Steps, b: Steps, count: usize, sums: 
 /// As for [`accumulate`].
 #[inline(always)]
 unsafe fn any_rows<S: Simd, const NV: usize>(s: S, a: Steps, b: Steps, count: usize, sums: Sums) {
-    macro_rules! by_rows {
-        ($($rows:literal)*) => {
-            match sums.rows {
-                // SAFETY: the caller's.
-                $($rows if $rows <= S::ROWS => unsafe {
-                    tile::<S, $rows, NV>(s, a, b, count, sums)
-                },)*
-                rows => unreachable!("{rows} rows in a tile"),
-            }
-        };
-    }
-    by_rows!(1 2 3 4 5 6 7 8 9 10 11 12)
+    by_rows!(sums.rows, tile, S, NV, (s, a, b, count, sums))
 }
 
 /// `MR` rows times `NV` vectors of columns, held in registers.

@@ -6,6 +6,7 @@ use crate::isa::{Simd, prefetch};
 use super::Epilogue;
 use super::finish::Finish;
 use super::panels::Block;
+use super::rows::by_rows;
 
 /// Left matrix: row `r` is the values at `base + rows[r] + taps[t] + 0..len`, tap after tap.
 #[derive(Clone, Copy)]
@@ -77,18 +78,7 @@ unsafe fn any_rows<S: Simd, const NV: usize>(
     columns: usize,
     target: Target,
 ) {
-    macro_rules! by_rows {
-        ($($rows:literal)*) => {
-            match left.rows.len() {
-                // SAFETY: the caller's.
-                $($rows if $rows <= S::ROWS => unsafe {
-                    tile::<S, $rows, NV>(s, left, right, first, columns, target)
-                },)*
-                rows => unreachable!("{rows} rows in a tile"),
-            }
-        };
-    }
-    by_rows!(1 2 3 4 5 6 7 8 9 10 11 12)
+    by_rows!(left.rows.len(), tile, S, NV, (s, left, right, first, columns, target))
 }
 
 /// `MR` rows times `NV` vectors of columns, held in registers.

@@ -3,8 +3,11 @@
 use std::fs;
 use std::num::NonZero;
 use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
+
+use crate::train::date::iso;
 
 /// The machine that a measurement was made on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,6 +30,12 @@ impl Machine {
             cores: thread::available_parallelism().map_or(1, NonZero::get),
         }
     }
+}
+
+/// The time, as `2026-11-23T06:58:10Z`.
+pub fn now() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    iso(now.map_or(0, |time| time.as_secs()))
 }
 
 /// The most memory that this process ever held, in bytes; `None` where the system does not tell.

@@ -9,7 +9,7 @@ use std::time::Instant;
 use burn::tensor::Device;
 use cobasis_kernels::burn_only;
 use cobasis_zoo::{ModelConfig, save};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::timing::Timing;
 use super::workload::{Setup, Task, Workload, pixels};
@@ -17,6 +17,9 @@ use crate::error::Error;
 
 /// The largest difference of logits, against the largest logit, at which networks are the same.
 const SAME: f32 = 1e-3;
+
+/// Runs after which a process has taken all its memory.
+const MEMORY_RUNS: usize = 3;
 
 /// How PyTorch is started.
 #[derive(Clone, Debug)]
@@ -29,6 +32,8 @@ pub struct Peer {
     pub compiled: bool,
     /// The threads of both.
     pub threads: usize,
+    /// This program, to be started for the memory that it takes alone.
+    pub program: PathBuf,
 }
 
 /// Times of the same work, taken in turn.
@@ -42,8 +47,9 @@ pub struct Comparison {
     pub ratio: f64,
     /// The largest difference of logits between PyTorch's variants and ours, against the largest.
     pub apart: f32,
-    /// The most memory that PyTorch's process held, all its variants together, in bytes.
-    pub peer_memory: u64,
+    /// The most memory that a process held that did this work and nothing else, in bytes, by
+    /// contender.
+    pub memory: BTreeMap<String, u64>,
 }
 
 /// Our name among the contenders.
@@ -85,7 +91,7 @@ fn with_files(
 ) -> Result<Comparison, Error> {
     let workload = |task| Workload::new(&Setup { task, ..setup.clone() }, device);
     let ours = workload(Task::Infer).run();
-    let mut python = Python::start(peer, setup, weights, images)?;
+    let mut python = Python::start(peer, setup, weights, images, None)?;
     let logits: BTreeMap<String, Vec<f32>> = python.answer()?;
     let largest = ours.iter().map(|value| value.abs()).fold(0.0, f32::max);
     let apart = logits.values().flat_map(|theirs| theirs.iter().zip(&ours));
@@ -118,9 +124,37 @@ fn with_files(
     let best = best.ok_or_else(|| Error::Peer("no variant was measured".to_owned()))?.clone();
     let ratios = times[OURS].iter().zip(&times[&best]).map(|(ours, theirs)| ours / theirs);
     let ratio = Timing::new(ratios.collect()).median();
-    let peer_memory = python.ask("memory")?;
+    drop((python, work, burn));
+    let mut memory = BTreeMap::new();
+    for variant in logits.keys() {
+        let mut alone = Python::start(peer, setup, weights, images, Some(variant))?;
+        let _logits: BTreeMap<String, Vec<f32>> = alone.answer()?;
+        for _ in 0..MEMORY_RUNS {
+            let _seconds: f64 = alone.ask(&format!("{task} {variant}"))?;
+        }
+        memory.insert(variant.clone(), alone.ask("memory")?);
+    }
+    memory.insert(OURS.to_owned(), own_memory(peer, setup)?);
     let times = times.into_iter().map(|(name, times)| (name, Timing::new(times))).collect();
-    Ok(Comparison { times, best, ratio, apart, peer_memory })
+    Ok(Comparison { times, best, ratio, apart, memory })
+}
+
+/// The most memory that this program holds when it does the work alone.
+fn own_memory(peer: &Peer, setup: &Setup) -> Result<u64, Error> {
+    #[derive(Deserialize)]
+    struct Report {
+        peak_memory_bytes: Option<u64>,
+    }
+    let mut command = Command::new(&peer.program);
+    command.args(["bench", "model", &setup.model.to_string(), "--json", "--seconds", "0"]);
+    command.args(["--batch", &setup.batch.to_string(), "--threads", &peer.threads.to_string()]);
+    command.args((setup.task == Task::Train).then_some("--train"));
+    let problem = |what: String| Error::Peer(format!("{}: {what}", peer.program.display()));
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| problem(error.to_string()))?;
+    let report: Report =
+        serde_json::from_slice(&output.stdout).map_err(|error| problem(error.to_string()))?;
+    report.peak_memory_bytes.ok_or_else(|| problem("the system tells no memory".to_owned()))
 }
 
 fn seconds<T>(work: impl FnOnce() -> T) -> f64 {
@@ -137,7 +171,14 @@ struct Python {
 }
 
 impl Python {
-    fn start(peer: &Peer, setup: &Setup, weights: &Path, images: &Path) -> Result<Self, Error> {
+    /// Starts it with all variants, or with one.
+    fn start(
+        peer: &Peer,
+        setup: &Setup,
+        weights: &Path,
+        images: &Path,
+        only: Option<&str>,
+    ) -> Result<Self, Error> {
         let [_, height, width] = setup.model.entry().input;
         let mut command = Command::new(&peer.python);
         command.arg(&peer.script).arg(setup.model.to_string()).arg(weights).arg(images);
@@ -145,6 +186,7 @@ impl Python {
         if peer.compiled {
             command.arg("--compile");
         }
+        command.args(only.map(|variant| format!("--only={variant}")));
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let problem = |error| Error::Peer(format!("{}: {error}", peer.python.display()));
         let mut child = command.spawn().map_err(problem)?;

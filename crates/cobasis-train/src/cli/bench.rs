@@ -1,17 +1,15 @@
 //! `cobasis bench`: how fast models and the loader are on this machine.
 
 mod data;
+mod peers;
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use cobasis_kernels::burn_only;
 use cobasis_train::bench::{
-    Comparison, LayerTime, Machine, OURS, Peer, Setup, Task, Timing, Workload, compare,
-    layer_times, peak_memory, repeat, shape_times,
+    LayerTime, Machine, Setup, Task, Timing, Workload, layer_times, peak_memory, repeat,
+    shape_times,
 };
 use cobasis_train::{DeviceName, Error};
 use cobasis_zoo::ModelName;
@@ -62,33 +60,7 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Measures the same network here and in PyTorch, in turn, with the same threads.
-    ///
-    /// Checks first that logits are equal. Inference is that of the deployed model.
-    #[command(after_help = "Example:
-  cargo xtask bench peers cifar100/resnet34-s32u1 --batch 32 --train --python python3")]
-    Peers {
-        #[command(flatten)]
-        common: Common,
-        /// Python that has PyTorch.
-        #[arg(long, default_value = "python3", value_name = "FILE")]
-        python: PathBuf,
-        /// Script that is measured.
-        #[arg(long, default_value = "benches/pytorch_peer.py", value_name = "FILE")]
-        script: PathBuf,
-        /// Measure torch.compile too, which compiles for minutes.
-        #[arg(long)]
-        compile: bool,
-        /// Rounds; each contender is measured once a round.
-        #[arg(long, default_value = "9", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10000))]
-        rounds: u16,
-        /// Append the results to a CSV file.
-        #[arg(long, value_name = "FILE")]
-        csv: Option<PathBuf>,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    Peers(peers::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -151,6 +123,7 @@ struct Report {
 pub(crate) fn run(command: Command) -> Outcome {
     match command {
         Command::Data(args) => return data::run(args),
+        Command::Peers(args) => return peers::run(args),
         Command::Model { common, device, unfolded, burn, verbose, json } => {
             let threads = common.start_threads()?;
             let setup = common.setup(unfolded);
@@ -200,83 +173,8 @@ pub(crate) fn run(command: Command) -> Outcome {
                 print(&table(&rows, &[2, 3]));
             }
         }
-        Command::Peers { common, python, script, compile, rounds, csv, json } => {
-            let threads = common.start_threads()?;
-            let setup = common.setup(false);
-            let peer = Peer { python, script, compiled: compile, threads };
-            let comparison = compare(&peer, &setup, rounds.into())?;
-            if let Some(csv) = csv {
-                append(&csv, &setup, threads, &comparison)?;
-            }
-            if json {
-                print_json(&comparison);
-            } else {
-                print(&compared(&comparison));
-            }
-        }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn compared(comparison: &Comparison) -> String {
-    let mut rows = vec![["", "median ms", "fastest", "quartiles", "runs"].map(Into::into).to_vec()];
-    rows.extend(comparison.times.iter().map(|(name, timing)| {
-        let [low, high] = timing.quartiles();
-        vec![
-            name.clone(),
-            ms(timing.median()),
-            ms(timing.fastest()),
-            format!("{} to {}", ms(low), ms(high)),
-            timing.runs().to_string(),
-        ]
-    }));
-    let Comparison { best, ratio, apart, peer_memory, .. } = comparison;
-    let ours = peak_memory().map_or_else(String::new, |bytes| {
-        format!("; {} MB here, the workloads of this comparison together", bytes / 1_000_000)
-    });
-    format!(
-        "{}\n\ncobasis takes {ratio:.2} of the time of PyTorch's fastest, {best}\n\
-         logits are {apart:.1e} apart\nmemory: {} MB in PyTorch, all variants{ours}",
-        table(&rows, &[]),
-        peer_memory / 1_000_000
-    )
-}
-
-/// Adds a line for each contender to a CSV file, which is made if it is not there.
-fn append(
-    path: &Path,
-    setup: &Setup,
-    threads: usize,
-    comparison: &Comparison,
-) -> Result<(), Error> {
-    let failed = |error| Error::Usage(format!("--csv {}: {error}", path.display()));
-    let new = !path.exists();
-    let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
-    let mut text = String::new();
-    if new {
-        text += "unix_time,processor,threads,model,task,batch,contender,median_ms,fastest_ms,\
-                 lower_quartile_ms,upper_quartile_ms,rounds,ratio_to_best_pytorch,command\n";
-    }
-    let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    let processor = Machine::this().processor.replace(',', " ");
-    let command: Vec<String> = std::env::args().skip(1).collect();
-    for (name, timing) in &comparison.times {
-        let [low, high] = timing.quartiles();
-        let ratio = if name == OURS { format!("{:.3}", comparison.ratio) } else { String::new() };
-        text += &format!(
-            "{time},{processor},{threads},{},{},{},{name},{},{},{},{},{},{ratio},{}\n",
-            setup.model,
-            task_name(setup.task).replace(',', ""),
-            setup.batch,
-            ms(timing.median()),
-            ms(timing.fastest()),
-            ms(low),
-            ms(high),
-            timing.runs(),
-            command.join(" "),
-        );
-    }
-    file.write_all(text.as_bytes()).map_err(failed)
 }
 
 fn task_name(task: Task) -> &'static str {

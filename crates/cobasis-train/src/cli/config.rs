@@ -7,8 +7,8 @@ use cobasis_train::Error;
 use cobasis_train::config::{Config, explain, schema};
 
 use super::Outcome;
+use super::config_args::configs;
 use super::output::{print, print_json};
-use super::train::configs;
 
 /// Checks configurations, and says what their keys mean.
 #[derive(Debug, clap::Subcommand)]

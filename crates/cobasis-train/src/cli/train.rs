@@ -1,11 +1,10 @@
 //! `cobasis train`.
 
 use std::env;
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cobasis_train::config::{Config, DIGITS};
+use cobasis_train::config::Config;
 use cobasis_train::run_dir::RunDir;
 use cobasis_train::train::{
     DryRun, EpochSummary, Outcome as Ended, SeedsOutcome, SeedsSummary, Spread, Summary, dry_run,
@@ -14,14 +13,10 @@ use cobasis_train::train::{
 use cobasis_train::{DeviceName, Error};
 
 use super::Outcome;
-use super::data_dir::data_dir;
+use super::config_args::ConfigArgs;
 use super::output::{grouped, print};
 use super::progress::Progress;
 use super::signals::Signals;
-
-/// Where configs are looked for that are not where they were said to be; `cargo xtask` sets it to
-/// the checkout's `configs`, whatever the working directory.
-const CONFIGS: &str = "COBASIS_CONFIGS";
 
 /// Trains a model and records the run in a directory of its own.
 ///
@@ -35,15 +30,8 @@ const CONFIGS: &str = "COBASIS_CONFIGS";
   cargo xtask train --config cifar100.toml --data DIR --out RUN   # again: goes on with it
   cargo xtask train --seeds 0,1,2 --set data.split=train/val")]
 pub(crate) struct Args {
-    /// Configuration file, looked for as given, then under configs/.
-    #[arg(long, value_name = "FILE")]
-    config: Option<String>,
-    /// Changes a value of the configuration, by its dotted key; may be repeated.
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// Directory of the data set's files [default: where `data fetch` puts them].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    chosen: ConfigArgs,
     /// Download the data set where its files are absent.
     #[arg(long)]
     download: bool,
@@ -135,37 +123,12 @@ fn quoted(argument: &str) -> String {
     }
 }
 
-/// Where configurations are looked for.
-pub(crate) fn configs() -> OsString {
-    env::var_os(CONFIGS).unwrap_or_else(|| "configs".into())
-}
-
 fn config(args: &Args) -> Result<Config, Error> {
-    let config = args.config.as_deref();
-    let mut config = load_config(config, &args.set, args.data.clone(), args.download)?;
+    let mut config = args.chosen.load(args.download)?;
     if let Some(seed) = args.seed {
         config.seed = seed;
     }
     config.check()?;
-    Ok(config)
-}
-
-/// The configuration of this name, changed, checked, and with the directory of its data.
-pub(super) fn load_config(
-    name: Option<&str>,
-    set: &[String],
-    data: Option<PathBuf>,
-    download: bool,
-) -> Result<Config, Error> {
-    let mut config = match name {
-        Some(name) => Config::load_with(name, Path::new(&configs()), set)?,
-        None => Config::parse_with("the built-in digits.toml", DIGITS, set)?,
-    };
-    if let Some(data) = data {
-        config.data.dir = Some(data);
-    }
-    config.check()?;
-    config.data.dir = data_dir(&config.data, download)?;
     Ok(config)
 }
 

@@ -8,6 +8,7 @@ use burn::tensor::Device;
 use cobasis_zoo::cobasis::ParameterCount;
 use cobasis_zoo::{Model, ModelConfig, load};
 
+use crate::bench::peak_memory;
 use crate::config::{Config, ConfigError, Moment};
 use crate::device::DeviceName;
 use crate::error::Error;
@@ -262,7 +263,7 @@ pub fn dry_run(config: &Config, device: DeviceName) -> Result<DryRun, Error> {
     }
     Ok(DryRun {
         classes: trainer.model().config.num_classes,
-        peak_bytes: peak_bytes(),
+        peak_bytes: peak_memory(),
         params: ParameterCount::of(&trainer.model().network).trainable,
         train_images: loaders.train.num_images(),
         batch: batch_shape,
@@ -270,11 +271,4 @@ pub fn dry_run(config: &Config, device: DeviceName) -> Result<DryRun, Error> {
         reports,
         step_seconds,
     })
-}
-
-fn peak_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kilobytes * 1024)
 }

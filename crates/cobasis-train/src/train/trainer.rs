@@ -162,18 +162,21 @@ impl Trainer {
         let losses = self.objective.losses(&self.model, logits.clone(), targets);
         let total = self.taught(losses.total(at.lambda), &losses.cross_entropy, &logits, input);
 
+        let part = if share < 1.0 { total.clone().mul_scalar(share) } else { total.clone() };
+        let gradients = GradientsParams::from_grads(part.backward(), &self.model);
+
+        // Read after the gradients were asked for: a GPU would stand still at a read between.
         let mut score = Score::default();
         score.add(&host(logits.detach()), &batch.labels);
         let penalty = losses.penalty.map_or(0.0, |penalty| f64::from(host(penalty.detach())[0]));
         let loss = match plain {
             true => score.mean_cross_entropy() + at.lambda * penalty,
-            false => f64::from(host(total.clone().detach())[0]),
+            false => f64::from(host(total.detach())[0]),
         };
         report.score += score;
         report.penalty += share * penalty;
         report.loss += share * loss;
-        let total = if share < 1.0 { total.mul_scalar(share) } else { total };
-        GradientsParams::from_grads(total.backward(), &self.model)
+        gradients
     }
 
     /// The loss with the teacher's part in it, where there is a teacher.

@@ -128,12 +128,12 @@ impl InvertedResidualBlock {
         let shortcut = self.shortcut.as_ref();
         let shortcut = shortcut.map(|layer| layer.pass(pass, &at.field("shortcut"), input));
         match (&self.attention, shortcut) {
-            (None, None) => pass.norm(&norm3, &self.norm3, x, Activation::Identity),
+            (None, None) => pass.norm(&norm3, &self.norm3, x, Activation::None),
             (None, Some(shortcut)) => {
-                pass.norm_add(&norm3, &self.norm3, x, shortcut, Activation::Identity)
+                pass.norm_add(&norm3, &self.norm3, x, shortcut, Activation::None)
             }
             (Some(attention), shortcut) => {
-                let x = pass.norm(&norm3, &self.norm3, x, Activation::Identity);
+                let x = pass.norm(&norm3, &self.norm3, x, Activation::None);
                 let x = pass.attention(&at.field("attention"), attention, x);
                 match shortcut {
                     Some(shortcut) => pass.add(x, shortcut),

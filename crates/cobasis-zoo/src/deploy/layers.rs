@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use cobasis::FilterBasis;
-use cobasis_kernels::{ConvEpilogue, ConvOptions, Maps};
+use cobasis_kernels::{ConvEpilogue, ConvOptions, Maps, Windows};
 
 use crate::graph::{self, Filters};
 use crate::pass::Activation;
@@ -40,15 +40,15 @@ pub struct Affine {
 
 impl FoldedConv {
     pub(super) fn new(conv: graph::Conv, device: &Device) -> Self {
-        let graph::Conv { own, basis, scale, bias, geometry, .. } = conv;
+        let graph::Conv { own, basis, scale, bias, options, .. } = conv;
         Self {
             own: own.map(|filters| filters_on(filters, device)),
             scale: scale.map(|numbers| numbers_on(&numbers, device)),
             bias: bias.map(|numbers| numbers_on(&numbers, device)),
             basis,
-            stride: geometry.stride,
-            padding: geometry.pad,
-            groups: geometry.groups,
+            stride: options.stride,
+            padding: options.padding,
+            groups: options.groups,
         }
     }
 
@@ -64,7 +64,7 @@ impl FoldedConv {
         let banks: Vec<Tensor<4>> = self.banks(basis).map(|weight| weight.val()).collect();
         let [scale, bias] =
             [&self.scale, &self.bias].map(|numbers| numbers.as_ref().map(Param::val));
-        let epilogue = ConvEpilogue { scale, bias, residual, activation: then.into() };
+        let epilogue = ConvEpilogue { scale, bias, residual, activation: then };
         x.conv2d(&banks, ConvOptions { stride, padding, groups }, epilogue)
     }
 
@@ -75,6 +75,11 @@ impl FoldedConv {
             [sum[0] + filters, rest[0], rest[1], rest[2]]
         };
         shapes.fold([0; 4], sum)
+    }
+
+    /// How filters of this size move over their input.
+    pub(super) fn windows(&self, size: [usize; 2]) -> Windows {
+        Windows { size, stride: self.stride, padding: self.padding }
     }
 
     /// The weights with which it computes an output pixel.
@@ -98,7 +103,7 @@ impl Affine {
 
     /// Maps of the input's shape.
     pub(super) fn forward(&self, x: Maps, then: Activation) -> Maps {
-        x.affine(self.scale.val(), self.shift.val(), then.into())
+        x.affine(self.scale.val(), self.shift.val(), then)
     }
 }
 

@@ -6,10 +6,11 @@
 mod proto;
 mod writer;
 
+use cobasis_kernels::Windows;
 use prost::Message;
 
 use super::Deployed;
-use crate::graph::{Node, Op, Window};
+use crate::graph::{Node, Op};
 use crate::pass::Activation;
 use proto::{Attribute, Value};
 use writer::Writer;
@@ -64,10 +65,10 @@ impl Deployed {
             Op::Pad { stride, new_channels } => {
                 write_pad(to, name, stride as i64, new_channels as i64, inputs)
             }
-            Op::MaxPool(window) => to.apply("MaxPool", at("MaxPool"), inputs, window.attributes()),
-            Op::AvgPool(window) => {
+            Op::MaxPool(windows) => to.apply("MaxPool", at("MaxPool"), inputs, attributes(windows)),
+            Op::AvgPool(windows) => {
                 let counted = Attribute::int("count_include_pad", 1);
-                let attributes = [window.attributes(), vec![counted]].concat();
+                let attributes = [attributes(windows), vec![counted]].concat();
                 to.apply("AveragePool", at("AveragePool"), inputs, attributes)
             }
             Op::Attention(attention) => {
@@ -83,7 +84,7 @@ impl Deployed {
             }
         };
         match node.then {
-            Activation::Identity => x,
+            Activation::None => x,
             Activation::Relu => to.apply("Relu", at("Relu"), vec![x], vec![]),
             Activation::Relu6 => {
                 let operands = vec![x, to.number(0), to.number(6)];
@@ -104,9 +105,8 @@ impl Deployed {
             _ => to.apply("Concat", at("Filters"), banks, vec![Attribute::int("axis", 0)]),
         };
         let [_, _, size @ ..] = conv.filter_shape(conv.basis.map(|basis| &self.bases[basis]));
-        let window = Window { size, stride: conv.stride, pad: conv.padding };
         let groups = Attribute::int("group", conv.groups);
-        let attributes = [window.attributes(), vec![groups]].concat();
+        let attributes = [attributes(conv.windows(size)), vec![groups]].concat();
 
         let mut inputs = inputs.into_iter();
         let mut operands: Vec<String> = inputs.next().into_iter().chain([filters]).collect();
@@ -167,15 +167,14 @@ fn write_attention(
     to.apply("Mul", at("Mul"), [inputs, vec![x]].concat(), vec![])
 }
 
-impl Window {
-    fn attributes(self) -> Vec<Attribute> {
-        let [vertical, horizontal] = self.pad;
-        vec![
-            Attribute::ints("kernel_shape", &self.size),
-            Attribute::ints("strides", &self.stride),
-            Attribute::ints("pads", &[vertical, horizontal, vertical, horizontal]),
-        ]
-    }
+fn attributes(
+    Windows { size, stride, padding: [vertical, horizontal] }: Windows,
+) -> Vec<Attribute> {
+    vec![
+        Attribute::ints("kernel_shape", &size),
+        Attribute::ints("strides", &stride),
+        Attribute::ints("pads", &[vertical, horizontal, vertical, horizontal]),
+    ]
 }
 
 #[cfg(test)]

@@ -1,9 +1,7 @@
 //! The sizes of what flows through a deployed model.
 
-use cobasis_kernels::Windows;
-
 use super::Deployed;
-use crate::graph::{Op, Window};
+use crate::graph::Op;
 use crate::pass::pooled;
 
 impl Deployed {
@@ -17,7 +15,7 @@ impl Deployed {
                     let conv = &self.convs[conv];
                     let [filters, _, kernel @ ..] =
                         conv.filter_shape(conv.basis.map(|basis| &self.bases[basis]));
-                    let [_, height, width] = pooled(first, kernel, conv.stride, conv.padding);
+                    let [_, height, width] = pooled(first, conv.windows(kernel));
                     [filters, height, width]
                 }
                 Op::Input | Op::Affine(_) | Op::Add | Op::Attention(_) => first,
@@ -28,20 +26,11 @@ impl Deployed {
                 Op::Pad { stride, new_channels } => {
                     [channels + new_channels, height.div_ceil(stride), width.div_ceil(stride)]
                 }
-                Op::MaxPool(window) | Op::AvgPool(window) => {
-                    pooled(first, window.size, window.stride, window.pad)
-                }
+                Op::MaxPool(windows) | Op::AvgPool(windows) => pooled(first, windows),
                 Op::GlobalAverage => [channels, 1, 1],
                 Op::Head => [self.config.model.num_classes, 1, 1],
             });
         }
         shapes
-    }
-}
-
-impl Window {
-    /// The windows as maps have them.
-    pub(super) fn windows(self) -> Windows {
-        Windows { size: self.size, stride: self.stride, padding: self.pad }
     }
 }

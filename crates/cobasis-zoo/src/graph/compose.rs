@@ -90,8 +90,8 @@ fn factorised(graph: &Graph, index: usize) -> Option<(usize, [usize; 2])> {
     let before = node.inputs[0];
     let Op::Conv(basis) = graph.nodes[before].op else { return None };
     let roles = [basis, coefficients].map(|conv| graph.convs[conv].role);
-    let is_linear = graph.nodes[before].then == Activation::Identity;
-    let fits = is_linear && graph.convs[basis].geometry.groups == 1;
+    let is_linear = graph.nodes[before].then == Activation::None;
+    let fits = is_linear && graph.convs[basis].options.groups == 1;
     (fits && roles == [Role::Basis, Role::Coefficients]).then_some((before, [basis, coefficients]))
 }
 

@@ -37,14 +37,14 @@ struct Fold {
 fn into_next(graph: &mut Graph, uses: &[usize], index: usize) -> Option<Fold> {
     let before = graph.nodes[index].inputs.first().copied()?;
     let node = &graph.nodes[before];
-    let (Op::Affine(affine), Activation::Identity, 1) = (node.op, node.then, uses[before]) else {
+    let (Op::Affine(affine), Activation::None, 1) = (node.op, node.then, uses[before]) else {
         return None;
     };
     let by = node.inputs[0];
     let Op::Conv(conv) = graph.nodes[index].op else { return None };
     let conv = &mut graph.convs[conv];
     let own = conv.own.as_mut().filter(|_| conv.basis.is_none())?;
-    if own.shape[2..] != [1, 1] || conv.geometry.pad != [0, 0] || conv.geometry.groups != 1 {
+    if own.shape[2..] != [1, 1] || conv.options.padding != [0, 0] || conv.options.groups != 1 {
         return None;
     }
     conv.bias = Some(absorb_input(own, conv.bias.take(), &graph.affines[affine]));
@@ -105,7 +105,7 @@ fn sum_into_convolution(graph: &mut Graph, uses: &[usize], index: usize) -> Opti
 fn free_conv(graph: &Graph, uses: &[usize], index: usize) -> Option<usize> {
     let node = &graph.nodes[index];
     match node.op {
-        Op::Conv(conv) if uses[index] == 1 && node.then == Activation::Identity => Some(conv),
+        Op::Conv(conv) if uses[index] == 1 && node.then == Activation::None => Some(conv),
         _ => None,
     }
 }

@@ -2,10 +2,11 @@
 
 use burn::nn::conv::Conv2d;
 use burn::nn::pool::{AvgPool2d, MaxPool2d};
-use burn::nn::{BatchNorm, Linear, PaddingConfig2d};
+use burn::nn::{BatchNorm, Linear};
 use cobasis::{BasisConv2d, CostTable, FilterBasis, PartlySharedConv2d, SharedConv2d};
+use cobasis_kernels::Windows;
 
-use super::{Activation, Pass, Place};
+use super::{Activation, Pass, Place, avg_windows, max_windows};
 use crate::attention::ChannelAttention;
 use crate::shortcut::PadShortcut;
 
@@ -19,27 +20,17 @@ impl CostPass {
     }
 }
 
-/// `[channels, height, width]` after a pooling window of this size.
+/// `[channels, height, width]` after windows have moved over it.
 pub(crate) fn pooled(
     [channels, height, width]: [usize; 3],
-    window: [usize; 2],
-    stride: [usize; 2],
-    pad: [usize; 2],
+    Windows { size, stride, padding }: Windows,
 ) -> [usize; 3] {
     let side = |axis: usize, length: usize| {
-        let padded = length + 2 * pad[axis];
-        assert!(padded >= window[axis], "{length} pixels are fewer than a window of {window:?}");
-        (padded - window[axis]) / stride[axis] + 1
+        let padded = length + 2 * padding[axis];
+        assert!(padded >= size[axis], "{length} pixels are fewer than a window of {size:?}");
+        (padded - size[axis]) / stride[axis] + 1
     };
     [channels, side(0, height), side(1, width)]
-}
-
-/// The zeros on each side that a pooling layer of the zoo adds, `[vertical, horizontal]`.
-pub(crate) fn pool_padding(padding: &PaddingConfig2d) -> [usize; 2] {
-    match *padding {
-        PaddingConfig2d::Explicit(top, left, ..) => [top, left],
-        PaddingConfig2d::Valid | PaddingConfig2d::Same => [0, 0],
-    }
 }
 
 impl Pass for CostPass {
@@ -119,11 +110,11 @@ impl Pass for CostPass {
     }
 
     fn max_pool(&mut self, pool: &MaxPool2d, x: [usize; 3]) -> [usize; 3] {
-        pooled(x, pool.kernel_size, pool.stride, pool_padding(&pool.padding))
+        pooled(x, max_windows(pool))
     }
 
     fn avg_pool(&mut self, pool: &AvgPool2d, x: [usize; 3]) -> [usize; 3] {
-        pooled(x, pool.kernel_size, pool.stride, pool_padding(&pool.padding))
+        pooled(x, avg_windows(pool))
     }
 
     fn pad(&mut self, pad: &PadShortcut, [channels, h, w]: [usize; 3]) -> [usize; 3] {

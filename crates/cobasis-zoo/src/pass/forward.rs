@@ -2,12 +2,12 @@
 
 use burn::nn::conv::Conv2d;
 use burn::nn::pool::{AvgPool2d, MaxPool2d};
-use burn::nn::{BatchNorm, Linear, PaddingConfig2d};
+use burn::nn::{BatchNorm, Linear};
 use burn::tensor::Tensor;
 use cobasis::{BasisConv2d, FilterBasis, PartlySharedConv2d, SharedConv2d};
-use cobasis_kernels::{Maps, Windows};
+use cobasis_kernels::Maps;
 
-use super::{Activation, Pass, Place, pool_padding};
+use super::{Activation, Pass, Place, avg_windows, max_windows};
 use crate::attention::ChannelAttention;
 use crate::shortcut::PadShortcut;
 
@@ -29,24 +29,10 @@ impl Forward {
     }
 }
 
-impl From<Activation> for cobasis_kernels::Activation {
-    fn from(activation: Activation) -> Self {
-        match activation {
-            Activation::Identity => Self::None,
-            Activation::Relu => Self::Relu,
-            Activation::Relu6 => Self::Relu6,
-        }
-    }
-}
-
 /// Tells a profiler which layer comes.
 pub(crate) fn enter(_place: impl FnOnce() -> String) {
     #[cfg(feature = "kernels")]
     cobasis_kernels::profile::enter(_place);
-}
-
-fn windows(size: [usize; 2], stride: [usize; 2], padding: &PaddingConfig2d) -> Windows {
-    Windows { size, stride, padding: pool_padding(padding) }
 }
 
 impl Pass for Forward {
@@ -93,7 +79,7 @@ impl Pass for Forward {
 
     fn norm(&mut self, place: &Place, norm: &BatchNorm, x: Maps, then: Activation) -> Maps {
         enter(|| place.to_string());
-        x.batch_norm(norm, None, then.into())
+        x.batch_norm(norm, None, then)
     }
 
     fn norm_add(
@@ -105,11 +91,11 @@ impl Pass for Forward {
         then: Activation,
     ) -> Maps {
         enter(|| place.to_string());
-        x.batch_norm(norm, Some(shortcut), then.into())
+        x.batch_norm(norm, Some(shortcut), then)
     }
 
     fn add(&mut self, x: Maps, shortcut: Maps) -> Maps {
-        x.add(&shortcut, Activation::Identity.into())
+        x.add(&shortcut, Activation::None)
     }
 
     fn concat(&mut self, x: Maps, added: Maps) -> Maps {
@@ -117,11 +103,11 @@ impl Pass for Forward {
     }
 
     fn max_pool(&mut self, pool: &MaxPool2d, x: Maps) -> Maps {
-        x.max_pool(windows(pool.kernel_size, pool.stride, &pool.padding))
+        x.max_pool(max_windows(pool))
     }
 
     fn avg_pool(&mut self, pool: &AvgPool2d, x: Maps) -> Maps {
-        x.avg_pool(windows(pool.kernel_size, pool.stride, &pool.padding))
+        x.avg_pool(avg_windows(pool))
     }
 
     fn pad(&mut self, pad: &PadShortcut, x: Maps) -> Maps {

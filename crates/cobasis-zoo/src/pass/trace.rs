@@ -3,15 +3,14 @@
 use burn::module::Param;
 use burn::nn::conv::Conv2d;
 use burn::nn::pool::{AvgPool2d, MaxPool2d};
-use burn::nn::{BatchNorm, Linear, PaddingConfig2d};
+use burn::nn::{BatchNorm, Linear};
 use burn::tensor::{Tensor, TensorData};
 use cobasis::{BasisConv2d, FilterBasis, PartlySharedConv2d, SharedConv2d};
+use cobasis_kernels::ConvOptions;
 
-use super::{Activation, Pass, Place, pool_padding};
+use super::{Activation, Pass, Place, avg_windows, max_windows, padding};
 use crate::attention::ChannelAttention;
-use crate::graph::{
-    Affine, Basis, Conv, Filters, Geometry, Graph, LinearWeights, Node, Op, Role, Window,
-};
+use crate::graph::{Affine, Basis, Conv, Filters, Graph, LinearWeights, Node, Op, Role};
 use crate::shortcut::PadShortcut;
 
 /// Writes down what happens, with the weights; what flows along are the numbers of nodes.
@@ -24,7 +23,7 @@ pub(crate) struct Trace {
 impl Trace {
     pub(crate) fn new() -> Self {
         let input =
-            Node { path: String::new(), op: Op::Input, inputs: vec![], then: Activation::Identity };
+            Node { path: String::new(), op: Op::Input, inputs: vec![], then: Activation::None };
         Self { graph: Graph { nodes: vec![input], ..Graph::default() } }
     }
 
@@ -38,7 +37,7 @@ impl Trace {
     }
 
     fn push(&mut self, path: String, op: Op, inputs: Vec<usize>) -> usize {
-        self.graph.nodes.push(Node { path, op, inputs, then: Activation::Identity });
+        self.graph.nodes.push(Node { path, op, inputs, then: Activation::None });
         self.graph.nodes.len() - 1
     }
 
@@ -53,13 +52,13 @@ impl Trace {
         path: String,
         own: Option<&Param<Tensor<4>>>,
         basis: Option<&FilterBasis>,
-        geometry: Geometry,
+        options: ConvOptions,
         x: usize,
     ) -> usize {
         let own = own.map(|weight| Filters::read(&weight.val()));
         let basis = basis.and_then(|basis| self.number(basis));
         let role = Role::Layer;
-        self.graph.convs.push(Conv { own, basis, scale: None, bias: None, geometry, role });
+        self.graph.convs.push(Conv { own, basis, scale: None, bias: None, options, role });
         self.push(path, Op::Conv(self.graph.convs.len() - 1), vec![x])
     }
 }
@@ -79,13 +78,9 @@ impl Pass for Trace {
     }
 
     fn conv2d(&mut self, place: &Place, conv: &Conv2d, x: usize) -> usize {
-        let pad = match conv.padding {
-            PaddingConfig2d::Explicit(top, left, ..) => [top, left],
-            PaddingConfig2d::Valid | PaddingConfig2d::Same => [0, 0],
-        };
-        let (stride, groups) = (conv.stride, conv.groups);
-        let geometry = Geometry { stride, pad, groups };
-        let node = self.conv(place.to_string(), Some(&conv.weight), None, geometry, x);
+        let (stride, padding) = (conv.stride, padding(&conv.padding));
+        let options = ConvOptions { stride, padding, groups: conv.groups };
+        let node = self.conv(place.to_string(), Some(&conv.weight), None, options, x);
         if let (Some(bias), Some(traced)) = (&conv.bias, self.graph.convs.last_mut()) {
             traced.bias = Some(numbers(&bias.val()));
         }
@@ -93,11 +88,11 @@ impl Pass for Trace {
     }
 
     fn basis_conv2d(&mut self, place: &Place, conv: &BasisConv2d, x: usize) -> usize {
-        let (stride, pad, groups) = (conv.stride, conv.padding, conv.groups);
-        let geometry = Geometry { stride, pad, groups };
+        let (stride, padding, groups) = (conv.stride, conv.padding, conv.groups);
+        let options = ConvOptions { stride, padding, groups };
         let basis = place.bases().first();
-        let x = self.conv(place.to_string(), conv.unique.as_ref(), basis, geometry, x);
-        let x = self.norm(&place.field("norm"), &conv.norm, x, Activation::Identity);
+        let x = self.conv(place.to_string(), conv.unique.as_ref(), basis, options, x);
+        let x = self.norm(&place.field("norm"), &conv.norm, x, Activation::None);
         let x = self.conv2d(&place.field("coefficients"), &conv.coefficients, x);
         if let [.., basis, coefficients] = self.graph.convs.as_mut_slice() {
             (basis.role, coefficients.role) = (Role::Basis, Role::Coefficients);
@@ -112,9 +107,9 @@ impl Pass for Trace {
         basis: &FilterBasis,
         x: usize,
     ) -> usize {
-        let (stride, pad, groups) = (conv.stride, conv.padding, conv.groups);
-        let geometry = Geometry { stride, pad, groups };
-        self.conv(place.to_string(), None, Some(basis), geometry, x)
+        let (stride, padding, groups) = (conv.stride, conv.padding, conv.groups);
+        let options = ConvOptions { stride, padding, groups };
+        self.conv(place.to_string(), None, Some(basis), options, x)
     }
 
     fn partly_shared_conv2d(
@@ -155,7 +150,7 @@ impl Pass for Trace {
         shortcut: usize,
         then: Activation,
     ) -> usize {
-        let x = self.norm(place, norm, x, Activation::Identity);
+        let x = self.norm(place, norm, x, Activation::None);
         let sum = self.add(x, shortcut);
         self.graph.nodes[sum].then = then;
         sum
@@ -170,15 +165,11 @@ impl Pass for Trace {
     }
 
     fn max_pool(&mut self, pool: &MaxPool2d, x: usize) -> usize {
-        let pad = pool_padding(&pool.padding);
-        let window = Window { size: pool.kernel_size, stride: pool.stride, pad };
-        self.push(String::new(), Op::MaxPool(window), vec![x])
+        self.push(String::new(), Op::MaxPool(max_windows(pool)), vec![x])
     }
 
     fn avg_pool(&mut self, pool: &AvgPool2d, x: usize) -> usize {
-        let pad = pool_padding(&pool.padding);
-        let window = Window { size: pool.kernel_size, stride: pool.stride, pad };
-        self.push(String::new(), Op::AvgPool(window), vec![x])
+        self.push(String::new(), Op::AvgPool(avg_windows(pool)), vec![x])
     }
 
     fn pad(&mut self, pad: &PadShortcut, x: usize) -> usize {

@@ -1,6 +1,5 @@
 //! `cobasis bench data`: the loader alone.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,8 +9,8 @@ use cobasis_train::data::{Loader, LoaderConfig, Split};
 use serde::Serialize;
 
 use super::super::Outcome;
+use super::super::config_args::ConfigArgs;
 use super::super::output::{grouped, print, print_json, table};
-use super::super::train::load_config;
 
 /// Measures how many training images a second the loader alone prepares.
 ///
@@ -23,15 +22,8 @@ use super::super::train::load_config;
   cargo xtask bench data --config imagenet/resnet50.toml --data DIR
   cargo xtask bench data --config cifar10/resnet20.toml --workers 0,1,2,4 --json")]
 pub(crate) struct Args {
-    /// Configuration file, looked for as given, then under configs/.
-    #[arg(long, value_name = "FILE")]
-    config: Option<String>,
-    /// Changes a value of the configuration, by its dotted key; may be repeated.
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// Directory of the data set's files [default: where `data fetch` puts them].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    chosen: ConfigArgs,
     /// Numbers of loader threads to try [default: 0, 1, 2 and so on up to the processors].
     #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(0..=256))]
     workers: Vec<u16>,
@@ -66,7 +58,7 @@ struct Rate {
 }
 
 pub(crate) fn run(args: Args) -> Outcome {
-    let config = load_config(args.config.as_deref(), &args.set, args.data, false)?;
+    let config = args.chosen.load(false)?;
     let set = Arc::new(config.source()?.load(Split::Train)?);
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let workers: Vec<usize> = match args.workers.is_empty() {
