@@ -7,7 +7,7 @@ mod timing;
 mod workload;
 
 pub use layers::{LayerTime, ShapeTime, layer_times, shape_times};
-pub use machine::{Machine, now, peak_memory};
+pub use machine::{Machine, free_memory, now, peak_memory};
 pub use peers::{Comparison, OURS, Peer, compare};
 pub use timing::{Timing, repeat};
 pub use workload::{Setup, Task, Workload};

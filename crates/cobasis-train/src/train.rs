@@ -3,6 +3,7 @@
 mod checkpoint;
 pub(crate) mod date;
 mod dropout;
+mod dry_run;
 mod ema;
 mod fit;
 mod gradients;
@@ -20,9 +21,10 @@ mod targets;
 mod trainer;
 mod watch;
 
+pub use dry_run::{DryRun, dry_run};
 pub use objective::{Losses, Objective};
 pub use progress::{Partial, Progress};
-pub use run::{DryRun, Outcome, dry_run, run};
+pub use run::{Outcome, run};
 pub use seeds::{SeedsOutcome, SeedsSummary, Spread, run_seeds};
 pub use summary::{EpochSummary, Summary};
 pub use targets::Targets;

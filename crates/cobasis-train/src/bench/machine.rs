@@ -40,8 +40,18 @@ pub fn now() -> String {
 
 /// The most memory that this process ever held, in bytes; `None` where the system does not tell.
 pub fn peak_memory() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    kibibytes("/proc/self/status", "VmHWM:")
+}
+
+/// The memory that is free for programs to take, in bytes; `None` where the system does not tell.
+pub fn free_memory() -> Option<u64> {
+    kibibytes("/proc/meminfo", "MemAvailable:")
+}
+
+/// The bytes that a line of a file of the system tells in kibibytes.
+fn kibibytes(path: &str, label: &str) -> Option<u64> {
+    let text = fs::read_to_string(path).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(label))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(1024 * kibibytes)
 }

@@ -180,7 +180,7 @@ fn describe_dry_run(config: &Config, dry: &DryRun) -> String {
             "data    {}, {} training images in batches of {:?}",
             config.data.name,
             grouped(dry.train_images as u64),
-            dry.batch
+            [dry.batch_size, dry.batch[1], dry.batch[2], dry.batch[3]]
         ),
         format!("shapes  images {:?} -> logits [{}, {}]", dry.batch, dry.batch[0], dry.classes),
     ];
@@ -206,6 +206,15 @@ fn describe_dry_run(config: &Config, dry: &DryRun) -> String {
         let mebibytes = grouped(bytes >> 20);
         lines.push(format!(
             "memory  {mebibytes} MiB at the peak, without a graphics processor's own"
+        ));
+    }
+    if let Some(bytes) = dry.expected_bytes {
+        lines.push(format!(
+            "        a batch of {} would take about {} MiB, more than are free here: batches of {} \
+             were tried; train.accumulate adds the gradients of smaller batches",
+            dry.batch_size,
+            grouped(bytes >> 20),
+            dry.batch[0]
         ));
     }
     lines.push("nothing was written".to_string());

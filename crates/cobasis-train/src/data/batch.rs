@@ -55,6 +55,20 @@ impl Batch {
             unreadable,
         }
     }
+
+    /// The first `count` images, or all where there are fewer.
+    pub fn first(&self, count: usize) -> Self {
+        let [images, shape @ ..] = self.shape;
+        let count = count.min(images);
+        let numbers = count * shape.iter().product::<usize>();
+        Self {
+            images: self.images[..numbers].to_vec(),
+            labels: self.labels[..count].to_vec(),
+            indices: self.indices[..count].to_vec(),
+            shape: [count, shape[0], shape[1], shape[2]],
+            unreadable: self.unreadable.clone(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -102,6 +116,7 @@ mod tests {
         let whole = Batch::new(&set, &(0..10).collect::<Vec<_>>(), augment, key);
         for index in 0..10 {
             let alone = Batch::new(&set, &[index], augment, key);
+            assert_eq!(whole.first(index + 1).images, whole.images[..(index + 1) * 16]);
             assert_eq!(alone.images, whole.images[index * 16..][..16], "image {index}");
         }
         Ok(())

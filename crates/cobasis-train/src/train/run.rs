@@ -8,8 +8,7 @@ use burn::tensor::Device;
 use cobasis_zoo::cobasis::ParameterCount;
 use cobasis_zoo::{Model, ModelConfig, load};
 
-use crate::bench::peak_memory;
-use crate::config::{Config, ConfigError, Moment};
+use crate::config::{Config, ConfigError};
 use crate::device::DeviceName;
 use crate::error::Error;
 use crate::evaluate::evaluate;
@@ -17,12 +16,7 @@ use crate::run_dir::RunDir;
 use crate::train::date::iso;
 use crate::train::fit::Fit;
 use crate::train::loaders::Loaders;
-use crate::train::{
-    EpochSummary, Progress, Started, StepAt, StepReport, Summary, Trainer, Watch, checkpoint,
-};
-
-/// Steps of a dry run: the first one also warms up, the second one is timed.
-const DRY_STEPS: usize = 2;
+use crate::train::{EpochSummary, Progress, Started, Summary, Trainer, Watch, checkpoint};
 
 /// How a run ended.
 #[derive(Clone, Debug)]
@@ -40,37 +34,19 @@ pub enum Outcome {
     },
 }
 
-/// What a dry run found out.
-#[derive(Clone, Debug)]
-pub struct DryRun {
-    /// Trainable parameters, each shared tensor once.
-    pub params: u64,
-    /// Training images.
-    pub train_images: usize,
-    /// The shape of a full training batch.
-    pub batch: [usize; 4],
-    /// Classes, the other dimension of the logits.
-    pub classes: usize,
-    /// The most memory that this process has had, where the system tells it; a graphics processor
-    /// has more of its own.
-    pub peak_bytes: Option<u64>,
-    /// Steps of an epoch.
-    pub steps: usize,
-    /// The steps that were run, of one batch each.
-    pub reports: Vec<StepReport>,
-    /// Wall time of a step, by that of the last batch, seconds.
-    pub step_seconds: f64,
-}
-
 /// The model that the configuration names, for these images.
-fn model(config: &Config, loaders: &Loaders) -> Result<ModelConfig, Error> {
+pub(super) fn model(config: &Config, loaders: &Loaders) -> Result<ModelConfig, Error> {
     let set = loaders.train.set();
     let model = ModelConfig::new(config.model_name()?);
     Ok(model.with_num_classes(set.num_classes()).with_in_channels(set.shape()[0]))
 }
 
 /// The teacher that the configuration names, for that model.
-fn teacher(config: &Config, model: &ModelConfig, device: &Device) -> Result<Option<Model>, Error> {
+pub(super) fn teacher(
+    config: &Config,
+    model: &ModelConfig,
+    device: &Device,
+) -> Result<Option<Model>, Error> {
     let Some(path) = &config.distill.teacher else {
         return Ok(None);
     };
@@ -90,7 +66,7 @@ fn teacher(config: &Config, model: &ModelConfig, device: &Device) -> Result<Opti
 }
 
 /// The trainer, with its teacher if it has one.
-fn taught(trainer: Trainer, teacher: Option<Model>) -> Trainer {
+pub(super) fn taught(trainer: Trainer, teacher: Option<Model>) -> Trainer {
     match teacher {
         Some(teacher) => trainer.with_teacher(teacher),
         None => trainer,
@@ -235,40 +211,4 @@ fn last_checkpoint(
         }
     }
     first_error.map_or(Ok(None), Err)
-}
-
-/// Runs the first two training steps and writes nothing.
-///
-/// # Errors
-///
-/// If the configuration, the data or the device can't be used.
-pub fn dry_run(config: &Config, device: DeviceName) -> Result<DryRun, Error> {
-    config.check()?;
-    let loaders = Loaders::new(config)?;
-    let (model, device) = (model(config, &loaders)?, device.open()?);
-    let teacher = teacher(config, &model, &device)?;
-    let mut trainer = taught(Trainer::new(config, &model, &device), teacher);
-    let mut reports = Vec::new();
-    let (mut batch_shape, mut step_seconds) = ([0; 4], 0.0);
-    let (steps_per_epoch, epochs) = (loaders.steps(config), config.train.epochs);
-    for (steps, batch) in loaders.train.epoch(1).take(DRY_STEPS).enumerate() {
-        let batch = batch?;
-        let moment = Moment { epoch: 1, steps, steps_per_epoch, epochs };
-        let lr = config.schedule.rate(config.optimizer.lr, moment);
-        let lambda = config.train.lambda_at(moment);
-        batch_shape = batch.shape;
-        let start = Instant::now();
-        reports.push(trainer.step(&[batch], StepAt { epoch: 1, step: steps + 1, lr, lambda }));
-        step_seconds = start.elapsed().as_secs_f64() * config.train.accumulate as f64;
-    }
-    Ok(DryRun {
-        classes: trainer.model().config.num_classes,
-        peak_bytes: peak_memory(),
-        params: ParameterCount::of(&trainer.model().network).trainable,
-        train_images: loaders.train.num_images(),
-        batch: batch_shape,
-        steps: loaders.steps(config),
-        reports,
-        step_seconds,
-    })
 }

@@ -245,7 +245,7 @@ mod tests {
     fn accumulated_gradients_are_the_mean_over_the_images() {
         let config = config("");
         let parts = batches(8, 2);
-        let short = Batch { shape: [4, 1, 8, 8], ..first(&parts[1], 4) };
+        let short = parts[1].first(4);
         let (a, report_a) = moved(&config, &parts[..1]);
         let (b, report_b) = moved(&config, std::slice::from_ref(&short));
         let (both, report) = moved(&config, &[parts[0].clone(), short]);
@@ -256,15 +256,6 @@ mod tests {
         let loss = (8.0 * report_a.loss + 4.0 * report_b.loss) / 12.0;
         assert!((report.loss - loss).abs() < 1e-6);
         assert_eq!(report.score.images, 12);
-    }
-
-    /// The first `count` images of a batch.
-    fn first(batch: &Batch, count: usize) -> Batch {
-        let mut batch = batch.clone();
-        batch.images.truncate(count * 64);
-        batch.labels.truncate(count);
-        batch.indices.truncate(count);
-        batch
     }
 
     #[test]
