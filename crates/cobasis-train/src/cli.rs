@@ -3,6 +3,7 @@
 mod bench;
 mod config;
 mod config_args;
+mod confusion;
 mod data;
 mod data_dir;
 mod deploy;
