@@ -131,7 +131,12 @@ fn build(what: &[&str], gpu: bool) -> Result<PathBuf, u8> {
         })
     });
     let messages = child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines());
-    let program = messages.map_while(Result::ok).filter_map(|line| executable(&line)).last();
+    // A test of a package comes with the package's programs.
+    let name = what.last().copied().unwrap_or_default();
+    let mut messages = messages.map_while(Result::ok);
+    let program = messages.by_ref().find_map(|line| executable(&line, name));
+    // Cargo stops where nobody reads.
+    messages.for_each(drop);
     if let Some(told) = told {
         // A thread that prints can only fail with its terminal.
         let _ = told.join();
@@ -143,8 +148,11 @@ fn build(what: &[&str], gpu: bool) -> Result<PathBuf, u8> {
     }
 }
 
-/// The program that one of cargo's messages says it built.
-fn executable(message: &str) -> Option<PathBuf> {
+/// The program of this name, if one of cargo's messages says that it was built.
+fn executable(message: &str, name: &str) -> Option<PathBuf> {
+    if !message.contains(&format!("\"name\":\"{name}\"")) {
+        return None;
+    }
     let (_, rest) = message.split_once("\"executable\":\"")?;
     let (path, _) = rest.split_once('"')?;
     // JSON escapes the separators of Windows.
@@ -194,12 +202,12 @@ mod tests {
 
     #[test]
     fn the_program_is_found_in_cargos_messages() {
-        let message =
-            r#"{"reason":"compiler-artifact","executable":"/t/release/cobasis","fresh":true}"#;
-        assert_eq!(executable(message), Some(PathBuf::from("/t/release/cobasis")));
-        let windows = r#"{"executable":"C:\\t\\cobasis.exe"}"#;
-        assert_eq!(executable(windows), Some(PathBuf::from("C:\\t\\cobasis.exe")));
-        assert_eq!(executable(r#"{"executable":null}"#), None);
+        let message = r#"{"target":{"kind":["bin"],"name":"cobasis"},"executable":"/t/cobasis"}"#;
+        assert_eq!(executable(message, "cobasis"), Some(PathBuf::from("/t/cobasis")));
+        assert_eq!(executable(message, "gpu"), None);
+        let windows = r#"{"target":{"name":"gpu"},"executable":"C:\\t\\gpu.exe"}"#;
+        assert_eq!(executable(windows, "gpu"), Some(PathBuf::from("C:\\t\\gpu.exe")));
+        assert_eq!(executable(r#"{"target":{"name":"gpu"},"executable":null}"#, "gpu"), None);
     }
 
     #[test]
