@@ -176,6 +176,18 @@ fn the_page_of_models_is_current() {
 }
 
 #[test]
+fn the_picture_of_speeds_is_that_of_the_measurements() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let measured = root.join("results/speed.csv").display().to_string();
+    let plot = cobasis(&folder, &["bench", "plot", &measured, "--out", "speed.svg"]);
+    assert!(plot.status.success(), "{}", text(&plot.stderr));
+    let drawn = fs::read(folder.path().join("speed.svg")).expect("a picture");
+    let committed = fs::read(root.join("docs/speed.svg")).expect("docs/speed.svg");
+    assert!(committed == drawn, "cargo xtask bench plot results/speed.csv --out docs/speed.svg");
+}
+
+#[test]
 fn training_dry_writes_nothing_and_training_writes_a_run_that_evaluates() {
     let folder = tempfile::tempdir().expect("a folder");
     let dry = cobasis(&folder, &["train", "--dry-run"]);

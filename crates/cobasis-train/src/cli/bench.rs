@@ -3,16 +3,18 @@
 mod data;
 mod peers;
 
+use std::fs;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use cobasis_kernels::burn_only;
 use cobasis_train::bench::{
     LayerTime, Machine, Setup, Task, Timing, Workload, layer_times, peak_memory, repeat,
-    shape_times,
+    shape_times, speed_plot,
 };
 use cobasis_train::{DeviceName, Error};
-use cobasis_zoo::ModelName;
+use cobasis_zoo::{FileError, ModelName, write_atomic};
 use serde::Serialize;
 
 use super::Outcome;
@@ -61,6 +63,16 @@ pub(crate) enum Command {
         json: bool,
     },
     Peers(peers::Args),
+    /// Draws what `bench peers --csv` wrote.
+    #[command(after_help = "Example:
+  cargo xtask bench plot results/speed.csv --out docs/speed.svg")]
+    Plot {
+        /// CSV file of `bench peers`.
+        file: PathBuf,
+        /// SVG file to write.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -124,6 +136,12 @@ pub(crate) fn run(command: Command) -> Outcome {
     match command {
         Command::Data(args) => return data::run(args),
         Command::Peers(args) => return peers::run(args),
+        Command::Plot { file, out } => {
+            let failed = |error| Error::Usage(format!("{}: {error}", file.display()));
+            let csv = fs::read_to_string(&file).map_err(|error| failed(error.to_string()))?;
+            let svg = speed_plot(&csv).map_err(|error| failed(error.to_string()))?;
+            write_atomic(&out, svg.as_bytes()).map_err(|error| FileError::new(&out, error))?;
+        }
         Command::Model { common, device, unfolded, burn, verbose, json } => {
             let threads = common.start_threads()?;
             let setup = common.setup(unfolded);
