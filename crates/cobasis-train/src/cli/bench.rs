@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cobasis_kernels::burn_only;
 use cobasis_train::bench::{
-    LayerTime, Machine, Setup, Task, Timing, Workload, layer_times, peak_memory, repeat,
+    LayerTime, Machine, Setup, Task, Timing, Workload, layer_times, now, peak_memory, repeat,
     shape_times, speed_plot,
 };
 use cobasis_train::{DeviceName, Error};
@@ -166,8 +166,8 @@ pub(crate) fn run(command: Command) -> Outcome {
             }
         }
         Command::Layers { common, json } => {
-            common.start_threads()?;
-            let mut workload = Workload::new(&common.setup(false), &DeviceName::Flex.open()?);
+            let (threads, setup) = (common.start_threads()?, common.setup(false));
+            let mut workload = Workload::new(&setup, &DeviceName::Flex.open()?);
             let each = Duration::from_millis(u64::from(common.seconds) * 100);
             let times = shape_times(&mut workload, each);
             if json {
@@ -188,7 +188,15 @@ pub(crate) fn run(command: Command) -> Outcome {
                         format!("{:.0}", time.gigaflops),
                     ]
                 }));
-                print(&table(&rows, &[2, 3]));
+                print(&format!(
+                    "{}, batch {}, {}, {threads} threads\n{}, {}\n\n{}",
+                    setup.model,
+                    setup.batch,
+                    task_name(setup.task),
+                    Machine::this().processor,
+                    now(),
+                    table(&rows, &[2, 3])
+                ));
             }
         }
     }
