@@ -94,6 +94,10 @@ fn wrong_input_gets_one_line_and_exit_code_2() {
             "distill.teacher: none.safetensors: No such file",
         ),
         (
+            &["train", "--set", "data.train_images=1438"],
+            "data.train_images: expected 1 to 1437, got 1438",
+        ),
+        (
             &["train", "--set", "data.split=train/val", "--set", "data.val_images=1437"],
             "data.val_images: expected 1 to 1436, got 1437",
         ),

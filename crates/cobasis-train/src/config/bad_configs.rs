@@ -83,6 +83,7 @@ const BAD: &[(&str, &str, &str)] = &[
     ("train.lambda_schedule = 'cos'", "train.lambda_schedule", "constant | linear | cosine, got"),
     // Ranges.
     ("data.val_images = 0", "data.val_images", "expected at least 1, got 0"),
+    ("data.train_images = 0", "data.train_images", "expected at least 1; leave it out for all"),
     ("train.accumulate = 0", "train.accumulate", "expected at least 1 batch, got 0"),
     ("train.label_smoothing = 1", "train.label_smoothing", "at least 0 and below 1, got 1.0"),
     ("train.dropout = 1.0", "train.dropout", "expected at least 0 and below 1, got 1.0"),

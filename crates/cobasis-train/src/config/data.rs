@@ -50,6 +50,9 @@ pub struct DataConfig {
     /// Training images held out with split = "train/val", at least 1; absent = every tenth (5,000
     /// of CIFAR).
     pub val_images: Option<usize>,
+    /// Training images that are trained on, at least 1: so many drawn at random, the same ones in
+    /// every run whatever its seed; absent = all.
+    pub train_images: Option<usize>,
     /// Whether to download the data set where its files are absent, into `dir` or the cache.
     pub download: bool,
     /// Side of the images that the network gets, pixels, 16 to 1024; only for images in folders;
@@ -75,6 +78,7 @@ impl Default for DataConfig {
             dir: None,
             split: Protocol::Paper,
             val_images: None,
+            train_images: None,
             download: false,
             size: None,
             resize: None,
@@ -91,6 +95,7 @@ impl DataConfig {
         Self {
             dir: Some(PathBuf::from("DIR")),
             val_images: Some(5000),
+            train_images: Some(10_000),
             size: Some(224),
             resize: Some(256),
             ..Self::default()
@@ -140,6 +145,9 @@ impl DataConfig {
         }
         if let Some(images) = self.val_images {
             expect("data.val_images", images, images >= 1, "at least 1")?;
+        }
+        if let Some(images) = self.train_images {
+            expect("data.train_images", images, images >= 1, "at least 1; leave it out for all")?;
         }
         if let Some(size) = self.size {
             expect("data.size", size, SIZES.contains(&size), "16 to 1024 pixels")?;

@@ -48,7 +48,7 @@ pub use error::DataError;
 pub use image_set::{Dataset, ImageSet, SetInfo};
 pub use loader::{Epoch, Loader, LoaderConfig};
 pub(crate) use rng::SplitMix64;
-pub use split::hold_out;
+pub use split::{hold_out, take_images};
 pub use strong::StrongAugment;
 
 choices! {

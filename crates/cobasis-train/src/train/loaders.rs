@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::config::{Config, Protocol};
-use crate::data::{Augment, Dataset, ImageSet, Loader, LoaderConfig, StrongAugment, hold_out};
+use crate::data::{
+    Augment, Dataset, ImageSet, Loader, LoaderConfig, StrongAugment, hold_out, take_images,
+};
 use crate::error::Error;
 
 /// The images of a run.
@@ -27,6 +29,10 @@ impl Loaders {
                 let (train, val) = hold_out(&data.train, config.data.val_images)?;
                 (train, judge(val)?, Some(judge(data.test)?))
             }
+        };
+        let train = match config.data.train_images {
+            Some(count) => take_images(&train, count)?,
+            None => train,
         };
         let train = loader(config, train, config.train.batch, true, config.data.augment())?;
         let train = train.with_strong(StrongAugment {
