@@ -108,6 +108,10 @@ impl Pass for Forward {
         x.batch_norm(norm, Some(shortcut), then.into())
     }
 
+    fn activate(&mut self, x: Maps, then: Activation) -> Maps {
+        x.activate(then.into())
+    }
+
     fn add(&mut self, x: Maps, shortcut: Maps) -> Maps {
         x.add(&shortcut, Activation::Identity.into())
     }
