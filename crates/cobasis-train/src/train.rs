@@ -5,6 +5,7 @@ mod date;
 mod dropout;
 mod ema;
 mod fit;
+mod gradient_flow;
 mod gradients;
 mod loaders;
 mod mix;
@@ -20,6 +21,7 @@ mod targets;
 mod trainer;
 mod watch;
 
+pub use gradient_flow::GradientFlow;
 pub use objective::{Losses, Objective};
 pub use progress::{Partial, Progress};
 pub use run::{DryRun, Outcome, dry_run, run};

@@ -71,7 +71,17 @@ pub(super) fn load(
         let (files, looked_in) = (vec!["CLASS/*.jpg".to_string()], vec![root]);
         return Err(DataError::MissingFiles { set: set(), files, looked_in });
     }
-    let info = SetInfo {
+    let info = info(name, classes, view);
+    if view.resize < view.size {
+        let expected = format!("at least the size, {}", view.size);
+        return Err(info.error("resize", expected, view.resize.to_string()));
+    }
+    ImageSet::of_files(info, ImageFiles { root, names, resize: view.resize as u32 }, labels)
+}
+
+/// What is true of every image.
+pub(super) fn info(name: &str, classes: Vec<String>, view: View) -> SetInfo {
+    SetInfo {
         name: name.to_string(),
         classes,
         shape: [3, view.size, view.size],
@@ -79,12 +89,7 @@ pub(super) fn load(
         mean: vec![0.485, 0.456, 0.406],
         std: vec![0.229, 0.224, 0.225],
         max_value: u8::MAX,
-    };
-    if view.resize < view.size {
-        let expected = format!("at least the size, {}", view.size);
-        return Err(info.error("resize", expected, view.resize.to_string()));
     }
-    ImageSet::of_files(info, ImageFiles { root, names, resize: view.resize as u32 }, labels)
 }
 
 /// The names of the folders in `root`, sorted as torchvision does, which makes them labels.
@@ -135,9 +140,9 @@ fn check_strangers(set: &str, root: &Path, known: &[String]) -> Result<(), DataE
     }
 }
 
-/// What the search of a split came upon beside images.
+/// What the search of a folder came upon beside images.
 #[derive(Default)]
-struct Found {
+pub(super) struct Found {
     /// Images of formats that are not read: how many, and the first.
     others: (usize, PathBuf),
     /// Links that lead to a folder seen before, or nowhere, and folders too deep.
@@ -145,9 +150,9 @@ struct Found {
 }
 
 impl Found {
-    /// Appends the images in the folder of a class and the folders below, in the order of their
+    /// Appends the images in a folder, such as that of a class, and the folders below, in the order of their
     /// names, relative to that folder.
-    fn collect(&mut self, class: &Path, names: &mut Vec<Box<Path>>) {
+    pub(super) fn collect(&mut self, class: &Path, names: &mut Vec<Box<Path>>) {
         // A folder is searched once, which ends loops of links.
         let mut seen = HashSet::new();
         self.search(class, class, 0, &mut seen, names);
@@ -190,7 +195,7 @@ impl Found {
         }
     }
 
-    fn warn(&self, root: &Path) {
+    pub(super) fn warn(&self, root: &Path) {
         let root = root.display();
         if let (count @ 1.., first) = &self.others {
             let first = first.display();
