@@ -14,6 +14,7 @@ mod model_file;
 mod models;
 mod output;
 mod parity;
+mod predict;
 mod progress;
 mod signals;
 mod train;
@@ -38,6 +39,7 @@ struct Cli {
 enum Command {
     Train(train::Args),
     Eval(eval::Args),
+    Predict(predict::Args),
     Import(import::Args),
     Export(export::Args),
     Deploy(deploy::Args),
@@ -62,6 +64,7 @@ pub(crate) fn main() -> ExitCode {
     let result = match cli.command {
         Command::Train(args) => train::run(args),
         Command::Eval(args) => eval::run(args),
+        Command::Predict(args) => predict::run(args),
         Command::Import(args) => import::run(args),
         Command::Export(args) => export::run(args),
         Command::Deploy(args) => deploy::run(args),

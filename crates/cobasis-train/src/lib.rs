@@ -4,7 +4,7 @@
 //! - [`config`]: what a run is told to do, from TOML and the command line;
 //! - [`data`]: data sets and the loader, without Burn;
 //! - [`train`]: the training loop, and [`run_dir`], the directory that it writes;
-//! - [`evaluate`]: losses and accuracies;
+//! - [`evaluate`]: losses and accuracies, and [`predict`], the classes of images without labels;
 //! - [`parity`]: comparison with what the paper's authors' code computes;
 //! - [`catalogue`]: what there is to know about the models of the zoo;
 //! - [`mod@bench`]: how fast they are here.
@@ -23,6 +23,7 @@ pub mod device;
 pub mod error;
 pub mod evaluate;
 pub mod parity;
+pub mod predict;
 pub mod run_dir;
 pub mod train;
 

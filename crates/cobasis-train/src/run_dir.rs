@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod error;
+mod gradient_flow;
 mod metrics;
 
 use std::fs::{self, File, TryLockError};
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 pub use checkpoints::Checkpoints;
 pub use error::RunDirError;
+pub use gradient_flow::{BasisFlow, gradient_flow_csv};
 pub use metrics::{EpochMetrics, metrics_csv};
 
 /// Parent of the runs that are not given a directory, below the working directory.
@@ -18,8 +20,15 @@ const DEFAULT_PARENT: &str = "runs";
 const CONFIG: &str = "config.toml";
 
 /// How the names of unfinished files begin.
-const WRITTEN: &[&str] =
-    &[".config.toml.", ".metrics.csv.", ".summary.json.", ".last.", ".best.", ".epoch-"];
+const WRITTEN: &[&str] = &[
+    ".config.toml.",
+    ".metrics.csv.",
+    ".gradient_flow.csv.",
+    ".summary.json.",
+    ".last.",
+    ".best.",
+    ".epoch-",
+];
 
 /// A directory that belongs to this run alone.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ mod dropout;
 mod dry_run;
 mod ema;
 mod fit;
+mod gradient_flow;
 mod gradients;
 mod loaders;
 mod mix;
@@ -22,6 +23,7 @@ mod trainer;
 mod watch;
 
 pub use dry_run::{DryRun, dry_run};
+pub use gradient_flow::GradientFlow;
 pub use objective::{Losses, Objective};
 pub use progress::{Partial, Progress};
 pub use run::{Outcome, run};

@@ -8,9 +8,13 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use burn::tensor::Device;
 use cobasis_train::config::{Config, DIGITS};
+use cobasis_train::data::DatasetName;
 use cobasis_train::train::{Outcome, StepReport, Watch, run};
 use cobasis_train::{DeviceName, Error};
+use cobasis_zoo::cobasis::ParameterCount;
+use cobasis_zoo::load;
 use tempfile::TempDir;
 
 const SETS: [&str; 3] = ["train.epochs=2", "train.max_steps=6", "train.batch=32"];
@@ -118,6 +122,56 @@ fn a_run_with_every_recipe_ends_as_if_it_had_not_been_broken_off() {
     assert_eq!(summary.test_images, 360);
     assert!(summary.best_on_test.is_none() && summary.best_on_val.is_some());
     assert!(result(&out) == expected);
+}
+
+#[test]
+fn the_gradient_flow_of_a_run_in_parts_is_that_of_a_whole_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let on = ["train.gradient_flow=true"];
+    let flow = |out: &Path| fs::read_to_string(out.join("gradient_flow.csv")).expect("a file");
+    let whole = uninterrupted(&folder, &on);
+    let text = flow(&whole);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!((lines[0], lines.len()), ("epoch,basis,mean_abs,max_abs", 1 + 2 * 3));
+    for (line, (epoch, stage)) in
+        lines[1..].iter().zip((1..=2).flat_map(|e| (0..3).map(move |s| (e, s))))
+    {
+        let start = format!("{epoch},stages.{stage}.bases.0,");
+        let sizes = line.strip_prefix(&start).expect(line).split(',');
+        let sizes: Vec<f64> = sizes.map(|size| size.parse().expect("a number")).collect();
+        assert!(0.0 < sizes[0] && sizes[0] < sizes[1], "{line}");
+    }
+    let out = folder.path().join("parts");
+    for steps in [4, 7] {
+        go(&config(&on), &out, &mut BreakAfter(steps)).expect("trained");
+    }
+    go(&config(&on), &out, &mut ()).expect("trained");
+    assert_eq!(flow(&out), text);
+    assert!(result(&out) == result(&whole));
+
+    // It changes nothing else, and is not written unasked.
+    let without = folder.path().join("without");
+    go(&config(&[]), &without, &mut ()).expect("trained");
+    assert!(result(&without) == result(&whole) && !without.join("gradient_flow.csv").exists());
+}
+
+#[test]
+fn a_run_without_norms_goes_on_without_and_is_judged_without() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sets = ["sharing.norms=false", "data.train_images=192", "data.split=train/val"];
+    let whole = uninterrupted(&folder, &sets);
+    let out = folder.path().join("parts");
+    go(&config(&sets), &out, &mut BreakAfter(8)).expect("trained");
+    let ended = go(&config(&sets), &out, &mut ()).expect("trained");
+    let Outcome::Finished(summary) = ended else { panic!("{ended:?}") };
+    assert!(result(&out) == result(&whole));
+    assert_eq!((summary.train_images, summary.val_images), (192, Some(143)));
+    let model = load(&out.join("last.safetensors"), &Device::flex()).expect("a model");
+    assert!(!model.config.norms);
+    assert_eq!(ParameterCount::of(&model.network).trainable, summary.params);
+    assert_eq!(model.config.preparation, Some(DatasetName::Digits.preparation(8)));
+    let refused = go(&config(&sets[1..]), &out, &mut ()).expect_err("another model");
+    assert!(refused.line().starts_with("sharing.norms: the run in "), "{}", refused.line());
 }
 
 #[test]

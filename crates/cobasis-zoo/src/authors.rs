@@ -147,7 +147,8 @@ impl ModelConfig {
     /// A basis may be there under its own name, under the names of the blocks that use it, or both;
     /// all copies must be equal, and it is loaded once. Counters of batches
     /// (`num_batches_tracked`) are ignored, and so is the prefix `module.` that parallel training
-    /// puts before every name. torchvision's names are understood too: `downsample` for `shortcut`,
+    /// puts before every name. A file without the batch norms of blocks that share filters becomes a
+    /// model [without](Self::norms) them. torchvision's names are understood too: `downsample` for `shortcut`,
     /// and those of its MobileNetV2, which becomes one of [its variant](Variant::Torchvision).
     ///
     /// # Errors
@@ -162,6 +163,10 @@ impl ModelConfig {
         let others = torchvision::variant_of(self);
         let is_theirs = || tensors.keys().any(|name| torchvision::is_one(&naming.in_authors(name)));
         let config = others.as_ref().filter(|_| is_theirs()).unwrap_or(self);
+        // Their ablation takes batch norms out of the code, and out of its files.
+        let has = |part: &str| tensors.keys().any(|name| name.contains(part));
+        let ablated = self.name.can_be_without_norms() && has(".coeff_") && !has(".basis_bn");
+        let config = &if ablated { config.clone().with_norms(false) } else { config.clone() };
         tensors.retain(|name, _| !is_counter(name));
         let mut state = State::new();
         for tensor in authors_tensors(config, device) {

@@ -31,6 +31,9 @@ pub(crate) struct BlockConfig {
     pub(crate) shortcut: ShortcutKind,
     /// What the block shares with its stage; `None` for a dense one.
     pub(crate) sharing: Option<Sharing>,
+    /// Whether a basic block that shares filters has a batch norm after each convolution, inside
+    /// layers on a basis too, or only before its end.
+    pub(crate) norms: bool,
 }
 
 /// A residual block.

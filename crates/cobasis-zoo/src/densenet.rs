@@ -130,7 +130,7 @@ impl DenseLayer {
             conv1: conv2d([input, inner], 1, 1).init(device),
             norm2: BatchNormConfig::new(inner).init(device),
             conv2: match ranks {
-                Some(ranks) => StageConv::on_basis([inner, growth], ranks, device),
+                Some(ranks) => StageConv::on_basis([inner, growth], ranks, true, device),
                 None => StageConv::dense([inner, growth], 3, 1, device),
             },
         }

@@ -21,7 +21,7 @@ use crate::shortcut::PadShortcut;
 use layers::filters_on;
 
 /// Configuration of a [`Deployed`] model.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DeployedConfig {
     /// The model that it computes.
     pub model: ModelConfig,

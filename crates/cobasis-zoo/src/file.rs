@@ -16,6 +16,7 @@ use crate::graph::FactorisedLayers;
 use crate::model::{Model, ModelConfig, Variant};
 use crate::name::{ModelName, ModelNameError};
 use crate::pickle;
+use crate::preparation::Preparation;
 use crate::state::StateError;
 pub(crate) use read::f32_data;
 use read::{is_pytorch, metadata, tensors};
@@ -32,6 +33,8 @@ const FORMAT_DEPLOYED: &str = "cobasis-deployed-1";
 const AUTHORS: &str = "authors";
 /// What they call torchvision's.
 const TORCHVISION: &str = "torchvision";
+/// What they say of batch norms that are not there; of those that are, they say nothing.
+const WITHOUT: &str = "false";
 
 /// Why a model file can't be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +76,16 @@ pub enum FileProblem {
     /// It is of a variant that this version does not know.
     #[error("metadata \"variant\": expected \"authors\", \"torchvision\" or nothing, got {0:?}")]
     Variant(String),
+    /// It is without batch norms that its model can't be without, or says of them what this version
+    /// does not know.
+    #[error(
+        "metadata \"norms\": expected nothing, or \"false\" for a model with bases in basic blocks, got \
+         {0:?}"
+    )]
+    Norms(String),
+    /// What it says of images makes no sense.
+    #[error("metadata \"images\": {0}")]
+    Preparation(String),
     /// It says of factorised layers what this version does not know.
     #[error(
         "metadata \"factorised\": expected \"fewest-macs\", \"keep\" or \"compose\", got {0:?}"
@@ -185,6 +198,13 @@ fn write_model(
         Variant::Authors => metadata.push(("variant", AUTHORS.to_string())),
         Variant::Torchvision => metadata.push(("variant", TORCHVISION.to_string())),
     }
+    if !config.norms {
+        metadata.push(("norms", WITHOUT.to_string()));
+    }
+    if let Some(preparation) = &config.preparation {
+        // Only maps with keys that are no strings fail.
+        metadata.push(("images", serde_json::to_string(preparation).unwrap_or_default()));
+    }
     write_atomic(path, &to_bytes(&metadata, entries)).map_err(|error| FileError::new(path, error))
 }
 
@@ -289,8 +309,24 @@ fn config_of(metadata: &HashMap<String, String>) -> Result<ModelConfig, FileProb
         Some(variant) if variant == TORCHVISION => Variant::Torchvision,
         Some(other) => return Err(FileProblem::Variant(other.clone())),
     };
-    Ok(ModelConfig::new(name)
+    let norms = match metadata.get("norms") {
+        None => true,
+        Some(norms) if norms == WITHOUT && name.can_be_without_norms() => false,
+        Some(other) => return Err(FileProblem::Norms(other.clone())),
+    };
+    let config = ModelConfig::new(name)
         .with_variant(variant)
+        .with_norms(norms)
         .with_num_classes(number("num_classes")?)
-        .with_in_channels(number("in_channels")?))
+        .with_in_channels(number("in_channels")?);
+    match metadata.get("images") {
+        None => Ok(config),
+        Some(text) => {
+            let preparation: Preparation = serde_json::from_str(text)
+                .map_err(|error| FileProblem::Preparation(error.to_string()))?;
+            let fits = preparation.check(config.num_classes, config.in_channels);
+            fits.map_err(FileProblem::Preparation)?;
+            Ok(config.with_preparation(preparation))
+        }
+    }
 }

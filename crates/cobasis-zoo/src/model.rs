@@ -11,12 +11,13 @@ use crate::init::{initialise, initialise_head};
 use crate::mobilenet::{MobileNetV2, MobileNetV2Config};
 use crate::name::{ModelName, Sharing};
 use crate::pass::{CostPass, Forward, Pass, Place};
+use crate::preparation::Preparation;
 use crate::registry::Architecture;
 use crate::resnet::{ResNet, ResNetConfig};
 use crate::state::{self, State, StateError, TensorInfo};
 
 /// Configuration of a [`Model`]: the name, and what a user may change about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ModelConfig {
     /// Which model.
     pub name: ModelName,
@@ -28,6 +29,13 @@ pub struct ModelConfig {
     pub seed: u64,
     /// Whether the network computes what the authors' code does where that departs from the paper.
     pub variant: Variant,
+    /// Whether the batch norms of blocks that share filters are there. Without, as in the paper's
+    /// ablation, such a block has only the one before its shortcut is added: none between bases and
+    /// coefficients, none after the first convolution. Only
+    /// [some models](ModelName::can_be_without_norms) can be without.
+    pub norms: bool,
+    /// How the images were prepared that the model was trained on, where that is known.
+    pub preparation: Option<Preparation>,
 }
 
 /// What to do where the authors' code departs from the paper's description.
@@ -72,8 +80,15 @@ impl ModelConfig {
     /// The model as its data set asks for it, with seed 0.
     pub fn new(name: ModelName) -> Self {
         let entry = name.entry();
-        let variant = Variant::default();
-        Self { name, num_classes: entry.classes, in_channels: entry.input[0], seed: 0, variant }
+        Self {
+            name,
+            num_classes: entry.classes,
+            in_channels: entry.input[0],
+            seed: 0,
+            variant: Variant::default(),
+            norms: true,
+            preparation: None,
+        }
     }
 
     /// Changes the number of classes.
@@ -96,6 +111,16 @@ impl ModelConfig {
         Self { variant, ..self }
     }
 
+    /// Changes whether the [batch norms](Self::norms) of blocks that share filters are there.
+    pub fn with_norms(self, norms: bool) -> Self {
+        Self { norms, ..self }
+    }
+
+    /// Says how the images are prepared that the model is trained on.
+    pub fn with_preparation(self, preparation: Preparation) -> Self {
+        Self { preparation: Some(preparation), ..self }
+    }
+
     /// The network of the authors' code: their [variant](Variant::Authors) of those networks in
     /// which it differs from the paper's.
     pub fn as_authors(self) -> Self {
@@ -115,7 +140,7 @@ impl ModelConfig {
     ///
     /// # Panics
     ///
-    /// Panics without classes or channels.
+    /// Panics without classes or channels, and without [norms](Self::norms) where the model can't be.
     pub fn init(&self, device: &Device) -> Model {
         let Model { network, config } = self.skeleton(device);
         let start = self.name.entry().architecture.start();
@@ -135,11 +160,12 @@ impl ModelConfig {
     pub(crate) fn skeleton(&self, device: &Device) -> Model {
         assert!(self.num_classes > 0, "a model needs classes");
         assert!(self.in_channels > 0, "a model needs input channels");
-        let Self { name, in_channels, num_classes, .. } = *self;
+        let Self { name, in_channels, num_classes, norms, .. } = *self;
+        assert!(norms || name.can_be_without_norms(), "{name} can't be without batch norms");
         let sharing = name.sharing();
         let network = match &name.entry().architecture {
             Architecture::ResNet(spec) => {
-                let config = ResNetConfig { spec, sharing, in_channels, num_classes };
+                let config = ResNetConfig { spec, sharing, norms, in_channels, num_classes };
                 Network::ResNet(config.init(device))
             }
             &Architecture::MobileNetV2(spec) => {
@@ -196,6 +222,15 @@ impl Network {
     }
 
     /// The bases, stage by stage.
+    fn bases(&self) -> Vec<&[FilterBasis]> {
+        match self {
+            Network::ResNet(net) => net.stages.iter().map(|stage| &stage.bases[..]).collect(),
+            Network::MobileNetV2(net) => net.stages.iter().map(|stage| &stage.bases[..]).collect(),
+            Network::DenseNet(net) => net.stages.iter().map(|stage| &stage.bases[..]).collect(),
+        }
+    }
+
+    /// The bases, stage by stage.
     pub(crate) fn bases_mut(&mut self) -> Vec<&mut Vec<FilterBasis>> {
         match self {
             Network::ResNet(net) => net.stages.iter_mut().map(|stage| &mut stage.bases).collect(),
@@ -247,12 +282,25 @@ impl Model {
     pub fn with_new_head(mut self, num_classes: usize) -> Model {
         assert!(num_classes > 0, "a model needs classes");
         self.config.num_classes = num_classes;
+        if let Some(preparation) = &mut self.config.preparation {
+            preparation.classes.clear();
+        }
         let head = self.network.head_mut();
         let [features, _] = head.weight.lazy_shape().dims();
         let device = head.weight.lazy_device();
         let new = LinearConfig::new(features, num_classes).init(&device);
         *head = initialise_head(new, self.config.seed);
         self
+    }
+
+    /// The bases and their paths in the module tree, such as `stages.1.bases.0`, in its order.
+    pub fn bases(&self) -> Vec<(String, &FilterBasis)> {
+        let stages = self.network.bases().into_iter().enumerate();
+        let all = stages.flat_map(|(stage, bases)| {
+            let bases = bases.iter().enumerate();
+            bases.map(move |(index, basis)| (format!("stages.{stage}.bases.{index}"), basis))
+        });
+        all.collect()
     }
 
     /// The bases, as the penalty takes them: families of stages. Empty stages share nothing.

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::block::resnext;
-use crate::registry::{self, Entry};
+use crate::registry::{self, Architecture, Entry};
+use crate::resnet::BlockKind;
 
 /// The largest rank that a name may ask for: above every layer of the zoo, below any accident.
 const MAX_RANK: usize = 4096;
@@ -132,6 +133,14 @@ impl ModelName {
     /// The dense parent: the same network with ordinary convolutions.
     pub fn dense(&self) -> ModelName {
         ModelName { sharing: None, ..*self }
+    }
+
+    /// Whether a model of this name can be [without](crate::ModelConfig::norms) the batch norms of
+    /// blocks that share filters: residual networks of basic blocks with bases of chosen ranks can.
+    pub fn can_be_without_norms(&self) -> bool {
+        let is_basic = matches!(&self.entry.architecture,
+            Architecture::ResNet(spec) if spec.block == BlockKind::Basic);
+        is_basic && matches!(self.sharing, Some(Sharing::Ranks(_)))
     }
 
     /// The data set, the part before the slash.

@@ -77,6 +77,9 @@ pub(crate) trait Pass {
         then: Activation,
     ) -> Self::Map;
 
+    /// What follows a layer that has no batch norm, and whose output goes nowhere else.
+    fn activate(&mut self, x: Self::Map, then: Activation) -> Self::Map;
+
     fn add(&mut self, x: Self::Map, shortcut: Self::Map) -> Self::Map;
 
     /// Joins maps along the channels.

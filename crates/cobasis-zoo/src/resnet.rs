@@ -62,6 +62,8 @@ pub enum ShortcutKind {
 pub(crate) struct ResNetConfig<'a> {
     pub(crate) spec: &'a ResNetSpec,
     pub(crate) sharing: Option<Sharing>,
+    /// See [`ModelConfig::norms`](crate::ModelConfig::norms).
+    pub(crate) norms: bool,
     pub(crate) in_channels: usize,
     pub(crate) num_classes: usize,
 }
@@ -137,7 +139,8 @@ impl ResNetConfig<'_> {
             });
             let stride = if index == 0 { 1 } else { 2 };
             let width = width * scale;
-            let first = BlockConfig { kind, input: channels, width, stride, shortcut, sharing };
+            let (input, norms) = (channels, self.norms);
+            let first = BlockConfig { kind, input, width, stride, shortcut, sharing, norms };
             let stage = StageConfig { first, blocks };
             channels = stage.output();
             stages.push(stage.init(device));

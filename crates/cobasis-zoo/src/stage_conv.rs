@@ -37,11 +37,17 @@ impl StageConv {
         StageConv::Dense(conv2d(channels, kernel, stride).init(device))
     }
 
-    /// A 3×3 convolution on a basis of the given ranks.
-    pub(crate) fn on_basis(channels: [usize; 2], ranks: Ranks, device: &Device) -> Self {
+    /// A 3×3 convolution on a basis of the given ranks, with or without the batch norm inside.
+    pub(crate) fn on_basis(
+        channels: [usize; 2],
+        ranks: Ranks,
+        norm: bool,
+        device: &Device,
+    ) -> Self {
         StageConv::Basis(
             BasisConv2dConfig::new(channels, [3, 3], ranks.shared, ranks.unique)
                 .with_padding([1, 1])
+                .with_norm(norm)
                 .with_initializer(LATER)
                 .init(device),
         )

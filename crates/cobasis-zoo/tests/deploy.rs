@@ -5,10 +5,10 @@ mod common;
 use burn::module::Module;
 use burn::tensor::Device;
 use cobasis_zoo::{
-    Deployed, FactorisedLayers, FileProblem, Model, State, Variant, load, load_deployed, save,
-    save_deployed,
+    Deployed, FactorisedLayers, FileProblem, Model, ModelConfig, State, Variant, load,
+    load_deployed, save, save_deployed,
 };
-use common::{check_that_images_matter, difference, images, numbers, trained};
+use common::{check_that_images_matter, difference, images, numbers, trained, trained_as};
 
 /// One of each family and of each kind of sharing, and an image that is large enough.
 const MODELS: [(&str, usize); 13] = [
@@ -51,6 +51,27 @@ fn every_form_of_every_family_gives_the_logits_of_its_source() {
                 FactorisedLayers::Compose => {}
             }
         }
+    }
+}
+
+#[test]
+fn a_model_without_norms_is_deployed_in_every_form() {
+    let device = Device::flex();
+    for name in ["cifar10/resnet20-s8u1", "cifar10/resnet20-s8u1-double"] {
+        let config = ModelConfig::new(name.parse().expect("a name")).with_norms(false);
+        let model = trained_as(config, &device);
+        for factorised in FactorisedLayers::ALL {
+            let deployed = model.deploy_with(factorised, &device);
+            let error = error(&model, &deployed, 16, &device);
+            assert!(error < 1e-5, "{name} {factorised}: {error}");
+            assert!(deployed.affines.is_empty(), "{name} {factorised}");
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("deployed.safetensors");
+        let deployed = model.deploy(&device);
+        save_deployed(&deployed, &path).expect("saved");
+        let loaded = load_deployed(&path, &device).expect("loaded");
+        assert_eq!((&loaded.config, loaded.state()), (&deployed.config, deployed.state()));
     }
 }
 

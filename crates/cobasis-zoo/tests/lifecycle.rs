@@ -199,6 +199,28 @@ proptest! {
 }
 
 #[test]
+fn bases_are_listed_by_their_paths() {
+    let device = Device::flex();
+    for (name, count) in [
+        ("digits/resnet14", 0),
+        ("digits/resnet14-s4u1", 3),
+        ("digits/resnet14-s4u1-double", 6),
+        ("imagenet/resnet50-shared++", 8),
+        ("cifar100/mobilenet-v2-shared", 4),
+        ("cifar100/densenet121-s16u1", 4),
+    ] {
+        let model = config(name).init(&device);
+        let tensors = model.tensors();
+        let bases = model.bases();
+        assert_eq!(bases.len(), count, "{name}");
+        let known = tensors.iter().filter(|tensor| tensor.path.contains(".bases."));
+        let known = known.map(|tensor| (tensor.path.clone(), tensor.id));
+        let listed = bases.iter().map(|(path, basis)| (format!("{path}.weight"), basis.weight.id));
+        assert!(known.eq(listed), "{name}");
+    }
+}
+
+#[test]
 fn features_are_the_stages_outputs_for_every_network() {
     let device = Device::flex();
     for (name, size, expected) in [

@@ -31,6 +31,9 @@ pub struct BasisConv2dConfig {
     /// unique filters are spread evenly over the groups.
     #[config(default = 1)]
     pub groups: usize,
+    /// Whether there is a batch norm between the basis convolution and the coefficients.
+    #[config(default = true)]
+    pub norm: bool,
     /// How unique filters and coefficients start.
     #[config(
         default = "Initializer::KaimingNormal { gain: std::f64::consts::SQRT_2, fan_out_only: true }"
@@ -52,8 +55,9 @@ pub struct BasisConv2d {
     /// The filters that only this layer has,
     /// `[unique, channels_in / groups, kernel_height, kernel_width]`.
     pub unique: Option<Param<Tensor<4>>>,
-    /// Batch norm over the `unique + shared` channels of the basis convolution.
-    pub norm: BatchNorm,
+    /// Batch norm over the `unique + shared` channels of the basis convolution; none in the paper's
+    /// ablation.
+    pub norm: Option<BatchNorm>,
     /// The `1×1` convolution from `unique + shared` channels to the output channels.
     pub coefficients: Conv2d,
     /// The size of the kernel, `[height, width]`.
@@ -98,7 +102,7 @@ impl BasisConv2dConfig {
         });
         BasisConv2d {
             unique,
-            norm: BatchNormConfig::new(rank).init(device),
+            norm: self.norm.then(|| BatchNormConfig::new(rank).init(device)),
             coefficients: Conv2dConfig::new([rank, channels_out], [1, 1])
                 .with_bias(false)
                 .with_initializer(self.initializer.clone())
@@ -149,7 +153,11 @@ impl BasisConv2d {
             1 => features,
             _ => features.through(|features| self.unique_first(features)),
         };
-        features.batch_norm(&self.norm, None, Activation::None).conv(&self.coefficients)
+        let features = match &self.norm {
+            Some(norm) => features.batch_norm(norm, None, Activation::None),
+            None => features,
+        };
+        features.conv(&self.coefficients)
     }
 
     /// The number of unique filters.

@@ -158,7 +158,9 @@ impl CostTable {
             macs: (rank * filter_size * size[0] * size[1]) as u64,
         };
         self.push(path, Part::Unique, cost, Some([rank, size[0], size[1]]));
-        self.batch_norm(&format!("{path}.norm"), &conv.norm, size);
+        if let Some(norm) = &conv.norm {
+            self.batch_norm(&format!("{path}.norm"), norm, size);
+        }
         let coefficients = format!("{path}.coefficients");
         self.conv2d_as(&coefficients, Part::Coefficients, &conv.coefficients, size)
     }

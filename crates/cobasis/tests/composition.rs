@@ -45,7 +45,7 @@ fn layer(case: &Case, device: &Device) -> (BasisConv2d, Option<FilterBasis>) {
         .with_padding(case.padding)
         .with_groups(case.groups)
         .init(device);
-    conv.norm.epsilon = 1e-12;
+    conv.norm.as_mut().expect("a batch norm").epsilon = 1e-12;
     let shape = conv.coefficients.weight.dims();
     conv.coefficients.weight = Param::from_tensor(values(shape, case.seed, device));
     let channels = case.channels[0] / case.groups;

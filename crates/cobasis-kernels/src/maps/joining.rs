@@ -11,6 +11,11 @@ impl Maps {
         self.followed_by(Some(other), activation)
     }
 
+    /// `activation(self)`.
+    pub fn activate(self, activation: Activation) -> Maps {
+        self.followed_by(None, activation)
+    }
+
     /// The channels of both, `self`'s first.
     pub fn concat(self, other: &Maps) -> Maps {
         let Self { tensor, layout } = self;

@@ -6,10 +6,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use cobasis_train::config::DataConfig;
-use cobasis_train::data::{Augment, DatasetName, ImageSet, Loader, LoaderConfig, Source, Split};
+use cobasis_train::data::{
+    Augment, DatasetName, ImageSet, Loader, LoaderConfig, Source, Split, View,
+};
 use cobasis_train::evaluate::{Evaluation, evaluate_with};
 use cobasis_train::{DeviceName, Error};
-use cobasis_zoo::{ModelConfig, ModelName};
+use cobasis_zoo::{ModelConfig, ModelName, Preparation};
 use serde::Serialize;
 
 use super::Outcome;
@@ -82,7 +84,11 @@ pub(crate) fn run(args: Args) -> Outcome {
     };
     let [_, side, _] = model_config.name.entry().input;
     let data = DataConfig { name: dataset, dir: args.data, ..DataConfig::default() };
-    let set = Source::new(dataset, data_dir(&data, false)?, side).load(Split::Test)?;
+    let mut source = Source::new(dataset, data_dir(&data, false)?, side);
+    if let Some(Preparation { size, resize, .. }) = model_config.preparation {
+        source.view = View { size, resize };
+    }
+    let set = source.load(Split::Test)?;
     check_fit(model_config, &set)?;
     let classes = set.info().classes.clone();
     let config = LoaderConfig {

@@ -33,6 +33,8 @@ const BAD: &[(&str, &str, &str)] = &[
     ("optimizer.lr = 'high'", "optimizer.lr", "expected a number, got string \"high\""),
     ("optimizer.lr = '.1'", "optimizer.lr", "did you mean 0.1?"),
     ("data.flip = 1", "data.flip", "expected true or false, got integer 1; did you mean true?"),
+    ("sharing.norm = false", "sharing.norm", "did you mean sharing.norms?"),
+    ("train.gradient_flow = 1", "train.gradient_flow", "got integer 1; did you mean true?"),
     ("data.flip = 'false'", "data.flip", "got string \"false\"; did you mean false?"),
     ("data.dir = 3", "data.dir", "expected a string, got integer 3"),
     ("model = 32", "model", "expected a string, got integer 32"),
@@ -184,6 +186,11 @@ const BAD: &[(&str, &str, &str)] = &[
         "expected 0 with data.crop = \"resized\", got 4",
     ),
     ("data.name = 'imagenet'", "data.name", "is for \"cifar10\", got \"imagenet\""),
+    (
+        "model = 'cifar10/resnet32'\nsharing.norms = false",
+        "sharing.norms",
+        "expected true for cifar10/resnet32, which has no basic blocks with bases, got false",
+    ),
     // Names of models.
     (
         "model = 'cifar10/resnet33'",

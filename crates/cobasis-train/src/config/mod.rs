@@ -15,6 +15,7 @@ mod optimizer;
 mod overrides;
 mod schedule;
 mod shape;
+mod sharing;
 mod train;
 
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use load::DIGITS;
 pub use optimizer::{OptimizerConfig, OptimizerKind};
 pub use overrides::apply_set;
 pub use schedule::{Moment, ScheduleConfig, ScheduleKind};
+pub use sharing::SharingConfig;
 pub use train::{LambdaSchedule, PenaltyScope, TrainConfig};
 
 use cobasis_zoo::ModelName;
@@ -51,6 +53,8 @@ pub struct Config {
     pub model: String,
     /// Seed of every random number of the run, at most 2^63 - 1 (TOML has no larger integer).
     pub seed: u64,
+    /// How blocks that share filters are made.
+    pub sharing: SharingConfig,
     /// The images and how they are fed.
     pub data: DataConfig,
     /// How long, how many at a time, and the loss.
@@ -70,6 +74,7 @@ impl Default for Config {
         Self {
             model: "cifar10/resnet32-s16u1".to_owned(),
             seed: 0,
+            sharing: SharingConfig::default(),
             data: DataConfig::default(),
             train: TrainConfig::default(),
             optimizer: OptimizerConfig::default(),
@@ -109,6 +114,7 @@ impl Config {
             let problem = format!("model {model} is for {expected:?}, got \"{got}\"");
             return Err(ConfigError::at("data.name", problem));
         }
+        self.sharing.check_with(model)?;
         self.data.check_together()?;
         self.train.check_together()?;
         self.optimizer.check_together()?;

@@ -64,6 +64,9 @@ pub struct TrainConfig {
     /// Steps after which a checkpoint is written within an epoch too, at least 1; absent = only
     /// after every epoch.
     pub checkpoint_steps: Option<usize>,
+    /// Whether mean and maximum of the gradients of the shared filters are written down for every
+    /// epoch, in `gradient_flow.csv`.
+    pub gradient_flow: bool,
 }
 
 impl Default for TrainConfig {
@@ -82,6 +85,7 @@ impl Default for TrainConfig {
             ema: 0.0,
             max_steps: None,
             checkpoint_steps: None,
+            gradient_flow: false,
         }
     }
 }

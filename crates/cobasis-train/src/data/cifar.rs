@@ -32,8 +32,8 @@ pub(crate) struct Layout {
     record: RecordFormat,
     /// The text file of class names, one a line.
     pub(super) names_file: &'static str,
-    /// The class names for the case that this file is not there.
-    names: fn() -> Vec<String>,
+    /// The class names for the case that this file is not there, by label.
+    names: &'static str,
     /// Mean per channel.
     mean: [f32; 3],
     /// Standard deviation per channel.
@@ -54,7 +54,7 @@ pub(crate) const CIFAR10: Layout = Layout {
     test: &[("test_batch.bin", 10_000)],
     record: RecordFormat { labels: &[("class", 10)], image_len: IMAGE_LEN },
     names_file: "batches.meta.txt",
-    names: || CIFAR10_CLASSES.map(String::from).to_vec(),
+    names: "airplane automobile bird cat deer dog frog horse ship truck",
     // ImageNet's constants, not CIFAR-10's: the paper's code trains and evaluates with these.
     mean: [0.485, 0.456, 0.406],
     std: [0.229, 0.224, 0.225],
@@ -68,14 +68,18 @@ pub(crate) const CIFAR100: Layout = Layout {
     test: &[("test.bin", 10_000)],
     record: RecordFormat { labels: &[("coarse", 20), ("fine", 100)], image_len: IMAGE_LEN },
     names_file: "fine_label_names.txt",
-    names: || (0..100).map(|class| format!("class {class}")).collect(),
+    names: "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus \
+            butterfly camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach \
+            couch crab crocodile cup dinosaur dolphin elephant flatfish forest fox girl hamster \
+            house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree \
+            motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear \
+            pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray road \
+            rocket rose sea seal shark shrew skunk skyscraper snail snake spider squirrel \
+            streetcar sunflower sweet_pepper table tank telephone television tiger tractor train \
+            trout tulip turtle wardrobe whale willow_tree wolf woman worm",
     mean: [0.507, 0.487, 0.441],
     std: [0.267, 0.256, 0.276],
 };
-
-/// The classes of CIFAR-10, by label.
-const CIFAR10_CLASSES: [&str; 10] =
-    ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
 /// CIFAR-10 with two training images and one test image.
 #[cfg(test)]
@@ -108,21 +112,26 @@ impl Layout {
         for &(file, records) in files {
             self.record.read(&dir.join(file), records, &mut pixels, &mut labels)?;
         }
-        let info = SetInfo {
+        let info = SetInfo { classes: self.class_names(&dir), ..self.info() };
+        ImageSet::new(info, pixels, labels)
+    }
+
+    /// What is true of every image, with the built-in names of the classes.
+    pub(super) fn info(&self) -> SetInfo {
+        SetInfo {
             name: self.name.into(),
-            classes: self.class_names(&dir),
+            classes: self.names.split_whitespace().map(String::from).collect(),
             shape: SHAPE,
             mean: self.mean.to_vec(),
             std: self.std.to_vec(),
             max_value: u8::MAX,
-        };
-        ImageSet::new(info, pixels, labels)
+        }
     }
 
     /// The names in the text file in `dir`, or the built-in ones where there is no file of as many
     /// names as classes: names are for reports only, and no reason to refuse the images.
     fn class_names(&self, dir: &Path) -> Vec<String> {
-        let built_in = (self.names)();
+        let built_in = self.info().classes;
         let text = fs::read_to_string(dir.join(self.names_file)).unwrap_or_default();
         let lines = text.lines().map(str::trim).filter(|name| !name.is_empty());
         let names: Vec<String> = lines.map(String::from).collect();
@@ -180,7 +189,7 @@ mod tests {
         let set = TEN.load(Some(dir("", &test).path()), Split::Test)?;
         assert_eq!((set.labels(), set.shape()), ([9, 0, 4].as_slice(), [3, 32, 32]));
         assert_eq!(set.image(2)[..3], [14, 15, 16]);
-        assert_eq!(set.info().classes, CIFAR10_CLASSES);
+        assert_eq!(set.info().classes, CIFAR10.names.split(' ').collect::<Vec<_>>());
         let deep = dir("cifar-10-batches-bin", &test);
         assert_eq!(set, TEN.load(Some(deep.path()), Split::Test)?);
         Ok(())
@@ -239,7 +248,7 @@ mod tests {
         };
         assert_eq!(name(100)?, "name 17");
         for lines in [0, 99, 101] {
-            assert_eq!(name(lines)?, "class 17", "{lines} lines");
+            assert_eq!(name(lines)?, "castle", "{lines} lines");
         }
         Ok(())
     }

@@ -36,18 +36,22 @@ pub(crate) fn load(split: Split) -> Result<ImageSet, DataError> {
 
 /// All digits, in the order of the file.
 fn all() -> Result<ImageSet, DataError> {
-    let info = SetInfo {
+    let records = RECORDS.chunks_exact(RECORD_LEN);
+    let pixels = records.clone().flat_map(|record| &record[1..]).copied().collect();
+    let labels = records.map(|record| u16::from(record[0])).collect();
+    ImageSet::new(info(), pixels, labels)
+}
+
+/// What is true of every digit.
+pub(super) fn info() -> SetInfo {
+    SetInfo {
         name: "digits".into(),
         classes: (0..10).map(|digit| digit.to_string()).collect(),
         shape: [1, 8, 8],
         mean: vec![MEAN],
         std: vec![STD],
         max_value: 16,
-    };
-    let records = RECORDS.chunks_exact(RECORD_LEN);
-    let pixels = records.clone().flat_map(|record| &record[1..]).copied().collect();
-    let labels = records.map(|record| u16::from(record[0])).collect();
-    ImageSet::new(info, pixels, labels)
+    }
 }
 
 #[cfg(test)]

@@ -33,15 +33,17 @@ impl ImageFiles {
         self.root.join(class).join(&self.names[index])
     }
 
-    /// The pixels of image `index`, `[3, size, size]`.
+    /// The pixels of image `index`, of this shape: a square of three channels, or of one, where
+    /// colours become grey.
     pub(super) fn read(
         &self,
         index: usize,
         class: &str,
-        size: u32,
+        [channels, size, _]: [usize; 3],
         framing: Framing,
     ) -> Result<Vec<u8>, ImageError> {
         let image = decode::read(&self.path(index, class))?;
+        let size = size as u32;
         let pixels = match framing {
             Framing::Centre => resample::centre(&image, self.resize, size),
             Framing::Random(mut rng) => {
@@ -49,7 +51,7 @@ impl ImageFiles {
                 resample::resized(&image, window, size)
             }
         };
-        Ok(planes(&pixels))
+        Ok(if channels == 1 { grey(&pixels) } else { planes(&pixels) })
     }
 
     /// The files `indices`, in that order.
@@ -65,6 +67,16 @@ fn planes(pixels: &[u8]) -> Vec<u8> {
     (0..3).flat_map(plane).copied().collect()
 }
 
+/// `[height, width, 3]` as `[height, width]`, by the weights of ITU-R 601 in 16 bits, as PIL does.
+fn grey(pixels: &[u8]) -> Vec<u8> {
+    let [red, green, blue, half] = [19_595, 38_470, 7_471, 1 << 15];
+    let luma = |[r, g, b]: &[u8; 3]| {
+        let [r, g, b] = [r, g, b].map(|&value| u32::from(value));
+        ((red * r + green * g + blue * b + half) >> 16) as u8
+    };
+    pixels.as_chunks::<3>().0.iter().map(luma).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,5 +84,13 @@ mod tests {
     #[test]
     fn channels_become_planes() {
         assert_eq!(planes(&[1, 2, 3, 4, 5, 6]), [1, 4, 2, 5, 3, 6]);
+    }
+
+    #[test]
+    fn colours_become_grey_and_grey_stays() {
+        assert_eq!(grey(&[255, 0, 0, 0, 255, 0, 0, 0, 255]), [76, 150, 29]);
+        for value in 0..=255 {
+            assert_eq!(grey(&[value; 3]), [value]);
+        }
     }
 }

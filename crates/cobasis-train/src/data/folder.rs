@@ -6,7 +6,8 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
-use search::{Found, entries};
+pub(super) use search::Found;
+use search::entries;
 
 use super::error::DataError;
 use super::files::ImageFiles;
@@ -67,7 +68,17 @@ pub(super) fn load(
         let (files, looked_in) = (vec!["CLASS/*.jpg".to_string()], vec![root]);
         return Err(DataError::MissingFiles { set: set(), files, looked_in });
     }
-    let info = SetInfo {
+    let info = info(name, classes, view);
+    if view.resize < view.size {
+        let expected = format!("at least the size, {}", view.size);
+        return Err(info.error("resize", expected, view.resize.to_string()));
+    }
+    ImageSet::of_files(info, ImageFiles { root, names, resize: view.resize as u32 }, labels)
+}
+
+/// What is true of every image.
+pub(super) fn info(name: &str, classes: Vec<String>, view: View) -> SetInfo {
+    SetInfo {
         name: name.to_string(),
         classes,
         shape: [3, view.size, view.size],
@@ -75,12 +86,7 @@ pub(super) fn load(
         mean: vec![0.485, 0.456, 0.406],
         std: vec![0.229, 0.224, 0.225],
         max_value: u8::MAX,
-    };
-    if view.resize < view.size {
-        let expected = format!("at least the size, {}", view.size);
-        return Err(info.error("resize", expected, view.resize.to_string()));
     }
-    ImageSet::of_files(info, ImageFiles { root, names, resize: view.resize as u32 }, labels)
 }
 
 /// The names of the folders in `root`, sorted as torchvision does, which makes them labels.

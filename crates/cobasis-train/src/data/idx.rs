@@ -76,15 +76,19 @@ impl Layout {
             let (path, kind, limit) = (label_file, "class", CLASSES);
             return Err(DataError::LabelOutOfRange { path, record, kind, label, limit });
         }
-        let info = SetInfo {
+        ImageSet::new(self.info(), pixels, labels.into_iter().map(u16::from).collect())
+    }
+
+    /// What is true of every image.
+    pub(super) fn info(&self) -> SetInfo {
+        SetInfo {
             name: self.name.to_string(),
             classes: self.classes.map(String::from).to_vec(),
             shape: [1, SIDE, SIDE],
             mean: vec![self.mean],
             std: vec![self.std],
             max_value: u8::MAX,
-        };
-        ImageSet::new(info, pixels, labels.into_iter().map(u16::from).collect())
+        }
     }
 
     /// The two files, in the first folder that has one of them.

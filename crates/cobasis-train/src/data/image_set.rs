@@ -167,6 +167,14 @@ impl ImageSet {
         matches!(self.pixels, Pixels::Files(_))
     }
 
+    /// Length that the shorter side of an image has before the centre is cut out, pixels.
+    pub(super) fn resize(&self) -> usize {
+        match &self.pixels {
+            Pixels::Memory(_) => self.info.shape[1],
+            Pixels::Files(files) => files.resize as usize,
+        }
+    }
+
     /// What to call image `index` in a message: its file, or its number.
     pub fn describe(&self, index: usize) -> String {
         match &self.pixels {
@@ -205,8 +213,7 @@ impl ImageSet {
         match &self.pixels {
             Pixels::Memory(_) => Ok(Cow::Borrowed(self.image(index))),
             Pixels::Files(files) => {
-                let [_, size, _] = self.info.shape;
-                Ok(Cow::Owned(files.read(index, self.class(index), size as u32, framing)?))
+                Ok(Cow::Owned(files.read(index, self.class(index), self.info.shape, framing)?))
             }
         }
     }

@@ -32,11 +32,13 @@ mod image_set;
 mod loader;
 mod locate;
 mod prefetch;
+mod preparation;
 mod record_file;
 mod resample;
 mod rng;
 mod split;
 mod strong;
+mod unlabelled;
 
 use std::path::PathBuf;
 
@@ -47,9 +49,11 @@ pub use batch::{Batch, Unreadable};
 pub use error::DataError;
 pub use image_set::{Dataset, ImageSet, SetInfo};
 pub use loader::{Epoch, Loader, LoaderConfig};
+pub(crate) use prefetch::Prefetch;
 pub(crate) use rng::SplitMix64;
 pub use split::{hold_out, take_images};
 pub use strong::StrongAugment;
+pub use unlabelled::unlabelled;
 
 choices! {
     /// The data sets that the program knows.

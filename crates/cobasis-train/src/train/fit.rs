@@ -9,7 +9,7 @@ use crate::config::{Config, Moment};
 use crate::data::{Batch, DataError};
 use crate::error::Error;
 use crate::evaluate::{Evaluation, evaluate};
-use crate::run_dir::{EpochMetrics, RunDir, metrics_csv};
+use crate::run_dir::{EpochMetrics, RunDir, gradient_flow_csv, metrics_csv};
 use crate::train::loaders::Loaders;
 use crate::train::progress::Partial;
 use crate::train::{Progress, StepAt, Trainer, Watch, checkpoint};
@@ -80,6 +80,7 @@ impl<'a> Fit<'a> {
                 return Err(Error::Diverged { epoch, step: report.step, loss: report.loss });
             }
             self.progress.step(&report);
+            self.progress.gradient_flow.step(self.trainer.basis_gradients());
             self.progress.partial.seconds = seconds();
             self.saved = false;
             if watch.step(epoch, &report).is_break() {
@@ -139,6 +140,10 @@ impl<'a> Fit<'a> {
     fn publish(&self, epoch: usize) -> Result<(), Error> {
         let history = &self.progress.history;
         self.directory.write_atomic("metrics.csv", metrics_csv(history).as_bytes())?;
+        if self.config.train.gradient_flow {
+            let text = gradient_flow_csv(&self.progress.gradient_flow.epochs);
+            self.directory.write_atomic("gradient_flow.csv", text.as_bytes())?;
+        }
         let path = |name| self.directory.path().join(name);
         save(self.trainer.judged(), &path("last.safetensors"))?;
         if self.progress.best().is_some_and(|best| best.epoch == epoch) {

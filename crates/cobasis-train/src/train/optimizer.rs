@@ -3,8 +3,7 @@
 use burn::module::{ParamGroup, ParamId};
 use burn::optim::{AdamW, AdamWConfig, ModuleOptimizer};
 use cobasis_kernels::Sgd;
-use cobasis_zoo::cobasis::FilterBasis;
-use cobasis_zoo::{Model, Network};
+use cobasis_zoo::Model;
 
 use crate::config::{OptimizerConfig, OptimizerKind};
 use crate::train::sgd::ModuleSgd;
@@ -22,15 +21,8 @@ impl Groups {
     pub(crate) fn of(model: &Model) -> Self {
         let tensors = model.tensors().into_iter();
         let norms = tensors.filter(|tensor| tensor.shape.len() == 1).map(|tensor| tensor.id);
-        let ids = |bases: &[FilterBasis]| -> Vec<ParamId> {
-            bases.iter().map(|basis| basis.weight.id).collect()
-        };
-        let bases = match &model.network {
-            Network::ResNet(net) => net.stages.iter().flat_map(|s| ids(&s.bases)).collect(),
-            Network::MobileNetV2(net) => net.stages.iter().flat_map(|s| ids(&s.bases)).collect(),
-            Network::DenseNet(net) => net.stages.iter().flat_map(|s| ids(&s.bases)).collect(),
-        };
-        Self { norms: norms.collect(), bases }
+        let bases = model.bases().into_iter().map(|(_, basis)| basis.weight.id);
+        Self { norms: norms.collect(), bases: bases.collect() }
     }
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evaluate::Score;
 use crate::run_dir::EpochMetrics;
-use crate::train::StepReport;
+use crate::train::{GradientFlow, StepReport};
 
 /// How far a run has come.
 ///
@@ -22,6 +22,9 @@ pub struct Progress {
     pub partial: Partial,
     /// The epochs that are done.
     pub history: Vec<EpochMetrics>,
+    /// The gradients of the bases, where they are asked for.
+    #[serde(default)]
+    pub gradient_flow: GradientFlow,
 }
 
 /// What the steps of an epoch that is not done came to, as sums.
@@ -41,7 +44,8 @@ impl Progress {
     /// A run that starts now.
     pub fn new(started_unix: u64) -> Self {
         let partial = Partial::default();
-        Self { started_unix, seconds: 0.0, steps: 0, partial, history: Vec::new() }
+        let (history, gradient_flow) = (Vec::new(), GradientFlow::default());
+        Self { started_unix, seconds: 0.0, steps: 0, partial, history, gradient_flow }
     }
 
     /// The epoch at hand, counted from 1.
@@ -67,6 +71,7 @@ impl Progress {
 
     /// Ends the epoch at hand.
     pub(crate) fn end_epoch(&mut self, metrics: EpochMetrics) {
+        self.gradient_flow.end_epoch(metrics.epoch, self.steps);
         self.history.push(metrics);
         self.steps = 0;
         self.partial = Partial::default();

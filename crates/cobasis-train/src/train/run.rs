@@ -38,7 +38,8 @@ pub enum Outcome {
 pub(super) fn model(config: &Config, loaders: &Loaders) -> Result<ModelConfig, Error> {
     let set = loaders.train.set();
     let model = ModelConfig::new(config.model_name()?);
-    Ok(model.with_num_classes(set.num_classes()).with_in_channels(set.shape()[0]))
+    let model = model.with_num_classes(set.num_classes()).with_in_channels(set.shape()[0]);
+    Ok(model.with_norms(config.sharing.norms).with_preparation(set.preparation()))
 }
 
 /// The teacher that the configuration names, for that model.

@@ -10,6 +10,7 @@ use crate::evaluate::{Score, host, images};
 use crate::train::Objective;
 use crate::train::dropout::dropout;
 use crate::train::ema::Ema;
+use crate::train::gradient_flow::{BasisGradient, basis_gradients};
 use crate::train::gradients::clip;
 use crate::train::mix::Mix;
 use crate::train::optimizer::{Groups, optimizer};
@@ -23,6 +24,8 @@ pub struct Trainer {
     objective: Objective,
     teacher: Option<Model>,
     recipe: Recipe,
+    /// The gradients of the bases at the last step, where they are asked for.
+    basis_gradients: Option<Vec<BasisGradient>>,
     device: Device,
 }
 
@@ -79,6 +82,7 @@ impl Trainer {
             ema: (config.train.ema > 0.0).then(|| Ema::new(config.train.ema)),
             objective: Objective::new(&config.train, &model, &device),
             teacher: None,
+            basis_gradients: config.train.gradient_flow.then(Vec::new),
             recipe: Recipe {
                 seed: config.seed,
                 label_smoothing: config.train.label_smoothing,
@@ -109,6 +113,12 @@ impl Trainer {
         average.unwrap_or(&self.model)
     }
 
+    /// The gradients of the bases at the last step, before any clipping; none where they are not
+    /// asked for.
+    pub(crate) fn basis_gradients(&self) -> &[BasisGradient] {
+        self.basis_gradients.as_deref().unwrap_or_default()
+    }
+
     /// One step of the optimizer along the mean gradient of some batches.
     pub fn step(&mut self, batches: &[Batch], at: StepAt) -> StepReport {
         let images: usize = batches.iter().map(|batch| batch.labels.len()).sum();
@@ -126,6 +136,9 @@ impl Trainer {
             gradients.accumulate(&self.model, of_batch);
         }
         let mut gradients = gradients.grads();
+        if let Some(sizes) = &mut self.basis_gradients {
+            *sizes = basis_gradients(&self.model, &gradients);
+        }
         if let Some(norm) = self.recipe.clip_norm {
             gradients = clip(&self.model, gradients, norm);
         }

@@ -15,8 +15,8 @@ use crate::stage_conv::StageConv;
 pub struct BasicBlock {
     /// First convolution, the one with the stride.
     pub conv1: StageConv,
-    /// Batch norm after it.
-    pub norm1: BatchNorm,
+    /// Batch norm after it; none in the paper's ablation.
+    pub norm1: Option<BatchNorm>,
     /// Second convolution.
     pub conv2: StageConv,
     /// Batch norm after it.
@@ -27,14 +27,16 @@ pub struct BasicBlock {
 
 impl BasicBlock {
     pub(super) fn new(config: &BlockConfig, device: &Device) -> Self {
-        let BlockConfig { input, width, stride, shortcut, .. } = *config;
-        let conv = |input, stride| match config.sharing {
-            Some(Sharing::Ranks(ranks)) => StageConv::on_basis([input, width], ranks, device),
+        let BlockConfig { input, width, stride, shortcut, sharing, norms, .. } = *config;
+        let conv = |input, stride| match sharing {
+            Some(Sharing::Ranks(ranks)) => {
+                StageConv::on_basis([input, width], ranks, norms, device)
+            }
             _ => StageConv::dense([input, width], 3, stride, device),
         };
         Self {
             conv1: conv(input, stride),
-            norm1: BatchNormConfig::new(width).init(device),
+            norm1: (norms || sharing.is_none()).then(|| BatchNormConfig::new(width).init(device)),
             conv2: conv(width, 1),
             norm2: BatchNormConfig::new(width).init(device),
             shortcut: Shortcut::new(shortcut, [input, width], stride, device),
@@ -45,7 +47,10 @@ impl BasicBlock {
     pub(super) fn pass<P: Pass>(&self, pass: &mut P, at: &Place, x: P::Map) -> P::Map {
         let shortcut = self.shortcut.pass(pass, &at.field("shortcut"), x.clone());
         let x = self.conv1.pass(pass, &at.field("conv1").with_first_basis(), x);
-        let x = pass.norm(&at.field("norm1"), &self.norm1, x, Activation::Relu);
+        let x = match &self.norm1 {
+            Some(norm1) => pass.norm(&at.field("norm1"), norm1, x, Activation::Relu),
+            None => pass.activate(x, Activation::Relu),
+        };
         let x = self.conv2.pass(pass, &at.field("conv2").with_last_basis(), x);
         pass.norm_add(&at.field("norm2"), &self.norm2, x, shortcut, Activation::Relu)
     }

@@ -33,7 +33,7 @@ pub struct BottleneckBlock {
 
 impl BottleneckBlock {
     pub(super) fn new(config: &BlockConfig, device: &Device) -> Self {
-        let BlockConfig { kind, input, width, stride, shortcut, sharing } = *config;
+        let BlockConfig { kind, input, width, stride, shortcut, sharing, .. } = *config;
         let (inner, output) = (kind.inner(width), kind.expansion() * width);
         let (conv2, rank) = match sharing {
             Some(Sharing::Ranks(ranks)) => {

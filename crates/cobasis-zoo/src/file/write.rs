@@ -32,14 +32,15 @@ impl Entry {
 /// The bytes of a safetensors file: header length, header, numbers.
 ///
 /// Written by hand because the safetensors crate orders metadata at random, so that no two files
-/// of one model would be equal. Names and metadata need no escapes in JSON. Entries of large
-/// numbers come first, so that all are aligned.
+/// of one model would be equal. Names of tensors need no escapes in JSON. Entries of large numbers
+/// come first, so that all are aligned.
 pub(super) fn to_bytes(
     metadata: &[(&str, String)],
     entries: impl IntoIterator<Item = Entry>,
 ) -> Vec<u8> {
+    let text = |value: &String| serde_json::Value::from(value.as_str());
     let metadata: Vec<String> =
-        metadata.iter().map(|(key, value)| format!("\"{key}\":\"{value}\"")).collect();
+        metadata.iter().map(|(key, value)| format!("\"{key}\":{}", text(value))).collect();
     let mut header = format!("{{\"__metadata__\":{{{}}}", metadata.join(","));
     let mut numbers = Vec::new();
     for Entry { name, dtype, shape, bytes } in entries {

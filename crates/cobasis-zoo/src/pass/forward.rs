@@ -94,6 +94,10 @@ impl Pass for Forward {
         x.batch_norm(norm, Some(shortcut), then)
     }
 
+    fn activate(&mut self, x: Maps, then: Activation) -> Maps {
+        x.activate(then)
+    }
+
     fn add(&mut self, x: Maps, shortcut: Maps) -> Maps {
         x.add(&shortcut, Activation::None)
     }

@@ -92,7 +92,10 @@ impl Pass for Trace {
         let options = ConvOptions { stride, padding, groups };
         let basis = place.bases().first();
         let x = self.conv(place.to_string(), conv.unique.as_ref(), basis, options, x);
-        let x = self.norm(&place.field("norm"), &conv.norm, x, Activation::None);
+        let x = match &conv.norm {
+            Some(norm) => self.norm(&place.field("norm"), norm, x, Activation::None),
+            None => x,
+        };
         let x = self.conv2d(&place.field("coefficients"), &conv.coefficients, x);
         if let [.., basis, coefficients] = self.graph.convs.as_mut_slice() {
             (basis.role, coefficients.role) = (Role::Basis, Role::Coefficients);
@@ -154,6 +157,11 @@ impl Pass for Trace {
         let sum = self.add(x, shortcut);
         self.graph.nodes[sum].then = then;
         sum
+    }
+
+    fn activate(&mut self, x: usize, then: Activation) -> usize {
+        self.graph.nodes[x].then = then;
+        x
     }
 
     fn add(&mut self, x: usize, shortcut: usize) -> usize {

@@ -8,7 +8,11 @@ use rand::{RngExt, SeedableRng};
 /// The model with numbers as after training: batch norms that do something, some of them with
 /// negative weights.
 pub fn trained(name: &str, variant: Variant, device: &Device) -> Model {
-    let config = ModelConfig::new(name.parse().expect("a name")).with_variant(variant);
+    trained_as(ModelConfig::new(name.parse().expect("a name")).with_variant(variant), device)
+}
+
+/// The same for a model that is configured in another way.
+pub fn trained_as(config: ModelConfig, device: &Device) -> Model {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
     let mut state = config.init(device).state();
     let mut replace = |ending: &str, low: f32, high: f32| {
@@ -23,7 +27,8 @@ pub fn trained(name: &str, variant: Variant, device: &Device) -> Model {
     replace(".beta", -0.3, 0.3);
     replace(".running_mean", -0.3, 0.3);
     // Weights of the other families start so small that images would not matter.
-    let variance = if name.contains("/resnet") { 1.0 } else { 0.1 };
+    let is_resnet = config.name.to_string().contains("/resnet");
+    let variance = if is_resnet { 1.0 } else { 0.1 };
     replace(".running_var", 0.5 * variance, 2.0 * variance);
     config.init_from(state, device).expect("its own tensors")
 }

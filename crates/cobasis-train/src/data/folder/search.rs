@@ -13,9 +13,9 @@ const OTHER_IMAGES: &[&str] = &["avif", "bmp", "gif", "pgm", "ppm", "tif", "tiff
 /// Folders below a class folder are searched this deep.
 const MAX_DEPTH: usize = 16;
 
-/// What the search of a split came upon beside images.
+/// What the search of a folder came upon beside images.
 #[derive(Default)]
-pub(super) struct Found {
+pub(in crate::data) struct Found {
     /// Images of formats that are not read: how many, and the first.
     others: (usize, PathBuf),
     /// Links that lead to a folder seen before, or nowhere, and folders too deep.
@@ -23,9 +23,9 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Appends the images in the folder of a class and the folders below, in the order of their
-    /// names, relative to that folder.
-    pub(super) fn collect(&mut self, class: &Path, names: &mut Vec<Box<Path>>) {
+    /// Appends the images in a folder, such as that of a class, and the folders below, in the order
+    /// of their names, relative to that folder.
+    pub(in crate::data) fn collect(&mut self, class: &Path, names: &mut Vec<Box<Path>>) {
         // A folder is searched once, which ends loops of links.
         let mut seen = HashSet::new();
         self.search(class, class, 0, &mut seen, names);
@@ -68,7 +68,7 @@ impl Found {
         }
     }
 
-    pub(super) fn warn(&self, root: &Path) {
+    pub(in crate::data) fn warn(&self, root: &Path) {
         let root = root.display();
         if let (count @ 1.., first) = &self.others {
             let first = first.display();
