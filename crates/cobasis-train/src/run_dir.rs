@@ -3,6 +3,7 @@
 mod checkpoints;
 mod error;
 mod metrics;
+mod record;
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -11,6 +12,8 @@ use std::path::{Path, PathBuf};
 pub use checkpoints::Checkpoints;
 pub use error::RunDirError;
 pub use metrics::{EpochMetrics, metrics_csv};
+pub use record::RunRecord;
+pub(crate) use record::text;
 
 /// Parent of the runs that are not given a directory, below the working directory.
 const DEFAULT_PARENT: &str = "runs";

@@ -12,6 +12,7 @@ mod objective;
 mod optimizer;
 mod parameter_ids;
 mod progress;
+mod provenance;
 mod run;
 mod seeds;
 mod sgd;
@@ -22,6 +23,7 @@ mod watch;
 
 pub use objective::{Losses, Objective};
 pub use progress::{Partial, Progress};
+pub use provenance::Provenance;
 pub use run::{DryRun, Outcome, dry_run, run};
 pub use seeds::{SeedsOutcome, SeedsSummary, Spread, run_seeds};
 pub use summary::{EpochSummary, Summary};
