@@ -2,6 +2,7 @@
 
 mod bench;
 mod config;
+mod confusion;
 mod data;
 mod data_dir;
 mod deploy;

@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{Batch, DataError, Loader};
 
+mod confusion;
+
+pub use confusion::{ClassScore, Confusion, Mistake};
+
 /// Sums over the images that were scored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Score {
@@ -24,7 +28,7 @@ pub struct Score {
 }
 
 /// The result of an evaluation.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evaluation {
     /// Images evaluated.
     pub images: usize,
@@ -40,6 +44,8 @@ pub struct Evaluation {
     pub seconds: f64,
     /// Images per second of wall time.
     pub images_per_second: f64,
+    /// Which classes were taken for which.
+    pub confusion: Confusion,
 }
 
 impl Score {
@@ -101,6 +107,10 @@ impl std::ops::AddAssign for Score {
 /// # Errors
 ///
 /// Where none of the images of a batch can be read. Others that can't are left out.
+///
+/// # Panics
+///
+/// Where the model has not as many classes as the images.
 pub fn evaluate(
     model: &Model,
     loader: &Loader,
@@ -117,6 +127,10 @@ pub fn evaluate(
 /// # Errors
 ///
 /// Those of [`evaluate`].
+///
+/// # Panics
+///
+/// As [`evaluate`].
 pub fn evaluate_with(
     forward: impl Fn(Tensor<4>) -> Tensor<2>,
     device: &Device,
@@ -125,10 +139,12 @@ pub fn evaluate_with(
 ) -> Result<Option<Evaluation>, DataError> {
     let start = Instant::now();
     let mut score = Score::default();
+    let mut confusion = Confusion::new(loader.set().num_classes());
     for batch in loader.epoch(0) {
         let batch = batch?;
-        let logits = forward(images(&batch, device));
-        score.add(&host(logits), &batch.labels);
+        let logits = host(forward(images(&batch, device)));
+        score.add(&logits, &batch.labels);
+        confusion.add(&logits, &batch.labels);
         if after_batch(score.images).is_break() {
             return Ok(None);
         }
@@ -142,6 +158,7 @@ pub fn evaluate_with(
         loss: score.mean_cross_entropy(),
         seconds,
         images_per_second: score.images as f64 / seconds,
+        confusion,
     }))
 }
 

@@ -13,6 +13,7 @@ use cobasis_zoo::{ModelConfig, ModelName};
 use serde::Serialize;
 
 use super::Outcome;
+use super::confusion::{matrix, per_class};
 use super::data_dir::data_dir;
 use super::model_file::open_any;
 use super::output::{print, print_json};
@@ -26,7 +27,8 @@ use super::progress::bar;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask eval --checkpoint runs/digits-resnet14-s8u1-001/best.safetensors
-  cargo xtask eval --checkpoint FILE.pth --model cifar10/resnet32-s8u1 --data DIR")]
+  cargo xtask eval --checkpoint runs/digits-resnet14-s8u1-001/best.safetensors --confusion
+  cargo xtask eval --checkpoint FILE.pth --model cifar10/resnet32-s8u1 --data DIR --per-class")]
 pub(crate) struct Args {
     /// Model file.
     #[arg(long, value_name = "FILE")]
@@ -46,7 +48,14 @@ pub(crate) struct Args {
     /// Device: flex (processor), ndarray (processor, slow reference), wgpu (GPU).
     #[arg(long, default_value_t = DeviceName::Flex)]
     device: DeviceName,
-    /// Print JSON.
+    /// Print how each class fared.
+    #[arg(long)]
+    per_class: bool,
+    /// Print which classes were taken for which; of more than 12 classes, the most frequent
+    /// mistakes.
+    #[arg(long)]
+    confusion: bool,
+    /// Print JSON, always with the confusion matrix and how each class fared.
     #[arg(long)]
     json: bool,
 }
@@ -57,6 +66,8 @@ struct Report<'a> {
     checkpoint: &'a Path,
     dataset: String,
     device: String,
+    /// Names of the classes, by label.
+    classes: Vec<String>,
     #[serde(flatten)]
     evaluation: Evaluation,
 }
@@ -73,6 +84,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     let data = DataConfig { name: dataset, dir: args.data, ..DataConfig::default() };
     let set = Source::new(dataset, data_dir(&data, false)?, side).load(Split::Test)?;
     check_fit(model_config, &set)?;
+    let classes = set.info().classes.clone();
     let config = LoaderConfig {
         batch_size: (args.batch as usize).min(set.len()),
         shuffle: false,
@@ -101,12 +113,20 @@ pub(crate) fn run(args: Args) -> Outcome {
         checkpoint: &args.checkpoint,
         dataset: dataset.to_string(),
         device: args.device.to_string(),
+        classes,
         evaluation,
     };
     if args.json {
         print_json(&report);
-    } else {
-        print(&describe(&report));
+        return Ok(ExitCode::SUCCESS);
+    }
+    print(&describe(&report));
+    let Report { classes, evaluation: Evaluation { confusion, .. }, .. } = &report;
+    if args.per_class {
+        print(&format!("\n{}", per_class(confusion, classes)));
+    }
+    if args.confusion {
+        print(&format!("\n{}", matrix(confusion, classes)));
     }
     Ok(ExitCode::SUCCESS)
 }
