@@ -14,6 +14,7 @@ mod models;
 mod output;
 mod parity;
 mod progress;
+mod report;
 mod signals;
 mod train;
 mod warnings;
@@ -40,6 +41,7 @@ enum Command {
     Import(import::Args),
     Export(export::Args),
     Deploy(deploy::Args),
+    Report(report::Args),
     Parity(parity::Args),
     #[command(subcommand)]
     Config(config::Command),
@@ -64,6 +66,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Import(args) => import::run(args),
         Command::Export(args) => export::run(args),
         Command::Deploy(args) => deploy::run(args),
+        Command::Report(args) => report::run(args),
         Command::Parity(args) => parity::run(args),
         Command::Config(command) => config::run(command),
         Command::Bench(command) => bench::run(command),

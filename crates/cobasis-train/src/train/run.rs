@@ -17,7 +17,8 @@ use crate::train::date::iso;
 use crate::train::fit::Fit;
 use crate::train::loaders::Loaders;
 use crate::train::{
-    EpochSummary, Progress, Provenance, Started, StepAt, StepReport, Summary, Trainer, Watch, checkpoint,
+    EpochSummary, Progress, Provenance, Started, StepAt, StepReport, Summary, Trainer, Watch,
+    checkpoint,
 };
 
 /// Steps of a dry run: the first one also warms up, the second one is timed.
