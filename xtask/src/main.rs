@@ -18,6 +18,7 @@ cargo xtask COMMAND [ARGUMENTS]
   import        turn a PyTorch model into one of ours
   export        turn a model into one for PyTorch or ONNX
   deploy        fold a model for use
+  report        show what runs found, as an HTML page
   parity        compare with what the authors' PyTorch code computes
   config        check configurations, say what their keys mean
   models        list models, show what they are made of

@@ -16,6 +16,7 @@ mod output;
 mod parity;
 mod predict;
 mod progress;
+mod report;
 mod signals;
 mod train;
 mod warnings;
@@ -43,6 +44,7 @@ enum Command {
     Import(import::Args),
     Export(export::Args),
     Deploy(deploy::Args),
+    Report(report::Args),
     Parity(parity::Args),
     #[command(subcommand)]
     Config(config::Command),
@@ -68,6 +70,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Import(args) => import::run(args),
         Command::Export(args) => export::run(args),
         Command::Deploy(args) => deploy::run(args),
+        Command::Report(args) => report::run(args),
         Command::Parity(args) => parity::run(args),
         Command::Config(command) => config::run(command),
         Command::Bench(command) => bench::run(command),

@@ -12,6 +12,7 @@ use crate::data::{Batch, DataError, Loader};
 
 mod confusion;
 
+pub(crate) use confusion::predicted;
 pub use confusion::{ClassScore, Confusion, Mistake};
 
 /// Sums over the images that were scored.

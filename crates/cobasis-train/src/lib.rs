@@ -7,7 +7,8 @@
 //! - [`evaluate`]: losses and accuracies, and [`predict`], the classes of images without labels;
 //! - [`parity`]: comparison with what the paper's authors' code computes;
 //! - [`catalogue`]: what there is to know about the models of the zoo;
-//! - [`mod@bench`]: how fast they are here.
+//! - [`mod@bench`]: how fast they are here;
+//! - [`mod@report`]: what runs found, as a page to look at.
 //!
 //! Nothing here prints: the program does, in its binary, and maps an [`Error`] to a line and an
 //! exit code.
@@ -22,8 +23,10 @@ pub mod data;
 pub mod device;
 pub mod error;
 pub mod evaluate;
+pub mod number;
 pub mod parity;
 pub mod predict;
+pub mod report;
 pub mod run_dir;
 pub mod train;
 

@@ -4,6 +4,7 @@ mod checkpoints;
 mod error;
 mod gradient_flow;
 mod metrics;
+mod record;
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -13,6 +14,8 @@ pub use checkpoints::Checkpoints;
 pub use error::RunDirError;
 pub use gradient_flow::{BasisFlow, gradient_flow_csv};
 pub use metrics::{EpochMetrics, metrics_csv};
+pub use record::RunRecord;
+pub(crate) use record::text;
 
 /// Parent of the runs that are not given a directory, below the working directory.
 const DEFAULT_PARENT: &str = "runs";

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+pub(crate) use cobasis_train::number::grouped;
+
 /// Prints a text. A reader that went away (`… | head`) is no error.
 pub(crate) fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
@@ -11,19 +13,6 @@ pub(crate) fn print(text: &str) {
 pub(crate) fn print_json(value: &impl serde::Serialize) {
     // Only maps with keys that are no strings fail, and reports have none.
     print(&serde_json::to_string_pretty(value).unwrap_or_default());
-}
-
-/// `1234567` as `1,234,567`.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Lines of columns: the first to the left, those of `left` too, the others to the right.
@@ -50,11 +39,6 @@ pub(crate) fn table(rows: &[Vec<String>], left: &[usize]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn digits_are_grouped_by_three() {
-        assert_eq!([0, 999, 1000, 1234567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
-    }
 
     #[test]
     fn columns_line_up() {

@@ -8,17 +8,33 @@ use super::error::ConfigError;
 /// Keys that say where things are and how fast they go, not what comes out.
 const FREE: &[&str] = &["data.dir", "data.download", "data.workers", "train.checkpoint_steps"];
 
+/// A key whose values differ; one without a value has none.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Difference {
+    pub(crate) key: String,
+    pub(crate) before: Option<Value>,
+    pub(crate) now: Option<Value>,
+}
+
 impl Config {
+    /// The keys in which what `now` trains differs from this.
+    ///
+    /// # Errors
+    /// When a value cannot be written in TOML.
+    pub(crate) fn differences(&self, now: &Config) -> Result<Vec<Difference>, ConfigError> {
+        let table = |config: &Config| Table::try_from(config).map_err(ConfigError::not_toml);
+        Ok(compare("", &table(self)?, &table(now)?))
+    }
+
     /// Refuses a configuration that does not train what `before`, that of the run in `place`, does.
     /// Where the data lie, loader threads and intervals of checkpoints may differ.
     ///
     /// # Errors
     /// The first key that differs, with both values.
     pub fn check_resumes(&self, before: &Config, place: &str) -> Result<(), ConfigError> {
-        let table = |config: &Config| Table::try_from(config).map_err(ConfigError::not_toml);
-        match difference("", &table(before)?, &table(self)?) {
+        match before.differences(self)?.into_iter().next() {
             None => Ok(()),
-            Some((key, before, now)) => {
+            Some(Difference { key, before, now }) => {
                 let shown = |value: Option<Value>| {
                     value.map_or_else(|| "nothing".to_owned(), |value| value.to_string())
                 };
@@ -33,21 +49,19 @@ impl Config {
     }
 }
 
-/// The first key whose values differ, and the values.
-fn difference(
-    at: &str,
-    before: &Table,
-    now: &Table,
-) -> Option<(String, Option<Value>, Option<Value>)> {
+fn compare(at: &str, before: &Table, now: &Table) -> Vec<Difference> {
     let added = now.keys().filter(|name| !before.contains_key(*name));
-    before.keys().chain(added).find_map(|name| {
+    let compared = before.keys().chain(added).flat_map(|name| {
         let key = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
         match (before.get(name), now.get(name)) {
-            (Some(Value::Table(before)), Some(Value::Table(now))) => difference(&key, before, now),
-            (before, now) if before == now || FREE.contains(&key.as_str()) => None,
-            (before, now) => Some((key, before.cloned(), now.cloned())),
+            (Some(Value::Table(before)), Some(Value::Table(now))) => compare(&key, before, now),
+            (before, now) if before == now || FREE.contains(&key.as_str()) => Vec::new(),
+            (before, now) => {
+                vec![Difference { key, before: before.cloned(), now: now.cloned() }]
+            }
         }
-    })
+    });
+    compared.collect()
 }
 
 #[cfg(test)]

@@ -36,6 +36,29 @@ pub enum RunDirError {
         /// The directory.
         path: PathBuf,
     },
+    /// A directory of runs was asked for and holds none.
+    #[error("{}: no run there (no config.toml)", .path.display())]
+    NoRun {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The run was broken off, or is still going on.
+    #[error(
+        "{}: the run is not finished (no summary.json); `train` with --out goes on with it",
+        .path.display()
+    )]
+    Unfinished {
+        /// The run's directory.
+        path: PathBuf,
+    },
+    /// A file of a run is missing, or not what a run writes.
+    #[error("{}: not that of a finished run: {problem}", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The system refused: disk full, no permission, directory gone.
     #[error("{}: cannot {action}: {source}", .path.display())]
     Io {
@@ -52,6 +75,10 @@ impl RunDirError {
     /// Whether a different command line mends it, rather than a look at the disk.
     pub fn is_user_error(&self) -> bool {
         !matches!(self, Self::Io { .. })
+    }
+
+    pub(crate) fn damaged(path: &Path, problem: impl ToString) -> Self {
+        Self::Damaged { path: path.to_owned(), problem: problem.to_string() }
     }
 
     pub(crate) fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {

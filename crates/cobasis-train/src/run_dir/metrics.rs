@@ -1,6 +1,7 @@
 //! `metrics.csv`: one row per epoch.
 
 use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
 
 /// What one epoch came to. Losses are means per image in nats.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -32,33 +33,74 @@ pub struct EpochMetrics {
 }
 
 impl EpochMetrics {
+    /// Names and values of all columns but the epoch, in their order.
+    pub fn numbers(&self) -> [(&'static str, f64); 11] {
+        [
+            ("lr", self.lr),
+            ("train_cross_entropy", self.train_cross_entropy),
+            ("train_penalty", self.train_penalty),
+            ("train_loss", self.train_loss),
+            ("train_top1", self.train_top1),
+            ("train_top5", self.train_top5),
+            ("val_cross_entropy", self.val_cross_entropy),
+            ("val_top1", self.val_top1),
+            ("val_top5", self.val_top5),
+            ("seconds", self.seconds),
+            ("images_per_second", self.images_per_second),
+        ]
+    }
+
     /// Names and texts side by side, so that header and rows cannot part. Numbers carry the digits
     /// that give the same `f64` back; the times are only good to about a millisecond.
-    fn columns(&self) -> [(&'static str, String); 12] {
-        let exact = |number: f64| format!("{number:?}");
-        [
-            ("epoch", self.epoch.to_string()),
-            ("lr", exact(self.lr)),
-            ("train_cross_entropy", exact(self.train_cross_entropy)),
-            ("train_penalty", exact(self.train_penalty)),
-            ("train_loss", exact(self.train_loss)),
-            ("train_top1", exact(self.train_top1)),
-            ("train_top5", exact(self.train_top5)),
-            ("val_cross_entropy", exact(self.val_cross_entropy)),
-            ("val_top1", exact(self.val_top1)),
-            ("val_top5", exact(self.val_top5)),
-            ("seconds", format!("{:.3}", self.seconds)),
-            ("images_per_second", format!("{:.1}", self.images_per_second)),
-        ]
+    fn columns(&self) -> Vec<(&'static str, String)> {
+        let text = |(name, number): (&'static str, f64)| match name {
+            "seconds" => (name, format!("{number:.3}")),
+            "images_per_second" => (name, format!("{number:.1}")),
+            _ => (name, format!("{number:?}")),
+        };
+        let epoch = ("epoch", self.epoch.to_string());
+        std::iter::once(epoch).chain(self.numbers().map(text)).collect()
     }
 }
 
 /// The file's text: a header, and a row for each epoch.
 pub fn metrics_csv(history: &[EpochMetrics]) -> String {
-    let line = |fields: [String; 12]| fields.join(",") + "\n";
-    let header = line(EpochMetrics::default().columns().map(|(name, _)| name.to_owned()));
-    let rows = history.iter().map(|metrics| line(metrics.columns().map(|(_, text)| text)));
-    std::iter::once(header).chain(rows).collect()
+    let header = EpochMetrics::default().columns().into_iter().map(|(name, _)| name.to_owned());
+    let row = |metrics: &EpochMetrics| {
+        metrics.columns().into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(",") + "\n"
+    };
+    let header = header.collect::<Vec<_>>().join(",") + "\n";
+    std::iter::once(header).chain(history.iter().map(row)).collect()
+}
+
+/// The rows of such a text; columns that are not known are ignored.
+///
+/// # Errors
+/// The row and what is wrong with it.
+pub(crate) fn parse_metrics_csv(text: &str) -> Result<Vec<EpochMetrics>, String> {
+    let mut lines = text.lines();
+    let names: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
+    let rows = lines.enumerate().map(|(index, line)| {
+        row(&names, line).map_err(|problem| format!("row {}: {problem}", index + 1))
+    });
+    rows.collect()
+}
+
+fn row(names: &[&str], line: &str) -> Result<EpochMetrics, String> {
+    let fields: Vec<&str> = line.split(',').collect();
+    if fields.len() != names.len() {
+        return Err(format!("expected {} fields, got {}", names.len(), fields.len()));
+    }
+    let value = |(name, field): (&&str, &&str)| {
+        let value = match *name {
+            "epoch" => field.parse().map(Value::Integer).ok(),
+            _ => field.parse().map(Value::Float).ok(),
+        };
+        let value = value.ok_or_else(|| format!("{name}: expected a number, got {field:?}"))?;
+        Ok((name.to_string(), value))
+    };
+    let table: Table = names.iter().zip(&fields).map(value).collect::<Result<_, String>>()?;
+    EpochMetrics::deserialize(table).map_err(|error| error.message().to_string())
 }
 
 #[cfg(test)]
@@ -93,5 +135,9 @@ mod tests {
             let read: f64 = field.parse().unwrap();
             assert!(read == number || read.is_nan() && number.is_nan(), "{field} {number}");
         }
+        let finite = EpochMetrics { train_top5: 0.5, val_cross_entropy: -0.0, ..metrics };
+        let read = parse_metrics_csv(&metrics_csv(&[metrics, finite])).unwrap();
+        let rounded = EpochMetrics { seconds: 12.346, images_per_second: 4050.1, ..finite };
+        assert!(read[0].val_cross_entropy.is_nan() && read[1] == rounded);
     }
 }

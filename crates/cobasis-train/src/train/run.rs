@@ -16,7 +16,7 @@ use crate::run_dir::RunDir;
 use crate::train::date::iso;
 use crate::train::fit::Fit;
 use crate::train::loaders::Loaders;
-use crate::train::{EpochSummary, Progress, Started, Summary, Trainer, Watch, checkpoint};
+use crate::train::{EpochSummary, Progress, Provenance, Started, Summary, Trainer, Watch, checkpoint};
 
 /// How a run ended.
 #[derive(Clone, Debug)]
@@ -96,6 +96,7 @@ pub fn run(
 ) -> Result<Outcome, Error> {
     let start = Instant::now();
     config.check()?;
+    let provenance = Provenance::at_start();
     let loaders = Loaders::new(config)?;
     let opened = device.open()?;
     let model = model(config, &loaders)?;
@@ -146,18 +147,19 @@ pub fn run(
     let summary = Summary {
         model: config.model.clone(),
         dataset: config.data.name.to_string(),
-        split: config.data.split.as_str(),
+        split: config.data.split,
         train_images: loaders.train.num_images(),
         val_images: (!on_test).then(|| loaders.val.num_images()),
         test_images: loaders.test.as_ref().unwrap_or(&loaders.val).num_images(),
         params,
         seed: config.seed,
         device: device.to_string(),
-        version: env!("CARGO_PKG_VERSION"),
+        version: env!("CARGO_PKG_VERSION").to_string(),
         command: command.to_string(),
         started: iso(fit.progress.started_unix),
         started_unix: fit.progress.started_unix,
         seconds: fit.progress.seconds,
+        provenance: provenance.at_end(),
         last,
         best_on_test: on_test.then_some(best),
         best_on_val: (!on_test).then_some(best),

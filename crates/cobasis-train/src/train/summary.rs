@@ -2,18 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Protocol;
 use crate::evaluate::Evaluation;
 use crate::run_dir::EpochMetrics;
+use crate::train::Provenance;
 
 /// A run in short.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Summary {
     /// The model's name.
     pub model: String,
     /// The data set's name.
     pub dataset: String,
     /// Which images chose the best epoch: `paper` or `train/val`.
-    pub split: &'static str,
+    pub split: Protocol,
     /// Images trained on.
     pub train_images: usize,
     /// Training images held out, which chose the best epoch; absent where the test set did.
@@ -28,7 +30,7 @@ pub struct Summary {
     /// The device's name.
     pub device: String,
     /// The version of cobasis.
-    pub version: &'static str,
+    pub version: String,
     /// The command line.
     pub command: String,
     /// Start of the run (UTC).
@@ -37,6 +39,9 @@ pub struct Summary {
     pub started_unix: u64,
     /// Wall time of the run, seconds.
     pub seconds: f64,
+    /// What it was made with.
+    #[serde(flatten)]
+    pub provenance: Provenance,
     /// The last epoch: chosen before anything was measured.
     pub last: EpochSummary,
     /// The epoch with the highest top-1 accuracy on the test set, as papers of the field report

@@ -1,0 +1,99 @@
+//! The frame of a chart: axes, grid, titles.
+
+use maud::{Markup, html};
+
+use super::scale::Scale;
+
+/// Size of a chart in its own units, which are pixels where it has the room.
+const SIZE: [f64; 2] = [640.0, 340.0];
+/// Room for what stands around the plot: left, right, top, bottom.
+const ROOM: [f64; 4] = [72.0, 20.0, 14.0, 50.0];
+
+/// A chart without its marks.
+pub(crate) struct Chart<'a> {
+    /// What it shows, for those who don't see it.
+    pub(crate) label: String,
+    /// The horizontal axis and its title with the unit.
+    pub(crate) x: (Scale, &'a str),
+    /// The vertical axis and its title with the unit.
+    pub(crate) y: (Scale, &'a str),
+}
+
+impl Chart<'_> {
+    /// Where a pair of numbers is drawn; `None` where an axis has no place for it.
+    pub(crate) fn at(&self, [x, y]: [f64; 2]) -> Option<[f64; 2]> {
+        Some([across(self.x.0.place(x)?), up(self.y.0.place(y)?)])
+    }
+
+    /// The chart with its marks.
+    pub(crate) fn draw(&self, marks: &Markup) -> Markup {
+        let [left, right, top, bottom] = [ROOM[0], SIZE[0] - ROOM[1], ROOM[2], SIZE[1] - ROOM[3]];
+        let ticks = |scale: &Scale, to: fn(f64) -> f64| -> Vec<(String, String)> {
+            let placed = |&tick: &f64| Some((px(to(scale.place(tick)?)), Scale::label(tick)));
+            scale.ticks.iter().filter_map(placed).collect()
+        };
+        let middle = px((top + bottom) / 2.0);
+        html! {
+            svg.chart viewBox=(format!("0 0 {} {}", SIZE[0], SIZE[1])) role="img"
+                aria-label=(self.label) {
+                @for (y, label) in ticks(&self.y.0, up) {
+                    line.grid x1=(left) x2=(right) y1=(y) y2=(y) {}
+                    text.tick x=(left - 8.0) y=(y) dy="0.32em" text-anchor="end" { (label) }
+                }
+                @for (x, label) in ticks(&self.x.0, across) {
+                    line.tick x1=(x) x2=(x) y1=(bottom) y2=(bottom + 5.0) {}
+                    text.tick x=(x) y=(bottom + 20.0) text-anchor="middle" { (label) }
+                }
+                line.axis x1=(left) x2=(right) y1=(bottom) y2=(bottom) {}
+                text.title x=((left + right) / 2.0) y=(SIZE[1] - 8.0) text-anchor="middle" {
+                    (self.x.1)
+                }
+                text.title x="16" y=(middle) text-anchor="middle"
+                    transform=(format!("rotate(-90 16 {middle})")) { (self.y.1) }
+                (marks)
+            }
+        }
+    }
+}
+
+/// The horizontal place of a fraction of the axis.
+fn across(fraction: f64) -> f64 {
+    ROOM[0] + fraction * (SIZE[0] - ROOM[0] - ROOM[1])
+}
+
+/// The vertical place of a fraction of the axis, which grows upwards.
+fn up(fraction: f64) -> f64 {
+    SIZE[1] - ROOM[3] - fraction * (SIZE[1] - ROOM[2] - ROOM[3])
+}
+
+/// A coordinate in tenths: more can't be seen.
+pub(crate) fn px(coordinate: f64) -> String {
+    let text = format!("{coordinate:.1}");
+    text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_string)
+}
+
+/// A number as it is, for programs that read the page.
+pub(crate) fn exact(number: f64) -> String {
+    format!("{number:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_lie_between_the_axes() {
+        let chart = Chart {
+            label: "a < b".to_string(),
+            x: (Scale::whole([1.0, 3.0]), "epoch"),
+            y: (Scale::log([0.1, 10.0]), "loss"),
+        };
+        assert_eq!(chart.at([1.0, 0.1]), Some([72.0, 290.0]));
+        let [x, y] = chart.at([3.0, 10.0]).unwrap();
+        assert_eq!((px(x), px(y)), ("620".to_string(), "14".to_string()));
+        assert_eq!(chart.at([2.0, 0.0]), None);
+        let svg = chart.draw(&html! {}).into_string();
+        assert!(svg.contains("aria-label=\"a &lt; b\"") && svg.contains(">epoch</text>"), "{svg}");
+        assert!(svg.ends_with("</svg>"));
+    }
+}

@@ -1,0 +1,156 @@
+//! What a finished run has left, read again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::metrics::parse_metrics_csv;
+use super::{CONFIG, EpochMetrics, RunDirError};
+use crate::config::Config;
+use crate::error::Error;
+use crate::train::Summary;
+
+/// What a finished run has left in its directory, models aside.
+#[derive(Clone, Debug)]
+pub struct RunRecord {
+    /// The directory.
+    pub path: PathBuf,
+    /// What it was told to do.
+    pub config: Config,
+    /// What came out.
+    pub summary: Summary,
+    /// Its epochs, at least one.
+    pub history: Vec<EpochMetrics>,
+}
+
+impl RunRecord {
+    /// The directories of runs that `path` stands for: itself, or those in it (the runs of several
+    /// seeds), in the order of their names.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn find(path: &Path) -> Result<Vec<PathBuf>, RunDirError> {
+        if path.join(CONFIG).is_file() {
+            return Ok(vec![path.to_owned()]);
+        }
+        let entries = fs::read_dir(path).into_iter().flatten().flatten();
+        let mut runs: Vec<PathBuf> = entries
+            .map(|entry| entry.path())
+            .filter(|directory| directory.join(CONFIG).is_file())
+            .collect();
+        runs.sort();
+        match runs.is_empty() {
+            true => Err(RunDirError::NoRun { path: path.to_owned() }),
+            false => Ok(runs),
+        }
+    }
+
+    /// Reads the record of a run.
+    ///
+    /// # Errors
+    /// When the run is not finished, or its files are damaged, missing, or not of one run.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let config = path.join(CONFIG);
+        let config = Config::parse_with(&config.display().to_string(), &text(&config)?, &[])?;
+        let metrics = path.join("metrics.csv");
+        let summary = path.join("summary.json");
+        if !summary.is_file() {
+            return Err(RunDirError::Unfinished { path: path.to_owned() }.into());
+        }
+        let history = parse_metrics_csv(&text(&metrics)?)
+            .map_err(|problem| RunDirError::damaged(&metrics, problem))?;
+        let read: Summary = serde_json::from_str(&text(&summary)?)
+            .map_err(|error| RunDirError::damaged(&summary, error))?;
+        let last = history.last().map_or(0, |metrics| metrics.epoch);
+        if history.len() != config.train.epochs || last != history.len() {
+            let problem = format!(
+                "expected a row for each of {} epochs, got {} rows, the last of epoch {last}",
+                config.train.epochs,
+                history.len(),
+            );
+            return Err(RunDirError::damaged(&metrics, problem).into());
+        }
+        let expected = (config.model.as_str(), config.seed, last);
+        let got = (read.model.as_str(), read.seed, read.last.epoch);
+        if got != expected {
+            let problem = format!(
+                "expected model, seed and last epoch of the run, {expected:?}, got {got:?}"
+            );
+            return Err(RunDirError::damaged(&summary, problem).into());
+        }
+        Ok(Self { path: path.to_owned(), config, summary: read, history })
+    }
+}
+
+/// The text of a file that a finished run has.
+pub(crate) fn text(path: &Path) -> Result<String, RunDirError> {
+    fs::read_to_string(path).map_err(|error| RunDirError::damaged(path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run_dir::metrics_csv;
+
+    /// Writes a run of one epoch whose last file is changed.
+    fn read(change: impl Fn(&Path)) -> Result<RunRecord, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let config = "model = \"digits/resnet14\"\ndata.name = \"digits\"\ntrain.epochs = 1\n";
+        fs::write(dir.path().join(CONFIG), config).unwrap();
+        let metrics = EpochMetrics { epoch: 1, val_top1: 97.5, ..EpochMetrics::default() };
+        fs::write(dir.path().join("metrics.csv"), metrics_csv(&[metrics])).unwrap();
+        let summary = r#"{"model": "digits/resnet14", "dataset": "digits", "split": "paper",
+            "train_images": 2, "test_images": 1, "params": 3, "seed": 0, "device": "flex",
+            "version": "0.1.0", "command": "", "started": "", "started_unix": 0, "seconds": 1.5,
+            "last": {"epoch": 1, "train_cross_entropy": 1.0, "test_cross_entropy": 1.0,
+            "test_top1": 97.5, "test_top5": 100.0}}"#;
+        fs::write(dir.path().join("summary.json"), summary).unwrap();
+        change(dir.path());
+        RunRecord::read(dir.path()).map_err(|error| {
+            assert_eq!(error.exit_code(), 2, "{error}");
+            error.line().replace(&dir.path().display().to_string(), "RUN")
+        })
+    }
+
+    #[test]
+    fn a_run_comes_back() {
+        let run = read(|_| ()).unwrap();
+        assert_eq!((run.history[0].val_top1, run.summary.last.test_top1), (97.5, 97.5));
+        assert_eq!(run.summary.provenance, crate::train::Provenance::default());
+    }
+
+    #[test]
+    fn what_is_damaged_or_missing_is_named() {
+        let write = |name: &'static str, text: &'static str| {
+            move |path: &Path| fs::write(path.join(name), text).unwrap()
+        };
+        let gone =
+            |name: &'static str| move |path: &Path| fs::remove_file(path.join(name)).unwrap();
+        for (error, said) in [
+            (read(gone("summary.json")), "RUN: the run is not finished"),
+            (read(gone("metrics.csv")), "RUN/metrics.csv: not that of a finished run: No such"),
+            (read(write("metrics.csv", "epoch\n")), "got 0 rows"),
+            (read(write("metrics.csv", "epoch,lr\n1\n")), "row 1: expected 2 fields, got 1"),
+            (read(write("metrics.csv", "epoch,lr\n1,x\n")), "row 1: lr: expected a number, got"),
+            (read(write("metrics.csv", "epoch,lr\n1,0.1\n")), "missing field"),
+            (read(write("summary.json", "{")), "RUN/summary.json: not that of a finished run: EOF"),
+            (read(write(CONFIG, "model = 3\n")), "RUN/config.toml: model: expected"),
+            (read(write(CONFIG, "data.name = \"cifar10\"\ntrain.epochs = 1\n")), "model, seed"),
+        ] {
+            let error = error.unwrap_err();
+            assert!(error.contains(said) && !error.contains('\n'), "{said}: {error}");
+        }
+    }
+
+    #[test]
+    fn runs_are_found_in_their_parent() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(RunRecord::find(dir.path()), Err(RunDirError::NoRun { .. })));
+        for seed in ["seed-2", "seed-1"] {
+            fs::create_dir(dir.path().join(seed)).unwrap();
+            fs::write(dir.path().join(seed).join(CONFIG), "").unwrap();
+        }
+        let found = RunRecord::find(dir.path()).unwrap();
+        assert_eq!(found, ["seed-1", "seed-2"].map(|seed| dir.path().join(seed)));
+        assert_eq!(RunRecord::find(&found[0]).unwrap(), found[..1]);
+    }
+}
