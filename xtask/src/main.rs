@@ -24,6 +24,7 @@ cargo xtask COMMAND [ARGUMENTS]
   models        list models, show what they are made of
   data          fetch data sets
   bench         measure how fast models and the loader are here
+  reference     print the documentation's pages on commands and configuration keys
                 the program cobasis, built in release mode; COMMAND --help says more
 
   test          what CI runs, formatting aside: clippy, unit, documentation and training tests, docs

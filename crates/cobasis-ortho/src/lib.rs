@@ -47,3 +47,8 @@ mod penalty;
 pub use diagnostics::Orthonormality;
 pub use init::orthonormal;
 pub use penalty::{Counted, Family, FilterGroup, penalty};
+
+/// The README's example, compiled like any other.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

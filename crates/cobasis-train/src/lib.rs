@@ -32,3 +32,8 @@ pub mod train;
 
 pub use device::DeviceName;
 pub use error::Error;
+
+/// The README's example, compiled like any other.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -80,7 +80,15 @@ pub use stage::Stage;
 pub use stage_conv::StageConv;
 pub use state::{State, StateError, TensorInfo};
 
-/// The README's example, compiled like any other.
+/// Examples of the READMEs and of the guides, compiled like any other.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
+mod documentation {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../../README.md")]
+    struct ProjectReadme;
+    #[doc = include_str!("../../../docs/fine-tuning.md")]
+    struct FineTuning;
+    #[doc = include_str!("../../../docs/pytorch.md")]
+    struct Pytorch;
+}

@@ -66,3 +66,8 @@ pub use cost::{Cost, CostRow, CostTable, Part};
 pub use count::ParameterCount;
 pub use partly_shared_conv::{PartlySharedConv2d, PartlySharedConv2dConfig};
 pub use shared_conv::{SharedConv2d, SharedConv2dConfig};
+
+/// The README's example, compiled like any other.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
