@@ -13,9 +13,13 @@ mod models;
 mod output;
 mod parity;
 mod progress;
+mod reference;
 mod signals;
 mod train;
 mod warnings;
+
+#[cfg(test)]
+mod documentation;
 
 use std::process::ExitCode;
 
@@ -48,6 +52,7 @@ enum Command {
     Models(models::Command),
     #[command(subcommand)]
     Data(data::Command),
+    Reference(reference::Args),
 }
 
 /// Runs the program.
@@ -68,6 +73,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Bench(command) => bench::run(command),
         Command::Models(command) => models::run(command),
         Command::Data(command) => data::run(command),
+        Command::Reference(args) => reference::run(args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {}", error.line());
