@@ -16,10 +16,14 @@ mod output;
 mod parity;
 mod predict;
 mod progress;
+mod reference;
 mod report;
 mod signals;
 mod train;
 mod warnings;
+
+#[cfg(test)]
+mod documentation;
 
 use std::process::ExitCode;
 
@@ -54,6 +58,7 @@ enum Command {
     Models(models::Command),
     #[command(subcommand)]
     Data(data::Command),
+    Reference(reference::Args),
 }
 
 /// Runs the program.
@@ -76,6 +81,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Bench(command) => bench::run(command),
         Command::Models(command) => models::run(command),
         Command::Data(command) => data::run(command),
+        Command::Reference(args) => reference::run(args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {}", error.line());

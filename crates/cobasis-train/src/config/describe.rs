@@ -33,11 +33,69 @@ pub fn explain(key: &str) -> Result<String, ConfigError> {
         let inner = keys.iter().map(|key| explain(key)).collect::<Result<Vec<_>, _>>()?;
         return Ok(format!("[{key}]\n{}\n\n{}", text(found), inner.join("\n\n")));
     }
-    let default = match &found["default"] {
-        Value::Null => "absent".to_owned(),
-        default => default.to_string(),
+    let Key { path, kind, default, meaning } = Key::of(key.to_owned(), found);
+    let default = default.unwrap_or_else(|| "absent".to_owned());
+    Ok(format!("{path} = {kind}, default {default}\n{meaning}"))
+}
+
+/// A part of a configuration.
+#[derive(Debug)]
+pub struct Section {
+    /// The name between brackets; empty for the keys before all sections.
+    pub name: String,
+    /// What it is for.
+    pub meaning: String,
+    /// Its keys by name.
+    pub keys: Vec<Key>,
+}
+
+/// A key of a configuration.
+#[derive(Debug)]
+pub struct Key {
+    /// The key, dotted.
+    pub path: String,
+    /// Its type, in words.
+    pub kind: String,
+    /// Its default in TOML; none where the key is absent.
+    pub default: Option<String>,
+    /// What it is for.
+    pub meaning: String,
+}
+
+/// All keys by section.
+pub fn sections() -> Vec<Section> {
+    let schema = schema();
+    let all = schema["properties"].as_object().into_iter().flatten();
+    let (sections, plain): (Vec<_>, Vec<_>) =
+        all.partition(|(_, inner)| inner["properties"].is_object());
+    let top = Section {
+        name: String::new(),
+        meaning: text(&schema),
+        keys: plain.into_iter().map(|(name, inner)| Key::of(name.clone(), inner)).collect(),
     };
-    Ok(format!("{key} = {}, default {default}\n{}", kind(found), text(found)))
+    let sections = sections.into_iter().map(|(name, inner)| Section {
+        name: name.clone(),
+        meaning: text(inner),
+        keys: inner["properties"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(key, inner)| Key::of(format!("{name}.{key}"), inner))
+            .collect(),
+    });
+    std::iter::once(top).chain(sections).collect()
+}
+
+impl Key {
+    fn of(path: String, schema: &Value) -> Self {
+        let default = Some(&schema["default"]).filter(|default| !default.is_null());
+        Self {
+            path,
+            kind: kind(schema),
+            default: default.map(Value::to_string),
+            meaning: text(schema),
+        }
+    }
 }
 
 /// The paths of all keys and sections.
@@ -97,6 +155,19 @@ mod tests {
             assert!(shown.lines().all(|line| !line.contains("a value")), "{shown}");
             assert!(shown.lines().nth(1).is_some_and(|line| line.len() > 10), "{shown}");
         }
+    }
+
+    #[test]
+    fn every_key_is_in_a_section() {
+        let mut keys = Vec::new();
+        collect(&schema(), "", &mut keys);
+        let sections = sections();
+        let names = sections.iter().map(|section| section.name.clone()).filter(|n| !n.is_empty());
+        let paths = sections.iter().flat_map(|section| &section.keys).map(|key| key.path.clone());
+        let mut found: Vec<String> = names.chain(paths).collect();
+        found.sort();
+        keys.sort();
+        assert_eq!(found, keys);
     }
 
     #[test]

@@ -30,7 +30,7 @@ use toml::Table;
 pub use augment::AugmentConfig;
 pub(crate) use compare::Difference;
 pub use data::{CropKind, DataConfig, Protocol};
-pub use describe::{explain, schema};
+pub use describe::{Key, Section, explain, schema, sections};
 pub use distill::DistillConfig;
 pub use error::ConfigError;
 pub use load::DIGITS;

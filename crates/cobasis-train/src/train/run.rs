@@ -16,7 +16,9 @@ use crate::run_dir::RunDir;
 use crate::train::date::iso;
 use crate::train::fit::Fit;
 use crate::train::loaders::Loaders;
-use crate::train::{EpochSummary, Progress, Provenance, Started, Summary, Trainer, Watch, checkpoint};
+use crate::train::{
+    EpochSummary, Progress, Provenance, Started, Summary, Trainer, Watch, checkpoint,
+};
 
 /// How a run ended.
 #[derive(Clone, Debug)]

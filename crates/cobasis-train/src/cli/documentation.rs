@@ -1,0 +1,245 @@
+//! The documentation: its commands are understood, its links lead somewhere, and pages that are
+//! made from the code are current.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use cobasis_train::config::{Config, DIGITS};
+use pulldown_cmark::{CodeBlockKind, Event, Options, Tag, TagEnd};
+
+use super::Cli;
+use super::reference::Page;
+
+/// Folders of the repository that commands name files in.
+const FOLDERS: [&str; 5] = ["benches/", "configs/", "crates/", "docs/", "results/"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The documentation's files by their path in the repository.
+fn pages() -> Vec<(PathBuf, String)> {
+    let mut folders = vec![root(), root().join("docs"), root().join("results")];
+    let crates = fs::read_dir(root().join("crates")).expect("the crates");
+    folders.extend(crates.map(|entry| entry.expect("a crate").path()));
+    let files = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("a folder"));
+    let files = files.map(|entry| entry.expect("an entry").path());
+    let mut pages: Vec<(PathBuf, String)> = files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .map(|path| (path.clone(), fs::read_to_string(path).expect("UTF-8")))
+        .collect();
+    pages.sort();
+    pages
+}
+
+fn events(page: &str) -> Vec<Event<'_>> {
+    pulldown_cmark::Parser::new_ext(page, Options::ENABLE_TABLES).collect()
+}
+
+/// A command as a page shows it.
+struct Shown {
+    words: Vec<String>,
+    /// In a line of text, where a command may be named without what it needs.
+    named: bool,
+}
+
+/// What a page says to give to `cargo`.
+fn commands(page: &str) -> Vec<Shown> {
+    let mut shown = Vec::new();
+    let mut shell = false;
+    for event in events(page) {
+        match event {
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(language))) => {
+                shell = language.as_ref() == "sh";
+            }
+            Event::End(TagEnd::CodeBlock) => shell = false,
+            Event::Text(text) if shell => {
+                let lines = text.replace("\\\n", " ");
+                shown.extend(lines.lines().map(|line| (line.to_string(), false)));
+            }
+            Event::Code(text) => shown.push((text.to_string(), true)),
+            _ => {}
+        }
+    }
+    let shown = shown.into_iter().filter(|(line, _)| line.starts_with("cargo "));
+    shown
+        .map(|(line, named)| {
+            let words = shlex::split(&line).unwrap_or_else(|| panic!("not for a shell: {line}"));
+            let words = words.into_iter().skip(1).take_while(|word| !word.starts_with('>'));
+            Shown { words: words.collect(), named }
+        })
+        .collect()
+}
+
+/// What is wrong with the words after `cargo`.
+fn problem(words: &[&str], named: bool) -> Option<String> {
+    for word in words.iter().filter(|word| FOLDERS.iter().any(|folder| word.starts_with(folder))) {
+        let file = word.split('*').next().unwrap_or_default();
+        if !root().join(file).exists() {
+            return Some(format!("{file} is not there"));
+        }
+    }
+    match words {
+        ["xtask"] | ["xtask", "test" | "ci"] | ["xtask", "test", "--device", "wgpu"] => None,
+        // Stands for any.
+        ["xtask", "COMMAND", ..] => None,
+        ["xtask", words @ ..] => refusal(words, named),
+        ["run", ..] => {
+            let after = |option| {
+                let at = words.iter().position(|word| *word == option)?;
+                words.get(at + 1).copied()
+            };
+            let (package, example) = (after("-p")?, after("--example")?);
+            let file = format!("crates/{package}/examples/{example}.rs");
+            (!root().join(&file).exists()).then(|| format!("{file} is not there"))
+        }
+        _ => None,
+    }
+}
+
+/// What the program would say to a command.
+fn refusal(words: &[&str], named: bool) -> Option<String> {
+    let parsed = Cli::try_parse_from(std::iter::once("cobasis").chain(words.iter().copied()));
+    match parsed.map_err(|error| (error.kind(), error)) {
+        Ok(_) => {}
+        Err((ErrorKind::DisplayHelp | ErrorKind::DisplayVersion, _)) => return None,
+        Err((
+            ErrorKind::MissingRequiredArgument
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand,
+            _,
+        )) if named => return None,
+        Err((_, error)) => return Some(error.to_string()),
+    }
+    let after = |option| {
+        let pairs = words.windows(2).filter(move |pair| pair[0] == option);
+        pairs.map(|pair| pair[1].to_string())
+    };
+    let set: Vec<String> = after("--set").filter(|set| set != "KEY=VALUE").collect();
+    let configs = root().join("configs");
+    let loaded = match after("--config").next() {
+        Some(file) if file == "FILE" => return None,
+        Some(file) => Config::load_with(&file, &configs, &set),
+        None => Config::parse_with("digits.toml", DIGITS, &set),
+    };
+    loaded.err().map(|error| error.to_string())
+}
+
+#[test]
+fn every_command_is_understood() {
+    let mut checked = 0;
+    for (path, page) in pages() {
+        for Shown { words, named } in commands(&page) {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let problem = problem(&words, named).unwrap_or_default();
+            assert!(problem.is_empty(), "{}: cargo {}: {problem}", path.display(), words.join(" "));
+            checked += 1;
+        }
+    }
+    assert!(checked > 50, "{checked}");
+}
+
+#[test]
+fn wrong_commands_are_found() {
+    let wrong = "```sh\ncargo xtask trian\ncargo xtask train --config \\\n  none.toml\n\
+                 cargo xtask train --set train.epoch=2\ncargo xtask eval  # needs a file\n\
+                 cargo xtask config check configs/none/*.toml\n\
+                 cargo run -p cobasis --example none\n```\n`cargo xtask eval --chekpoint F`";
+    let shown = commands(wrong);
+    assert_eq!(shown.len(), 7);
+    for Shown { words, named } in shown {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        assert!(problem(&words, named).is_some(), "{words:?}");
+    }
+    assert!(problem(&["xtask", "eval"], true).is_none());
+}
+
+/// The names of a page's headings in its address.
+fn anchors(page: &str) -> Vec<String> {
+    let mut anchors = Vec::new();
+    let mut heading = None;
+    for event in events(page) {
+        match event {
+            Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
+            Event::End(TagEnd::Heading(_)) => anchors.extend(heading.take()),
+            Event::Text(text) | Event::Code(text) => {
+                if let Some(heading) = &mut heading {
+                    heading.push_str(&text);
+                }
+            }
+            _ => {}
+        }
+    }
+    let plain = |c: char| match c {
+        c if c.is_alphanumeric() || c == '_' || c == '-' => Some(c.to_ascii_lowercase()),
+        c if c.is_whitespace() => Some('-'),
+        _ => None,
+    };
+    anchors.into_iter().map(|heading| heading.chars().filter_map(plain).collect()).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let docs = root().join("docs").canonicalize().expect("docs");
+    let mut checked = 0;
+    for (path, page) in pages() {
+        let targets = events(&page).into_iter().filter_map(|event| match event {
+            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+                Some(dest_url.to_string())
+            }
+            _ => None,
+        });
+        for target in targets.filter(|target| !target.starts_with("http")) {
+            let link = format!("{}: {target}", path.display());
+            let (file, anchor) = target.split_once('#').unwrap_or((&target, ""));
+            let file = match file {
+                "" => path.clone(),
+                file => path.parent().expect("a folder").join(file),
+            };
+            let file = file.canonicalize().unwrap_or_else(|error| panic!("{link}: {error}"));
+            // The book has what is in docs/, a packaged crate what is in its folder.
+            let folder = path.parent().expect("a folder").canonicalize().expect("a folder");
+            let inside = match folder == docs || folder.join("Cargo.toml").exists() {
+                true => folder,
+                false => root().canonicalize().expect("the repository"),
+            };
+            assert!(file.starts_with(&inside), "{link} leads out of {}", inside.display());
+            if !anchor.is_empty() {
+                let page = fs::read_to_string(&file).expect("a page");
+                assert!(anchors(&page).iter().any(|known| known == anchor), "{link}");
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked > 30, "{checked}");
+}
+
+#[test]
+fn every_page_is_in_the_book_and_has_what_it_includes() {
+    let docs = root().join("docs");
+    let summary = fs::read_to_string(docs.join("SUMMARY.md")).expect("docs/SUMMARY.md");
+    for (path, page) in pages().into_iter().filter(|(path, _)| path.starts_with(&docs)) {
+        let name = path.file_name().expect("a name").to_string_lossy();
+        let listed = name == "SUMMARY.md" || summary.contains(&format!("({name})"));
+        assert!(listed, "docs/{name} is not in docs/SUMMARY.md");
+        for include in page.split("{{#include ").skip(1) {
+            let include = include.split("}}").next().unwrap_or_default();
+            let (file, anchor) = include.split_once(':').unwrap_or((include, ""));
+            let text = fs::read_to_string(docs.join(file));
+            let text = text.unwrap_or_else(|error| panic!("{name}: {include}: {error}"));
+            let marked = text.contains(&format!("ANCHOR: {anchor}\n"));
+            assert!(anchor.is_empty() || marked, "{name}: {include}");
+        }
+    }
+}
+
+#[test]
+fn pages_that_are_made_from_the_code_are_current() {
+    for (page, name) in [(Page::Commands, "commands"), (Page::Config, "config")] {
+        let path = root().join(format!("docs/{name}.md"));
+        let committed = fs::read_to_string(path).unwrap_or_default();
+        let current = committed == format!("{}\n", page.text());
+        assert!(current, "cargo xtask reference {name} > docs/{name}.md");
+    }
+}
