@@ -15,6 +15,7 @@ cargo xtask COMMAND [ARGUMENTS]
 
   train         train a model (with no arguments: on handwritten digits, in a minute)
   eval          evaluate a trained model
+  predict       tell what a model takes images for
   import        turn a PyTorch model into one of ours
   export        turn a model into one for PyTorch or ONNX
   deploy        fold a model for use

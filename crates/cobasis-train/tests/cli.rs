@@ -140,9 +140,9 @@ fn damaged_data_is_named() {
 #[test]
 fn help_is_for_every_command_and_shows_an_example() {
     let folder = tempfile::tempdir().expect("a folder");
-    let models = [&["models", "list"][..], &["models", "info"], &["config", "check"]];
+    let models = [&["models", "list"][..], &["models", "info"], &["config", "check"], &["parity"]];
     let models = models.into_iter().chain([&["config", "explain"][..], &["config", "schema"]]);
-    let commands = [&["train"][..], &["eval"], &["import"], &["export"], &["parity"]];
+    let commands = [&["train"][..], &["eval"], &["predict"], &["import"], &["export"]];
     for command in commands.into_iter().chain(models) {
         let output = cobasis(&folder, &[command, &["--help"]].concat());
         assert!(output.status.success());
@@ -208,6 +208,40 @@ fn training_dry_writes_nothing_and_training_writes_a_run_that_evaluates() {
         assert_eq!(eval["top1"], summary["last"]["test_top1"]);
         assert_eq!(eval["loss"], summary["last"]["test_cross_entropy"]);
     }
+}
+
+#[test]
+fn evaluation_tells_how_each_class_fared() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = folder.path().join("model.safetensors");
+    let config = cobasis_zoo::ModelConfig::new("digits/resnet14".parse().expect("a name"));
+    let device = cobasis_train::DeviceName::Flex.open().expect("the processor");
+    cobasis_zoo::save(&config.init(&device), &model).expect("saved");
+    let eval = ["eval", "--checkpoint", "model.safetensors"];
+    let json = cobasis(&folder, &[&eval[..], &["--json"]].concat()).stdout;
+    let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+    let confusion = &json["confusion"];
+    let count = |class: usize, predicted: usize| confusion["counts"][class][predicted].as_u64();
+    let row = |class| (0..10).map(|predicted| count(class, predicted).expect("a count")).sum();
+    // The digits of the test split, by class.
+    let digits: [u64; 10] = std::array::from_fn(row);
+    assert_eq!(digits, [36, 36, 36, 27, 34, 37, 41, 36, 40, 37]);
+    let correct: u64 = (0..10).map(|class| count(class, class).expect("a count")).sum();
+    assert_eq!(json["correct"], correct);
+    for class in 0..10 {
+        let score = &confusion["per_class"][class];
+        assert_eq!(
+            (&score["images"], &json["classes"][class]),
+            (&digits[class].into(), &class.to_string().into())
+        );
+        let recall = 100.0 * count(class, class).expect("a count") as f64 / digits[class] as f64;
+        let got = score["recall"].as_f64().expect("a number");
+        assert!((got - recall).abs() < 1e-9, "{got} {recall}");
+    }
+    let tables = [&eval[..], &["--per-class", "--confusion"]].concat();
+    let tables = text(&cobasis(&folder, &tables).stdout);
+    assert_eq!(tables.lines().count(), 5 + 1 + 11 + 1 + 11, "{tables}");
+    assert!(tables.contains("precision") && tables.contains("predicted:"), "{tables}");
 }
 
 #[test]
