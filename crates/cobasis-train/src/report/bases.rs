@@ -94,6 +94,7 @@ fn draw(basis: &Basis) -> Markup {
         label: format!("{}: heat map of |BBᵀ|, {} filters", basis.name, basis.filters),
         entries: &sizes,
         columns: basis.filters,
+        least: 0.0,
         names: &[],
         titles: ["filter", "filter"],
     };
