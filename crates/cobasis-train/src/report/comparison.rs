@@ -162,7 +162,7 @@ fn results(groups: &[&Group]) -> Markup {
         "multiply-accumulates",
         "test error, last epoch",
         "test error, best epoch",
-        "best epoch was",
+        "best on",
         "published error",
     ];
     let cell = |name: &str, group: &Group, error: Spread| {

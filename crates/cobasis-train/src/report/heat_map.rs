@@ -63,7 +63,7 @@ impl HeatMap<'_> {
                             y=(px(12.0 + at(row, rows))) dy="0.35em" text-anchor="middle"
                             data-row=(self.names[row]) data-column=(self.names[column])
                             data-value=(exact(*entry)) {
-                            (format!("{entry:.2}").replace('-', "−"))
+                            (hundredths(*entry))
                         }
                     }
                 }
@@ -129,6 +129,12 @@ impl HeatMap<'_> {
         });
         data_uri(width, height, &pixels.collect::<Vec<_>>())
     }
+}
+
+/// A number with two decimals; zero has no sign.
+fn hundredths(number: f64) -> String {
+    let text = format!("{number:.2}");
+    if text == "-0.00" { "0.00".to_string() } else { text.replace('-', "−") }
 }
 
 /// The colour of a number; what is no number is grey.

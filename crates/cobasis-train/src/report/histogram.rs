@@ -24,7 +24,7 @@ pub(crate) fn histogram(values: &[f64], what: &str, x_title: &str) -> Markup {
         size: NARROW,
         label: format!("histogram of {} {what}", values.len()),
         x: (Scale::linear(ends), x_title),
-        y: (Scale::from_zero(bins.iter().map(|bin| bin.count as f64)), "number"),
+        y: (Scale::counts(bins.iter().map(|bin| bin.count)), "number"),
     };
     let bar = |bin: &Bin| {
         let [left, top] = chart.at([bin.low, bin.count as f64])?;
