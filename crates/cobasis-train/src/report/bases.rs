@@ -94,6 +94,7 @@ fn draw(basis: &Basis) -> Markup {
         label: format!("{}: heat map of |BBᵀ|, {} filters", basis.name, basis.filters),
         entries: &sizes,
         columns: basis.filters,
+        least: 0.0,
         names: &[],
         titles: ["filter", "filter"],
     };
@@ -167,7 +168,8 @@ mod tests {
         assert_eq!(names, ["Stage 1", "Stage 2", "Stage 3"]);
         for basis in &bases {
             let [diagonal, above] = basis.entries();
-            assert_eq!((diagonal.len(), above.len()), (8, 28));
+            let filters = basis.filters;
+            assert_eq!((diagonal.len(), above.len()), (filters, filters * (filters - 1) / 2));
             assert!(diagonal.iter().all(|entry| (entry - 1.0).abs() < 1e-5));
             assert!(above.iter().all(|entry| entry.abs() < 1e-5));
         }

@@ -9,11 +9,11 @@ use crate::number::{bytes, compact, duration, grouped};
 use crate::run_dir::RunRecord;
 use crate::train::EpochSummary;
 
-/// How the best epoch was chosen.
+/// The images that chose the best epoch.
 pub(crate) fn chosen(split: Protocol) -> &'static str {
     match split {
-        Protocol::Paper => "chosen on the test set: optimistic",
-        Protocol::TrainVal => "chosen on validation images",
+        Protocol::Paper => "the test set",
+        Protocol::TrainVal => "validation images",
     }
 }
 
@@ -38,7 +38,12 @@ pub(crate) fn tiles(run: &RunRecord, macs: u64) -> Vec<Tile> {
         Tile {
             title: "Test top-1, best epoch".to_string(),
             value: top1("best", best),
-            note: format!("epoch {}, {}", best.epoch, chosen(summary.split)),
+            note: match summary.split {
+                Protocol::Paper => {
+                    format!("epoch {}, best on the test set: optimistic", best.epoch)
+                }
+                Protocol::TrainVal => format!("epoch {}, best on validation images", best.epoch),
+            },
         },
         Tile {
             title: "Parameters".to_string(),

@@ -32,7 +32,7 @@ pub(crate) fn coefficients(model: &Model, costs: &CostTable) -> Markup {
             "filters, flattened: 1 where one layer repeats the other, 0 where they have nothing in "
             "common."
         }
-        div.grid {
+        div.grid.three {
             @for similarity in &found { (draw(similarity)) }
         }
     }
@@ -44,6 +44,7 @@ fn draw(similarity: &Similarity) -> Markup {
         label: format!("cosine similarity of the layers that use {}", similarity.basis),
         entries: &similarity.cosines,
         columns: names.len(),
+        least: -1.0,
         names: &names,
         titles: ["layer", "layer"],
     };

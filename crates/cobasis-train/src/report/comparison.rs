@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::card::chosen;
-use super::chart::{Chart, exact};
+use super::chart::{Chart, WIDE, exact};
 use super::curves::over_epochs;
 use super::groups::{Group, groups};
 use super::line::Series;
@@ -16,8 +16,8 @@ use crate::number::{duration, grouped};
 use crate::run_dir::{EpochMetrics, RunRecord};
 use crate::train::Spread;
 
-/// Factor between the extremes from which on an axis of costs is logarithmic.
-const WIDE: f64 = 6.0;
+/// Factor between the extremes from which on an axis is logarithmic.
+const FAR: f64 = 6.0;
 
 /// The page that compares runs, set by set.
 pub(crate) fn comparison(runs: &[RunRecord]) -> Result<String, Error> {
@@ -107,22 +107,23 @@ fn against(
         Mark { at, std: None, kind, name: short(name), title }
     });
     let marks: Vec<Mark> = ours.chain(theirs).collect();
-    let costs = || marks.iter().map(|mark| mark.at[0]);
-    let (min, max) = costs().fold((f64::INFINITY, 0.0_f64), |(a, b), v| (a.min(v), b.max(v)));
-    let spreads = marks.iter().flat_map(|mark| {
+    let costs = marks.iter().map(|mark| mark.at[0]).collect();
+    let errors = marks.iter().flat_map(|mark| {
         let std = mark.std.unwrap_or(0.0);
-        [mark.at[1] - std, mark.at[1] + std]
+        // No error is below zero, whatever the deviation.
+        [(mark.at[1] - std).max(0.0), mark.at[1] + std]
     });
     let chart = Chart {
+        size: WIDE,
         label: format!("{title}: {} points", marks.len()),
-        x: (if max / min > WIDE { Scale::log(costs()) } else { Scale::linear(costs()) }, unit),
-        y: (Scale::linear(spreads), "test error, %"),
+        x: (scale(costs), unit),
+        y: (scale(errors.collect()), "test error, %"),
     };
     let note = "Top-1 error on the test set; bars are ± one standard deviation over seeds.";
     let keys = html! {
         ul.legend {
             li { span.key.round.c1 {} "ours, last epoch" }
-            li { span.key.round.hollow.c2 {} "ours, best epoch (" (choice(groups)) ")" }
+            li { span.key.round.hollow.c2 {} "ours, best epoch on " (choice(groups)) }
             @if !published.is_empty() {
                 li { span.key.round.hollow.diamond.c0 {} "published, best epoch on the test set" }
             }
@@ -131,12 +132,20 @@ fn against(
     figure(title, note, &html! { (scatter(&chart, &marks)) (keys) })
 }
 
-/// How the best epochs were chosen.
+/// Logarithmic where factors are large.
+fn scale(values: Vec<f64>) -> Scale {
+    let (min, max) =
+        values.iter().fold((f64::INFINITY, 0.0_f64), |(a, b), &v| (a.min(v), b.max(v)));
+    if min > 0.0 && max / min > FAR { Scale::log(values) } else { Scale::linear(values) }
+}
+
+/// What chose the best epochs.
 fn choice(groups: &[&Group]) -> String {
     let mut ways: Vec<&str> =
         groups.iter().map(|group| chosen(group.runs[0].summary.split)).collect();
+    ways.sort_unstable();
     ways.dedup();
-    ways.join("; some ")
+    ways.join(" or ")
 }
 
 /// Without the data set, which the page names.
@@ -153,7 +162,7 @@ fn results(groups: &[&Group]) -> Markup {
         "multiply-accumulates",
         "test error, last epoch",
         "test error, best epoch",
-        "best epoch was",
+        "best on",
         "published error",
     ];
     let cell = |name: &str, group: &Group, error: Spread| {
@@ -184,7 +193,8 @@ fn results(groups: &[&Group]) -> Markup {
             (table(&headings, rows))
             p {
                 "Error is 100 % − top-1 accuracy. The last epoch is chosen before anything is "
-                "measured. Means ± sample standard deviations (n − 1) over n seeds."
+                "measured; an epoch that is best on the test set is an optimistic choice. Means ± "
+                "sample standard deviations (n − 1) over n seeds."
             }
         }
     }

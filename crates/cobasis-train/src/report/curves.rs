@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::chart::{Chart, exact};
+use super::chart::{Chart, WIDE, exact};
 use super::line::{Series, lines};
 use super::page::figure;
 use super::scale::Scale;
@@ -11,7 +11,7 @@ use crate::number::compact;
 use crate::run_dir::{EpochMetrics, RunRecord};
 
 /// Factor between the extremes from which on an axis is logarithmic.
-const WIDE: f64 = 30.0;
+const FAR: f64 = 30.0;
 
 /// The curves of a run and its numbers.
 pub(crate) fn curves(run: &RunRecord) -> Markup {
@@ -57,13 +57,14 @@ pub(crate) fn over_epochs(title: &str, note: &str, unit: &str, series: &[Series]
     let all = || series.iter().flat_map(|line| line.points.iter());
     let values = || all().map(|point| point[1]).filter(|value| value.is_finite());
     let (min, max) = values().fold((f64::INFINITY, 0.0_f64), |(a, b), v| (a.min(v), b.max(v)));
-    let wide = min > 0.0 && max / min > WIDE;
+    let wide = min > 0.0 && max / min > FAR;
     let (y, kind) = match wide {
         true => (Scale::log(values()), " (logarithmic)"),
         false => (Scale::linear(values()), ""),
     };
     let names: Vec<&str> = series.iter().map(|line| line.name).collect();
     let chart = Chart {
+        size: WIDE,
         label: format!("{title} over epochs: {}", names.join(", ")),
         x: (Scale::whole(all().map(|point| point[0])), "epoch"),
         y: (y, &format!("{unit}{kind}")),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use maud::{Markup, html};
 
-use super::chart::{Chart, exact, px};
+use super::chart::{Chart, WIDE, exact, px};
 use super::curves::over_epochs;
 use super::line::Series;
 use super::page::{figure, legend};
@@ -99,6 +99,7 @@ fn bars(flows: &[Flow], bases: &[&str]) -> Markup {
     let shown: Vec<&Flow> =
         flows.iter().filter(|flow| (last - flow.epoch).is_multiple_of(every)).collect();
     let chart = Chart {
+        size: WIDE,
         label: "mean and largest gradient of each basis".to_string(),
         x: (Scale::whole([0.5, bases.len() as f64 + 0.5]), "basis, in the network's order"),
         y: (Scale::from_zero(shown.iter().map(|flow| flow.max)), "|gradient|"),

@@ -2,15 +2,16 @@
 
 use maud::{Markup, html};
 
-use super::chart::px;
+use super::chart::{exact, px};
 use super::picture::{Pixel, data_uri};
 
 /// Side of the picture in the chart's units.
 const SIDE: f64 = 300.0;
 /// Cells that can be told apart; of a larger matrix a cell shows the largest of several entries.
 const CELLS: usize = 150;
-/// Rows that are named one by one.
+/// Rows that are named one by one, and rows whose entries are written out.
 const NAMED: usize = 24;
+const WRITTEN: usize = 8;
 /// Room for names, in the chart's units for each character.
 const CHARACTER: f64 = 6.6;
 
@@ -26,6 +27,8 @@ pub(crate) struct HeatMap<'a> {
     pub(crate) entries: &'a [f64],
     /// Number of columns.
     pub(crate) columns: usize,
+    /// The smallest number of the key, 0 or -1.
+    pub(crate) least: f64,
     /// Names of rows and columns; without them they are numbered.
     pub(crate) names: &'a [String],
     /// What a row and a column is.
@@ -53,6 +56,17 @@ impl HeatMap<'_> {
                 image x=(px(left)) y="12" width=(SIDE) height=(SIDE) preserveAspectRatio="none"
                     href=(self.picture(rows)) {}
                 rect.frame x=(px(left)) y="12" width=(SIDE) height=(SIDE) {}
+                @if named && rows <= WRITTEN {
+                    @for (index, entry) in self.entries.iter().enumerate() {
+                        @let (row, column) = (index / self.columns, index % self.columns);
+                        text.entry.full[entry.abs() > 0.55] x=(px(left + at(column, self.columns)))
+                            y=(px(12.0 + at(row, rows))) dy="0.35em" text-anchor="middle"
+                            data-row=(self.names[row]) data-column=(self.names[column])
+                            data-value=(exact(*entry)) {
+                            (hundredths(*entry))
+                        }
+                    }
+                }
                 @if named {
                     @for (index, name) in self.names.iter().enumerate() {
                         text.tick x=(px(left - 6.0)) y=(px(12.0 + at(index, rows))) dy="0.32em"
@@ -84,7 +98,7 @@ impl HeatMap<'_> {
 
     /// The colours of the numbers, from 1 down to 0 or -1.
     fn key(&self, x: f64) -> Markup {
-        let least = if self.entries.iter().any(|&entry| entry < 0.0) { -1.0 } else { 0.0 };
+        let least = self.least;
         let steps = 64;
         let value = |step: usize| 1.0 - (1.0 - least) * step as f64 / (steps - 1) as f64;
         let pixels: Vec<Pixel> = (0..steps).map(|step| pixel(value(step))).collect();
@@ -117,6 +131,12 @@ impl HeatMap<'_> {
     }
 }
 
+/// A number with two decimals; zero has no sign.
+fn hundredths(number: f64) -> String {
+    let text = format!("{number:.2}");
+    if text == "-0.00" { "0.00".to_string() } else { text.replace('-', "−") }
+}
+
 /// The colour of a number; what is no number is grey.
 fn pixel(value: f64) -> Pixel {
     if value.is_nan() {
@@ -144,11 +164,12 @@ mod tests {
             label: "two".to_string(),
             entries: &[1.0, 0.0, -0.5, 1.0],
             columns: 2,
+            least: -1.0,
             names: &names,
             titles: ["", ""],
         };
         let svg = map.draw().into_string();
-        assert!(svg.contains("&lt;a&gt;") && svg.contains("−0.5"), "{svg}");
+        assert!(svg.contains("&lt;a&gt;") && svg.contains("data-value=\"-0.5\">−0.50<"), "{svg}");
         let pixels = [1.0, 0.0, -0.5, 1.0].map(pixel);
         assert!(svg.contains(&data_uri(2, 2, &pixels)));
         let many = vec![0.25; 400 * 400];

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::chart::{Chart, exact, px};
+use super::chart::{Chart, NARROW, exact, px};
 use super::scale::Scale;
 
 /// Bars that a histogram has at least, unless all values are one.
@@ -21,9 +21,10 @@ pub(crate) fn histogram(values: &[f64], what: &str, x_title: &str) -> Markup {
     let bins = bins(values);
     let ends = bins.iter().flat_map(|bin| [bin.low, bin.high]);
     let chart = Chart {
+        size: NARROW,
         label: format!("histogram of {} {what}", values.len()),
         x: (Scale::linear(ends), x_title),
-        y: (Scale::from_zero(bins.iter().map(|bin| bin.count as f64)), "number"),
+        y: (Scale::counts(bins.iter().map(|bin| bin.count)), "number"),
     };
     let bar = |bin: &Bin| {
         let [left, top] = chart.at([bin.low, bin.count as f64])?;

@@ -58,7 +58,7 @@ fn draw(chart: &Chart, line: &Series) -> Markup {
         @if let Some((epoch, why)) = line.ring {
             @if let Some((_, Some([x, y]))) = placed.iter().find(|(point, _)| point[0] == epoch) {
                 circle.ring cx=(px(*x)) cy=(px(*y)) r="7" {}
-                text.note x=(px(x.min(520.0))) y=(px(y + 24.0)) text-anchor="middle" { (why) }
+                text.note x=(px(x.min(chart.area()[1] - 40.0))) y=(px(y + 24.0)) text-anchor="middle" { (why) }
             }
         }
     }
@@ -79,11 +79,12 @@ fn path(points: impl Iterator<Item = Option<[f64; 2]>>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::chart::WIDE;
     use crate::report::scale::Scale;
 
     #[test]
     fn a_gap_is_a_new_beginning() {
-        let points = [Some([0.0, 1.0]), Some([2.0, 3.25]), None, Some([4.0, 5.0])];
+        let points = [Some([0.0, 1.0]), Some([2.0, 3.24]), None, Some([4.0, 5.0])];
         assert_eq!(path(points.into_iter()), "M0 1L2 3.2M4 5");
     }
 
@@ -91,6 +92,7 @@ mod tests {
     fn values_are_in_the_page_as_they_are() {
         let points = vec![[1.0, 0.1 + 0.2], [2.0, f64::NAN]];
         let chart = Chart {
+            size: WIDE,
             label: String::new(),
             x: (Scale::whole([1.0, 2.0]), ""),
             y: (Scale::linear([0.0, 1.0]), ""),

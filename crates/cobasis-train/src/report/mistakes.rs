@@ -28,18 +28,18 @@ pub(crate) fn mistakes(judgement: &Judgement) -> Markup {
         p {
             "The last epoch's model on the run's test images, evaluated for this page: "
             (right) " of " (images) " right, "
-            (number("evaluated.top1", top1, &format!("{top1:.2} %"))) "."
+            (number("evaluated.top1", top1, &format!("{top1:.2}\u{a0}%"))) "."
         }
         div.stack {
-            @if classes.len() <= WRITTEN {
-                (written(&judgement.confusion, classes))
-            } @else {
-                (picture(&judgement.confusion))
+            div.beside {
+                @if classes.len() <= WRITTEN {
+                    (written(&judgement.confusion, classes))
+                } @else {
+                    (picture(&judgement.confusion))
+                }
+                @if !judgement.wrong.is_empty() { (pairs(&judgement.confusion, classes)) }
             }
-            @if !judgement.wrong.is_empty() {
-                (pairs(&judgement.confusion, classes))
-                (worst(judgement))
-            }
+            @if !judgement.wrong.is_empty() { (worst(judgement)) }
         }
     }
 }
@@ -108,6 +108,7 @@ fn picture(confusion: &Confusion) -> Markup {
         label: format!("confusion matrix of {classes} classes"),
         entries: &shares,
         columns: classes,
+        least: 0.0,
         names: &[],
         titles: ["true class", "predicted class"],
     };
@@ -135,8 +136,8 @@ fn pairs(confusion: &Confusion, classes: &[String]) -> Markup {
 fn worst(judgement: &Judgement) -> Markup {
     let classes = &judgement.set.info().classes;
     let percent = |probability: f64| match 100.0 * probability {
-        percent if percent < 0.1 => "< 0.1 %".to_string(),
-        percent => format!("{percent:.1} %"),
+        percent if percent < 0.1 => "<\u{a0}0.1\u{a0}%".to_string(),
+        percent => format!("{percent:.1}\u{a0}%"),
     };
     let shown = judgement.wrong.iter().take(IMAGES);
     html! {
@@ -144,7 +145,8 @@ fn worst(judgement: &Judgement) -> Markup {
             figcaption {
                 h3 { "Worst-classified images" }
                 p {
-                    (judgement.wrong.len().min(IMAGES)) " of " (judgement.wrong.len())
+                    (judgement.wrong.len().min(IMAGES)) " of "
+                    (grouped(judgement.wrong.len() as u64))
                     " images that were taken for another class, those first to whose own class the "
                     "model gives the least probability."
                 }
@@ -214,8 +216,10 @@ mod tests {
         let pixels = pixels(&set, 3).unwrap();
         let max = f32::from(set.info().max_value);
         for (pixel, &value) in pixels.iter().zip(set.image(3)) {
-            let expected = (f32::from(value) / max * 255.0).round() as u8;
-            assert_eq!(*pixel, [expected, expected, expected, 255]);
+            let expected = f32::from(value) / max * 255.0;
+            let [red, green, blue, opacity] = *pixel;
+            assert!((f32::from(red) - expected).abs() < 0.51, "{red} {expected}");
+            assert_eq!((green, blue, opacity), (red, red, 255));
         }
     }
 

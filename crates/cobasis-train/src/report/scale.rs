@@ -18,8 +18,12 @@ pub(crate) struct Scale {
 impl Scale {
     /// An axis from a round number below the values to one above them.
     pub(crate) fn linear(values: impl IntoIterator<Item = f64>) -> Self {
+        Self::with_steps_of(0.0, values)
+    }
+
+    fn with_steps_of(least: f64, values: impl IntoIterator<Item = f64>) -> Self {
         let (min, max) = span(values);
-        let step = round_step((max - min) / TICKS);
+        let step = round_step((max - min) / TICKS).max(least);
         let (first, last) = ((min / step).floor(), (max / step).ceil());
         let ticks = multiples(first, last, step);
         Self { low: first * step, high: last * step, log: false, ticks }
@@ -28,6 +32,11 @@ impl Scale {
     /// As [`linear`](Self::linear), from zero on.
     pub(crate) fn from_zero(values: impl IntoIterator<Item = f64>) -> Self {
         Self::linear(values.into_iter().chain([0.0]))
+    }
+
+    /// An axis for numbers of things.
+    pub(crate) fn counts(counts: impl IntoIterator<Item = usize>) -> Self {
+        Self::with_steps_of(1.0, counts.into_iter().chain([0]).map(|count| count as f64))
     }
 
     /// An axis of whole numbers, of epochs say, that ends where they do.
@@ -138,6 +147,7 @@ mod tests {
         assert_eq!(labels(&Scale::whole([1.0, 20.0])), "2 4 6 8 10 12 14 16 18 20");
         assert_eq!(labels(&Scale::whole([1.0, 300.0])), "50 100 150 200 250 300");
         assert_eq!(labels(&Scale::whole([1.0, 3.0])), "1 2 3");
+        assert_eq!(labels(&Scale::counts([1, 2])), "0 1 2");
         let one = Scale::whole([1.0]);
         assert_eq!((labels(&one), one.place(1.0)), ("1".to_string(), Some(0.5)));
     }

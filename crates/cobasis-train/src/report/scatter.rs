@@ -6,8 +6,6 @@ use super::chart::{Chart, exact, px};
 
 /// Width of a character and height of a line of names, in the chart's units.
 const TEXT: [f64; 2] = [6.2, 15.0];
-/// The part of the chart that names may lie in: left, right, top, bottom.
-const PLOT: [f64; 4] = [74.0, 636.0, 8.0, 288.0];
 
 /// Whose a point is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +53,7 @@ impl Kind {
 pub(crate) fn scatter(chart: &Chart, marks: &[Mark]) -> Markup {
     let placed: Vec<(&Mark, [f64; 2])> =
         marks.iter().filter_map(|mark| Some((mark, chart.at(mark.at)?))).collect();
-    let names = names(&placed);
+    let names = names(&placed, chart.area());
     let drawn = html! {
         // What comes first lies on top.
         @for (mark, at) in placed.iter().rev() { (draw(chart, mark, *at)) }
@@ -68,7 +66,7 @@ pub(crate) fn scatter(chart: &Chart, marks: &[Mark]) -> Markup {
 
 fn draw(chart: &Chart, mark: &Mark, [x, y]: [f64; 2]) -> Markup {
     let ends = mark.std.and_then(|std| {
-        let [_, low] = chart.at([mark.at[0], mark.at[1] - std])?;
+        let [_, low] = chart.at([mark.at[0], (mark.at[1] - std).max(0.0)])?;
         let [_, high] = chart.at([mark.at[0], mark.at[1] + std])?;
         Some([low, high])
     });
@@ -100,7 +98,7 @@ type Area = [f64; 4];
 
 /// Where the names go, at the right of their points or at another side; those that would lie on
 /// something else are left out.
-fn names<'a>(placed: &[(&'a Mark, [f64; 2])]) -> Vec<(&'a Mark, [f64; 2])> {
+fn names<'a>(placed: &[(&'a Mark, [f64; 2])], plot: Area) -> Vec<(&'a Mark, [f64; 2])> {
     let around = |&(_, [x, y]): &(&Mark, [f64; 2])| [x - 7.0, x + 7.0, y - 7.0, y + 7.0];
     let mut taken: Vec<Area> = placed.iter().map(around).collect();
     let mut names = Vec::new();
@@ -116,8 +114,10 @@ fn names<'a>(placed: &[(&'a Mark, [f64; 2])]) -> Vec<(&'a Mark, [f64; 2])> {
         ];
         let free = starts.into_iter().find(|&start| {
             let area = area(start, width);
-            let [left, right, top, bottom] = area;
-            let inside = left >= PLOT[0] && right <= PLOT[1] && top >= PLOT[2] && bottom <= PLOT[3];
+            let inside = area[0] >= plot[0]
+                && area[1] <= plot[1] + 16.0
+                && area[2] >= plot[2] - 8.0
+                && area[3] <= plot[3];
             inside && !taken.iter().any(|other| overlap(*other, area))
         });
         if let Some(start) = free {
@@ -140,6 +140,7 @@ fn overlap(a: Area, b: Area) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::chart::WIDE;
     use crate::report::scale::Scale;
 
     fn mark(at: [f64; 2], name: &str) -> Mark {
@@ -150,7 +151,7 @@ mod tests {
     fn names_do_not_lie_on_one_another() {
         let marks: Vec<Mark> = (0..9).map(|index| mark([0.0, 0.0], &index.to_string())).collect();
         let placed: Vec<_> = marks.iter().map(|mark| (mark, [300.0, 150.0])).collect();
-        let names = names(&placed);
+        let names = names(&placed, [72.0, 620.0, 14.0, 290.0]);
         assert!((2..9).contains(&names.len()), "{}", names.len());
         let areas: Vec<Area> = names.iter().map(|(_, start)| area(*start, TEXT[0])).collect();
         for (index, a) in areas.iter().enumerate() {
@@ -161,6 +162,7 @@ mod tests {
     #[test]
     fn points_and_spreads_are_in_the_page() {
         let chart = Chart {
+            size: WIDE,
             label: String::new(),
             x: (Scale::linear([1.0, 2.0]), ""),
             y: (Scale::linear([0.0, 4.0]), ""),

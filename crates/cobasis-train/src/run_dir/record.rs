@@ -58,8 +58,10 @@ impl RunRecord {
         }
         let history = parse_metrics_csv(&text(&metrics)?)
             .map_err(|problem| RunDirError::damaged(&metrics, problem))?;
-        let read: Summary = serde_json::from_str(&text(&summary)?)
+        let written = text(&summary)?;
+        let mut read: Summary = serde_json::from_str(&written)
             .map_err(|error| RunDirError::damaged(&summary, error))?;
+        read.numbers_mut().for_each(|number| *number = as_written(*number, &written));
         let last = history.last().map_or(0, |metrics| metrics.epoch);
         if history.len() != config.train.epochs || last != history.len() {
             let problem = format!(
@@ -84,6 +86,13 @@ impl RunRecord {
 /// The text of a file that a finished run has.
 pub(crate) fn text(path: &Path) -> Result<String, RunDirError> {
     fs::read_to_string(path).map_err(|error| RunDirError::damaged(path, error))
+}
+
+/// The number that stands in the text. serde_json reads some one step beside it, unless it has a
+/// feature that Burn would have to be built anew for.
+fn as_written(read: f64, text: &str) -> f64 {
+    let near = [read, read.next_up(), read.next_down()];
+    near.into_iter().find(|number| text.contains(&format!("{number:?}"))).unwrap_or(read)
 }
 
 #[cfg(test)]
@@ -116,6 +125,16 @@ mod tests {
         let run = read(|_| ()).unwrap();
         assert_eq!((run.history[0].val_top1, run.summary.last.test_top1), (97.5, 97.5));
         assert_eq!(run.summary.provenance, crate::train::Provenance::default());
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_text() {
+        let text = "{\"top1\": 99.72222222222223}";
+        let written: f64 = "99.72222222222223".parse().unwrap();
+        for read in [written, written.next_up(), written.next_down()] {
+            assert_eq!(as_written(read, text), written);
+        }
+        assert_eq!(as_written(5.0, text), 5.0);
     }
 
     #[test]
