@@ -174,6 +174,15 @@ fn cargo(arguments: &[&str]) -> Command {
     // The subcommand comes first, and the workspace is this one wherever the user stands.
     command.arg(arguments[0]);
     command.arg("--manifest-path").arg(root().join("Cargo.toml")).args(&arguments[1..]);
+    // What cargo told this program about its own package would make build scripts that look at it
+    // run again, and all that depends on them.
+    for (name, _) in env::vars_os() {
+        let of_package =
+            |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|p| name.starts_with(p));
+        if name.to_str().is_some_and(of_package) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
