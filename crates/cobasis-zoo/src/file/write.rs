@@ -53,10 +53,11 @@ pub(super) fn to_bytes(
         );
     }
     header.push('}');
-    // Numbers start at a multiple of 8 bytes.
+    // Numbers start at a multiple of 8 bytes. A width in a format string would count characters.
     let length = header.len().next_multiple_of(8);
     let mut bytes = (length as u64).to_le_bytes().to_vec();
-    bytes.extend(format!("{header:<length$}").into_bytes());
+    bytes.extend(header.into_bytes());
+    bytes.resize(8 + length, b' ');
     bytes.extend(numbers);
     bytes
 }
