@@ -91,8 +91,10 @@ pub(crate) fn text(path: &Path) -> Result<String, RunDirError> {
 /// The number that stands in the text. serde_json reads some one step beside it, unless it has a
 /// feature that Burn would have to be built anew for.
 fn as_written(read: f64, text: &str) -> f64 {
+    let of_number = |c: char| c.is_ascii_digit() || "+-.eE".contains(c);
+    let mut written = text.split(|c| !of_number(c)).filter_map(|token| token.parse::<f64>().ok());
     let near = [read, read.next_up(), read.next_down()];
-    near.into_iter().find(|number| text.contains(&format!("{number:?}"))).unwrap_or(read)
+    written.find(|number| near.contains(number)).unwrap_or(read)
 }
 
 #[cfg(test)]
@@ -135,6 +137,9 @@ mod tests {
             assert_eq!(as_written(read, text), written);
         }
         assert_eq!(as_written(5.0, text), 5.0);
+        // A neighbour may be the beginning of what is written.
+        let longer: f64 = "0.42027780400000003".parse().unwrap();
+        assert_eq!(as_written(longer.next_down(), "\"s\": 0.42027780400000003,"), longer);
     }
 
     #[test]
