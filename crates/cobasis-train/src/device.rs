@@ -1,6 +1,6 @@
 //! The devices that commands run on.
 
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 
 use crate::choice::choices;
 use crate::error::Error;
@@ -54,6 +54,17 @@ fn wgpu() -> Result<Device, Error> {
 #[cfg(feature = "wgpu")]
 const NO_DEVICE: &str = "no Vulkan, Metal or DirectX device found; without a GPU, Mesa's software \
                          device will do (Debian: apt-get install mesa-vulkan-drivers)";
+
+/// Whether the device computes in 64 bits. Burn says so of GPUs whose driver could, but its shaders
+/// then give wrong numbers there.
+pub(crate) fn has_64_bits(device: &Device) -> bool {
+    // Only GPUs have an identity.
+    #[cfg(feature = "wgpu")]
+    if device.identity().is_some() {
+        return false;
+    }
+    device.supports_dtype(DType::F64)
+}
 
 #[cfg(not(feature = "wgpu"))]
 fn wgpu() -> Result<Device, Error> {

@@ -68,6 +68,20 @@ fn export(set: &ImageSet, folder: &Path) {
     }
 }
 
+/// [`export`], as JPEG files of the best quality, `000.jpg`, ….
+fn export_jpeg(set: &ImageSet, folder: &Path) {
+    let [channels, height, width] = set.shape();
+    assert_eq!(channels, 1, "grey images");
+    for index in 0..set.len() {
+        let path = folder.join(format!("{:02}/{index:03}.jpg", index / 10));
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        let encoder = jpeg_encoder::Encoder::new_file(path, 100).expect("a file");
+        let size = [width, height].map(|side| side as u16);
+        let pixels = set.image(index);
+        encoder.encode(pixels, size[0], size[1], jpeg_encoder::ColorType::Luma).expect("pixels");
+    }
+}
+
 /// What `eval` finds for these images.
 fn confusion(model: &Model, set: ImageSet) -> Confusion {
     let (shuffle, augment, seed, workers) = (false, Augment::NONE, 0, 0);
@@ -85,7 +99,8 @@ fn predicted(predictions: &Value, set: &ImageSet) -> Vec<Vec<u64>> {
     assert_eq!(predictions.len(), set.len());
     for (index, prediction) in predictions.iter().enumerate() {
         let file = prediction["file"].as_str().expect("a file");
-        assert!(file.ends_with(&format!("{index:03}.png")), "{file} is not image {index}");
+        let (stem, _) = file.rsplit_once('.').expect("an ending");
+        assert!(stem.ends_with(&format!("/{index:03}")), "{file} is not image {index}");
         let class = prediction["top"][0]["class"].as_u64().expect("a class") as usize;
         assert_eq!(prediction["top"][0]["name"], set.info().classes[class]);
         counts[usize::from(set.label(index))][class] += 1;
@@ -149,6 +164,9 @@ fn exported_digits_get_the_classes_that_eval_gives() {
         assert_eq!((&report["images"], warnings.as_str()), (&Value::from(IMAGES), ""), "{file}");
         assert_eq!(report["skipped"], Value::Array(Vec::new()), "{file}");
     }
+    export_jpeg(&set, &folder.path().join("jpeg"));
+    let (report, _) = json(folder.path(), &["predict", "jpeg", "--checkpoint", files[0]]);
+    assert_eq!(predicted(&report, &set), expected, "as JPEG files");
 }
 
 /// The folder of CIFAR-10's files beside a checkout, where it lies there.

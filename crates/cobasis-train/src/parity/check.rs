@@ -10,6 +10,7 @@ use cobasis_zoo::cobasis::ortho::Counted;
 use cobasis_zoo::{AuthorsTensor, Model, ModelConfig, State, authors_tensors};
 use serde::Serialize;
 
+use crate::device::has_64_bits;
 use crate::error::Error;
 use crate::evaluate::{host, labels};
 use crate::parity::file_name;
@@ -105,7 +106,7 @@ pub(crate) fn check(fixture: &Fixture, path: &Path, device: &Device) -> Result<R
     let loss_error = |loss: f64| relative(loss, fixture.trajectory[0].loss);
 
     // A model of its own: a copy would share its running statistics.
-    let exact = match device.supports_dtype(DType::F64) {
+    let exact = match has_64_bits(device) {
         true => Some(model(&autodiff)?.map(&mut Cast(DType::F64))),
         false => None,
     };

@@ -8,7 +8,7 @@ use super::scale::Scale;
 pub(crate) const WIDE: [f64; 2] = [640.0, 340.0];
 pub(crate) const NARROW: [f64; 2] = [420.0, 360.0];
 /// Room for what stands around the plot: left, right, top, bottom.
-const ROOM: [f64; 4] = [72.0, 20.0, 14.0, 50.0];
+const ROOM: [f64; 4] = [80.0, 20.0, 14.0, 50.0];
 
 /// A chart without its marks.
 pub(crate) struct Chart<'a> {
@@ -70,8 +70,8 @@ impl Chart<'_> {
                 text.title x=((left + right) / 2.0) y=(height - 8.0) text-anchor="middle" {
                     (self.x.1)
                 }
-                text.title x="16" y=(middle) text-anchor="middle"
-                    transform=(format!("rotate(-90 16 {middle})")) { (self.y.1) }
+                text.title x="12" y=(middle) text-anchor="middle"
+                    transform=(format!("rotate(-90 12 {middle})")) { (self.y.1) }
                 (marks)
             }
         }
@@ -101,7 +101,7 @@ mod tests {
             x: (Scale::whole([1.0, 3.0]), "epoch"),
             y: (Scale::log([0.1, 10.0]), "loss"),
         };
-        assert_eq!(chart.at([1.0, 0.1]), Some([72.0, 290.0]));
+        assert_eq!(chart.at([1.0, 0.1]), Some([80.0, 290.0]));
         let [x, y] = chart.at([3.0, 10.0]).unwrap();
         assert_eq!((px(x), px(y)), ("620".to_string(), "14".to_string()));
         assert_eq!(chart.at([2.0, 0.0]), None);

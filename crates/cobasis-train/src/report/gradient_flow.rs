@@ -127,7 +127,7 @@ fn bars(flows: &[Flow], bases: &[&str]) -> Markup {
     let body = html! { (chart.draw(&marks)) (legend(keys.into_iter())) };
     let note = match every {
         1 => "The bars of all epochs lie over one another.".to_string(),
-        _ => format!("The bars of one epoch in {every} lie over one another."),
+        _ => format!("The bars of every {every} epochs lie over one another, the last included."),
     };
     figure("Bases side by side", &note, &body)
 }

@@ -7,6 +7,7 @@ mod compare;
 mod layers;
 mod models;
 mod parity;
+mod steps;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
