@@ -14,6 +14,8 @@ mod tile;
 mod window;
 mod winograd;
 
+use std::sync::Arc;
+
 pub use shape::{Activation, Algorithm, ConvShape, Epilogue, Pass};
 
 /// How a convolution of this shape is computed in this pass.
@@ -85,6 +87,40 @@ impl PackedWeight {
         Self { form }
     }
 
+    /// Packs some of the filters, `[filters, channels_in, kernel height, kernel width]`, to be
+    /// [joined](Self::join) with others of the same shape.
+    ///
+    /// # Panics
+    /// If the filters do not have the shape's size, or the shape has groups.
+    pub fn bank(shape: &ConvShape, filters: &[f32]) -> Self {
+        check_bank(shape, filters);
+        let form = match choose(shape, Pass::Forward) {
+            Algorithm::Winograd => Form::Winograd(winograd::Weight::new(shape, filters)),
+            _ => Form::Direct(direct::Weight::new(shape, filters)),
+        };
+        Self { form }
+    }
+
+    /// All filters of a shape from its banks, whose memory it shares.
+    ///
+    /// # Panics
+    /// If there are none.
+    pub fn join(banks: &[Arc<Self>]) -> Self {
+        let winograd = banks.iter().filter_map(|bank| match &bank.form {
+            Form::Winograd(weight) => Some(weight),
+            _ => None,
+        });
+        let direct = banks.iter().filter_map(|bank| match &bank.form {
+            Form::Direct(weight) => Some(weight),
+            _ => None,
+        });
+        let form = match banks[0].form {
+            Form::Winograd(_) => Form::Winograd(winograd::Weight::join(winograd)),
+            _ => Form::Direct(direct::Weight::join(direct)),
+        };
+        Self { form }
+    }
+
     /// The algorithm that the weight is packed for.
     pub fn algorithm(&self) -> Algorithm {
         match self.form {
@@ -93,6 +129,46 @@ impl PackedWeight {
             Form::Depthwise(_) => Algorithm::Depthwise,
         }
     }
+}
+
+/// Whether banks of so many filters are as fast packed each for itself as together.
+pub fn banks_part_well(shape: &ConvShape, filters: &[usize]) -> bool {
+    let run = match choose(shape, Pass::Forward) {
+        Algorithm::Winograd => shape.channels_in,
+        _ => direct::run(shape),
+    };
+    shape.groups == 1 && panels::part_well(filters, run)
+}
+
+/// Some filters of a convolution made ready for [`backward_input_of_banks`], where the Winograd
+/// algorithm computes it.
+#[derive(Debug, Clone)]
+pub struct TransposedBank {
+    filters: usize,
+    weight: winograd::Weight,
+}
+
+impl TransposedBank {
+    /// Packs `[filters, channels_in, kernel height, kernel width]`, if [`choose`] names the Winograd
+    /// algorithm for the input gradient.
+    ///
+    /// # Panics
+    /// If the filters do not have the shape's size.
+    pub fn new(shape: &ConvShape, filters: &[f32]) -> Option<Self> {
+        if choose(shape, Pass::BackwardInput) != Algorithm::Winograd {
+            return None;
+        }
+        let count = check_bank(shape, filters);
+        Some(Self { filters: count, weight: winograd::Weight::transposed(shape, filters) })
+    }
+}
+
+/// The number of filters of a bank.
+fn check_bank(shape: &ConvShape, filters: &[f32]) -> usize {
+    let size = shape.weight_len() / shape.channels_out;
+    assert!(shape.groups == 1, "banks of a convolution with {} groups", shape.groups);
+    assert!(filters.len().is_multiple_of(size), "length of a bank");
+    filters.len() / size
 }
 
 /// Computes `y = act(scale * conv(x, weight) + bias + residual)`.
@@ -115,7 +191,9 @@ pub fn forward(
     epilogue.check(shape);
     match &weight.form {
         Form::Direct(weight) => direct::forward(shape, x, weight, y, epilogue),
-        Form::Winograd(weight) => winograd::forward(shape, x, weight, y, epilogue),
+        Form::Winograd(weight) => {
+            winograd::forward(shape, x, &[(shape.channels_in, weight)], y, epilogue)
+        }
         Form::Depthwise(weight) => depthwise::forward(shape, x, weight, y, epilogue),
     }
 }
@@ -131,6 +209,24 @@ pub fn forward(
 /// If the length of a slice is not that of the shape.
 pub fn backward_input(shape: &ConvShape, weight: &[f32], dy: &[f32], dx: &mut [f32]) {
     backward_input_with(choose(shape, Pass::BackwardInput), shape, weight, dy, dx);
+}
+
+/// [`backward_input`] for filters that come in banks, one after another.
+///
+/// # Panics
+/// If the length of a slice is not that of the shape, or the banks do not have its filters.
+pub fn backward_input_of_banks(
+    shape: &ConvShape,
+    banks: &[&TransposedBank],
+    dy: &[f32],
+    dx: &mut [f32],
+) {
+    assert_eq!(dy.len(), shape.output_len(), "length of the output gradient");
+    assert_eq!(dx.len(), shape.input_len(), "length of the input gradient");
+    let banks: Vec<_> = banks.iter().map(|bank| (bank.filters, &bank.weight)).collect();
+    let filters: usize = banks.iter().map(|(filters, _)| filters).sum();
+    assert_eq!(filters, shape.channels_out, "filters of the banks");
+    winograd::backward_input(shape, &banks, dy, dx);
 }
 
 /// [`backward_input`] by an algorithm.
@@ -150,7 +246,10 @@ pub fn backward_input_with(
     check_fit(algorithm, shape);
     match algorithm {
         Algorithm::Direct => direct::backward_input(shape, weight, dy, dx),
-        Algorithm::Winograd => winograd::backward_input(shape, weight, dy, dx),
+        Algorithm::Winograd => {
+            let weight = winograd::Weight::transposed(shape, weight);
+            winograd::backward_input(shape, &[(shape.channels_out, &weight)], dy, dx);
+        }
         Algorithm::Depthwise => depthwise::backward_input(shape, weight, dy, dx),
     }
 }

@@ -1,8 +1,10 @@
 //! Every pass against plain loops in double precision, for random shapes.
 
+use std::sync::Arc;
+
 use cobasis_kernels::conv::{
-    self, Activation, Algorithm, ConvShape, Epilogue, PackedWeight, backward_filter_with,
-    backward_input_with,
+    self, Activation, Algorithm, ConvShape, Epilogue, PackedWeight, TransposedBank,
+    backward_filter_with, backward_input_with, banks_part_well,
 };
 use proptest::prelude::*;
 
@@ -139,6 +141,58 @@ proptest! {
     }
 }
 
+/// Filters packed bank by bank give the same as packed together; not the same bits, because other
+/// columns are sums along a vector.
+fn check_banks(s: &ConvShape, filters: &[usize]) {
+    let (x, weight) = (values(s.input_len(), 1), values(s.weight_len(), 2));
+    let dy = values(s.output_len(), 3);
+    let mut rest = &weight[..];
+    let banks: Vec<&[f32]> = filters
+        .iter()
+        .map(|&filters| {
+            let (bank, after) = rest.split_at(filters * s.weight_len() / s.channels_out);
+            rest = after;
+            bank
+        })
+        .collect();
+    let [mut y, mut together] = [dy.clone(), dy.clone()];
+    let packed: Vec<_> = banks.iter().map(|bank| Arc::new(PackedWeight::bank(s, bank))).collect();
+    conv::forward(s, &x, &PackedWeight::join(&packed), &mut y, &Epilogue::default());
+    conv::forward(s, &x, &PackedWeight::new(s, &weight), &mut together, &Epilogue::default());
+    let together: Vec<f64> = together.into_iter().map(f64::from).collect();
+    assert!(error(&y, &together) < 2e-6, "{s:?} in banks of {filters:?}");
+    let transposed: Option<Vec<_>> =
+        banks.iter().map(|bank| TransposedBank::new(s, bank)).collect();
+    let Some(transposed) = transposed else { return };
+    let [mut dx, mut together] = [x.clone(), x.clone()];
+    let transposed: Vec<_> = transposed.iter().collect();
+    conv::backward_input_of_banks(s, &transposed, &dy, &mut dx);
+    conv::backward_input(s, &weight, &dy, &mut together);
+    let together: Vec<f64> = together.into_iter().map(f64::from).collect();
+    assert!(error(&dx, &together) < 2e-6, "dx of {s:?} in banks of {filters:?}");
+}
+
+#[test]
+fn banks_give_the_same_as_their_filters_together() {
+    let parted = [
+        (square(2, 16, 64, 33), vec![1, 32]),
+        (square(3, 8, 17, 68), vec![4, 64]),
+        (square(1, 4, 128, 33), vec![1, 32]),
+        // So large a weight is transformed while it is used.
+        (square(16, 2, 512, 65), vec![1, 64]),
+        (square(4, 8, 32, 66), vec![1, 1, 64]),
+        (ConvShape { stride: [2; 2], ..square(2, 9, 24, 33) }, vec![1, 32]),
+        (ConvShape { kernel: [1; 2], padding: [0; 2], ..square(2, 9, 24, 33) }, vec![1, 32]),
+    ];
+    for (shape, filters) in parted {
+        assert!(banks_part_well(&shape, &filters), "{shape:?}");
+        check_banks(&shape, &filters);
+    }
+    // One vector would be filled up, or there would be one more.
+    assert!(!banks_part_well(&square(2, 16, 64, 21), &[1, 20]));
+    assert!(!banks_part_well(&ConvShape { groups: 2, ..square(2, 16, 64, 34) }, &[2, 32]));
+}
+
 /// A 3x3 convolution of stride 1 that keeps the size.
 fn square(batch: usize, size: usize, channels_in: usize, channels_out: usize) -> ConvShape {
     ConvShape {
@@ -151,6 +205,20 @@ fn square(batch: usize, size: usize, channels_in: usize, channels_out: usize) ->
         padding: [1; 2],
         groups: 1,
     }
+}
+
+/// Small enough for Miri, which takes the portable vectors:
+/// `MIRIFLAGS="-Zmiri-tree-borrows -Zmiri-ignore-leaks -Zmiri-disable-isolation" cargo +nightly miri
+/// test -p cobasis-kernels --features flex --test conv small`.
+#[test]
+fn small_shapes_agree_with_plain_loops() {
+    let strided = ConvShape { stride: [2; 2], ..square(1, 5, 4, 3) };
+    check(&square(1, 5, 3, 5));
+    check(&square(1, 4, 9, 18));
+    check(&strided);
+    check(&ConvShape { kernel: [1; 2], padding: [0; 2], ..strided });
+    check(&ConvShape { groups: 2, channels_out: 6, ..strided });
+    check(&ConvShape { groups: 3, ..square(1, 4, 3, 6) });
 }
 
 #[test]
@@ -176,11 +244,12 @@ fn lower_instruction_sets_agree_with_plain_loops() {
         let output = std::process::Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "network_shapes_agree_with_plain_loops"])
             .args(["passes_agree_with_plain_loops", "winograd_is_nearly_as_exact_as_direct"])
+            .arg("banks_give_the_same_as_their_filters_together")
             .env("COBASIS_ISA", limit)
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && text.contains("3 passed"), "{limit}: {text}");
+        assert!(output.status.success() && text.contains("4 passed"), "{limit}: {text}");
     }
 }
 

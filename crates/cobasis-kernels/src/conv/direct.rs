@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::panels::Panels;
 use super::phase::{Phase, Placement, phases};
-use super::tile::{Left, Target, multiply};
+use super::tile::{Left, Run, Target, multiply};
 use super::window::Window;
 use super::{ConvShape, Epilogue};
 use crate::isa::{self, Simd};
@@ -20,12 +20,13 @@ pub struct Weight {
 }
 
 impl Weight {
-    /// Packs `[channels_out, channels_in / groups, kernel height, kernel width]`.
+    /// Packs `[filters, channels_in / groups, kernel height, kernel width]`: the filters of the
+    /// shape, or some of them.
     pub fn new(shape: &ConvShape, weight: &[f32]) -> Self {
         let area = shape.kernel[0] * shape.kernel[1];
-        let (inputs, outputs) =
-            (shape.channels_in / shape.groups, shape.channels_out / shape.groups);
-        let run = if shape.groups == 1 { inputs * shape.kernel[1] } else { inputs };
+        let inputs = shape.channels_in / shape.groups;
+        let outputs = weight.len() / (area * shape.channels_in);
+        let run = run(shape);
         let taps: Vec<usize> = (0..area).collect();
         let groups = (0..shape.groups).map(|group| {
             let layout = Layout {
@@ -37,6 +38,19 @@ impl Weight {
             layout.pack(run)
         });
         Self { groups: groups.collect() }
+    }
+
+    /// The filters of several weights without groups, side by side.
+    pub fn join<'a>(parts: impl Iterator<Item = &'a Self>) -> Self {
+        Self { groups: vec![Panels::join(parts.map(|part| &part.groups[0]))] }
+    }
+}
+
+/// Input values of a position that lie together.
+pub fn run(shape: &ConvShape) -> usize {
+    match shape.groups {
+        1 => shape.channels_in * shape.kernel[1],
+        groups => shape.channels_in / groups,
     }
 }
 
@@ -176,7 +190,7 @@ impl isa::Task for Part<'_> {
             .collect();
         for (group, right) in self.groups.iter().enumerate() {
             let (taps, len) = window.runs(group, self.groups.len());
-            let left = Left { base, rows: &read, taps: &taps, len };
+            let left = Left { base, rows: &read };
             let channel = group * right.columns();
             let target = Target {
                 base: self.target.0,
@@ -186,10 +200,10 @@ impl isa::Task for Part<'_> {
                 epilogue: self.epilogue,
             };
             for index in self.blocks.clone() {
-                let block = (right.block(index), right.values(0, index));
+                let run = Run { taps: &taps, len, right: right.values(0, index) };
                 // SAFETY: the offsets come from the sizes that the slices were checked against,
                 // and the tasks differ in lines or in channels.
-                unsafe { multiply(s, left, block, target) }
+                unsafe { multiply(s, left, &[run], right.block(index), target) }
             }
         }
     }

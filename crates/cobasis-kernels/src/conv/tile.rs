@@ -8,17 +8,31 @@ use super::finish::Finish;
 use super::panels::Block;
 use super::rows::by_rows;
 
-/// Left matrix: row `r` is the values at `base + rows[r] + taps[t] + 0..len`, tap after tap.
+/// Left matrix: row `r` is the values at `base + rows[r] + taps[t] + 0..len`, tap after tap and
+/// run after run.
 #[derive(Clone, Copy)]
 pub struct Left<'a> {
     /// Where offsets count from.
     pub base: *const f32,
     /// Offset of each row.
     pub rows: &'a [usize],
-    /// Offset of each run of values within a row.
+}
+
+/// Values of every row of the left matrix, and the rows of the right one that they meet.
+#[derive(Clone, Copy)]
+pub struct Run<'a> {
+    /// Offset of each tap's values within a row.
     pub taps: &'a [usize],
-    /// Values in a run.
+    /// Values of a tap.
     pub len: usize,
+    /// The block's rows of the right matrix, packed as in [`super::panels::Panels`].
+    pub right: &'a [f32],
+}
+
+impl Run<'_> {
+    fn depth(&self) -> usize {
+        self.taps.len() * self.len
+    }
 }
 
 /// Where the product goes: row `r` to `base + rows[r]`, finished by the epilogue.
@@ -36,14 +50,14 @@ pub struct Target<'a> {
     pub epilogue: &'a Epilogue<'a>,
 }
 
-/// Writes `left * right` for the columns of a block, packed as in [`super::panels::Panels`].
+/// Writes the product of both matrices, the sum over all runs, for the columns of a block.
 ///
 /// # Safety
 /// All rows of `left` and of `target` must lie in memory that is valid for reading and writing,
 /// and nobody else may touch the columns written.
 #[inline(always)]
-pub unsafe fn multiply<S: Simd>(s: S, left: Left, (block, right): (Block, &[f32]), target: Target) {
-    assert!(right.len() >= left.taps.len() * left.len * block.width);
+pub unsafe fn multiply<S: Simd>(s: S, left: Left, runs: &[Run], block: Block, target: Target) {
+    assert!(runs.iter().all(|run| run.right.len() >= run.depth() * block.width));
     let count = left.rows.len();
     let parts = count.div_ceil(S::ROWS);
     let columns = if target.padded { block.width } else { block.columns };
@@ -55,11 +69,11 @@ pub unsafe fn multiply<S: Simd>(s: S, left: Left, (block, right): (Block, &[f32]
         // SAFETY: the caller's, for a part of the rows.
         unsafe {
             if block.vectors == 0 {
-                dots(s, left, right, block.first..block.first + columns, target);
+                dots(s, left, runs, block.first..block.first + columns, target);
             } else if block.vectors == 1 {
-                any_rows::<S, 1>(s, left, right, block.first, columns, target);
+                any_rows::<S, 1>(s, left, runs, block.first, columns, target);
             } else {
-                any_rows::<S, 2>(s, left, right, block.first, columns, target);
+                any_rows::<S, 2>(s, left, runs, block.first, columns, target);
             }
         }
     }
@@ -73,12 +87,12 @@ pub unsafe fn multiply<S: Simd>(s: S, left: Left, (block, right): (Block, &[f32]
 unsafe fn any_rows<S: Simd, const NV: usize>(
     s: S,
     left: Left,
-    right: &[f32],
+    runs: &[Run],
     first: usize,
     columns: usize,
     target: Target,
 ) {
-    by_rows!(left.rows.len(), tile, S, NV, (s, left, right, first, columns, target))
+    by_rows!(left.rows.len(), tile, S, NV, (s, left, runs, first, columns, target))
 }
 
 /// `MR` rows times `NV` vectors of columns, held in registers.
@@ -89,13 +103,12 @@ unsafe fn any_rows<S: Simd, const NV: usize>(
 unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
     s: S,
     left: Left,
-    right: &[f32],
+    runs: &[Run],
     first: usize,
     columns: usize,
     target: Target,
 ) {
     let mut sums = [[s.splat(0.0); NV]; MR];
-    let mut b = right.as_ptr();
     // SAFETY: the offsets are the caller's; the packed panel holds NV vectors per value of a row.
     unsafe {
         let mut rows = [left.base; MR];
@@ -106,19 +119,22 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
                 prefetch(target.base.wrapping_add(target.rows[r].wrapping_add(column)));
             }
         }
-        for &tap in left.taps {
-            for k in tap..tap + left.len {
-                let mut column = [s.splat(0.0); NV];
-                for v in 0..NV {
-                    column[v] = s.load(b.add(v * S::LANES));
-                }
-                for r in 0..MR {
-                    let a = s.splat(*rows[r].add(k));
+        for run in runs {
+            let mut b = run.right.as_ptr();
+            for &tap in run.taps {
+                for k in tap..tap + run.len {
+                    let mut column = [s.splat(0.0); NV];
                     for v in 0..NV {
-                        sums[r][v] = s.fma(a, column[v], sums[r][v]);
+                        column[v] = s.load(b.add(v * S::LANES));
                     }
+                    for r in 0..MR {
+                        let a = s.splat(*rows[r].add(k));
+                        for v in 0..NV {
+                            sums[r][v] = s.fma(a, column[v], sums[r][v]);
+                        }
+                    }
+                    b = b.add(NV * S::LANES);
                 }
-                b = b.add(NV * S::LANES);
             }
         }
         let first = target.channel.wrapping_add(first);
@@ -157,44 +173,45 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
 unsafe fn dots<S: Simd>(
     s: S,
     left: Left,
-    right: &[f32],
+    runs: &[Run],
     columns: std::ops::Range<usize>,
     target: Target,
 ) {
     const MR: usize = 6;
-    let depth = left.taps.len() * left.len;
-    let whole = left.len / S::LANES * S::LANES;
-    for (column, weights) in columns.zip(right.chunks_exact(depth)) {
+    for (index, column) in columns.enumerate() {
         let mut start = 0;
         while start < left.rows.len() {
             // The last rows are computed again rather than in a loop of their own.
             let count = (left.rows.len() - start).min(MR);
-            // SAFETY: the offsets are the caller's; `weights` has as many values as a row.
+            // SAFETY: the offsets are the caller's; `right` has a run's values for each column.
             unsafe {
                 let mut rows = [left.base; MR];
                 for r in 0..MR {
                     rows[r] = left.base.add(left.rows[start + r.min(count - 1)]);
                 }
                 let mut sums = [s.splat(0.0); MR];
-                let mut b = weights.as_ptr();
-                for &tap in left.taps {
-                    let mut k = 0;
-                    while k < whole {
-                        let weight = s.load(b.add(k));
-                        for r in 0..MR {
-                            sums[r] = s.fma(s.load(rows[r].add(tap + k)), weight, sums[r]);
+                for run in runs {
+                    let whole = run.len / S::LANES * S::LANES;
+                    let mut b = run.right.as_ptr().add(index * run.depth());
+                    for &tap in run.taps {
+                        let mut k = 0;
+                        while k < whole {
+                            let weight = s.load(b.add(k));
+                            for r in 0..MR {
+                                sums[r] = s.fma(s.load(rows[r].add(tap + k)), weight, sums[r]);
+                            }
+                            k += S::LANES;
                         }
-                        k += S::LANES;
-                    }
-                    if whole < left.len {
-                        let rest = left.len - whole;
-                        let weight = s.load_first(b.add(k), rest);
-                        for r in 0..MR {
-                            let a = s.load_first(rows[r].add(tap + k), rest);
-                            sums[r] = s.fma(a, weight, sums[r]);
+                        if whole < run.len {
+                            let rest = run.len - whole;
+                            let weight = s.load_first(b.add(k), rest);
+                            for r in 0..MR {
+                                let a = s.load_first(rows[r].add(tap + k), rest);
+                                sums[r] = s.fma(a, weight, sums[r]);
+                            }
                         }
+                        b = b.add(run.len);
                     }
-                    b = b.add(left.len);
                 }
                 let channel = target.channel.wrapping_add(column);
                 let finish = Finish::<S>::new(s, target.epilogue, channel, 1);

@@ -44,9 +44,8 @@ pub fn gains(shape: &ConvShape, least: usize) -> bool {
 }
 
 /// Overwrites `dx` with the gradient with respect to the input: a convolution of the output
-/// gradient.
-pub fn backward_input(shape: &ConvShape, weight: &[f32], dy: &[f32], dx: &mut [f32]) {
-    let weight = Weight::transposed(shape, weight);
+/// gradient. The [transposed](Weight::transposed) weight comes in parts of so many filters each.
+pub fn backward_input(shape: &ConvShape, weight: &[(usize, &Weight)], dy: &[f32], dx: &mut [f32]) {
     let shape = ConvShape {
         size: shape.output(),
         channels_in: shape.channels_out,
@@ -54,7 +53,7 @@ pub fn backward_input(shape: &ConvShape, weight: &[f32], dy: &[f32], dx: &mut [f
         padding: shape.padding.map(|p| 2 - p),
         ..*shape
     };
-    forward(&shape, dy, &weight, dx, &Epilogue::default());
+    forward(&shape, dy, weight, dx, &Epilogue::default());
 }
 
 /// The tiles of a batch of images.

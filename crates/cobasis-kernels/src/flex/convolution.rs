@@ -9,7 +9,7 @@ use burn::backend::{Autodiff, DispatchTensor, Flex, TensorMetadata};
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 
-use super::packing::{packed, with_joined};
+use super::packing::{backward_input, packed};
 use super::tensors::{Operands, Tracked, followed, numbers, output, per_channel};
 use crate::activation::Activation;
 use crate::buffer::Buffer;
@@ -172,9 +172,7 @@ impl<const N: usize> Backward<Flex, N> for Convolution {
         if let Some(parent) = &ops.parents[0] {
             let mut dx = Buffer::new(shape.input_len());
             profile::timed(&layer, || {
-                with_joined(&banks, |filters| {
-                    conv::backward_input(&shape, filters, numbers(&dy), &mut dx);
-                });
+                backward_input(&shape, &banks, numbers(&dy), &mut dx);
                 let pass = Pass::BackwardInput;
                 Work::Conv(shape, pass, conv::choose(&shape, pass))
             });

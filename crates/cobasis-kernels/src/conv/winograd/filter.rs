@@ -18,33 +18,45 @@ pub enum Weight {
 }
 
 impl Weight {
-    /// Packs `[channels_out, channels_in, 3, 3]`.
+    /// Packs `[filters, channels_in, 3, 3]`: the filters of the shape, or some of them.
     pub fn new(shape: &ConvShape, weight: &[f32]) -> Self {
         let inputs = shape.channels_in;
+        let filters = weight.len() / (9 * inputs);
         let weight = Taps { weight, input: 9, output: inputs * 9, reversed: false };
-        Self::pack(inputs, shape.channels_out, weight, few_tiles(shape))
+        Self::pack([inputs, filters], inputs, weight, few_tiles(shape))
     }
 
-    /// Packs the weight of the convolution that computes the input gradient: channels exchanged,
-    /// taps reversed.
+    /// Packs filters, all or some, for the convolution that computes the input gradient: channels
+    /// exchanged, taps reversed.
     pub fn transposed(shape: &ConvShape, weight: &[f32]) -> Self {
         let inputs = shape.channels_in;
+        let filters = weight.len() / (9 * inputs);
         let weight = Taps { weight, input: inputs * 9, output: 9, reversed: true };
-        Self::pack(shape.channels_out, inputs, weight, few_tiles(shape))
+        Self::pack([filters, inputs], shape.channels_out, weight, few_tiles(shape))
     }
 
-    fn pack(inputs: usize, outputs: usize, weight: Taps, few_tiles: bool) -> Self {
+    /// The filters of several weights of the same shape, side by side.
+    pub fn join<'a>(mut parts: impl Iterator<Item = &'a Self> + Clone) -> Self {
+        let panels = Panels::join(parts.clone().map(Self::panels));
+        match parts.next() {
+            Some(Self::Taps(_)) => Self::Taps(panels),
+            _ => Self::Transformed(panels),
+        }
+    }
+
+    /// `run` is the number of input channels of the whole convolution.
+    fn pack([inputs, outputs]: [usize; 2], run: usize, weight: Taps, few_tiles: bool) -> Self {
         // The taps of a few inputs at a time stay in the first-level cache.
         const AT_ONCE: usize = 4;
         let chunks = (0..inputs).step_by(AT_ONCE).map(|i| i..(i + AT_ONCE).min(inputs));
         if few_tiles {
-            return Self::Taps(Panels::pack([9, inputs, outputs], inputs, |block, values| {
+            return Self::Taps(Panels::pack([9, inputs, outputs], run, |block, values| {
                 for range in chunks.clone() {
                     weight.spread(range, inputs, block, values);
                 }
             }));
         }
-        Self::Transformed(Panels::pack([LAYERS, inputs, outputs], inputs, |block, values| {
+        Self::Transformed(Panels::pack([LAYERS, inputs, outputs], run, |block, values| {
             let width = block.width.next_multiple_of(isa::lanes());
             let mut taps = scratch::take(AT_ONCE * 9 * width);
             taps.fill(0.0);

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::super::panels::Block;
-use super::super::tile::{Left, Target, multiply};
+use super::super::tile::{Left, Run, Target, multiply};
 use super::super::{ConvShape, Epilogue};
 use super::data::{self, Images, Patches};
 use super::filter::{Weight, transform_row};
@@ -14,18 +14,27 @@ use crate::isa::{self, Simd};
 use crate::scratch;
 use crate::shared::Shared;
 
-/// Computes `y = act(scale * conv(x, weight) + bias + residual)`.
-pub fn forward(shape: &ConvShape, x: &[f32], weight: &Weight, y: &mut [f32], epilogue: &Epilogue) {
+/// Computes `y = act(scale * conv(x, weight) + bias + residual)`; the weight comes in parts, each
+/// for so many input channels after those of the parts before it.
+pub fn forward(
+    shape: &ConvShape,
+    x: &[f32],
+    weight: &[(usize, &Weight)],
+    y: &mut [f32],
+    epilogue: &Epilogue,
+) {
     let tiles = Tiles::new(shape.batch, shape.output());
     let threads = rayon::current_num_threads();
     // Fewer channels leave room for more tiles in the second-level cache.
     let fitting = (5000 / (shape.channels_in + shape.channels_out)).clamp(24, 64);
     let at_once = fitting.min((tiles.count / (2 * threads)).max(8));
-    let tasks = match weight {
+    // The shape decides how weights are packed: all parts alike.
+    let first = weight[0].1;
+    let tasks = match first {
         Weight::Transformed(_) => tiles.count.div_ceil(at_once),
         Weight::Taps(_) => 1,
     };
-    let blocks = weight.panels().blocks();
+    let blocks = first.panels().blocks();
     // Parts of the same tiles transform them each for itself.
     let splits = threads.div_ceil(tasks).clamp(1, blocks);
     let zeros = vec![0.0; shape.channels_in];
@@ -50,7 +59,7 @@ pub fn forward(shape: &ConvShape, x: &[f32], weight: &Weight, y: &mut [f32], epi
 struct Part<'a> {
     shape: &'a ConvShape,
     images: Images<'a>,
-    weight: &'a Weight,
+    weight: &'a [(usize, &'a Weight)],
     range: Range<usize>,
     blocks: Range<usize>,
     target: Shared,
@@ -63,7 +72,7 @@ impl isa::Task for Part<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let Self { shape, images, weight, range, blocks, target, epilogue } = self;
-        let panels = weight.panels();
+        let panels = weight[0].1.panels();
         let count = range.len();
         let last = panels.block(blocks.end - 1);
         let channels = panels.block(blocks.start).first..last.first + last.columns;
@@ -88,29 +97,55 @@ impl isa::Task for Part<'_> {
             written: &written,
         };
         let first = channels.start;
-        match weight {
-            Weight::Transformed(panels) => {
+        let mut starts = Vec::with_capacity(weight.len());
+        let mut start = 0;
+        for (channels, _) in weight {
+            starts.push([start]);
+            start += channels;
+        }
+        let parts =
+            || weight.iter().zip(&starts).map(|((len, weight), taps)| (*len, *weight, taps));
+        match weight[0].1 {
+            Weight::Transformed(_) => {
                 for (layer, index) in (0..LAYERS).flat_map(|l| blocks.clone().map(move |b| (l, b)))
                 {
-                    let block = (panels.block(index), panels.values(layer, index));
-                    part.multiply(s, layer, block, shape.channels_in, first);
+                    let runs: Vec<Run> = parts()
+                        .map(|(len, weight, taps)| Run {
+                            taps,
+                            len,
+                            right: weight.panels().values(layer, index),
+                        })
+                        .collect();
+                    part.multiply(s, layer, panels.block(index), &runs, first);
                 }
             }
-            Weight::Taps(panels) => {
+            Weight::Taps(_) => {
                 for index in blocks {
                     let block = panels.block(index);
-                    let len = shape.channels_in * block.width;
-                    let stride = len.next_multiple_of(16);
-                    let mut layers = scratch::take(PATCH * stride);
-                    let mut taps = [&[][..]; 9];
-                    for (tap, values) in taps.iter_mut().enumerate() {
-                        *values = panels.values(tap, index);
-                    }
+                    let stride = |len: usize| (len * block.width).next_multiple_of(16);
+                    let strides = parts().map(|(len, ..)| PATCH * stride(len)).sum();
+                    let mut layers = scratch::take(strides);
                     for row in 0..PATCH {
-                        transform_row(s, row, taps, (&mut layers, stride), len);
+                        let mut rest = &mut layers[..];
+                        for (len, weight, _) in parts() {
+                            let mut taps = [&[][..]; 9];
+                            for (tap, values) in taps.iter_mut().enumerate() {
+                                *values = weight.panels().values(tap, index);
+                            }
+                            let (own, after) = rest.split_at_mut(PATCH * stride(len));
+                            transform_row(s, row, taps, (own, stride(len)), len * block.width);
+                            rest = after;
+                        }
                         for column in 0..PATCH {
-                            let block = (block, &layers[column * stride..][..len]);
-                            part.multiply(s, row * PATCH + column, block, shape.channels_in, first);
+                            let mut from = 0;
+                            let runs: Vec<Run> = parts()
+                                .map(|(len, _, taps)| {
+                                    let start = from + column * stride(len);
+                                    from += PATCH * stride(len);
+                                    Run { taps, len, right: &layers[start..][..len * block.width] }
+                                })
+                                .collect();
+                            part.multiply(s, row * PATCH + column, block, &runs, first);
                         }
                     }
                 }
@@ -137,20 +172,9 @@ struct Matrices<'a> {
 impl Matrices<'_> {
     /// Multiplies a layer with a block of columns; `first` is the part's first channel.
     #[inline(always)]
-    fn multiply<S: Simd>(
-        &self,
-        s: S,
-        layer: usize,
-        block: (Block, &[f32]),
-        channels_in: usize,
-        first: usize,
-    ) {
-        let left = Left {
-            base: self.patches[layer * self.data.layer..].as_ptr(),
-            rows: self.read,
-            taps: &[0],
-            len: channels_in,
-        };
+    fn multiply<S: Simd>(&self, s: S, layer: usize, block: Block, runs: &[Run], first: usize) {
+        let base = self.patches[layer * self.data.layer..].as_ptr();
+        let left = Left { base, rows: self.read };
         let target = Target {
             base: self.products.wrapping_add(layer * self.product.layer),
             rows: self.written,
@@ -159,6 +183,6 @@ impl Matrices<'_> {
             epilogue: &Epilogue::default(),
         };
         // SAFETY: both matrices lie in the part's own memory, sized for its tiles and blocks.
-        unsafe { multiply(s, left, block, target) }
+        unsafe { multiply(s, left, runs, block, target) }
     }
 }
