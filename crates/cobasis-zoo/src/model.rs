@@ -1,20 +1,24 @@
 //! A model of the zoo: a network, its name, and the bases it shares.
 
+mod network;
+
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
+use burn::nn::LinearConfig;
 use burn::tensor::{Device, Tensor};
 use cobasis::ortho::{Counted, Family, penalty};
 use cobasis::{CostTable, FilterBasis};
 
-use crate::densenet::{DenseNet, DenseNetConfig};
+use crate::densenet::DenseNetConfig;
 use crate::init::{initialise, initialise_head};
-use crate::mobilenet::{MobileNetV2, MobileNetV2Config};
+use crate::mobilenet::MobileNetV2Config;
 use crate::name::{ModelName, Sharing};
 use crate::pass::{CostPass, Forward, Pass, Place};
 use crate::preparation::Preparation;
 use crate::registry::Architecture;
-use crate::resnet::{ResNet, ResNetConfig};
+use crate::resnet::ResNetConfig;
 use crate::state::{self, State, StateError, TensorInfo};
+
+pub use network::Network;
 
 /// Configuration of a [`Model`]: the name, and what a user may change about it.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,18 +66,6 @@ pub struct Model {
     /// What it was made from.
     #[module(skip)]
     pub config: ModelConfig,
-}
-
-/// The network families.
-#[derive(Module, Debug)]
-#[expect(clippy::large_enum_variant, reason = "Burn has no Module for Box, and a model has one")]
-pub enum Network {
-    /// Residual networks.
-    ResNet(ResNet),
-    /// MobileNetV2s.
-    MobileNetV2(MobileNetV2),
-    /// Densely connected networks.
-    DenseNet(DenseNet),
 }
 
 impl ModelConfig {
@@ -191,54 +183,6 @@ impl ModelConfig {
     pub fn init_from(&self, state: State, device: &Device) -> Result<Model, StateError> {
         let Model { network, config } = self.skeleton(device);
         Ok(Model { network: state::write(network, state)?, config })
-    }
-}
-
-impl Network {
-    /// A pass from the images to the maps before global average pooling.
-    fn pass<P: Pass>(&self, pass: &mut P, images: P::Map) -> P::Map {
-        match self {
-            Network::ResNet(net) => net.pass(pass, images),
-            Network::MobileNetV2(net) => net.pass(pass, images),
-            Network::DenseNet(net) => net.pass(pass, images),
-        }
-    }
-
-    /// The classifier.
-    pub fn head(&self) -> &Linear {
-        match self {
-            Network::ResNet(net) => &net.head,
-            Network::MobileNetV2(net) => &net.head,
-            Network::DenseNet(net) => &net.head,
-        }
-    }
-
-    fn head_mut(&mut self) -> &mut Linear {
-        match self {
-            Network::ResNet(net) => &mut net.head,
-            Network::MobileNetV2(net) => &mut net.head,
-            Network::DenseNet(net) => &mut net.head,
-        }
-    }
-
-    /// The bases, stage by stage.
-    fn bases(&self) -> Vec<&[FilterBasis]> {
-        match self {
-            Network::ResNet(net) => net.stages.iter().map(|stage| &stage.bases[..]).collect(),
-            Network::MobileNetV2(net) => net.stages.iter().map(|stage| &stage.bases[..]).collect(),
-            Network::DenseNet(net) => net.stages.iter().map(|stage| &stage.bases[..]).collect(),
-        }
-    }
-
-    /// The bases, stage by stage.
-    pub(crate) fn bases_mut(&mut self) -> Vec<&mut Vec<FilterBasis>> {
-        match self {
-            Network::ResNet(net) => net.stages.iter_mut().map(|stage| &mut stage.bases).collect(),
-            Network::MobileNetV2(net) => {
-                net.stages.iter_mut().map(|stage| &mut stage.bases).collect()
-            }
-            Network::DenseNet(net) => net.stages.iter_mut().map(|stage| &mut stage.bases).collect(),
-        }
     }
 }
 

@@ -1,11 +1,15 @@
 //! The grammar of model names, shared by the registry, configs and the command line.
 
+mod error;
+
 use std::fmt;
 use std::str::FromStr;
 
 use crate::block::resnext;
 use crate::registry::{self, Architecture, Entry};
 use crate::resnet::BlockKind;
+
+pub use error::ModelNameError;
 
 /// The largest rank that a name may ask for: above every layer of the zoo, below any accident.
 const MAX_RANK: usize = 4096;
@@ -77,46 +81,6 @@ impl Ranks {
 pub struct ModelName {
     entry: &'static Entry,
     sharing: Option<Sharing>,
-}
-
-/// Why a text is not the name of a model.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ModelNameError {
-    /// No network of this name is in the registry.
-    #[error("no model {name:?}{}", did_you_mean(.nearest))]
-    Unknown {
-        /// The name asked for.
-        name: String,
-        /// The most similar name of the registry, if one is similar.
-        nearest: Option<String>,
-    },
-    /// The part after the network's name is not a sharing suffix.
-    #[error("model {name:?}: expected {expected} after {network:?}, got {suffix:?}")]
-    Suffix {
-        /// The name asked for.
-        name: String,
-        /// The part that names the network.
-        network: &'static str,
-        /// The suffixes that the network has.
-        expected: &'static str,
-        /// The part that was not understood.
-        suffix: String,
-    },
-    /// The ranks make no layer.
-    #[error("model {name:?}: {problem}")]
-    Ranks {
-        /// The name asked for.
-        name: String,
-        /// What is wrong with the ranks.
-        problem: &'static str,
-    },
-}
-
-fn did_you_mean(nearest: &Option<String>) -> String {
-    match nearest {
-        Some(nearest) => format!("; did you mean {nearest:?}?"),
-        None => "; `models list` shows those there are".to_string(),
-    }
 }
 
 impl ModelName {

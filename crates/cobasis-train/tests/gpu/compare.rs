@@ -14,18 +14,24 @@ pub struct Step {
     pub gradients: Values,
 }
 
+/// How far off a value may be, relative to the largest of its kind.
+pub const BOUND: f64 = 1e-3;
+
 /// The largest difference of two computations, relative to the largest number of the same name.
 pub struct Difference {
     /// The value that differs most.
     pub what: String,
     /// By how much.
     pub error: f64,
+    /// By how much it may differ.
+    pub bound: f64,
 }
 
 impl Difference {
-    /// The larger of two; unlike with `f64::max`, an error that is no number stays one.
+    /// The one that takes more of its bound; unlike with `f64::max`, what is no number stays.
     pub fn or(self, other: Self) -> Self {
-        if worse(self.error, other.error) == other.error { other } else { self }
+        let [ours, theirs] = [&self, &other].map(|difference| difference.error / difference.bound);
+        if theirs.is_nan() || theirs > ours { other } else { self }
     }
 }
 
@@ -41,7 +47,7 @@ pub fn against_flex(device: &Device, compute: impl Fn(&Device) -> Values) -> Dif
         let scale = largest(&reference);
         assert!(scale > 0.0, "{what} is zero");
         let errors = values.iter().zip(&reference).map(|(a, b)| f64::from(a - b).abs() / scale);
-        Difference { what, error: errors.fold(0.0, worse) }
+        Difference { what, error: errors.fold(0.0, worse), bound: BOUND }
     });
     differences.reduce(Difference::or).expect("something is computed")
 }

@@ -1,0 +1,41 @@
+//! What can be wrong with a name.
+
+/// Why a text is not the name of a model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ModelNameError {
+    /// No network of this name is in the registry.
+    #[error("no model {name:?}{}", did_you_mean(.nearest))]
+    Unknown {
+        /// The name asked for.
+        name: String,
+        /// The most similar name of the registry, if one is similar.
+        nearest: Option<String>,
+    },
+    /// The part after the network's name is not a sharing suffix.
+    #[error("model {name:?}: expected {expected} after {network:?}, got {suffix:?}")]
+    Suffix {
+        /// The name asked for.
+        name: String,
+        /// The part that names the network.
+        network: &'static str,
+        /// The suffixes that the network has.
+        expected: &'static str,
+        /// The part that was not understood.
+        suffix: String,
+    },
+    /// The ranks make no layer.
+    #[error("model {name:?}: {problem}")]
+    Ranks {
+        /// The name asked for.
+        name: String,
+        /// What is wrong with the ranks.
+        problem: &'static str,
+    },
+}
+
+fn did_you_mean(nearest: &Option<String>) -> String {
+    match nearest {
+        Some(nearest) => format!("; did you mean {nearest:?}?"),
+        None => "; `models list` shows those there are".to_string(),
+    }
+}
