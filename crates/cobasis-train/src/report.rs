@@ -10,6 +10,7 @@ mod chart;
 mod coefficients;
 mod comparison;
 mod curves;
+mod files;
 mod gradient_flow;
 mod groups;
 mod heat_map;
@@ -25,6 +26,8 @@ mod scatter;
 mod single;
 
 use std::path::{Path, PathBuf};
+
+pub use files::charts;
 
 use crate::error::Error;
 use crate::run_dir::RunRecord;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cobasis_train::report::report;
+use cobasis_train::report::{charts, report};
 use cobasis_zoo::{FileError, write_atomic};
 
 use super::Outcome;
@@ -17,7 +17,8 @@ use super::output::print;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask report runs/digits-resnet14-s8u1-001
-  cargo xtask report RUN RUN SEEDS --out comparison.html")]
+  cargo xtask report RUN RUN SEEDS --out comparison.html
+  cargo xtask report RUN --charts figures")]
 pub(crate) struct Args {
     /// Directories of runs; one that holds the runs of several seeds stands for all of them.
     #[arg(required = true, value_name = "RUN")]
@@ -26,6 +27,9 @@ pub(crate) struct Args {
     /// directory for several].
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Directory for the charts as SVG files of their own, made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    charts: Option<PathBuf>,
     /// Directory of the data set's files, for one run [default: where the run found them].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -40,5 +44,15 @@ pub(crate) fn run(args: Args) -> Outcome {
     };
     write_atomic(&out, page.as_bytes()).map_err(|error| FileError::new(&out, error))?;
     print(&format!("wrote {}", out.display()));
+    if let Some(directory) = args.charts {
+        let failed = |error| FileError::new(&directory, error);
+        std::fs::create_dir_all(&directory).map_err(failed)?;
+        let charts = charts(&page);
+        for (name, svg) in &charts {
+            let path = directory.join(name);
+            write_atomic(&path, svg.as_bytes()).map_err(|error| FileError::new(&path, error))?;
+        }
+        print(&format!("wrote {} charts to {}", charts.len(), directory.display()));
+    }
     Ok(ExitCode::SUCCESS)
 }

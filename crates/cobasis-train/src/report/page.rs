@@ -2,6 +2,8 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+/// What charts need, in the page and in files of their own, and the page around them.
+pub(crate) const CHART_STYLE: &str = include_str!("chart.css");
 const STYLE: &str = include_str!("page.css");
 /// Nothing is fetched and nothing runs, whatever a run's files say.
 const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
@@ -35,7 +37,7 @@ pub(crate) fn page(title: &str, subtitle: &Markup, tiles: &[Tile], sections: &[S
                 title { (title) }
                 // No icon, which browsers would ask for.
                 link rel="icon" href="data:,";
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(CHART_STYLE)) (PreEscaped(STYLE)) }
             }
             body {
                 a.skip href="#main" { "Skip to the content" }
