@@ -44,6 +44,14 @@ impl FilterGroup {
         if self.shared.is_empty() {
             return None;
         }
+        let size = self.shared[0].dims()[1..].iter().product::<usize>();
+        for filters in self.shared.iter().chain(&self.unique) {
+            let dims = filters.dims();
+            assert!(
+                dims[1..].iter().product::<usize>() == size,
+                "filters of a group have {size} numbers each, and some are of shape {dims:?}"
+            );
+        }
         let shared = Tensor::cat(self.shared.iter().cloned().map(rows).collect(), 0);
         let [num_shared, _] = shared.dims();
         let mut sum = squared_deviation(shared.clone());

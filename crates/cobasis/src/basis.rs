@@ -36,13 +36,37 @@ impl FilterBasisConfig {
     ///
     /// Panics if a dimension is zero.
     pub fn init(&self, device: &Device) -> FilterBasis {
-        let numbers = self.shape().iter().product::<usize>();
+        let [basis] = self.init_joint(device);
+        basis
+    }
+
+    /// Several bases that are orthonormal to one another as well, drawn from the device's random
+    /// numbers: the two bases of a stage in the paper's `*` models. All filters together are
+    /// orthonormal if there are no more of them than numbers in a filter,
+    /// `N × filters ≤ channels × kernel_height × kernel_width`; see [`orthonormal`] for the other
+    /// case.
+    ///
+    /// ```
+    /// use burn::tensor::Device;
+    /// use cobasis::FilterBasisConfig;
+    ///
+    /// let config = FilterBasisConfig::new(8, 16, [3, 3]);
+    /// let [first, second] = config.init_joint(&Device::flex());
+    /// assert_eq!(first.weight.dims(), [8, 16, 3, 3]);
+    /// # assert_eq!(second.filters(), 8);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if a dimension is zero.
+    pub fn init_joint<const N: usize>(&self, device: &Device) -> [FilterBasis; N] {
+        let numbers = N * self.shape().iter().product::<usize>();
         let gaussian = Tensor::<1>::random([numbers], Distribution::Normal(0.0, 1.0), device)
             .into_data()
             .iter::<f64>()
             .collect::<Vec<_>>();
         let mut gaussian = gaussian.into_iter();
-        self.init_with(device, &mut || gaussian.next().unwrap_or_default())
+        self.init_joint_with(device, &mut || gaussian.next().unwrap_or_default())
     }
 
     /// A basis with orthonormal filters from the caller's standard normal numbers, the same on
@@ -56,8 +80,8 @@ impl FilterBasisConfig {
         basis
     }
 
-    /// Several bases that are orthonormal to one another as well: one matrix of `N × filters` rows
-    /// is drawn and split (the two bases of a stage in the paper's `*` models).
+    /// [`init_joint`](Self::init_joint) from the caller's standard normal numbers: one matrix of
+    /// `N × filters` rows is drawn and split.
     ///
     /// # Panics
     ///

@@ -145,7 +145,7 @@ impl BasisConv2d {
     /// As [`forward`](Self::forward).
     pub fn forward_maps<'a>(&self, input: Maps, basis: impl Into<Option<&'a FilterBasis>>) -> Maps {
         let basis = basis.into();
-        self.check(basis);
+        self.check(input.dims()[1], basis);
         let Self { stride, padding, groups, .. } = *self;
         let options = ConvOptions { stride, padding, groups };
         let features = input.conv2d(&self.banks(basis), options, ConvEpilogue::default());
@@ -210,18 +210,23 @@ impl BasisConv2d {
         Tensor::cat(vec![part(0, own), part(own, per_group - own)], 1)
     }
 
-    fn check(&self, basis: Option<&FilterBasis>) {
+    fn check(&self, channels_in: usize, basis: Option<&FilterBasis>) {
         let expected = self.num_shared();
         let given = basis.map_or(0, FilterBasis::filters);
         assert!(
             given == expected,
             "the layer was made for {expected} shared filters and is given {given}"
         );
-        if let (Some(basis), Some(unique)) = (basis, &self.unique) {
-            let (shared, unique) = (basis.weight.lazy_shape(), unique.lazy_shape());
+        let shared = basis.map(|basis| basis.weight.lazy_shape());
+        let unique = self.unique.as_ref().map(|unique| unique.lazy_shape());
+        let [height, width] = self.kernel_size;
+        for filters in shared.iter().chain(&unique) {
+            let expected = [channels_in / self.groups, height, width];
             assert!(
-                shared[1..] == unique[1..],
-                "shared filters of shape {shared:?} do not fit unique ones of shape {unique:?}"
+                filters[1..] == expected && channels_in.is_multiple_of(self.groups),
+                "filters of shape {filters:?} do not fit a layer with a {height}x{width} kernel and \
+                 {} groups, given {channels_in} channels",
+                self.groups
             );
         }
     }

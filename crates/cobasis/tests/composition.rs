@@ -126,6 +126,24 @@ fn a_missing_basis_is_refused() {
 }
 
 #[test]
+#[should_panic(expected = "do not fit a layer with a 5x5 kernel and 1 groups, given 2 channels")]
+fn a_basis_of_another_kernel_is_refused() {
+    let device = Device::flex();
+    let conv = BasisConv2dConfig::new([2, 2], [5, 5], 3, 0).with_padding([2, 2]).init(&device);
+    let basis = FilterBasisConfig::new(3, 2, [3, 3]).init(&device);
+    conv.forward(Tensor::zeros([1, 2, 5, 5], &device), &basis);
+}
+
+#[test]
+#[should_panic(expected = "given 4 channels")]
+fn images_of_other_channels_are_refused() {
+    let device = Device::flex();
+    let conv = BasisConv2dConfig::new([2, 2], [3, 3], 3, 1).init(&device);
+    let basis = FilterBasisConfig::new(3, 2, [3, 3]).init(&device);
+    conv.forward(Tensor::zeros([1, 4, 5, 5], &device), &basis);
+}
+
+#[test]
 #[should_panic(expected = "2 groups do not divide the 3 shared")]
 fn groups_must_divide_the_filters() {
     BasisConv2dConfig::new([2, 2], [3, 3], 3, 0).with_groups(2).init(&Device::flex());

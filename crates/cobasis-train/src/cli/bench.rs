@@ -89,7 +89,7 @@ pub(crate) struct Common {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Seconds to measure for, at least.
-    #[arg(long, value_name = "S", default_value = "5", value_parser = clap::value_parser!(u16).range(0..=3600))]
+    #[arg(long, value_name = "S", default_value = "5", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(0..=3600))]
     seconds: u16,
 }
 

@@ -86,5 +86,5 @@ fn agreed(archive: &Archive, dir: &Path) -> bool {
 }
 
 fn megabytes(archive: &Archive) -> u64 {
-    archive.bytes.unwrap_or(0) / 1_000_000
+    (archive.bytes.unwrap_or(0) + 500_000) / 1_000_000
 }

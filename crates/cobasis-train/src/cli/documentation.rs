@@ -216,22 +216,58 @@ fn every_link_leads_somewhere() {
 }
 
 #[test]
-fn every_page_is_in_the_book_and_has_what_it_includes() {
+fn every_page_is_in_the_book() {
     let docs = root().join("docs");
     let summary = fs::read_to_string(docs.join("SUMMARY.md")).expect("docs/SUMMARY.md");
-    for (path, page) in pages().into_iter().filter(|(path, _)| path.starts_with(&docs)) {
+    for (path, _) in pages().into_iter().filter(|(path, _)| path.starts_with(&docs)) {
         let name = path.file_name().expect("a name").to_string_lossy();
         let listed = name == "SUMMARY.md" || summary.contains(&format!("({name})"));
         assert!(listed, "docs/{name} is not in docs/SUMMARY.md");
-        for include in page.split("{{#include ").skip(1) {
-            let include = include.split("}}").next().unwrap_or_default();
-            let (file, anchor) = include.split_once(':').unwrap_or((include, ""));
-            let text = fs::read_to_string(docs.join(file));
-            let text = text.unwrap_or_else(|error| panic!("{name}: {include}: {error}"));
-            let marked = text.contains(&format!("ANCHOR: {anchor}\n"));
-            assert!(anchor.is_empty() || marked, "{name}: {include}");
+    }
+}
+
+/// The part of a file between the comments that mark it, or all of it.
+fn part<'a>(text: &'a str, name: Option<&str>) -> Option<&'a str> {
+    let Some(name) = name else { return Some(text) };
+    let (_, rest) = text.split_once(&format!("// ANCHOR: {name}\n"))?;
+    rest.split_once(&format!("// ANCHOR_END: {name}\n")).map(|(part, _)| part)
+}
+
+#[test]
+fn code_that_names_its_file_is_that_of_the_file() {
+    let mut checked = 0;
+    for (path, page) in pages() {
+        for quoted in page.split("<!-- ").skip(1) {
+            let Some((source, rest)) = quoted.split_once(" -->\n```") else { continue };
+            let (_, rest) = rest.split_once('\n').expect("a block of code");
+            let (block, _) = rest.split_once("\n```").expect("its end");
+            let (file, name) = match source.split_once(": ") {
+                Some((file, name)) => (file, Some(name)),
+                None => (source, None),
+            };
+            let text = fs::read_to_string(root().join(file));
+            let text = text.unwrap_or_else(|error| panic!("{}: {file}: {error}", path.display()));
+            let expected = part(&text, name).map(str::trim_end);
+            assert_eq!(expected, Some(block), "{}: {source}", path.display());
+            checked += 1;
         }
     }
+    assert!(checked >= 8, "{checked}");
+}
+
+#[test]
+fn results_that_pages_name_are_there() {
+    let mut checked = 0;
+    for (path, page) in pages() {
+        for event in events(&page) {
+            let Event::Code(text) = event else { continue };
+            let Some(file) = text.strip_prefix("results/") else { continue };
+            let file = file.split(['*', '{', ' ']).next().unwrap_or_default();
+            assert!(root().join("results").join(file).exists(), "{}: {text}", path.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 5, "{checked}");
 }
 
 #[test]

@@ -11,8 +11,8 @@ use super::model_file::{Destination, open};
 
 /// Writes a PyTorch model as one of ours, a safetensors file that says which model it holds.
 ///
-/// The model is a checkpoint of the authors' code, torchvision's weights of an ImageNet ResNet
-/// (.pth; both need --model), a safetensors file with either's names, or what `export` wrote.
+/// The model is a checkpoint of the authors' code, torchvision's weights of an ImageNet ResNet or
+/// MobileNetV2 (.pth; both need --model), a safetensors file with either's names, or what `export` wrote.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask import FILE.pth --model cifar10/resnet32-s8u1 --out resnet32.safetensors

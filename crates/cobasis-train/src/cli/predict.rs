@@ -76,7 +76,7 @@ struct PreparationArgs {
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', allow_negative_numbers = true)]
     mean: Vec<f32>,
     /// Standard deviation of each channel, where white is 1.
-    #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', allow_negative_numbers = true)]
     std: Vec<f32>,
 }
 

@@ -106,13 +106,15 @@ fn row(argument: &Arg) -> String {
     }
     if argument.get_action().takes_values() {
         for value in argument.get_possible_values() {
-            let help = value.get_help().map(ToString::to_string).unwrap_or_default();
-            meaning += &format!("<br>`{}`: {}", value.get_name(), prose(&help));
+            let help = value.get_help().map(|help| format!(": {}", prose(&help.to_string())));
+            meaning += &format!("<br>`{}`{}", value.get_name(), help.unwrap_or_default());
         }
         let defaults = argument.get_default_values().iter().map(|value| value.to_string_lossy());
         let defaults: Vec<String> = defaults.map(|value| format!("`{value}`")).collect();
         if !defaults.is_empty() && !argument.is_hide_default_value_set() {
-            meaning += &format!(" Default: {}.", defaults.join(", "));
+            let values = argument.get_possible_values().is_empty();
+            let space = if values { " " } else { "<br>" };
+            meaning += &format!("{space}Default: {}.", defaults.join(", "));
         }
     }
     format!("| `{short}{argument}` | {} |", cell(&meaning))

@@ -25,6 +25,7 @@ pub fn explain(key: &str) -> Result<String, ConfigError> {
         let mut keys = Vec::new();
         collect(&schema, "", &mut keys);
         let hint = nearest_key(key, &keys).map(|near| format!("; did you mean {near}?"));
+        let key = if key.is_empty() { "\"\"" } else { key };
         return Err(ConfigError::at(key, format!("unknown key{}", hint.unwrap_or_default())));
     };
     if found["properties"].is_object() {

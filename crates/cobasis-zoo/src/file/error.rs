@@ -23,7 +23,10 @@ pub enum FileProblem {
     /// The system can't read or write it.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// It is not a safetensors file, or a damaged one.
+    /// It is of neither format.
+    #[error("not a valid safetensors file nor a PyTorch checkpoint")]
+    Unknown,
+    /// It is a damaged safetensors file.
     #[error("not a valid safetensors file: {0}")]
     Safetensors(String),
     /// It is a pipe or a device.

@@ -67,7 +67,12 @@ pub(super) fn tensors(
 }
 
 fn damaged(error: SafeTensorError) -> FileProblem {
-    FileProblem::Safetensors(error.to_string())
+    use SafeTensorError::{HeaderTooLarge, HeaderTooSmall, InvalidHeader};
+    match error {
+        // Files of PyTorch's do not come here.
+        HeaderTooSmall | HeaderTooLarge | InvalidHeader(_) => FileProblem::Unknown,
+        error => FileProblem::Safetensors(error.to_string()),
+    }
 }
 
 /// Little-endian bytes, as all our formats store them, as numbers.

@@ -28,7 +28,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(0..=256))]
     workers: Vec<u16>,
     /// Seconds to measure each for.
-    #[arg(long, value_name = "S", default_value = "5", value_parser = clap::value_parser!(u16).range(1..=3600))]
+    #[arg(long, value_name = "S", default_value = "5", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=3600))]
     seconds: u16,
     /// Print JSON.
     #[arg(long)]
