@@ -32,7 +32,7 @@ pub(crate) struct FetchArgs {
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Address of the archive [default: that of its authors].
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = parse_url)]
     url: Option<String>,
     /// SHA-256 of the archive, where it was packed anew [default: that of the authors' archive].
     #[arg(long, value_name = "HEX", requires = "url", value_parser = parse_sha256)]
@@ -71,6 +71,11 @@ fn run_fetch(args: FetchArgs) -> Outcome {
     let how = if was_there { "was there already, in" } else { "is now in" };
     print(&format!("{name} {how} {}", dir.display()));
     Ok(ExitCode::SUCCESS)
+}
+
+fn parse_url(text: &str) -> Result<String, String> {
+    let known = ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
+    known.then(|| text.to_string()).ok_or("expected http:// or https://".to_string())
 }
 
 fn parse_sha256(text: &str) -> Result<String, String> {

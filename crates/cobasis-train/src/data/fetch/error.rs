@@ -87,7 +87,14 @@ pub enum FetchError {
 impl FetchError {
     /// Whether other arguments mend it, rather than a look at the net or the disk.
     pub fn is_user_error(&self) -> bool {
-        matches!(self, Self::Status { .. } | Self::WrongHash { .. } | Self::Archive { .. })
+        match self {
+            Self::Status { .. } | Self::WrongHash { .. } | Self::Archive { .. } => true,
+            // A file where a directory is to be.
+            Self::Io { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory)
+            }
+            _ => false,
+        }
     }
 
     pub(super) fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
