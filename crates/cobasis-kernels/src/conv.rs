@@ -53,6 +53,16 @@ fn check_fit(algorithm: Algorithm, shape: &ConvShape) {
 #[derive(Debug, Clone)]
 pub struct PackedWeight {
     form: Form,
+    /// Number of filters.
+    filters: usize,
+    filter: Filter,
+}
+
+/// What a filter acts on: input channels, kernel and groups.
+type Filter = (usize, [usize; 2], usize);
+
+fn filter(shape: &ConvShape) -> Filter {
+    (shape.channels_in, shape.kernel, shape.groups)
 }
 
 #[derive(Debug, Clone)]
@@ -84,7 +94,7 @@ impl PackedWeight {
             Algorithm::Depthwise => Form::Depthwise(depthwise::Weight::new(shape, weight)),
             Algorithm::Direct => Form::Direct(direct::Weight::new(shape, weight)),
         };
-        Self { form }
+        Self { form, filters: shape.channels_out, filter: filter(shape) }
     }
 
     /// Packs some of the filters, `[filters, channels_in, kernel height, kernel width]`, to be
@@ -93,19 +103,23 @@ impl PackedWeight {
     /// # Panics
     /// If the filters do not have the shape's size, or the shape has groups.
     pub fn bank(shape: &ConvShape, filters: &[f32]) -> Self {
-        check_bank(shape, filters);
+        let count = check_bank(shape, filters);
         let form = match choose(shape, Pass::Forward) {
             Algorithm::Winograd => Form::Winograd(winograd::Weight::new(shape, filters)),
             _ => Form::Direct(direct::Weight::new(shape, filters)),
         };
-        Self { form }
+        Self { form, filters: count, filter: filter(shape) }
     }
 
-    /// All filters of a shape from its banks, whose memory it shares.
+    /// All filters of a shape from its [banks](Self::bank), whose memory it shares.
     ///
     /// # Panics
-    /// If there are none.
+    /// If there are none, or they are of several shapes.
     pub fn join(banks: &[Arc<Self>]) -> Self {
+        let first = &banks[0];
+        let same =
+            |bank: &Arc<Self>| bank.filter == first.filter && bank.algorithm() == first.algorithm();
+        assert!(banks.iter().all(same), "banks of several shapes");
         let winograd = banks.iter().filter_map(|bank| match &bank.form {
             Form::Winograd(weight) => Some(weight),
             _ => None,
@@ -114,11 +128,12 @@ impl PackedWeight {
             Form::Direct(weight) => Some(weight),
             _ => None,
         });
-        let form = match banks[0].form {
+        let form = match first.form {
             Form::Winograd(_) => Form::Winograd(winograd::Weight::join(winograd)),
             _ => Form::Direct(direct::Weight::join(direct)),
         };
-        Self { form }
+        let filters = banks.iter().map(|bank| bank.filters).sum();
+        Self { form, filters, filter: first.filter }
     }
 
     /// The algorithm that the weight is packed for.
@@ -145,6 +160,7 @@ pub fn banks_part_well(shape: &ConvShape, filters: &[usize]) -> bool {
 #[derive(Debug, Clone)]
 pub struct TransposedBank {
     filters: usize,
+    filter: Filter,
     weight: winograd::Weight,
 }
 
@@ -159,7 +175,8 @@ impl TransposedBank {
             return None;
         }
         let count = check_bank(shape, filters);
-        Some(Self { filters: count, weight: winograd::Weight::transposed(shape, filters) })
+        let weight = winograd::Weight::transposed(shape, filters);
+        Some(Self { filters: count, filter: filter(shape), weight })
     }
 }
 
@@ -178,7 +195,7 @@ fn check_bank(shape: &ConvShape, filters: &[f32]) -> usize {
 /// - y and residual: `[batch, out_height, out_width, channels_out]`
 ///
 /// # Panics
-/// If the length of a slice is not that of the shape.
+/// If the length of a slice is not that of the shape, or the weight was packed for another.
 pub fn forward(
     shape: &ConvShape,
     x: &[f32],
@@ -188,6 +205,8 @@ pub fn forward(
 ) {
     assert_eq!(x.len(), shape.input_len(), "length of the input");
     assert_eq!(y.len(), shape.output_len(), "length of the output");
+    let expected = (shape.channels_out, filter(shape));
+    assert_eq!((weight.filters, weight.filter), expected, "filters that were packed");
     epilogue.check(shape);
     match &weight.form {
         Form::Direct(weight) => direct::forward(shape, x, weight, y, epilogue),
@@ -223,6 +242,8 @@ pub fn backward_input_of_banks(
 ) {
     assert_eq!(dy.len(), shape.output_len(), "length of the output gradient");
     assert_eq!(dx.len(), shape.input_len(), "length of the input gradient");
+    assert!(banks.iter().all(|bank| bank.filter == filter(shape)), "banks of other shapes");
+    assert!(winograd::fits(shape), "the Winograd algorithm does not compute {shape:?}");
     let banks: Vec<_> = banks.iter().map(|bank| (bank.filters, &bank.weight)).collect();
     let filters: usize = banks.iter().map(|(filters, _)| filters).sum();
     assert_eq!(filters, shape.channels_out, "filters of the banks");

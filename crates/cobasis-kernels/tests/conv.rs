@@ -193,6 +193,15 @@ fn banks_give_the_same_as_their_filters_together() {
     assert!(!banks_part_well(&ConvShape { groups: 2, ..square(2, 16, 64, 34) }, &[2, 32]));
 }
 
+#[test]
+#[should_panic(expected = "filters that were packed")]
+fn a_weight_of_another_shape_is_refused() {
+    let (shape, other) = (square(1, 4, 16, 16), square(1, 4, 16, 32));
+    let packed = PackedWeight::new(&other, &values(other.weight_len(), 1));
+    let mut y = vec![0.0; shape.output_len()];
+    conv::forward(&shape, &values(shape.input_len(), 2), &packed, &mut y, &Epilogue::default());
+}
+
 /// A 3x3 convolution of stride 1 that keeps the size.
 fn square(batch: usize, size: usize, channels_in: usize, channels_out: usize) -> ConvShape {
     ConvShape {
