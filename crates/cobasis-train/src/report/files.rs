@@ -2,9 +2,10 @@
 
 use super::page::CHART_STYLE;
 
-/// From line to line of a legend, and from column to column.
+/// From line to line of a legend.
 const LINE: f64 = 24.0;
-const COLUMNS: usize = 2;
+/// Letters of a name that two columns of a legend have room for.
+const SHORT: usize = 34;
 
 /// The charts of a [page](super::report): names of files and SVG documents, in the page's order.
 pub fn charts(page: &str) -> Vec<(String, String)> {
@@ -25,18 +26,18 @@ pub fn charts(page: &str) -> Vec<(String, String)> {
 
 /// A chart with its legend below it.
 fn document(title: &str, [width, height]: [f64; 2], body: &str, legend: &[(&str, &str)]) -> String {
-    let lines = legend.len().div_ceil(COLUMNS) as f64;
+    let columns = if legend.iter().all(|(_, name)| name.chars().count() <= SHORT) { 2 } else { 1 };
+    let lines = legend.len().div_ceil(columns) as f64;
     let whole = height + LINE * lines + if lines > 0.0 { LINE / 2.0 } else { 0.0 };
     let keys: String = legend
         .iter()
         .enumerate()
         .map(|(index, (class, name))| {
-            let x = 80.0 + (index % COLUMNS) as f64 * (width - 80.0) / COLUMNS as f64;
-            let y = height + LINE * ((index / COLUMNS) as f64 + 0.75);
+            let x = 80.0 + (index % columns) as f64 * (width - 80.0) / columns as f64;
+            let y = height + LINE * ((index / columns) as f64 + 0.75);
             format!(
-                "<g class=\"{class}\"><rect class=\"bar\" x=\"{x}\" y=\"{}\" width=\"14\" \
-                 height=\"4\"></rect></g><text x=\"{}\" y=\"{y}\">{name}</text>\n",
-                y - 6.0,
+                "{}<text x=\"{}\" y=\"{y}\">{name}</text>\n",
+                key(class, [x, y - 4.5]),
                 x + 22.0
             )
         })
@@ -46,6 +47,23 @@ fn document(title: &str, [width, height]: [f64; 2], body: &str, legend: &[(&str,
          font-family=\"system-ui, sans-serif\">\n<title>{title}</title>\n<style>\n{CHART_STYLE}</style>\n\
          <rect width=\"{width}\" height=\"{whole}\" fill=\"var(--surface)\"></rect>\n{body}\n{keys}</svg>\n"
     )
+}
+
+/// What a name stands for: a line, a dot, or a diamond, at the middle of its left edge.
+fn key(class: &str, [x, y]: [f64; 2]) -> String {
+    let shape = match class {
+        class if class.contains("diamond") => {
+            format!("<path class=\"mark {class}\" d=\"M{x} {y}l6 -6l6 6l-6 6z\"></path>")
+        }
+        class if class.contains("round") => {
+            format!(
+                "<circle class=\"mark {class}\" cx=\"{}\" cy=\"{y}\" r=\"5\"></circle>",
+                x + 6.0
+            )
+        }
+        class => format!("<path class=\"line {class}\" d=\"M{x} {y}h14\"></path>"),
+    };
+    shape.replace(" round", "").replace(" diamond", "")
 }
 
 /// Classes and names of a figure's legend.
