@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cobasis_kernels::conv::{
-    ConvShape, Epilogue, PackedWeight, TransposedBank, backward_input, backward_input_of_banks,
-    forward,
+    Algorithm, ConvShape, Epilogue, PackedWeight, Pass, TransposedBank, backward_input,
+    backward_input_of_banks, choose, forward,
 };
 
 const SHARED: usize = 32;
@@ -68,12 +68,13 @@ fn main() {
             print!("{batch:5} {:>9}", format!("{channels_in}x{size}x{size}"));
             print!(" {forward_together:8.3} {forward_shared:8.3}");
             // Where Winograd does not win, the input gradient packs all filters together.
-            if let Some(bank) = TransposedBank::new(&shape, shared) {
+            if choose(&shape, Pass::BackwardInput) == Algorithm::Winograd {
+                let bank = Arc::new(TransposedBank::new(&shape, shared));
                 let [together, shared] =
                     in_turn([&mut || backward_input(&shape, &filters, &dy, &mut dx), &mut || {
-                        if let Some(own) = TransposedBank::new(&shape, unique) {
-                            backward_input_of_banks(&shape, &[&own, &bank], &dy, &mut dx_shared);
-                        }
+                        let own = Arc::new(TransposedBank::new(&shape, unique));
+                        let banks = [own, Arc::clone(&bank)];
+                        backward_input_of_banks(&shape, &banks, &dy, &mut dx_shared);
                     }]);
                 print!(" {together:8.3} {shared:8.3}");
             }

@@ -155,8 +155,7 @@ pub fn banks_part_well(shape: &ConvShape, filters: &[usize]) -> bool {
     shape.groups == 1 && panels::part_well(filters, run)
 }
 
-/// Some filters of a convolution made ready for [`backward_input_of_banks`], where the Winograd
-/// algorithm computes it.
+/// Some filters of a convolution made ready for [`backward_input_of_banks`].
 #[derive(Debug, Clone)]
 pub struct TransposedBank {
     filters: usize,
@@ -165,18 +164,15 @@ pub struct TransposedBank {
 }
 
 impl TransposedBank {
-    /// Packs `[filters, channels_in, kernel height, kernel width]`, if [`choose`] names the Winograd
-    /// algorithm for the input gradient.
+    /// Packs `[filters, channels_in, kernel height, kernel width]` for the Winograd algorithm.
     ///
     /// # Panics
-    /// If the filters do not have the shape's size.
-    pub fn new(shape: &ConvShape, filters: &[f32]) -> Option<Self> {
-        if choose(shape, Pass::BackwardInput) != Algorithm::Winograd {
-            return None;
-        }
+    /// If the filters do not have the shape's size, or the algorithm does not fit it.
+    pub fn new(shape: &ConvShape, filters: &[f32]) -> Self {
+        check_fit(Algorithm::Winograd, shape);
         let count = check_bank(shape, filters);
         let weight = winograd::Weight::transposed(shape, filters);
-        Some(Self { filters: count, filter: filter(shape), weight })
+        Self { filters: count, filter: filter(shape), weight }
     }
 }
 
@@ -230,20 +226,21 @@ pub fn backward_input(shape: &ConvShape, weight: &[f32], dy: &[f32], dx: &mut [f
     backward_input_with(choose(shape, Pass::BackwardInput), shape, weight, dy, dx);
 }
 
-/// [`backward_input`] for filters that come in banks, one after another.
+/// [`backward_input`] by the Winograd algorithm, for filters that come in banks, one after another.
 ///
 /// # Panics
-/// If the length of a slice is not that of the shape, or the banks do not have its filters.
+/// If the length of a slice is not that of the shape, the banks do not have its filters, or the
+/// algorithm does not fit it.
 pub fn backward_input_of_banks(
     shape: &ConvShape,
-    banks: &[&TransposedBank],
+    banks: &[Arc<TransposedBank>],
     dy: &[f32],
     dx: &mut [f32],
 ) {
     assert_eq!(dy.len(), shape.output_len(), "length of the output gradient");
     assert_eq!(dx.len(), shape.input_len(), "length of the input gradient");
     assert!(banks.iter().all(|bank| bank.filter == filter(shape)), "banks of other shapes");
-    assert!(winograd::fits(shape), "the Winograd algorithm does not compute {shape:?}");
+    check_fit(Algorithm::Winograd, shape);
     let banks: Vec<_> = banks.iter().map(|bank| (bank.filters, &bank.weight)).collect();
     let filters: usize = banks.iter().map(|(filters, _)| filters).sum();
     assert_eq!(filters, shape.channels_out, "filters of the banks");

@@ -8,8 +8,8 @@ use super::finish::Finish;
 use super::panels::Block;
 use super::rows::by_rows;
 
-/// Left matrix: row `r` is the values at `base + rows[r] + taps[t] + 0..len`, tap after tap and
-/// run after run.
+/// Left matrix: a [`Run`] of row `r` is the values at `base + rows[r] + taps[t] + 0..len`, tap after
+/// tap.
 #[derive(Clone, Copy)]
 pub struct Left<'a> {
     /// Where offsets count from.

@@ -8,11 +8,13 @@ use burn_std::Bytes;
 
 use super::tensors::numbers;
 use crate::buffer::Buffer;
-use crate::conv::{self, ConvShape, PackedWeight, TransposedBank, banks_part_well};
+use crate::conv::{
+    self, Algorithm, ConvShape, PackedWeight, Pass, TransposedBank, banks_part_well, choose,
+};
 
 /// Filters that were packed for the convolution, and for its input gradient.
 static FORWARD: Store<PackedWeight> = Store::new();
-static TRANSPOSED: Store<Option<TransposedBank>> = Store::new();
+static TRANSPOSED: Store<TransposedBank> = Store::new();
 
 /// What was made of filters. They are told by their memory, which nobody writes to while it is
 /// here: Burn copies what is shared, and moves what has observers.
@@ -85,22 +87,18 @@ pub(super) fn packed(shape: &ConvShape, banks: &[FlexTensor]) -> Arc<PackedWeigh
     })
 }
 
-/// Overwrites `dx` with the input gradient of a convolution with these banks. Several are packed
-/// each for itself, so that the layers of a stage share what was made of their shared filters.
+/// Overwrites `dx` with the input gradient of a convolution with these banks. Winograd's takes several
+/// packed each for itself, so that the layers of a stage share what was made of their shared filters.
 pub(super) fn backward_input(shape: &ConvShape, banks: &[FlexTensor], dy: &[f32], dx: &mut [f32]) {
-    if shape.groups == 1 && banks.len() > 1 {
-        let bank = |bank| {
-            let one = std::slice::from_ref(bank);
-            TRANSPOSED.of(shape, one, || TransposedBank::new(shape, numbers(bank)))
-        };
-        let packed: Vec<_> = banks.iter().map(bank).collect();
-        if let Some(packed) =
-            packed.iter().map(|bank| bank.as_ref().as_ref()).collect::<Option<Vec<_>>>()
-        {
-            return conv::backward_input_of_banks(shape, &packed, dy, dx);
-        }
+    if banks.len() < 2 || choose(shape, Pass::BackwardInput) != Algorithm::Winograd {
+        return with_joined(banks, |filters| conv::backward_input(shape, filters, dy, dx));
     }
-    with_joined(banks, |filters| conv::backward_input(shape, filters, dy, dx));
+    let bank = |bank| {
+        let one = std::slice::from_ref(bank);
+        TRANSPOSED.of(shape, one, || TransposedBank::new(shape, numbers(bank)))
+    };
+    let packed: Vec<_> = banks.iter().map(bank).collect();
+    conv::backward_input_of_banks(shape, &packed, dy, dx);
 }
 
 /// Calls the job with the filters of all banks, one after another.

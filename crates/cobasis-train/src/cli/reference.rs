@@ -112,8 +112,7 @@ fn row(argument: &Arg) -> String {
         let defaults = argument.get_default_values().iter().map(|value| value.to_string_lossy());
         let defaults: Vec<String> = defaults.map(|value| format!("`{value}`")).collect();
         if !defaults.is_empty() && !argument.is_hide_default_value_set() {
-            let values = argument.get_possible_values().is_empty();
-            let space = if values { " " } else { "<br>" };
+            let space = if argument.get_possible_values().is_empty() { " " } else { "<br>" };
             meaning += &format!("{space}Default: {}.", defaults.join(", "));
         }
     }

@@ -107,15 +107,15 @@ impl isa::Task for Part<'_> {
             || weight.iter().zip(&starts).map(|((len, weight), taps)| (*len, *weight, taps));
         match weight[0].1 {
             Weight::Transformed(_) => {
+                let mut runs: Vec<Run> = Vec::with_capacity(weight.len());
                 for (layer, index) in (0..LAYERS).flat_map(|l| blocks.clone().map(move |b| (l, b)))
                 {
-                    let runs: Vec<Run> = parts()
-                        .map(|(len, weight, taps)| Run {
-                            taps,
-                            len,
-                            right: weight.panels().values(layer, index),
-                        })
-                        .collect();
+                    runs.clear();
+                    runs.extend(parts().map(|(len, weight, taps)| Run {
+                        taps,
+                        len,
+                        right: weight.panels().values(layer, index),
+                    }));
                     part.multiply(s, layer, panels.block(index), &runs, first);
                 }
             }
