@@ -9,6 +9,7 @@
 
 mod activation;
 mod maps;
+mod positions;
 mod sgd;
 
 #[cfg(feature = "flex")]

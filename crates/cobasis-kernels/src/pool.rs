@@ -3,6 +3,7 @@
 use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 
+use crate::positions::positions;
 use crate::vectorised::vectorised;
 
 /// Windows that move over maps of `[batch, height, width, channels]`.
@@ -19,9 +20,7 @@ impl Windows {
     pub(crate) fn output(&self) -> [usize; 4] {
         let [batch, height, width, channels] = self.dims;
         let side = |axis: usize, length: usize| {
-            let padded = length + 2 * self.padding[axis];
-            assert!(padded >= self.size[axis], "{length} pixels are fewer than a window");
-            (padded - self.size[axis]) / self.stride[axis] + 1
+            positions(length, [self.padding[axis]; 2], self.size[axis], self.stride[axis])
         };
         [batch, side(0, height), side(1, width), channels]
     }

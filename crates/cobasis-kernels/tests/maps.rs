@@ -129,11 +129,8 @@ proptest! {
             inputs.push(numbers.data([batch, out, side(height), side(width)]));
         }
         let data = [numbers.data([out]), numbers.data([out])];
-        let options = ConvOptions {
-            stride: [stride; 2],
-            padding: [padding; 2],
-            groups,
-        };
+        let options = ConvOptions { stride: [stride; 2], groups, ..ConvOptions::default() }
+            .with_symmetric_padding([padding; 2]);
         let per_channel = |device: &Device| {
             let [scale, bias] = &data;
             [(with_scale, scale), (with_bias, bias)].map(|(with, data)| {
@@ -279,7 +276,7 @@ fn other_precisions_are_left_to_burn() {
     let [x, filters] = [numbers.data([2, 3, 5, 5]), numbers.data([4, 3, 3, 3])];
     let [x, filters] =
         [x, filters].map(|data| Tensor::<4>::from_data(data, (&device, burn::tensor::DType::F64)));
-    let options = ConvOptions { stride: [1, 1], padding: [1, 1], groups: 1 };
+    let options = ConvOptions::default().with_symmetric_padding([1, 1]);
     let y = Maps::from(x).conv2d(&[filters], options, ConvEpilogue::default()).into_tensor();
     assert_eq!((y.dims(), y.dtype()), ([2, 4, 5, 5], burn::tensor::DType::F64));
 }
@@ -291,7 +288,7 @@ fn constants_of_the_plain_device_meet_tensors_of_the_autodiff_device() {
     let x = Tensor::<4>::from_data(numbers.data([2, 3, 5, 5]), &device);
     let filters = Tensor::<4>::from_data(numbers.data([4, 3, 3, 3]), &device.autodiff());
     let filters = filters.require_grad();
-    let options = ConvOptions { stride: [1, 1], padding: [1, 1], groups: 1 };
+    let options = ConvOptions::default().with_symmetric_padding([1, 1]);
     let y = Maps::from(x).conv2d(std::slice::from_ref(&filters), options, ConvEpilogue::default());
     let gradients = y.into_tensor().sum().backward();
     assert_eq!(filters.grad(&gradients).map(|gradient| gradient.dims()), Some([4, 3, 3, 3]));

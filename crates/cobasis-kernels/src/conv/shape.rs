@@ -3,6 +3,7 @@
 use std::fmt;
 
 pub use crate::activation::Activation;
+use crate::positions::positions;
 
 /// Sizes of one convolution. Tensors: x `[batch, height, width, channels_in]`, weight
 /// `[channels_out, channels_in / groups, kernel height, kernel width]`, y
@@ -33,11 +34,8 @@ impl ConvShape {
     /// # Panics
     /// If the padded input is smaller than the kernel.
     pub fn output(&self) -> [usize; 2] {
-        [0, 1].map(|i| {
-            let padded = self.size[i] + 2 * self.padding[i];
-            assert!(padded >= self.kernel[i], "kernel {:?} on size {:?}", self.kernel, self.size);
-            (padded - self.kernel[i]) / self.stride[i] + 1
-        })
+        [0, 1]
+            .map(|i| positions(self.size[i], [self.padding[i]; 2], self.kernel[i], self.stride[i]))
     }
 
     /// Multiplications of the convolution computed directly, without those by padding left out.

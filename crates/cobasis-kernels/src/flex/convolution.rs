@@ -18,7 +18,8 @@ use crate::maps::ConvOptions;
 use crate::norm;
 use crate::profile::{self, Layer, Work};
 
-/// The sizes of a convolution of maps `[batch, height, width, channels]` with these banks.
+/// The sizes of a convolution of maps `[batch, height, width, channels]` with these banks, without
+/// dilation and with the same padding on both sides.
 ///
 /// # Panics
 ///
@@ -28,7 +29,8 @@ pub(crate) fn conv_shape(
     banks: &[Tensor<4>],
     options: ConvOptions,
 ) -> ConvShape {
-    let ConvOptions { stride, padding, groups } = options;
+    let ConvOptions { stride, groups, .. } = options;
+    let padding = options.padding.map(|[before, _]| before);
     let [_, per_group, kernel @ ..] = banks.first().expect("a convolution needs filters").dims();
     assert_eq!(per_group * groups, channels_in, "channels of the filters' groups and of the maps");
     for bank in banks {

@@ -1,7 +1,5 @@
 //! Convolutions of maps.
 
-use burn::nn::PaddingConfig2d;
-use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 use burn::tensor::module::conv2d;
 
@@ -9,16 +7,52 @@ use super::{Layout, Maps};
 use crate::activation::Activation;
 #[cfg(feature = "flex")]
 use crate::flex;
+use crate::positions::positions;
 
 /// How filters move over maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvOptions {
     /// Steps down and across.
     pub stride: [usize; 2],
-    /// Zeros above and below, left and right.
-    pub padding: [usize; 2],
+    /// Zeros before and after the maps: `[[above, below], [left, right]]`.
+    pub padding: [[usize; 2]; 2],
+    /// Distance of a filter's taps, down and across.
+    pub dilation: [usize; 2],
     /// Groups that share no channels.
     pub groups: usize,
+}
+
+/// Steps of one pixel, no padding, no dilation, one group.
+impl Default for ConvOptions {
+    fn default() -> Self {
+        Self { stride: [1, 1], padding: [[0; 2]; 2], dilation: [1, 1], groups: 1 }
+    }
+}
+
+impl ConvOptions {
+    /// With so many zeros on both sides, `[vertical, horizontal]`.
+    pub fn with_symmetric_padding(self, padding: [usize; 2]) -> Self {
+        Self { padding: padding.map(|side| [side; 2]), ..self }
+    }
+
+    /// Height and width of the output for filters and maps of these sizes.
+    ///
+    /// # Panics
+    ///
+    /// If the maps with their padding are smaller than the filters.
+    pub fn output(&self, kernel: [usize; 2], size: [usize; 2]) -> [usize; 2] {
+        [0, 1].map(|axis| {
+            let extent = self.dilation[axis] * (kernel[axis] - 1) + 1;
+            positions(size[axis], self.padding[axis], extent, self.stride[axis])
+        })
+    }
+
+    /// Whether the kernels of this crate compute it: nothing is dilated, and both sides of an axis
+    /// have the same padding.
+    #[cfg(feature = "flex")]
+    fn is_plain(&self) -> bool {
+        self.dilation == [1, 1] && self.padding.iter().all(|[before, after]| before == after)
+    }
 }
 
 /// What is done to the output of a convolution, `y`:
@@ -36,27 +70,6 @@ pub struct ConvEpilogue {
 }
 
 impl Maps {
-    /// A convolution as Burn's module describes it.
-    ///
-    /// # Panics
-    ///
-    /// If shapes do not fit, or tensors are on different devices.
-    pub fn conv(self, module: &Conv2d) -> Maps {
-        let padding = match module.padding {
-            PaddingConfig2d::Valid if module.dilation == [1, 1] => [0, 0],
-            PaddingConfig2d::Explicit(top, left, bottom, right)
-                if top == bottom && left == right && module.dilation == [1, 1] =>
-            {
-                [top, left]
-            }
-            _ => return self.through(|x| module.forward(x)),
-        };
-        let options = ConvOptions { stride: module.stride, padding, groups: module.groups };
-        let bias = module.bias.as_ref().map(|bias| bias.val());
-        let epilogue = ConvEpilogue { bias, ..ConvEpilogue::default() };
-        self.conv2d(&[module.weight.val()], options, epilogue)
-    }
-
     /// A convolution with the filters of all banks: those of the first give the first channels of
     /// the output.
     ///
@@ -70,6 +83,11 @@ impl Maps {
     ///
     /// If there is no bank, shapes do not fit, or tensors are on different devices.
     pub fn conv2d(self, banks: &[Tensor<4>], options: ConvOptions, epilogue: ConvEpilogue) -> Maps {
+        #[cfg(feature = "flex")]
+        if self.layout == Layout::ChannelsLast && !options.is_plain() {
+            let first = Self { tensor: self.into_tensor(), layout: Layout::ChannelsFirst };
+            return Maps::from(first.conv2d(banks, options, epilogue).into_tensor());
+        }
         let ConvEpilogue { scale, bias, residual, activation } = epilogue;
         let Self { tensor: x, layout } = self;
         let per_channel = |numbers: Tensor<1>| {
@@ -83,12 +101,10 @@ impl Maps {
         };
         let y = match layout {
             Layout::ChannelsFirst => {
-                let padding = options.padding.map(|side| (side, side));
+                let ConvOptions { stride, padding, dilation, groups } = options;
+                let padding = padding.map(|[before, after]| (before, after));
                 let options = burn::tensor::ops::ConvOptions::new_with_padding(
-                    options.stride,
-                    padding,
-                    [1, 1],
-                    options.groups,
+                    stride, padding, dilation, groups,
                 );
                 conv2d(x, Tensor::cat(banks.to_vec(), 0), inside, options)
             }

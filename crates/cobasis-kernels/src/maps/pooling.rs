@@ -7,6 +7,7 @@ use burn::tensor::Tensor;
 use super::{Layout, Maps};
 #[cfg(feature = "flex")]
 use crate::flex;
+use crate::positions::positions;
 
 /// Windows that move over maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,18 @@ pub struct Windows {
 }
 
 impl Windows {
+    /// Height and width of the output for maps of this size.
+    ///
+    /// # Panics
+    ///
+    /// If the maps with their padding are smaller than a window.
+    pub fn output(&self, size: [usize; 2]) -> [usize; 2] {
+        [0, 1].map(|axis| {
+            let padding = [self.padding[axis]; 2];
+            positions(size[axis], padding, self.size[axis], self.stride[axis])
+        })
+    }
+
     fn burn_padding(self) -> PaddingConfig2d {
         let [vertical, horizontal] = self.padding;
         PaddingConfig2d::Explicit(vertical, horizontal, vertical, horizontal)
