@@ -34,6 +34,37 @@ pub fn orthonormal(rows: usize, cols: usize, normal: &mut impl FnMut() -> f64) -
     }
 }
 
+/// Draws `rows` vectors of length `cols` that are orthonormal to one another and to given vectors of
+/// that length, which need not be orthonormal themselves. `normal` yields independent standard normal
+/// numbers; `rows × cols` of them are taken.
+///
+/// ```
+/// use cobasis_ortho::orthonormal_to;
+///
+/// let mut numbers = [3.0, 4.0, -5.0].into_iter();
+/// let vector = orthonormal_to(&[0.0, 2.0, 0.0], 1, 3, &mut || numbers.next().unwrap_or(0.0));
+/// assert!((vector[0] - 3.0 / 34f64.sqrt()).abs() < 1e-15 && vector[1].abs() < 1e-15);
+/// ```
+///
+/// # Panics
+///
+/// Panics if the given numbers are not whole vectors, if there are more vectors in all than `cols`, or
+/// if vectors are linearly dependent.
+pub fn orthonormal_to(
+    given: &[f64],
+    rows: usize,
+    cols: usize,
+    normal: &mut impl FnMut() -> f64,
+) -> Vec<f64> {
+    assert!(given.len().is_multiple_of(cols), "{} numbers are no vectors of {cols}", given.len());
+    let count = given.len() / cols + rows;
+    assert!(count <= cols, "{count} vectors of {cols} numbers can't be orthonormal");
+    let mut vectors: Vec<f64> = given.to_vec();
+    vectors.extend((0..rows * cols).map(|_| normal()));
+    orthonormalise(&mut vectors, cols);
+    vectors.split_off(given.len())
+}
+
 /// Orthonormalises the consecutive vectors of the given length, in order.
 fn orthonormalise(vectors: &mut [f64], length: usize) {
     if vectors.is_empty() {

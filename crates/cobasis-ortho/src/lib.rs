@@ -45,7 +45,7 @@ mod init;
 mod penalty;
 
 pub use diagnostics::Orthonormality;
-pub use init::orthonormal;
+pub use init::{orthonormal, orthonormal_to};
 pub use penalty::{Counted, Family, FilterGroup, penalty};
 
 /// The README's example, compiled like any other.

@@ -23,7 +23,7 @@ pub struct FilterGroup {
 pub type Family = Vec<FilterGroup>;
 
 /// Which inner products of filters the penalty counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Counted {
     /// Shared × shared.
     #[default]

@@ -31,8 +31,8 @@ struct Block {
 impl Block {
     /// `channels` in and out, on `shared` filters of the stage and one of each layer's own.
     fn new(channels: usize, shared: usize, device: &Device) -> Self {
-        let conv =
-            BasisConv2dConfig::new([channels, channels], [3, 3], shared, 1).with_padding([1, 1]);
+        let conv = BasisConv2dConfig::new([channels, channels], [3, 3], shared, 1)
+            .with_padding(PaddingConfig2d::Same);
         let norm = BatchNormConfig::new(channels);
         Self {
             conv1: conv.init(device),

@@ -1,7 +1,7 @@
 //! The filters that the layers of a stage share.
 
 use burn::config::Config;
-use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
+use burn::module::{Content, DisplaySettings, Initializer, Module, ModuleDisplay, Param};
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use cobasis_ortho::orthonormal;
 
@@ -14,6 +14,11 @@ pub struct FilterBasisConfig {
     pub channels: usize,
     /// The size of the kernel, `[height, width]`.
     pub kernel_size: [usize; 2],
+    /// How the filters start; orthonormal if it is not said. Burn's
+    /// [`Orthogonal`](Initializer::Orthogonal) draws each basis by itself on its device; without an
+    /// initializer, several bases can be drawn [jointly](Self::init_joint), and from numbers that are
+    /// [the same on every device](Self::init_with).
+    pub initializer: Option<Initializer>,
 }
 
 /// Convolution filters that every layer of a stage uses.
@@ -29,15 +34,26 @@ pub struct FilterBasis {
 }
 
 impl FilterBasisConfig {
-    /// A basis with orthonormal filters, drawn from the device's random numbers
-    /// ([`Device::seed`]).
+    /// A basis as the [initializer](Self::initializer) says, orthonormal without one, drawn from the
+    /// device's random numbers ([`Device::seed`]).
     ///
     /// # Panics
     ///
     /// Panics if a dimension is zero.
     pub fn init(&self, device: &Device) -> FilterBasis {
-        let [basis] = self.init_joint(device);
-        basis
+        match &self.initializer {
+            Some(initializer) => {
+                let [filters, channels, height, width] = self.checked_shape();
+                let area = height * width;
+                let fans = (Some(channels * area), Some(filters * area));
+                let weight = initializer.init_with(self.shape(), fans.0, fans.1, device);
+                FilterBasis { weight }
+            }
+            None => {
+                let [basis] = self.init_joint(device);
+                basis
+            }
+        }
     }
 
     /// Several bases that are orthonormal to one another as well, drawn from the device's random
@@ -91,9 +107,7 @@ impl FilterBasisConfig {
         device: &Device,
         normal: &mut impl FnMut() -> f64,
     ) -> [FilterBasis; N] {
-        let shape = self.shape();
-        assert!(shape.iter().all(|&size| size > 0), "a basis of shape {shape:?} has no filters");
-        let [filters, filter_shape @ ..] = shape;
+        let shape @ [filters, filter_shape @ ..] = self.checked_shape();
         let length = filter_shape.iter().product::<usize>();
         let values = orthonormal(N * filters, length, normal);
         std::array::from_fn(|index| {
@@ -105,6 +119,12 @@ impl FilterBasisConfig {
 
     fn shape(&self) -> [usize; 4] {
         [self.filters, self.channels, self.kernel_size[0], self.kernel_size[1]]
+    }
+
+    fn checked_shape(&self) -> [usize; 4] {
+        let shape = self.shape();
+        assert!(shape.iter().all(|&size| size > 0), "a basis of shape {shape:?} has no filters");
+        shape
     }
 }
 

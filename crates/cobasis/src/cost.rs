@@ -5,34 +5,37 @@ mod row;
 use std::collections::HashMap;
 
 use burn::module::ParamId;
-use burn::nn::conv::Conv2d;
-use burn::nn::{BatchNorm, Linear, PaddingConfig2d};
+use burn::nn::conv::Conv1d;
+use burn::nn::{BatchNorm, Linear};
+use cobasis_kernels::{Activation, Windows};
 
 use crate::basis::FilterBasis;
-use crate::conv::BasisConv2d;
-use crate::partly_shared_conv::PartlySharedConv2d;
-use crate::shared_conv::SharedConv2d;
+use crate::convolution::{Convolution, Filters, Role};
+use crate::pass::Pass;
+use crate::place::Place;
 
 pub use row::{Cost, CostRow, Part};
 
 /// The cost of a network, layer by layer in the order of `forward`.
 ///
-/// A network adds its layers one by one, each at the size that its input then has; the methods for
-/// convolutions return the size of their output. A basis is added once, by its owner, before the
-/// layers that use it.
+/// It is a [`Pass`] of shapes, `[channels, height, width]` of one image: whatever has a `pass` can be
+/// counted. A bank is entered once, by its owner, before the layers that use it.
 ///
 /// ```
+/// use burn::nn::PaddingConfig2d;
 /// use burn::tensor::Device;
-/// use cobasis::{BasisConv2dConfig, CostTable, FilterBasisConfig};
+/// use cobasis::{BasisConv2dConfig, CostTable, FilterBasisConfig, Pass, Place};
 ///
 /// let device = Device::flex();
 /// let basis = FilterBasisConfig::new(16, 64, [3, 3]).init(&device);
-/// let conv = BasisConv2dConfig::new([64, 64], [3, 3], 16, 1).with_padding([1, 1]).init(&device);
+/// let conv = BasisConv2dConfig::new([64, 64], [3, 3], 16, 1).with_padding(PaddingConfig2d::Same);
+/// let conv = conv.init(&device);
 ///
 /// let mut table = CostTable::default();
-/// table.basis("basis", &basis);
-/// let size = table.basis_conv2d("conv1", &conv, &basis, [32, 32]);
-/// table.basis_conv2d("conv2", &conv, &basis, size);
+/// let network = Place::ROOT;
+/// table.bank(&network.field("basis"), &basis);
+/// let shape = conv.pass(&mut table, &network.field("conv1"), &basis, [64, 32, 32]);
+/// conv.pass(&mut table, &network.field("conv2"), &basis, shape);
 /// assert_eq!(table.rows()[0].used_by, ["conv1", "conv2"]);
 /// assert_eq!(table.total().macs, 2 * 32 * 32 * (9 * 64 * 17 + 17 * 64));
 /// ```
@@ -58,123 +61,101 @@ impl CostTable {
         self.rows.iter().filter(|row| row.part == part).map(|row| row.cost).sum()
     }
 
-    /// Adds a basis: its parameters, once.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the basis was added before.
-    pub fn basis(&mut self, path: &str, basis: &FilterBasis) {
+    /// A row of parameters, buffers and multiply-accumulates.
+    fn push(&mut self, at: &Place, part: Part, cost: Cost, output: Option<[usize; 3]>) {
+        let path = at.to_string();
+        self.rows.push(CostRow { path, part, cost, output, used_by: Vec::new() });
+    }
+}
+
+/// # Panics
+///
+/// Panics if a bank was not entered before it is used, or twice; if an input has other channels than
+/// its layer; or if it is smaller than a kernel.
+impl Pass for CostTable {
+    type Map = [usize; 3];
+    type Vector = ();
+
+    fn bank(&mut self, at: &Place, basis: &FilterBasis) {
         let params = basis.weight.lazy_shape().num_elements() as u64;
-        let cost = Cost { params, ..Cost::default() };
-        self.push(path, Part::Shared, cost, None);
+        self.push(at, Part::Shared, Cost { params, ..Cost::default() }, None);
         let earlier = self.bases.insert(basis.weight.id, self.rows.len() - 1);
-        assert!(earlier.is_none(), "the basis {path} is in the table already");
+        assert!(earlier.is_none(), "the basis {at} is in the table already");
     }
 
-    /// Adds a basis convolution for an input of `[height, width]` and returns the output's size.
-    ///
-    /// # Panics
-    ///
-    /// Panics if its basis was not added before, or if the input is smaller than the kernel.
-    pub fn basis_conv2d<'a>(
-        &mut self,
-        path: &str,
-        conv: &BasisConv2d,
-        basis: impl Into<Option<&'a FilterBasis>>,
-        input: [usize; 2],
-    ) -> [usize; 2] {
-        let mut channels_in = conv.unique.as_ref().map(|unique| unique.lazy_shape()[1]);
-        if let Some(basis) = basis.into() {
-            self.uses(path, basis);
-            channels_in = Some(basis.weight.lazy_shape()[1]);
+    fn conv(&mut self, at: &Place, conv: Convolution<'_>, x: [usize; 3]) -> [usize; 3] {
+        let [channels_in, size @ ..] = x;
+        conv.check_channels(at, channels_in);
+        let Convolution { filters, bias, geometry, role } = conv;
+        for basis in filters.banks() {
+            let Some(&row) = self.bases.get(&basis.weight.id) else {
+                panic!("the basis of {at} is not in the table");
+            };
+            self.rows[row].used_by.push(at.to_string());
         }
-        let channels_in = channels_in.unwrap_or_default();
-        let size = std::array::from_fn(|axis| {
-            let pad = (conv.padding[axis], conv.padding[axis]);
-            output_length(input[axis], conv.kernel_size[axis], conv.stride[axis], pad, 1)
-        });
-        let rank = conv.num_unique() + conv.num_shared();
-        let filter_size = channels_in * conv.kernel_size[0] * conv.kernel_size[1];
+        let shape @ [channels, _, kernel @ ..] = filters.shape();
+        let [height, width] = geometry.options(kernel, size).output(kernel, size);
+        let bias = bias.map_or(0, |_| channels);
         let cost = Cost {
-            params: (conv.num_unique() * filter_size) as u64,
+            params: (filters.own_numbers() + bias) as u64,
             buffers: 0,
-            macs: (rank * filter_size * size[0] * size[1]) as u64,
+            macs: (shape.iter().product::<usize>() * height * width) as u64,
         };
-        self.push(path, Part::Unique, cost, Some([rank, size[0], size[1]]));
-        if let Some(norm) = &conv.norm {
-            self.batch_norm(&format!("{path}.norm"), norm, size);
-        }
-        let coefficients = format!("{path}.coefficients");
-        self.conv2d_as(&coefficients, Part::Coefficients, &conv.coefficients, size)
+        let output = [channels, height, width];
+        self.push(at, part(role, &filters), cost, Some(output));
+        output
     }
 
-    /// Adds a convolution that consists of a basis only, for an input of `[height, width]`, and
-    /// returns the output's size.
-    ///
-    /// # Panics
-    ///
-    /// Panics if its basis was not added before, or if the input is smaller than the kernel.
-    pub fn shared_conv2d(
+    fn norm_add(
         &mut self,
-        path: &str,
-        conv: &SharedConv2d,
-        basis: &FilterBasis,
-        input: [usize; 2],
-    ) -> [usize; 2] {
-        self.uses(path, basis);
-        let [filters, channels, height, width] = basis.weight.lazy_shape().dims();
-        let kernel = [height, width];
-        let size: [usize; 2] = std::array::from_fn(|axis| {
-            let pad = (conv.padding[axis], conv.padding[axis]);
-            output_length(input[axis], kernel[axis], conv.stride[axis], pad, 1)
-        });
-        let macs = (filters * channels * height * width * size[0] * size[1]) as u64;
-        let output = Some([filters, size[0], size[1]]);
-        self.push(path, Part::Shared, Cost { macs, ..Cost::default() }, output);
-        size
-    }
-
-    /// Adds a convolution of which some filters are shared, for an input of `[height, width]`, and
-    /// returns the output's size. Unique and shared filters have a row each.
-    ///
-    /// # Panics
-    ///
-    /// Panics if its basis was not added before, or if the input is smaller than the kernel.
-    pub fn partly_shared_conv2d(
-        &mut self,
-        path: &str,
-        conv: &PartlySharedConv2d,
-        basis: &FilterBasis,
-        input: [usize; 2],
-    ) -> [usize; 2] {
-        self.conv2d_as(&format!("{path}.unique"), Part::Unique, &conv.unique, input);
-        self.shared_conv2d(&format!("{path}.shared"), &conv.shared, basis, input)
-    }
-
-    /// Adds a convolution for an input of `[height, width]` and returns the output's size.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the input is smaller than the kernel.
-    pub fn conv2d(&mut self, path: &str, conv: &Conv2d, input: [usize; 2]) -> [usize; 2] {
-        self.conv2d_as(path, Part::Other, conv, input)
-    }
-
-    /// Adds a batch norm on an input of `[height, width]`.
-    pub fn batch_norm(&mut self, path: &str, norm: &BatchNorm, input: [usize; 2]) {
+        at: &Place,
+        norm: &BatchNorm,
+        x: [usize; 3],
+        _: Option<[usize; 3]>,
+        _: Activation,
+    ) -> [usize; 3] {
         let channels = norm.gamma.lazy_shape()[0];
+        assert!(channels == x[0], "the batch norm {at} has {channels} channels, given {}", x[0]);
         let cost = Cost { params: 2 * channels as u64, buffers: 2 * channels as u64, macs: 0 };
-        self.push(path, Part::Other, cost, Some([channels, input[0], input[1]]));
+        self.push(at, Part::Other, cost, Some(x));
+        x
     }
 
-    /// Adds a layer whose work does not count: its weights only.
-    pub fn weights(&mut self, path: &str, weights: usize, output: [usize; 3]) {
-        let cost = Cost { params: weights as u64, ..Cost::default() };
-        self.push(path, Part::Other, cost, Some(output));
+    fn activate(&mut self, x: [usize; 3], _: Activation) -> [usize; 3] {
+        x
     }
 
-    /// Adds a linear layer.
-    pub fn linear(&mut self, path: &str, linear: &Linear) {
+    fn add(&mut self, x: [usize; 3], _: [usize; 3]) -> [usize; 3] {
+        x
+    }
+
+    fn concat(&mut self, [first, h, w]: [usize; 3], [second, ..]: [usize; 3]) -> [usize; 3] {
+        [first + second, h, w]
+    }
+
+    fn max_pool(&mut self, windows: Windows, [channels, h, w]: [usize; 3]) -> [usize; 3] {
+        let [h, w] = windows.output([h, w]);
+        [channels, h, w]
+    }
+
+    fn avg_pool(&mut self, windows: Windows, x: [usize; 3]) -> [usize; 3] {
+        self.max_pool(windows, x)
+    }
+
+    fn pad(&mut self, stride: usize, new: usize, [channels, h, w]: [usize; 3]) -> [usize; 3] {
+        [channels + new, h.div_ceil(stride), w.div_ceil(stride)]
+    }
+
+    fn attention(&mut self, at: &Place, conv: &Conv1d, x: [usize; 3]) -> [usize; 3] {
+        // A few multiplications a channel, which the authors' counts leave out too.
+        let params = conv.weight.lazy_shape().num_elements() as u64;
+        self.push(&at.field("conv"), Part::Other, Cost { params, ..Cost::default() }, Some(x));
+        x
+    }
+
+    fn global_average(&mut self, _: [usize; 3]) {}
+
+    fn linear(&mut self, at: &Place, linear: &Linear, (): ()) {
         let [inputs, outputs] = linear.weight.lazy_shape().dims();
         let bias = if linear.bias.is_some() { outputs } else { 0 };
         let cost = Cost {
@@ -182,67 +163,20 @@ impl CostTable {
             buffers: 0,
             macs: (inputs * outputs) as u64,
         };
-        self.push(path, Part::Other, cost, Some([outputs, 1, 1]));
-    }
-
-    fn conv2d_as(
-        &mut self,
-        path: &str,
-        part: Part,
-        conv: &Conv2d,
-        input: [usize; 2],
-    ) -> [usize; 2] {
-        let [channels_out, channels_in, height, width] = conv.weight.lazy_shape().dims();
-        let size = output_size(conv, input);
-        let bias = if conv.bias.is_some() { channels_out } else { 0 };
-        let weights = channels_out * channels_in * height * width;
-        let cost = Cost {
-            params: (weights + bias) as u64,
-            buffers: 0,
-            macs: (weights * size[0] * size[1]) as u64,
-        };
-        self.push(path, part, cost, Some([channels_out, size[0], size[1]]));
-        size
-    }
-
-    /// Notes a use of a basis.
-    fn uses(&mut self, path: &str, basis: &FilterBasis) {
-        let Some(&row) = self.bases.get(&basis.weight.id) else {
-            panic!("the basis of {path} is not in the table");
-        };
-        self.rows[row].used_by.push(path.to_string());
-    }
-
-    fn push(&mut self, path: &str, part: Part, cost: Cost, output: Option<[usize; 3]>) {
-        let path = path.to_string();
-        self.rows.push(CostRow { path, part, cost, output, used_by: Vec::new() });
+        self.push(at, Part::Other, cost, Some([outputs, 1, 1]));
     }
 }
 
-fn output_size(conv: &Conv2d, input: [usize; 2]) -> [usize; 2] {
-    let pads = match conv.padding {
-        PaddingConfig2d::Same => {
-            return std::array::from_fn(|axis| input[axis].div_ceil(conv.stride[axis]));
-        }
-        PaddingConfig2d::Valid => [(0, 0), (0, 0)],
-        PaddingConfig2d::Explicit(top, left, bottom, right) => [(top, bottom), (left, right)],
-    };
-    std::array::from_fn(|axis| {
-        let (kernel, stride) = (conv.kernel_size[axis], conv.stride[axis]);
-        output_length(input[axis], kernel, stride, pads[axis], conv.dilation[axis])
-    })
-}
-
-fn output_length(
-    input: usize,
-    kernel: usize,
-    stride: usize,
-    (before, after): (usize, usize),
-    dilation: usize,
-) -> usize {
-    let (padded, extent) = (input + before + after, dilation * (kernel - 1) + 1);
-    assert!(padded >= extent, "an input of {input} pixels is smaller than the kernel of {kernel}");
-    (padded - extent) / stride + 1
+/// The role that the parameters of a convolution play.
+fn part(role: Role, filters: &Filters) -> Part {
+    match role {
+        Role::Basis => Part::Unique,
+        Role::Coefficients => Part::Coefficients,
+        Role::Layer if filters.banks().is_empty() => Part::Other,
+        Role::Layer if filters.own_numbers() == 0 => Part::Shared,
+        // Such as a factor of a shared kernel.
+        Role::Layer => Part::Coefficients,
+    }
 }
 
 #[cfg(test)]
@@ -250,7 +184,7 @@ mod tests {
     use super::*;
     use crate::{BasisConv2dConfig, FilterBasisConfig, ParameterCount};
     use burn::nn::conv::Conv2dConfig;
-    use burn::nn::{BatchNormConfig, LinearConfig};
+    use burn::nn::{BatchNormConfig, LinearConfig, PaddingConfig2d};
     use burn::tensor::{Device, Tensor};
     use proptest::prelude::*;
 
@@ -259,12 +193,14 @@ mod tests {
         // §1: k²·C·(s once + u) + (u + s)·T parameters, H·W·(k²·C·R + R·T) multiply-accumulates.
         let device = Device::flex();
         let basis = FilterBasisConfig::new(6, 8, [3, 3]).init(&device);
-        let conv = BasisConv2dConfig::new([8, 10], [3, 3], 6, 2).with_padding([1, 1]);
+        let conv = BasisConv2dConfig::new([8, 10], [3, 3], 6, 2);
+        let conv = conv.with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1));
         let mut table = CostTable::default();
-        table.basis("basis", &basis);
+        let root = Place::ROOT;
+        table.bank(&root.field("basis"), &basis);
         for path in ["a", "b"] {
-            let size = table.basis_conv2d(path, &conv.init(&device), &basis, [5, 7]);
-            assert_eq!(size, [5, 7]);
+            let conv = conv.init(&device);
+            assert_eq!(conv.pass(&mut table, &root.field(path), &basis, [8, 5, 7]), [10, 5, 7]);
         }
         assert_eq!(table.total_of(Part::Shared).params, 9 * 8 * 6);
         assert_eq!(table.total_of(Part::Unique).params, 2 * 9 * 8 * 2);
@@ -279,16 +215,16 @@ mod tests {
         let device = Device::flex();
         let basis = FilterBasisConfig::new(6, 8, [3, 3]).init(&device);
         let conv = BasisConv2dConfig::new([8, 8], [3, 3], 6, 0).init(&device);
-        CostTable::default().basis_conv2d("conv", &conv, &basis, [5, 5]);
+        conv.pass(&mut CostTable::default(), &Place::ROOT.field("conv"), &basis, [8, 5, 5]);
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(32))]
+        #![proptest_config(ProptestConfig::with_cases(48))]
 
         #[test]
         fn sizes_and_counts_are_those_of_the_modules(
-            size in (5usize..12, 5usize..12), kernel in 1usize..4, stride in 1usize..4,
-            pad in (0usize..3, 0usize..3), same: bool, bias: bool,
+            size in (7usize..14, 7usize..14), kernel in 1usize..4, stride in 1usize..4,
+            pad in (0usize..3, 0usize..3), dilation in 1usize..3, same: bool, bias: bool,
         ) {
             let device = Device::flex();
             let padding = if same {
@@ -296,26 +232,34 @@ mod tests {
             } else {
                 PaddingConfig2d::Explicit(pad.0, pad.1, pad.1, pad.0)
             };
-            let stride = if same { 1 } else { stride };
             let conv = Conv2dConfig::new([2, 3], [kernel, kernel])
                 .with_stride([stride, stride])
                 .with_padding(padding)
+                .with_dilation([dilation, dilation])
                 .with_bias(bias)
                 .init(&device);
             let norm = BatchNormConfig::new(3).init(&device);
             let linear = LinearConfig::new(3, 4).with_bias(bias).init(&device);
             let mut table = CostTable::default();
-            let out = table.conv2d("conv", &conv, [size.0, size.1]);
-            table.batch_norm("norm", &norm, out);
-            table.linear("linear", &linear);
-            let [_, _, height, width] =
-                conv.forward(Tensor::zeros([1, 2, size.0, size.1], &device)).dims();
-            prop_assert_eq!(out, [height, width]);
+            let root = Place::ROOT;
+            let out = table.conv2d(&root.field("conv"), &conv, [2, size.0, size.1]);
+            table.norm(&root.field("norm"), &norm, out, Activation::None);
+            table.linear(&root.field("linear"), &linear, ());
+            let input = Tensor::random([1, 2, size.0, size.1], burn::tensor::Distribution::Default, &device);
+            let expected = conv.forward(input.clone());
+            let [_, channels, height, width] = expected.dims();
+            prop_assert_eq!(out, [channels, height, width]);
             let mut counted = ParameterCount::of(&conv);
             counted += ParameterCount::of(&norm);
             counted += ParameterCount::of(&linear);
             prop_assert_eq!(table.total().params, counted.trainable);
             prop_assert_eq!(table.total().buffers, counted.buffers);
+
+            // And what is computed is Burn's convolution.
+            let forward = &mut crate::Forward::default();
+            let output = forward.conv2d(&root, &conv, input.into()).into_tensor();
+            let error: f32 = (output - expected).abs().max().into_scalar();
+            prop_assert!(error < 1e-5, "{}", error);
         }
     }
 }

@@ -11,10 +11,12 @@
 //! A [`FilterBasis`] has one owner in the module tree, the stage, and each [`BasisConv2d`] borrows
 //! it in `forward`. Cloning a basis into the layers that use it would be wrong in silence: Burn
 //! gives every clone a gradient and an update of its own, so the copies drift apart and the file
-//! holds all of them.
+//! holds all of them. A network with many bases can keep them beside its layers, in [`Bases`], where
+//! a layer names its own by number.
 //!
 //! ```
 //! use burn::module::Module;
+//! use burn::nn::PaddingConfig2d;
 //! use burn::tensor::{Device, Tensor};
 //! use cobasis::{BasisConv2d, BasisConv2dConfig, FilterBasis, FilterBasisConfig};
 //!
@@ -27,7 +29,8 @@
 //!
 //! impl Stage {
 //!     fn new(device: &Device) -> Self {
-//!         let conv = BasisConv2dConfig::new([64, 64], [3, 3], 16, 1).with_padding([1, 1]);
+//!         let conv = BasisConv2dConfig::new([64, 64], [3, 3], 16, 1)
+//!             .with_padding(PaddingConfig2d::Same);
 //!         Self {
 //!             basis: FilterBasisConfig::new(16, 64, [3, 3]).init(device),
 //!             convs: (0..4).map(|_| conv.init(device)).collect(),
@@ -46,26 +49,38 @@
 //!
 //! During training, [`cobasis_ortho::penalty`] keeps the shared filters orthonormal.
 //!
-//! # What a layer costs
+//! # What a layer costs, and other readings
 //!
-//! [`CostTable`] lists trainable parameters (each shared tensor once), buffers and
-//! multiply-accumulates of layers, [`ParameterCount`] counts the parameters of any module.
+//! A layer describes itself once, in `pass`. A [`Pass`] decides what comes of it: [`Forward`]
+//! computes, a [`CostTable`] lists trainable parameters (each shared tensor once), buffers and
+//! multiply-accumulates. A layer of your own tells its pass a [`Convolution`] and has both.
+//! [`ParameterCount`] counts the parameters of any module.
 #![warn(clippy::unwrap_used)]
 
+mod bases;
 mod basis;
-mod conv;
+mod convolution;
 mod cost;
 mod count;
-mod partly_shared_conv;
-mod shared_conv;
+mod forward;
+mod layers;
+mod pass;
+mod place;
 
+pub use bases::{BankId, Bases, Lent};
 pub use basis::{FilterBasis, FilterBasisConfig};
+pub use cobasis_kernels::{Activation, ConvOptions, Maps, Windows};
 pub use cobasis_ortho as ortho;
-pub use conv::{BasisConv2d, BasisConv2dConfig};
+pub use convolution::{Composed, Convolution, Filters, Geometry, Role, Source, Start};
 pub use cost::{Cost, CostRow, CostTable, Part};
 pub use count::ParameterCount;
-pub use partly_shared_conv::{PartlySharedConv2d, PartlySharedConv2dConfig};
-pub use shared_conv::{SharedConv2d, SharedConv2dConfig};
+pub use forward::Forward;
+pub use layers::{
+    BasisConv2d, BasisConv2dConfig, DepthwiseBasisConv2d, DepthwiseBasisConv2dConfig,
+    PartlySharedConv2d, PartlySharedConv2dConfig, SharedConv2d, SharedConv2dConfig,
+};
+pub use pass::Pass;
+pub use place::Place;
 
 /// The README's example, compiled like any other.
 #[cfg(doctest)]

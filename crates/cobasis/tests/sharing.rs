@@ -3,6 +3,7 @@
 mod common;
 
 use burn::module::{Module, Param};
+use burn::nn::PaddingConfig2d;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor};
@@ -18,7 +19,7 @@ struct Stage {
 
 impl Stage {
     fn new(device: &Device) -> Self {
-        let conv = BasisConv2dConfig::new([4, 4], [3, 3], 3, 1).with_padding([1, 1]);
+        let conv = BasisConv2dConfig::new([4, 4], [3, 3], 3, 1).with_padding(PaddingConfig2d::Same);
         let mut basis = FilterBasisConfig::new(3, 4, [3, 3]).init(device);
         basis.weight = Param::from_tensor(values([3, 4, 3, 3], 1, device));
         let convs = (0..3).map(|_| conv.init(device)).collect();

@@ -7,8 +7,13 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Tensor};
 use cobasis_kernels::Maps;
 
-use crate::basis::FilterBasis;
-use crate::shared_conv::{SharedConv2d, SharedConv2dConfig};
+use crate::bases::{BankId, Lent};
+use crate::convolution::{Convolution, Role};
+use crate::forward::Forward;
+use crate::pass::Pass;
+use crate::place::Place;
+
+use super::shared_conv::{SharedConv2d, SharedConv2dConfig};
 
 /// Configuration of a [`PartlySharedConv2d`].
 #[derive(Config, Debug)]
@@ -23,9 +28,15 @@ pub struct PartlySharedConv2dConfig {
     pub unique_groups: usize,
     /// The groups that the shared filters divide the input channels into.
     pub shared_groups: usize,
-    /// The zero padding on each side, `[vertical, horizontal]`.
-    #[config(default = "[0, 0]")]
-    pub padding: [usize; 2],
+    /// The stride, `[vertical, horizontal]`.
+    #[config(default = "[1, 1]")]
+    pub stride: [usize; 2],
+    /// The zero padding.
+    #[config(default = "PaddingConfig2d::Valid")]
+    pub padding: PaddingConfig2d,
+    /// The distance of a filter's taps, `[vertical, horizontal]`.
+    #[config(default = "[1, 1]")]
+    pub dilation: [usize; 2],
     /// How the unique filters start.
     #[config(
         default = "Initializer::KaimingNormal { gain: std::f64::consts::SQRT_2, fan_out_only: true }"
@@ -42,6 +53,18 @@ pub struct PartlySharedConv2dConfig {
 ///
 /// Source: the authors' ResNeXt, in which a batch norm, a ReLU and the block's own `1×1`
 /// convolution follow.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use cobasis::{FilterBasisConfig, PartlySharedConv2dConfig};
+///
+/// let device = Device::flex();
+/// // 8 channels: 4 unique filters in 2 groups, 8 shared ones in 4 groups.
+/// let conv = PartlySharedConv2dConfig::new(8, [3, 3], 4, 2, 4).init(&device);
+/// let basis = FilterBasisConfig::new(8, 2, [3, 3]).init(&device);
+/// let output = conv.forward(Tensor::zeros([1, 8, 6, 6], &device), &basis);
+/// assert_eq!(output.dims(), [1, 12, 4, 4]);
+/// ```
 #[derive(Module, Debug)]
 pub struct PartlySharedConv2d {
     /// The convolution with the filters that only this layer has: the first output channels.
@@ -57,16 +80,19 @@ impl PartlySharedConv2dConfig {
     ///
     /// Panics if the groups of the unique filters do not divide them or the input channels.
     pub fn init(&self, device: &Device) -> PartlySharedConv2d {
-        let [vertical, horizontal] = self.padding;
         PartlySharedConv2d {
             unique: Conv2dConfig::new([self.channels_in, self.unique], self.kernel_size)
-                .with_padding(PaddingConfig2d::Explicit(vertical, horizontal, vertical, horizontal))
+                .with_stride(self.stride)
+                .with_padding(self.padding.clone())
+                .with_dilation(self.dilation)
                 .with_groups(self.unique_groups)
                 .with_bias(false)
                 .with_initializer(self.initializer.clone())
                 .init(device),
             shared: SharedConv2dConfig::new()
-                .with_padding(self.padding)
+                .with_stride(self.stride)
+                .with_padding(self.padding.clone())
+                .with_dilation(self.dilation)
                 .with_groups(self.shared_groups)
                 .init(),
         }
@@ -74,6 +100,11 @@ impl PartlySharedConv2dConfig {
 }
 
 impl PartlySharedConv2d {
+    /// The same layer, on the bank of this number of a network's [`Bases`](crate::Bases).
+    pub fn on_bank(self, bank: BankId) -> Self {
+        Self { shared: self.shared.on_bank(bank), ..self }
+    }
+
     /// Applies the unique filters, then those of the basis.
     ///
     /// # Shapes
@@ -83,15 +114,36 @@ impl PartlySharedConv2d {
     ///
     /// # Panics
     ///
-    /// Panics if the input channels do not fit the filters.
-    pub fn forward(&self, input: Tensor<4>, basis: &FilterBasis) -> Tensor<4> {
-        self.forward_maps(input.into(), basis).into_tensor()
+    /// Panics if there is no basis, or if the input channels do not fit the filters.
+    pub fn forward<'a>(&self, input: Tensor<4>, lent: impl Into<Lent<'a>>) -> Tensor<4> {
+        self.forward_maps(input.into(), lent).into_tensor()
     }
 
     /// [`forward`](Self::forward), of maps that stay as they are kept between layers.
-    pub fn forward_maps(&self, input: Maps, basis: &FilterBasis) -> Maps {
-        let unique = input.clone().conv(&self.unique);
-        unique.concat(&self.shared.forward_maps(input, basis))
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    pub fn forward_maps<'a>(&self, input: Maps, lent: impl Into<Lent<'a>>) -> Maps {
+        self.pass(&mut Forward::default(), &Place::ROOT, lent, input)
+    }
+
+    /// The layer in any pass, with what is lent to it.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    pub fn pass<'a, P: Pass>(
+        &self,
+        pass: &mut P,
+        at: &Place,
+        lent: impl Into<Lent<'a>>,
+        x: P::Map,
+    ) -> P::Map {
+        let unique = Convolution { role: Role::Basis, ..Convolution::from(&self.unique) };
+        let unique = pass.conv(&at.field("unique"), unique, x.clone());
+        let shared = self.shared.pass(pass, &at.field("shared"), lent, x);
+        pass.concat(unique, shared)
     }
 }
 
@@ -100,12 +152,14 @@ mod tests {
     use super::*;
     use crate::{CostTable, FilterBasisConfig, Part};
 
+    const PADDED: PaddingConfig2d = PaddingConfig2d::Explicit(1, 1, 1, 1);
+
     #[test]
     #[allow(deprecated)] // NdArray is the second, independent CPU reference.
     fn each_filter_sees_the_channels_of_its_group_only() {
         for device in [Device::flex(), Device::ndarray()] {
             // Of 8 channels, the two halves for 2 unique filters, the four quarters for 4 shared.
-            let conv = PartlySharedConv2dConfig::new(8, [3, 3], 2, 2, 4).with_padding([1, 1]);
+            let conv = PartlySharedConv2dConfig::new(8, [3, 3], 2, 2, 4).with_padding(PADDED);
             let conv = conv.init(&device);
             let basis = FilterBasisConfig::new(4, 2, [3, 3]).init(&device);
             for channel in 0..8 {
@@ -127,12 +181,13 @@ mod tests {
     #[test]
     fn the_basis_costs_parameters_once_and_both_parts_multiply() {
         let device = Device::flex();
-        let conv = PartlySharedConv2dConfig::new(8, [3, 3], 2, 2, 4).with_padding([1, 1]);
+        let conv = PartlySharedConv2dConfig::new(8, [3, 3], 2, 2, 4).with_padding(PADDED);
         let basis = FilterBasisConfig::new(4, 2, [3, 3]).init(&device);
         let mut table = CostTable::default();
-        table.basis("basis", &basis);
-        let size = table.partly_shared_conv2d("conv", &conv.init(&device), &basis, [5, 6]);
-        assert_eq!(size, [5, 6]);
+        table.bank(&Place::ROOT.field("basis"), &basis);
+        let at = Place::ROOT.field("conv");
+        let output = conv.init(&device).pass(&mut table, &at, &basis, [8, 5, 6]);
+        assert_eq!(output, [6, 5, 6]);
         assert_eq!(table.total_of(Part::Shared).params, 4 * 2 * 9);
         assert_eq!(table.total_of(Part::Unique).params, 2 * 4 * 9);
         assert_eq!(table.total().macs, 30 * 9 * (4 * 2 + 2 * 4));

@@ -1,0 +1,97 @@
+//! A pass through a network.
+//!
+//! A layer says once what is applied to what, in its `pass`. What flows along, and so what comes out,
+//! is the pass's choice: feature maps in [`Forward`](crate::Forward), their shapes in a
+//! [`CostTable`](crate::CostTable), the nodes of a graph where a network is exported.
+
+use burn::nn::conv::{Conv1d, Conv2d};
+use burn::nn::{BatchNorm, Linear};
+use cobasis_kernels::{Activation, Windows};
+
+use crate::basis::FilterBasis;
+use crate::convolution::Convolution;
+use crate::place::Place;
+
+/// What can happen in a network, layer by layer. Methods take the layer's place, the layer and its
+/// input, and give its output.
+///
+/// ```
+/// use burn::nn::{BatchNorm, conv::Conv2d};
+/// use cobasis::{Activation, BasisConv2d, FilterBasis, Pass, Place};
+///
+/// struct Block {
+///     conv: BasisConv2d,
+///     norm: BatchNorm,
+/// }
+///
+/// impl Block {
+///     /// From this one description come output (`Forward`) and costs (`CostTable`).
+///     fn pass<P: Pass>(&self, pass: &mut P, at: &Place, basis: &FilterBasis, x: P::Map) -> P::Map {
+///         let x = self.conv.pass(pass, &at.field("conv"), basis, x);
+///         pass.norm(&at.field("norm"), &self.norm, x, Activation::Relu)
+///     }
+/// }
+/// ```
+pub trait Pass {
+    /// Stands for maps of shape `[batch, channels, height, width]`.
+    type Map: Clone;
+    /// Stands for one number a channel or class, `[batch, channels]`.
+    type Vector;
+
+    /// A bank of shared filters, where its owner is: before the layers that use it.
+    fn bank(&mut self, _at: &Place, _basis: &FilterBasis) {}
+
+    /// The output of a stage.
+    fn end_of_stage(&mut self, _maps: &Self::Map) {}
+
+    /// A convolution, whatever its filters are.
+    fn conv(&mut self, at: &Place, conv: Convolution<'_>, x: Self::Map) -> Self::Map;
+
+    /// Burn's convolution.
+    fn conv2d(&mut self, at: &Place, conv: &Conv2d, x: Self::Map) -> Self::Map {
+        self.conv(at, conv.into(), x)
+    }
+
+    /// Batch norm, a shortcut that is added if there is one, and what follows:
+    /// `then(norm(x) + shortcut)`.
+    fn norm_add(
+        &mut self,
+        at: &Place,
+        norm: &BatchNorm,
+        x: Self::Map,
+        shortcut: Option<Self::Map>,
+        then: Activation,
+    ) -> Self::Map;
+
+    /// Batch norm and what follows it.
+    fn norm(&mut self, at: &Place, norm: &BatchNorm, x: Self::Map, then: Activation) -> Self::Map {
+        self.norm_add(at, norm, x, None, then)
+    }
+
+    /// What follows a layer that has no batch norm, and whose output goes nowhere else.
+    fn activate(&mut self, x: Self::Map, then: Activation) -> Self::Map;
+
+    /// The sum of maps of equal shape.
+    fn add(&mut self, x: Self::Map, shortcut: Self::Map) -> Self::Map;
+
+    /// Maps joined along the channels.
+    fn concat(&mut self, x: Self::Map, added: Self::Map) -> Self::Map;
+
+    /// The maximum of each window.
+    fn max_pool(&mut self, windows: Windows, x: Self::Map) -> Self::Map;
+
+    /// The mean of each window.
+    fn avg_pool(&mut self, windows: Windows, x: Self::Map) -> Self::Map;
+
+    /// Every `stride`-th pixel, between new channels of zeros: half of them before the others.
+    fn pad(&mut self, stride: usize, new_channels: usize, x: Self::Map) -> Self::Map;
+
+    /// Channels scaled by the sigmoid of a convolution along their means.
+    fn attention(&mut self, at: &Place, conv: &Conv1d, x: Self::Map) -> Self::Map;
+
+    /// The mean of each map.
+    fn global_average(&mut self, x: Self::Map) -> Self::Vector;
+
+    /// A linear layer.
+    fn linear(&mut self, at: &Place, linear: &Linear, x: Self::Vector) -> Self::Vector;
+}
