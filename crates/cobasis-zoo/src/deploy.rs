@@ -8,17 +8,17 @@ mod shapes;
 use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
-use cobasis::FilterBasis;
-use cobasis_kernels::Maps;
+use cobasis::{FilterBasis, Forward, Maps, Pass, Place};
 
 pub use layers::{Affine, FoldedConv};
 
-use crate::attention::ChannelAttention;
-use crate::graph::{FactorisedLayer, FactorisedLayers, Graph, Node, Op, compose, simplify};
-use crate::model::{Model, ModelConfig};
-use crate::pass::{Trace, enter};
-use crate::shortcut::PadShortcut;
+use crate::config::ModelConfig;
+use crate::graph::{Graph, Node, Op, Trace, compose, simplify};
+use crate::layer_types::attention::ChannelAttention;
+use crate::model::Model;
 use layers::filters_on;
+
+pub use crate::graph::{FactorisedLayer, FactorisedLayers};
 
 /// Configuration of a [`Deployed`] model.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +63,12 @@ struct Plan {
     layers: Vec<FactorisedLayer>,
     /// The paths of the bases in the source.
     bases: Vec<String>,
+}
+
+/// Tells a profiler which layer comes.
+fn enter(_node: &Node) {
+    #[cfg(feature = "kernels")]
+    cobasis_kernels::profile::enter(|| _node.path.clone());
 }
 
 /// For each node, the values that nothing needs after it.
@@ -152,21 +158,21 @@ impl Deployed {
             let x = inputs.next().expect("every node but the images has an input");
             values.push(Some(match node.op {
                 Op::Conv(conv) => {
-                    let conv = &self.convs[conv];
-                    let basis = conv.basis.map(|basis| &self.bases[basis]);
-                    enter(|| node.path.clone());
-                    conv.forward(x, basis, inputs.next(), node.then)
+                    enter(node);
+                    self.convs[conv].forward(x, &self.bases, inputs.next(), node.then)
                 }
                 Op::Head => return self.head.forward(x.into_tensor().flatten(1, 3)),
                 Op::Input => x,
                 Op::Affine(affine) => self.affines[affine].forward(x, node.then),
-                Op::Attention(attention) => self.attentions[attention].apply(x),
+                Op::Attention(attention) => {
+                    self.attentions[attention].pass(&mut Forward::default(), &Place::ROOT, x)
+                }
                 Op::Add => {
                     let other = inputs.next().expect("a sum has two inputs");
                     x.add(&other, node.then)
                 }
                 Op::Concat => inputs.fold(x, |x, input| x.concat(&input)),
-                Op::Pad { stride, new_channels } => PadShortcut { stride, new_channels }.apply(x),
+                Op::Pad { stride, new_channels } => Forward::default().pad(stride, new_channels, x),
                 Op::MaxPool(windows) => x.max_pool(windows),
                 Op::AvgPool(windows) => x.avg_pool(windows),
                 Op::GlobalAverage => x.global_average().unsqueeze_dims(&[2, 3]).into(),
@@ -189,10 +195,7 @@ impl Deployed {
         let shapes = self.shapes(input);
         let macs = self.plan.nodes.iter().zip(shapes).map(|(node, [_, height, width])| {
             let weights = match node.op {
-                Op::Conv(conv) => {
-                    let conv = &self.convs[conv];
-                    conv.weights(conv.basis.map(|basis| &self.bases[basis]))
-                }
+                Op::Conv(conv) => self.convs[conv].weights(&self.bases),
                 Op::Head => self.head.weight.lazy_shape().num_elements(),
                 _ => 0,
             };

@@ -1,20 +1,20 @@
 //! A network as a graph of plain operations, for folding and export.
 //!
-//! A [`Trace`](crate::pass::Trace) makes it; [`simplify`] takes the batch norms out and [`compose`]
+//! A [`Trace`] makes it; [`simplify`] takes the batch norms out and [`compose`]
 //! makes dense kernels of factorised layers. Arithmetic on weights is in 64 bits, on the host.
 
 mod compose;
 mod fold;
+mod trace;
 
 use burn::module::ParamId;
 use burn::tensor::{Tensor, TensorData};
-use cobasis_kernels::{ConvOptions, Windows};
+use cobasis::{Activation, Geometry, Role, Windows};
 
 pub(crate) use compose::compose;
 pub use compose::{FactorisedLayer, FactorisedLayers};
 pub(crate) use fold::simplify;
-
-use crate::pass::Activation;
+pub(crate) use trace::Trace;
 
 /// A network: nodes in an order in which each comes after its inputs. The last one is the output.
 #[derive(Default)]
@@ -77,29 +77,18 @@ pub(crate) enum Op {
     Head,
 }
 
-/// A convolution with filters of its own, those of a basis, or both: its own first.
+/// A convolution with filters of its own, those of bases, or both: its own first.
 #[derive(Clone)]
 pub(crate) struct Conv {
     pub(crate) own: Option<Filters>,
     /// Which of the graph's bases.
-    pub(crate) basis: Option<usize>,
+    pub(crate) bases: Vec<usize>,
     /// A factor for each output channel, of filters that are not the convolution's own to change.
     pub(crate) scale: Option<Vec<f64>>,
     /// A summand for each output channel.
     pub(crate) bias: Option<Vec<f64>>,
-    pub(crate) options: ConvOptions,
+    pub(crate) geometry: Geometry,
     pub(crate) role: Role,
-}
-
-/// Whether a convolution is part of a factorised layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// It is a layer.
-    Layer,
-    /// The k×k part.
-    Basis,
-    /// The 1×1 part.
-    Coefficients,
 }
 
 /// Filters of shape `[filters, channels / groups, height, width]`.
@@ -160,10 +149,9 @@ impl Graph {
         self.banks(conv).map(|filters| filters.shape[0]).sum()
     }
 
-    /// The filters of a convolution: its own, then its basis's.
+    /// The filters of a convolution: its own, then its bases'.
     pub(crate) fn banks<'a>(&'a self, conv: &'a Conv) -> impl Iterator<Item = &'a Filters> {
-        let basis = conv.basis.map(|basis| &self.bases[basis].filters);
-        conv.own.iter().chain(basis)
+        conv.own.iter().chain(conv.bases.iter().map(|&basis| &self.bases[basis].filters))
     }
 
     /// The weights with which one output pixel of a convolution is computed: its multiply-accumulates.
@@ -199,7 +187,7 @@ impl Graph {
         }
         (self.convs, self.affines) = (convs.kept, affines.kept);
         let mut bases = Kept::new(&mut self.bases);
-        for basis in self.convs.iter_mut().filter_map(|conv| conv.basis.as_mut()) {
+        for basis in self.convs.iter_mut().flat_map(|conv| &mut conv.bases) {
             bases.keep(basis);
         }
         self.bases = bases.kept;

@@ -1,159 +1,141 @@
-//! How the authors' networks start.
+//! How networks start: the values of all tensors, drawn on the host in one order.
 
-use burn::module::{Initializer, Module, ModuleMapper, Param};
+mod starts;
+
+use std::collections::HashMap;
+
+use burn::module::ParamId;
 use burn::nn::Linear;
-use burn::tensor::{Tensor, TensorData};
-use cobasis::{FilterBasis, FilterBasisConfig};
+use burn::tensor::TensorData;
+use cobasis::Start;
+use cobasis::ortho::orthonormal;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 
-use crate::model::Network;
-use crate::stage::joint;
-
-/// What layers are built with: their values come later, drawn for the whole network in one order
-/// on the host or read from a file.
-pub(crate) const LATER: Initializer = Initializer::Zeros;
+use crate::model::Model;
+use crate::spec::{Convolutions, InitialWeights};
+use crate::state::{self, TensorInfo};
+use starts::{Starts, Value};
 
 /// The source of a network's initial weights: portable, so a seed means the same everywhere.
 type Rng = Xoshiro256PlusPlus;
 
-/// How a family's networks start. Linear layers start as PyTorch's do, uniform within
-/// `±1/sqrt(inputs)`, batch norms at weight 1 and bias 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Start {
-    pub(crate) convolutions: Convolutions,
-    /// Whether bases start orthonormal, or as convolutions do.
-    pub(crate) orthonormal: bool,
-}
-
-/// How convolutions start, unique filters and coefficients among them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Convolutions {
-    /// Normal with standard deviation `sqrt(2 / (kernel area × filters))`.
-    KaimingFanOut,
-    /// PyTorch's default: uniform within `±1/sqrt(kernel area × channels of a filter)`.
-    PyTorch,
-}
-
-/// Draws the initial weights of a network, in the order of its module tree, then its orthonormal
-/// bases, two of equal shape jointly.
-pub(crate) fn initialise(network: Network, start: Start, seed: u64) -> Network {
-    let rng = Rng::seed_from_u64(seed);
-    let mut draws = Draws { rng, start, owners: Vec::new(), fan_in: 1 };
-    let mut network = network.map(&mut draws);
-    if start.orthonormal {
-        for bases in network.bases_mut() {
-            draw_bases(bases, &mut draws.rng);
+/// Draws the initial weights of a model in the order of its tensors, then its orthonormal bases,
+/// those that are kept so together in one draw.
+///
+/// # Panics
+///
+/// Panics if a layer does not say how one of its tensors starts.
+pub(crate) fn initialise(model: Model, weights: InitialWeights, seed: u64) -> Model {
+    let mut rng = Rng::seed_from_u64(seed);
+    let mut starts = Starts::default();
+    model.walk(&mut starts, ());
+    for (id, spec) in model.banks.iter() {
+        let value = match spec.start {
+            Start::Orthonormal if weights.orthonormal => Value::WithOthers,
+            Start::Orthonormal => Value::Starts(Start::Filters),
+            start => Value::Starts(start),
+        };
+        starts.insert(model.bases[id].weight.id, value);
+    }
+    let mut values = HashMap::new();
+    for TensorInfo { path, shape, id } in model.tensors() {
+        let value = starts.of(id);
+        let value = value.unwrap_or_else(|| panic!("no layer says how {path} starts"));
+        if let Some(numbers) = draw(value, &shape, weights.convolutions, &mut rng) {
+            values.insert(id, TensorData::new(numbers, shape));
         }
     }
-    network
+    draw_banks(&model, &starts, &mut values, &mut rng);
+    state::replace(model, values)
 }
 
 /// Draws the weights of a classifier alone.
 pub(crate) fn initialise_head(head: Linear, seed: u64) -> Linear {
-    head.map(&mut Draws {
-        rng: Rng::seed_from_u64(seed),
-        // A classifier is neither a convolution nor a basis.
-        start: Start { convolutions: Convolutions::PyTorch, orthonormal: false },
-        owners: Vec::new(),
-        fan_in: 1,
-    })
-}
-
-/// Orthonormal filters for the bases of a stage, two of equal shape jointly.
-fn draw_bases(bases: &mut [FilterBasis], rng: &mut Rng) {
-    let mut normal = || rng.sample(StandardNormal);
-    match bases {
-        [first, second] if joint(&[first.clone(), second.clone()]) => {
-            [*first, *second] = redraw([first, second], &mut normal);
-        }
-        bases => {
-            for basis in bases {
-                [*basis] = redraw([basis], &mut normal);
-            }
+    let mut rng = Rng::seed_from_u64(seed);
+    let weight = head.weight.lazy_shape().to_vec();
+    let value = Value::Uniform { inputs: weight[0] };
+    let bias = head.bias.as_ref().map(|bias| (bias.id, bias.lazy_shape().to_vec()));
+    let mut values = HashMap::new();
+    for (id, shape) in std::iter::once((head.weight.id, weight)).chain(bias) {
+        // Classifiers start alike in all networks.
+        if let Some(numbers) = draw(value, &shape, Convolutions::PyTorch, &mut rng) {
+            values.insert(id, TensorData::new(numbers, shape));
         }
     }
+    state::replace(head, values)
 }
 
-/// Bases of the same shape on the same device, with orthonormal filters.
-fn redraw<const N: usize>(
-    bases: [&FilterBasis; N],
-    normal: &mut impl FnMut() -> f64,
-) -> [FilterBasis; N] {
-    let weight = &bases[0].weight;
-    let [filters, channels, height, width] = weight.lazy_shape().dims();
-    FilterBasisConfig::new(filters, channels, [height, width])
-        .init_joint_with(&weight.lazy_device(), normal)
-}
-
-/// Draws the weights of layers.
-struct Draws {
-    rng: Rng,
-    start: Start,
-    /// The types of the modules on the way to the parameter.
-    owners: Vec<String>,
-    /// Inputs of an output of the layer whose weight was met last: its bias needs them.
-    fan_in: usize,
-}
-
-impl Draws {
-    fn replace<const D: usize>(
-        &mut self,
-        param: Param<Tensor<D>>,
-        mut draw: impl FnMut(&mut Rng) -> f64,
-    ) -> Param<Tensor<D>> {
-        let shape = param.lazy_shape();
-        let values: Vec<f32> =
-            (0..shape.num_elements()).map(|_| draw(&mut self.rng) as f32).collect();
-        crate::state::with_value(param, TensorData::new(values, shape))
-    }
-
-    fn uniform<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let bound = 1.0 / (self.fan_in as f64).sqrt();
-        self.replace(param, |rng| rng.random_range(-bound..bound))
-    }
-}
-
-impl ModuleMapper for Draws {
-    fn enter_module(&mut self, _name: &str, container_type: &str) {
-        self.owners.push(container_type.to_string());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.owners.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let shape = param.lazy_shape();
-        match self.owners.last().map_or("", String::as_str) {
-            "Struct:FilterBasis" if self.start.orthonormal => param,
-            "Struct:Conv1d" | "Struct:Conv2d" | "Struct:BasisConv2d" | "Struct:FilterBasis" => {
-                let kaiming = self.start.convolutions == Convolutions::KaimingFanOut;
-                if kaiming && D == 4 {
-                    let deviation = (2.0 / (shape[0] * shape[2] * shape[3]) as f64).sqrt();
-                    return self
-                        .replace(param, |rng| deviation * rng.sample::<f64, _>(StandardNormal));
-                }
-                if D > 1 {
-                    self.fan_in = (1..D).map(|axis| shape[axis]).product();
-                }
-                self.uniform(param)
+/// The numbers that a tensor starts with; `None` where it has them, or gets them with others.
+fn draw(
+    value: Value,
+    shape: &[usize],
+    convolutions: Convolutions,
+    rng: &mut Rng,
+) -> Option<Vec<f32>> {
+    let count = shape.iter().product();
+    let normal = |deviation: f64, rng: &mut Rng| -> Vec<f32> {
+        (0..count).map(|_| (deviation * rng.sample::<f64, _>(StandardNormal)) as f32).collect()
+    };
+    let uniform = |inputs: usize, rng: &mut Rng| -> Vec<f32> {
+        let bound = 1.0 / (inputs as f64).sqrt();
+        (0..count).map(|_| rng.random_range(-bound..bound) as f32).collect()
+    };
+    match value {
+        Value::Kept | Value::WithOthers => None,
+        Value::Uniform { inputs } => Some(uniform(inputs, rng)),
+        Value::Starts(Start::Filters) => Some(match (convolutions, shape) {
+            (Convolutions::KaimingFanOut, [filters, _, height, width]) => {
+                normal((2.0 / (filters * height * width) as f64).sqrt(), rng)
             }
-            "Struct:Linear" => {
-                if D == 2 {
-                    self.fan_in = shape[0];
-                }
-                self.uniform(param)
-            }
-            _ => param,
+            _ => uniform(shape[1..].iter().product(), rng),
+        }),
+        Value::Starts(Start::Normal(deviation)) => Some(normal(deviation, rng)),
+        Value::Starts(Start::Constant(number)) => Some(vec![number as f32; count]),
+        Value::Starts(Start::Orthonormal) => Some(rows(shape[0], count / shape[0], rng)),
+        Value::Starts(other) => panic!("no network here can start {other:?}"),
+    }
+}
+
+/// Draws the orthonormal banks, those of a scope that are kept so together in one draw.
+fn draw_banks(
+    model: &Model,
+    starts: &Starts,
+    values: &mut HashMap<ParamId, TensorData>,
+    rng: &mut Rng,
+) {
+    let banks: Vec<_> = model
+        .banks
+        .iter()
+        .filter(|(id, _)| starts.of(model.bases[*id].weight.id) == Some(Value::WithOthers))
+        .collect();
+    let together = banks.chunk_by(|(_, first), (_, second)| {
+        first.family.is_some() && (first.scope, first.family) == (second.scope, second.family)
+    });
+    for banks in together {
+        let filters: usize = banks.iter().map(|(_, spec)| spec.shape[0]).sum();
+        let length = banks[0].1.shape[1..].iter().product();
+        let mut drawn = rows(filters, length, rng);
+        for (id, spec) in banks {
+            let rest = drawn.split_off(spec.shape.iter().product());
+            let filters = TensorData::new(std::mem::replace(&mut drawn, rest), spec.shape);
+            values.insert(model.bases[*id].weight.id, filters);
         }
     }
+}
+
+/// Orthonormal rows, one after another.
+fn rows(count: usize, length: usize, rng: &mut Rng) -> Vec<f32> {
+    let values = orthonormal(count, length, &mut || rng.sample(StandardNormal));
+    values.into_iter().map(|value| value as f32).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::{Block, ModelConfig, StageConv};
+    use crate::layer_types::block::Block;
+    use crate::sharing::{RanksLayer, SlotConv};
+    use crate::{ModelConfig, Network};
     use burn::tensor::{Device, Tensor};
     use cobasis::ortho::Orthonormality;
 
@@ -179,19 +161,19 @@ mod tests {
     #[test]
     fn convolutions_have_the_kaiming_deviation_of_their_outputs() {
         let name = "cifar10/resnet20-s16u4".parse().expect("a name");
-        let network = ModelConfig::new(name).init(&Device::flex()).network;
-        let crate::Network::ResNet(resnet) = network else { panic!("{name} is a ResNet") };
+        let model = ModelConfig::new(name).init(&Device::flex());
+        let Network::ResNet(resnet) = model.network else { panic!("a ResNet") };
         let stem = deviation(resnet.stem.conv.weight.val());
         assert!((stem / (2.0f32 / (9.0 * 16.0)).sqrt() - 1.0).abs() < 0.1, "{stem}");
         let Block::Basic(block) = &resnet.stages[2].blocks[1] else { panic!("basic blocks") };
-        let StageConv::Basis(conv) = &block.conv1 else {
+        let SlotConv::Ranks(RanksLayer::Basis(conv)) = &block.conv1 else {
             panic!("blocks after the first share filters");
         };
         let coefficients = deviation(conv.coefficients.weight.val());
         assert!((coefficients / (2.0f32 / 64.0).sqrt() - 1.0).abs() < 0.1, "{coefficients}");
         let unique = deviation(conv.unique.as_ref().expect("unique filters").val());
         assert!((unique / (2.0f32 / (9.0 * 16.0)).sqrt() - 1.0).abs() < 0.1, "{unique}");
-        let bound: f32 = resnet.head.weight.val().abs().max().into_scalar();
+        let bound: f32 = model.head.weight.val().abs().max().into_scalar();
         assert!((0.1..=0.125).contains(&bound), "uniform within ±1/8: {bound}");
         let gamma = resnet.stem.norm.gamma.val().into_data();
         assert_eq!(gamma.try_to_vec::<f32>().expect("f32 data"), vec![1.0; 16]);

@@ -23,7 +23,7 @@
 //! let labels = Tensor::<1, Int>::from_data([3, 7], &device);
 //! let cross_entropy = CrossEntropyLossConfig::new().init(&device);
 //! let mut loss = cross_entropy.forward(model.forward(images.clone()), labels);
-//! if let Some(penalty) = model.penalty(config.name.entry().penalty.into()) {
+//! if let Some(penalty) = model.penalty() {
 //!     loss = loss + penalty * 10.0;
 //! }
 //! let gradients = GradientsParams::from_grads(loss.backward(), &model);
@@ -34,51 +34,74 @@
 //! # Ok::<(), cobasis_zoo::ModelNameError>(())
 //! ```
 //!
-//! Weights: [`save`] and [`load`] for our own safetensors, which say which model they hold;
-//! [`load_authors`] and [`save_authors`] for the tensors of PyTorch.
+//! # Where things are
+//!
+//! - [`files`]: [`save`], [`load`], any kind of file ([`files::open`]), bytes in the place of files.
+//! - [`deploy`]: models folded for use, and as ONNX. [`Model::deploy`] makes them.
+//! - [`pytorch`]: the authors' checkpoints, torchvision's weights, and files for both.
+//! - [`registry`] and [`spec`]: the networks as data, and [networks of your own](ModelName::own).
+//! - [`sharing`]: the methods, and how to add one.
+//! - [`layers`]: what the networks consist of.
 #![warn(clippy::unwrap_used)]
 
-mod attention;
-mod authors;
-mod block;
-mod densenet;
-mod deploy;
-mod file;
+mod banks;
+mod build;
+mod config;
+mod conv2d;
+pub mod deploy;
+mod families;
+pub mod files;
 mod graph;
 mod init;
-mod mobilenet;
+mod layer_types;
+pub mod listing;
 mod model;
 mod name;
-mod pass;
-mod pickle;
+mod network;
 mod preparation;
+mod pytorch_names;
 pub mod registry;
-mod resnet;
-mod shortcut;
-mod stage;
-mod stage_conv;
+pub mod sharing;
+mod slot;
+pub mod spec;
 mod state;
+mod unique;
 
-pub use attention::ChannelAttention;
-pub use authors::{AuthorsTensor, authors_tensors};
-pub use block::{BasicBlock, Block, BottleneckBlock, InvertedResidualBlock};
 pub use cobasis;
-pub use densenet::{DenseLayer, DenseNet, DenseNetSpec, DenseStage, Transition};
-pub use deploy::{Affine, Deployed, DeployedConfig, FoldedConv};
-pub use file::{
-    FileError, FileProblem, load, load_authors, load_deployed, save, save_authors, save_deployed,
-    write_atomic,
-};
-pub use graph::{FactorisedLayer, FactorisedLayers};
-pub use mobilenet::{ConvNorm, MobileNetV2, MobileNetV2Spec};
-pub use model::{Model, ModelConfig, Network, Variant};
-pub use name::{ModelName, ModelNameError, Ranks, Sharing};
+pub use config::ModelConfig;
+pub use deploy::Deployed;
+pub use files::{load, save};
+pub use model::Model;
+pub use name::{ModelName, ModelNameError};
+pub use network::Network;
 pub use preparation::Preparation;
-pub use resnet::{BlockKind, ResNet, ResNetSpec, ShortcutKind, Stem, StemKind};
-pub use shortcut::{Identity, PadShortcut, ProjectionShortcut, Shortcut};
-pub use stage::Stage;
-pub use stage_conv::StageConv;
+pub use sharing::Sharing;
+pub use spec::{Norms, Variant};
 pub use state::{State, StateError, TensorInfo};
+
+/// What networks consist of: blocks, stages, shortcuts, and the families' own modules. All fields are
+/// public, to look into a trained model.
+pub mod layers {
+    pub use crate::families::densenet::{DenseLayer, DenseNet, DenseStage, Transition};
+    pub use crate::families::mobilenet::{ConvNorm, MobileNetV2};
+    pub use crate::families::resnet::{ResNet, Stem};
+    pub use crate::layer_types::attention::ChannelAttention;
+    pub use crate::layer_types::block::{
+        BasicBlock, Block, BottleneckBlock, InvertedResidualBlock,
+    };
+    pub use crate::layer_types::shortcut::{Identity, PadShortcut, ProjectionShortcut, Shortcut};
+    pub use crate::layer_types::stage::Stage;
+    pub use crate::sharing::{RanksLayer, SlotConv};
+}
+
+/// Files and tensors in the naming of PyTorch code: the authors', and torchvision's.
+pub mod pytorch {
+    pub use crate::files::{
+        load_pytorch as load, pytorch_from_bytes as from_bytes, pytorch_to_bytes as to_bytes,
+        save_pytorch as save,
+    };
+    pub use crate::pytorch_names::{PyTorchTensor, pytorch_tensors as tensors};
+}
 
 /// Examples of the READMEs and of the guides, compiled like any other.
 #[cfg(doctest)]

@@ -1,189 +1,50 @@
-//! A model of the zoo: a network, its name, and the bases it shares.
-
-mod network;
+//! A model: a network, the banks of filters that it shares, a classifier, and its name.
 
 use burn::module::Module;
-use burn::nn::LinearConfig;
-use burn::tensor::{Device, Tensor};
-use cobasis::ortho::{Counted, Family, penalty};
-use cobasis::{CostTable, FilterBasis};
+use burn::nn::Linear;
+use burn::tensor::Tensor;
+use cobasis::ortho::{Counted, Family, FilterGroup, penalty};
+use cobasis::{Bases, CostTable, FilterBasis, Forward, ParameterCount, Pass, Place};
 
-use crate::densenet::DenseNetConfig;
-use crate::init::{initialise, initialise_head};
-use crate::mobilenet::MobileNetV2Config;
-use crate::name::{ModelName, Sharing};
-use crate::pass::{CostPass, Forward, Pass, Place};
-use crate::preparation::Preparation;
-use crate::registry::Architecture;
-use crate::resnet::ResNetConfig;
+use crate::banks::{Banks, Scope, Shared};
+use crate::config::ModelConfig;
+use crate::network::Network;
 use crate::state::{self, State, StateError, TensorInfo};
+use crate::unique::UniqueFilters;
 
-pub use network::Network;
-
-/// Configuration of a [`Model`]: the name, and what a user may change about it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ModelConfig {
-    /// Which model.
-    pub name: ModelName,
-    /// The number of classes; that of the model's data set unless changed.
-    pub num_classes: usize,
-    /// The channels of an image; those of the model's data set unless changed.
-    pub in_channels: usize,
-    /// What the initial weights are drawn from.
-    pub seed: u64,
-    /// Whether the network computes what the authors' code does where that departs from the paper.
-    pub variant: Variant,
-    /// Whether the batch norms of blocks that share filters are there. Without, as in the paper's
-    /// ablation, such a block has only the one before its shortcut is added: none between bases and
-    /// coefficients, none after the first convolution. Only
-    /// [some models](ModelName::can_be_without_norms) can be without.
-    pub norms: bool,
-    /// How the images were prepared that the model was trained on, where that is known.
-    pub preparation: Option<Preparation>,
-}
-
-/// What to do where the authors' code departs from the paper's description.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Variant {
-    /// As the paper says: every stage has a basis of its own.
-    #[default]
-    Corrected,
-    /// As the authors' code does, which their checkpoints need: the last stage of a DenseNet shares
-    /// the basis of the one before it, and its own is idle, though parameters and penalty count it.
-    /// Their other networks are as described.
-    Authors,
-    /// As torchvision builds its MobileNetV2, which its weights need: ReLU6 inside blocks, no first
-    /// convolution in the first block, no biases before batch norms. Dense ImageNet networks only;
-    /// its ResNets are as described.
-    Torchvision,
-}
-
-/// A network of the zoo, with what there is to know about it.
+/// A network, with what there is to know about it.
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::tensor::{Device, Tensor};
+/// use cobasis_zoo::ModelConfig;
+///
+/// let device = Device::flex();
+/// let model = ModelConfig::new("cifar10/resnet20-s8u1".parse()?).init(&device);
+/// let images = Tensor::zeros([2, 3, 32, 32], &device);
+/// assert_eq!(model.forward(images.clone()).dims(), [2, 10]);
+/// assert_eq!(model.bases()[0].0, "stages.0.bases.0");
+/// assert_eq!(model.parameters().trainable, 125_074);
+///
+/// // For use: batch norms folded, of each layer the cheaper form.
+/// let deployed = model.deploy(&device);
+/// assert_eq!(deployed.forward(images).dims(), [2, 10]);
+/// # Ok::<(), cobasis_zoo::ModelNameError>(())
+/// ```
 #[derive(Module, Debug)]
 pub struct Model {
-    /// The layers.
+    /// The filters that layers share, in one place: the only one that owns them.
+    pub bases: Bases,
+    /// The layers from the images to the last maps; they borrow the bases.
     pub network: Network,
+    /// The classifier.
+    pub head: Linear,
     /// What it was made from.
     #[module(skip)]
     pub config: ModelConfig,
-}
-
-impl ModelConfig {
-    /// The model as its data set asks for it, with seed 0.
-    pub fn new(name: ModelName) -> Self {
-        let entry = name.entry();
-        Self {
-            name,
-            num_classes: entry.classes,
-            in_channels: entry.input[0],
-            seed: 0,
-            variant: Variant::default(),
-            norms: true,
-            preparation: None,
-        }
-    }
-
-    /// Changes the number of classes.
-    pub fn with_num_classes(self, num_classes: usize) -> Self {
-        Self { num_classes, ..self }
-    }
-
-    /// Changes the channels of an image.
-    pub fn with_in_channels(self, in_channels: usize) -> Self {
-        Self { in_channels, ..self }
-    }
-
-    /// Changes the seed of the initial weights.
-    pub fn with_seed(self, seed: u64) -> Self {
-        Self { seed, ..self }
-    }
-
-    /// Changes what is done where the authors' code departs from the paper.
-    pub fn with_variant(self, variant: Variant) -> Self {
-        Self { variant, ..self }
-    }
-
-    /// Changes whether the [batch norms](Self::norms) of blocks that share filters are there.
-    pub fn with_norms(self, norms: bool) -> Self {
-        Self { norms, ..self }
-    }
-
-    /// Says how the images are prepared that the model is trained on.
-    pub fn with_preparation(self, preparation: Preparation) -> Self {
-        Self { preparation: Some(preparation), ..self }
-    }
-
-    /// The network of the authors' code: their [variant](Variant::Authors) of those networks in
-    /// which it differs from the paper's.
-    pub fn as_authors(self) -> Self {
-        match (&self.name.entry().architecture, self.name.sharing()) {
-            (Architecture::DenseNet(_), Some(_)) => self.with_variant(Variant::Authors),
-            _ => self,
-        }
-    }
-
-    /// The model with its initial weights, drawn as in the authors' code: in ResNets, Kaiming
-    /// normal by outputs, then orthonormal bases, the two bases of a stage jointly; in ResNeXts,
-    /// PyTorch's default and orthonormal bases; in MobileNetV2s and DenseNets, PyTorch's default
-    /// for bases too.
-    ///
-    /// They are drawn on the host from the seed, so they are the same on every device. To train,
-    /// give an [autodiff device](Device::autodiff).
-    ///
-    /// # Panics
-    ///
-    /// Panics without classes or channels, and without [norms](Self::norms) where the model can't be.
-    pub fn init(&self, device: &Device) -> Model {
-        let Model { network, config } = self.skeleton(device);
-        let start = self.name.entry().architecture.start();
-        Model { network: initialise(network, start, self.seed), config }
-    }
-
-    /// What the layers of the model cost for an image of `[height, width]`, each basis once.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the image is too small for the network.
-    pub fn cost(&self, input: [usize; 2], device: &Device) -> CostTable {
-        self.skeleton(device).cost(input)
-    }
-
-    /// The model with all weights at zero: to be filled.
-    pub(crate) fn skeleton(&self, device: &Device) -> Model {
-        assert!(self.num_classes > 0, "a model needs classes");
-        assert!(self.in_channels > 0, "a model needs input channels");
-        let Self { name, in_channels, num_classes, norms, .. } = *self;
-        assert!(norms || name.can_be_without_norms(), "{name} can't be without batch norms");
-        let sharing = name.sharing();
-        let network = match &name.entry().architecture {
-            Architecture::ResNet(spec) => {
-                let config = ResNetConfig { spec, sharing, norms, in_channels, num_classes };
-                Network::ResNet(config.init(device))
-            }
-            &Architecture::MobileNetV2(spec) => {
-                let variant = self.variant;
-                let config = MobileNetV2Config { spec, sharing, variant, in_channels, num_classes };
-                Network::MobileNetV2(config.init(device))
-            }
-            Architecture::DenseNet(spec) => {
-                let ranks = sharing.and_then(Sharing::ranks);
-                let variant = self.variant;
-                let config = DenseNetConfig { spec, ranks, variant, in_channels, num_classes };
-                Network::DenseNet(config.init(device))
-            }
-        };
-        Model { network, config: self.clone() }
-    }
-
-    /// The model with the given tensors, by the names that [`Model::state`] gives them.
-    ///
-    /// # Errors
-    ///
-    /// If a tensor is missing, not the model's, or of another shape.
-    pub fn init_from(&self, state: State, device: &Device) -> Result<Model, StateError> {
-        let Model { network, config } = self.skeleton(device);
-        Ok(Model { network: state::write(network, state)?, config })
-    }
+    /// What there is to know about the bases.
+    #[module(skip)]
+    pub(crate) banks: Banks,
 }
 
 impl Model {
@@ -191,6 +52,10 @@ impl Model {
     ///
     /// On an autodiff device the batch norms use the batch's statistics; call
     /// [`valid`](Module::valid) first to evaluate.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the images have other channels than the model takes, or are too small for it.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         self.classify(self.pooled(images))
     }
@@ -198,70 +63,93 @@ impl Model {
     /// The output of every stage, `[batch, channels, height, width]` each, for images of shape
     /// `[batch, channels, height, width]`: what detection and segmentation networks build on. In a
     /// DenseNet, of every stage before its transition.
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Tensor};
+    /// use cobasis_zoo::ModelConfig;
+    ///
+    /// let device = Device::flex();
+    /// let model = ModelConfig::new("cifar10/resnet20".parse()?).init(&device);
+    /// let features = model.forward_features(Tensor::zeros([1, 3, 32, 32], &device));
+    /// let shapes: Vec<_> = features.iter().map(|maps| maps.dims()).collect();
+    /// assert_eq!(shapes, [[1, 16, 32, 32], [1, 32, 16, 16], [1, 64, 8, 8]]);
+    /// # Ok::<(), cobasis_zoo::ModelNameError>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
     pub fn forward_features(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
+        self.check_channels(&images);
         let mut pass = Forward::keeping_stages();
-        self.network.pass(&mut pass, images.into());
+        self.walk_to_maps(&mut pass, images.into());
         pass.into_stages()
     }
 
     /// The features that the classifier sees: `[batch, features]` for images of shape
     /// `[batch, channels, height, width]`.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
     pub fn pooled(&self, images: Tensor<4>) -> Tensor<2> {
+        self.check_channels(&images);
         let mut pass = Forward::default();
-        let maps = self.network.pass(&mut pass, images.into());
+        let maps = self.walk_to_maps(&mut pass, images.into());
         pass.global_average(maps)
     }
 
     /// Logits of shape `[batch, classes]` for [pooled](Self::pooled) features.
     pub fn classify(&self, pooled: Tensor<2>) -> Tensor<2> {
-        self.network.head().forward(pooled)
+        self.head.forward(pooled)
     }
 
-    /// The model with a new classifier for so many classes, to be trained on other data. Its
-    /// weights are drawn from the model's seed as those of a new model are.
-    ///
-    /// # Panics
-    ///
-    /// Panics without classes.
-    pub fn with_new_head(mut self, num_classes: usize) -> Model {
-        assert!(num_classes > 0, "a model needs classes");
-        self.config.num_classes = num_classes;
-        if let Some(preparation) = &mut self.config.preparation {
-            preparation.classes.clear();
-        }
-        let head = self.network.head_mut();
-        let [features, _] = head.weight.lazy_shape().dims();
-        let device = head.weight.lazy_device();
-        let new = LinearConfig::new(features, num_classes).init(&device);
-        *head = initialise_head(new, self.config.seed);
-        self
-    }
-
-    /// The bases and their paths in the module tree, such as `stages.1.bases.0`, in its order.
+    /// The bases and their paths in files, such as `stages.1.bases.0`, in the order of their numbers.
     pub fn bases(&self) -> Vec<(String, &FilterBasis)> {
-        let stages = self.network.bases().into_iter().enumerate();
-        let all = stages.flat_map(|(stage, bases)| {
-            let bases = bases.iter().enumerate();
-            bases.map(move |(index, basis)| (format!("stages.{stage}.bases.{index}"), basis))
-        });
-        all.collect()
+        self.banks.iter().map(|(id, _)| (self.banks.path(id), &self.bases[id])).collect()
     }
 
-    /// The bases, as the penalty takes them: families of stages. Empty stages share nothing.
+    /// What there is to know about the bases.
+    pub fn banks(&self) -> &Banks {
+        &self.banks
+    }
+
+    /// The bases, as the penalty takes them: families of stages, with the unique filters of each
+    /// stage's layers in the first family.
     pub fn families(&self) -> Vec<Family> {
-        match &self.network {
-            Network::ResNet(resnet) => resnet.families(),
-            Network::MobileNetV2(mobilenet) => mobilenet.families(),
-            Network::DenseNet(densenet) => densenet.families(),
-        }
+        let mut unique = UniqueFilters::default();
+        self.walk_to_maps(&mut unique, ());
+        let families = self.banks.families().into_iter().enumerate();
+        let families = families.map(|(family, groups)| {
+            let groups = groups.into_iter().map(|(scope, ids)| FilterGroup {
+                shared: ids.into_iter().map(|id| self.bases[id].weight.val()).collect(),
+                unique: match scope {
+                    Scope::Stage(stage) if family == 0 => unique.of_stage(stage),
+                    Scope::Stage(_) | Scope::Network => Vec::new(),
+                },
+            });
+            groups.collect()
+        });
+        families.collect()
     }
 
-    /// The orthonormality penalty of the model's bases; `None` if it shares nothing.
-    ///
-    /// The authors' objective for the model counts what its
-    /// [registry entry](crate::registry::Entry) says.
-    pub fn penalty(&self, counted: Counted) -> Option<Tensor<1>> {
+    /// The orthonormality penalty of the model's bases, counted as in the authors' objective for it:
+    /// what a training loss adds, multiplied by λ = 10 in the paper. `None` if it shares nothing that
+    /// is to be orthonormal.
+    pub fn penalty(&self) -> Option<Tensor<1>> {
+        self.penalty_with(self.config.name.entry().penalty)
+    }
+
+    /// The orthonormality penalty of the given filters.
+    pub fn penalty_with(&self, counted: Counted) -> Option<Tensor<1>> {
         penalty(&self.families(), counted)
+    }
+
+    /// Trainable parameters and running statistics, each tensor once.
+    ///
+    /// Burn's `num_params` adds both, and so counts more.
+    pub fn parameters(&self) -> ParameterCount {
+        ParameterCount::of(self)
     }
 
     /// What the layers cost for an image of `[height, width]`, each basis once.
@@ -269,28 +157,57 @@ impl Model {
     /// # Panics
     ///
     /// Panics if the image is too small for the network.
-    pub fn cost(&self, input: [usize; 2]) -> CostTable {
-        let mut pass = CostPass(CostTable::default());
-        let [height, width] = input;
-        self.walk(&mut pass, [self.config.in_channels, height, width]);
-        pass.0
+    pub fn cost(&self, [height, width]: [usize; 2]) -> CostTable {
+        let mut table = CostTable::default();
+        self.walk(&mut table, [self.config.in_channels, height, width]);
+        table
     }
 
     /// A pass from the images to the logits.
     pub(crate) fn walk<P: Pass>(&self, pass: &mut P, images: P::Map) -> P::Vector {
-        let maps = self.network.pass(pass, images);
+        let maps = self.walk_to_maps(pass, images);
         let pooled = pass.global_average(maps);
-        pass.linear(&Place::ROOT.field("head"), self.network.head(), pooled)
+        pass.linear(&Place::ROOT.field("head"), &self.head, pooled)
     }
 
-    /// All tensors by their path in the module tree: parameters and running statistics, each basis
-    /// once.
+    /// A pass from the images to the maps before global average pooling.
+    fn walk_to_maps<P: Pass>(&self, pass: &mut P, images: P::Map) -> P::Map {
+        let shared = Shared { bases: &self.bases, banks: &self.banks };
+        shared.enter(Scope::Network, pass);
+        self.network.pass(pass, shared, images)
+    }
+
+    fn check_channels(&self, images: &Tensor<4>) {
+        let (expected, [_, got, ..]) = (self.config.in_channels, images.dims());
+        assert!(expected == got, "the model takes images of {expected} channels, got {got}");
+    }
+
+    /// All tensors by their names in files: parameters and running statistics, each basis once.
+    ///
+    /// ```
+    /// use burn::tensor::Device;
+    /// use cobasis_zoo::ModelConfig;
+    ///
+    /// let config = ModelConfig::new("digits/resnet14-s8u1".parse()?);
+    /// let state = config.init(&Device::flex()).state();
+    /// assert_eq!(state["stages.0.bases.0.weight"].shape().to_vec(), [8, 16, 3, 3]);
+    /// let same = config.init_from(state.clone(), &Device::flex())?;
+    /// assert_eq!(same.state(), state);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn state(&self) -> State {
-        state::read(&self.network)
+        state::read(self, |path| self.banks.file_name(path))
     }
 
-    /// The tensors of [`state`](Self::state) in the order of the module tree, without reading any.
+    /// The model with other tensors.
+    pub(crate) fn with_state(self, state: State) -> Result<Self, StateError> {
+        let banks = self.banks.clone();
+        state::write(self, state, |path| banks.file_name(path))
+    }
+
+    /// The tensors of [`state`](Self::state), without reading any, in an order of their own: from the
+    /// images to the logits, the banks of a stage before its layers.
     pub fn tensors(&self) -> Vec<TensorInfo> {
-        state::tensors(&self.network)
+        self.banks.in_order(state::tensors(self, |path| self.banks.file_name(path)))
     }
 }

@@ -2,73 +2,35 @@
 
 mod error;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::block::resnext;
-use crate::registry::{self, Architecture, Entry};
-use crate::resnet::BlockKind;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::registry::{self, Entry};
+use crate::sharing::Sharing;
 
 pub use error::ModelNameError;
 
-/// The largest rank that a name may ask for: above every layer of the zoo, below any accident.
-const MAX_RANK: usize = 4096;
-
-/// How the layers of a stage share filters: the suffix of a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Sharing {
-    /// Convolutions on bases of chosen ranks: `-s16u1`, `-s16u1-double`.
-    Ranks(Ranks),
-    /// One convolution of each block is a basis as a whole, the inner one of a bottleneck, the
-    /// first one of an inverted residual block: `-shared`.
-    Whole,
-    /// So is the block's last convolution, on a basis of its own: `-shared++`.
-    WholeAndNext {
-        /// Whether channel attention follows it: `-shared++-eca`.
-        attention: bool,
-    },
-}
-
-/// The ranks of the first stage; later stages scale them as the paper does, with the channels
-/// inside their layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Ranks {
-    /// Shared filters of a basis, the paper's `s`; 0: nothing is shared.
-    pub shared: usize,
-    /// Unique filters of each layer, the paper's `u`.
-    pub unique: usize,
-    /// Two bases a stage, one for the first convolutions of its blocks and one for the second
-    /// (the paper's `*`), instead of one for both.
-    pub double: bool,
-}
-
-impl Sharing {
-    /// The ranks, where there is a choice of them.
-    pub(crate) fn ranks(self) -> Option<Ranks> {
-        match self {
-            Sharing::Ranks(ranks) => Some(ranks),
-            Sharing::Whole | Sharing::WholeAndNext { .. } => None,
-        }
-    }
-}
-
-impl Ranks {
-    /// The ranks of a stage in which they are so many times as large.
-    pub(crate) fn scaled(self, scale: usize) -> Self {
-        Self { shared: scale * self.shared, unique: scale * self.unique, ..self }
-    }
-}
+/// The most classes, channels or pixels of a side that a network of one's own may have.
+const MAX_SIZE: usize = 65536;
 
 /// The name of a model: `DATASET/NETWORK`, with a suffix if its filters are shared.
 ///
 /// `cifar10/resnet32` is dense, `cifar10/resnet32-s16u1` has one basis a stage,
 /// `cifar10/resnet32-s16u1-double` two, `cifar10/resnet32-s16u0` no unique filters, and
-/// `cifar10/resnet32-s0u16` shares nothing. DenseNets and ResNeXts have one basis a stage only, and
-/// a ResNeXt's ranks are powers of two, so that groups divide them. Networks of bottlenecks have no ranks:
-/// `imagenet/resnet50-shared` shares the 3×3 convolutions of a stage, `imagenet/resnet50-shared++`
-/// also the 1×1 convolutions after them. Nor have MobileNetV2s: `cifar100/mobilenet-v2-shared`
-/// shares the 1×1 convolutions that blocks begin with, `cifar100/mobilenet-v2-shared++` also those
-/// that they end with, and `imagenet/mobilenet-v2-shared++-eca` has channel attention after them.
+/// `cifar10/resnet32-s0u16` shares nothing. One rank is that of the first stage, which the others
+/// scale; `cifar10/resnet32-s12,24,40u1` gives that of every stage. DenseNets and ResNeXts have one
+/// basis a stage only, and a ResNeXt's ranks are powers of two, so that groups divide them. Networks
+/// of bottlenecks have no ranks: `imagenet/resnet50-shared` shares the 3×3 convolutions of a stage,
+/// `imagenet/resnet50-shared++` also the 1×1 convolutions after them. Nor have MobileNetV2s:
+/// `cifar100/mobilenet-v2-shared` shares the 1×1 convolutions that blocks begin with,
+/// `cifar100/mobilenet-v2-shared++` also those that they end with, and
+/// `imagenet/mobilenet-v2-shared++-eca` has channel attention after them.
+/// `cifar10/resnet32-lowrank8` factorises each layer by itself, `cifar10/resnet32-tied` has one kernel
+/// for all layers of a stage, and in `cifar10/resnet32-scaled` each layer has a factor for it.
 ///
 /// ```
 /// use cobasis_zoo::ModelName;
@@ -77,16 +39,98 @@ impl Ranks {
 /// assert_eq!(name.dense().to_string(), "cifar10/resnet32");
 /// # Ok::<(), cobasis_zoo::ModelNameError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ModelName {
-    entry: &'static Entry,
+    entry: Cow<'static, Entry>,
     sharing: Option<Sharing>,
 }
 
 impl ModelName {
-    /// The registry's entry of the dense network.
-    pub fn entry(&self) -> &'static Entry {
-        self.entry
+    /// The name of a dense network of your own; [`with_sharing`](Self::with_sharing) makes its shared
+    /// variants. Files of such models say how the network is built, so that they load again.
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Tensor};
+    /// use cobasis_zoo::registry::Entry;
+    /// use cobasis_zoo::spec::{Architecture, BlockKind, ResNetSpec};
+    /// use cobasis_zoo::{ModelConfig, ModelName};
+    ///
+    /// // Five stages, for images of 64×64 pixels and 12 classes.
+    /// let spec = ResNetSpec::new(BlockKind::Basic, [2, 2, 2, 2, 2]).with_width(8);
+    /// let entry = Entry::new("mine/resnet22", Architecture::ResNet(spec), 12, [3, 64, 64]);
+    /// let name = ModelName::own(entry)?.with_sharing("s4u1")?;
+    /// assert_eq!(name.to_string(), "mine/resnet22-s4u1");
+    ///
+    /// let device = Device::flex();
+    /// let model = ModelConfig::new(name).init(&device);
+    /// let logits = model.forward(Tensor::zeros([1, 3, 64, 64], &device));
+    /// assert_eq!(logits.dims(), [1, 12]);
+    /// # Ok::<(), cobasis_zoo::ModelNameError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the name is not `DATASET/NETWORK` in small letters, digits, dashes, dots and underscores, or
+    /// is that of another network of the zoo, or if the network can't be built.
+    pub fn own(entry: Entry) -> Result<Self, ModelNameError> {
+        let refuse = |problem: String| {
+            let name = entry.name.to_string();
+            Err(ModelNameError::Own { name, problem })
+        };
+        if let Some(known) = registry::entry(&entry.name) {
+            return match *known == entry {
+                true => Ok(known.into()),
+                false => refuse("another network of the zoo has this name".into()),
+            };
+        }
+        let is_word = |word: &str| {
+            let mut letters = word.bytes();
+            letters.next().is_some_and(|letter| letter.is_ascii_alphanumeric())
+                && letters.all(|letter| {
+                    letter.is_ascii_lowercase()
+                        || letter.is_ascii_digit()
+                        || b"-._".contains(&letter)
+                })
+        };
+        match entry.name.split_once('/') {
+            Some((dataset, network)) if is_word(dataset) && is_word(network) => {}
+            _ => return refuse("expected DATASET/NETWORK in small letters and digits".into()),
+        }
+        let sizes = entry.input.iter().chain([&entry.classes]);
+        if let Some(size) = sizes.copied().find(|size| !(1..=MAX_SIZE).contains(size)) {
+            return refuse(format!(
+                "expected classes, channels and pixels from 1 to {MAX_SIZE}, got {size}"
+            ));
+        }
+        match entry.architecture.check() {
+            Ok(()) => Ok(Self { entry: Cow::Owned(entry), sharing: None }),
+            Err(problem) => refuse(problem),
+        }
+    }
+
+    /// The same network with filters shared as a suffix says, without the dash before it: `s16u1`.
+    ///
+    /// # Errors
+    ///
+    /// If the network has no such suffix, or its ranks make no layer.
+    pub fn with_sharing(&self, suffix: &str) -> Result<Self, ModelNameError> {
+        let architecture = &self.entry.architecture;
+        let name = || format!("{}-{suffix}", self.entry.name);
+        match Sharing::parse(suffix, architecture) {
+            Some(Ok(sharing)) => Ok(Self { sharing: Some(sharing), ..self.clone() }),
+            Some(Err(problem)) => Err(ModelNameError::Ranks { name: name(), problem }),
+            None => Err(ModelNameError::Suffix {
+                name: name(),
+                network: self.entry.name.to_string(),
+                expected: Sharing::expected(architecture),
+                suffix: suffix.to_string(),
+            }),
+        }
+    }
+
+    /// The entry of the dense network.
+    pub fn entry(&self) -> &Entry {
+        &self.entry
     }
 
     /// How filters are shared; `None` in a dense network.
@@ -96,26 +140,29 @@ impl ModelName {
 
     /// The dense parent: the same network with ordinary convolutions.
     pub fn dense(&self) -> ModelName {
-        ModelName { sharing: None, ..*self }
+        ModelName { sharing: None, ..self.clone() }
     }
 
-    /// Whether a model of this name can be [without](crate::ModelConfig::norms) the batch norms of
-    /// blocks that share filters: residual networks of basic blocks with bases of chosen ranks can.
+    /// Whether the network is one of the zoo, which its name alone says everything of.
+    pub fn is_registered(&self) -> bool {
+        registry::entry(&self.entry.name).is_some()
+    }
+
+    /// Whether a model of this name can be [without](crate::ModelConfig::norms) batch norms of blocks
+    /// that share filters: residual networks of basic blocks with bases of chosen ranks can.
     pub fn can_be_without_norms(&self) -> bool {
-        let is_basic = matches!(&self.entry.architecture,
-            Architecture::ResNet(spec) if spec.block == BlockKind::Basic);
-        is_basic && matches!(self.sharing, Some(Sharing::Ranks(_)))
+        self.sharing.is_some_and(|sharing| sharing.has_inner_norms(&self.entry.architecture))
     }
 
     /// The data set, the part before the slash.
-    pub fn dataset(&self) -> &'static str {
+    pub fn dataset(&self) -> &str {
         self.entry.name.split_once('/').map_or("", |(dataset, _)| dataset)
     }
 }
 
 impl From<&'static Entry> for ModelName {
     fn from(entry: &'static Entry) -> Self {
-        Self { entry, sharing: None }
+        Self { entry: Cow::Borrowed(entry), sharing: None }
     }
 }
 
@@ -128,133 +175,84 @@ impl FromStr for ModelName {
         }
         let network = registry::ENTRIES
             .iter()
-            .filter_map(|entry| Some((entry, name.strip_prefix(entry.name)?.strip_prefix('-')?)))
+            .filter_map(|entry| Some((entry, name.strip_prefix(&*entry.name)?.strip_prefix('-')?)))
             .max_by_key(|(entry, _)| entry.name.len());
-        let Some((entry, suffix)) = network else {
-            return Err(ModelNameError::Unknown {
-                name: name.to_string(),
-                nearest: nearest_name(name),
-            });
-        };
-        let form = entry.architecture.sharing_form();
-        let sharing = form.parse(suffix).ok_or_else(|| ModelNameError::Suffix {
-            name: name.to_string(),
-            network: entry.name,
-            expected: form.expected(),
-            suffix: suffix.to_string(),
-        })?;
-        let problem = sharing.ranks().and_then(|ranks| rank_problem(ranks, form));
-        match problem {
-            None => Ok(Self { entry, sharing: Some(sharing) }),
-            Some(problem) => Err(ModelNameError::Ranks { name: name.to_string(), problem }),
+        match network {
+            Some((entry, suffix)) => Self::from(entry).with_sharing(suffix),
+            None => {
+                Err(ModelNameError::Unknown { name: name.to_string(), nearest: nearest_name(name) })
+            }
         }
     }
 }
 
 impl fmt::Display for ModelName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.entry.name)?;
         match self.sharing {
-            None => Ok(()),
-            Some(Sharing::Ranks(Ranks { shared, unique, double })) => {
-                write!(f, "-s{shared}u{unique}{}", if double { "-double" } else { "" })
-            }
-            Some(Sharing::Whole) => f.write_str("-shared"),
-            Some(Sharing::WholeAndNext { attention: false }) => f.write_str("-shared++"),
-            Some(Sharing::WholeAndNext { attention: true }) => f.write_str("-shared++-eca"),
+            None => f.write_str(&self.entry.name),
+            Some(sharing) => write!(f, "{}-{sharing}", self.entry.name),
         }
     }
 }
 
-/// The suffixes that a network may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SharingForm {
-    /// Ranks, with one basis a stage or two.
-    Ranks,
-    /// Ranks, with one basis a stage.
-    SingleRanks,
-    /// Ranks of filters that are spread over groups, with one basis a stage.
-    GroupedRanks,
-    /// Whole convolutions.
-    Whole,
-    /// Whole convolutions, and channel attention in the blocks that share two.
-    WholeWithAttention,
+/// The name as text; the debug text of a model has it.
+impl fmt::Debug for ModelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
-impl SharingForm {
-    fn expected(self) -> &'static str {
-        match self {
-            SharingForm::Ranks => "-s<SHARED>u<UNIQUE>, with -double for two bases a stage,",
-            SharingForm::SingleRanks | SharingForm::GroupedRanks => "-s<SHARED>u<UNIQUE>",
-            SharingForm::Whole => "-shared or -shared++",
-            SharingForm::WholeWithAttention => "-shared, -shared++ or -shared++-eca",
-        }
-    }
+/// A name of the zoo is its text. One of your own has the network's entry too.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written<'a> {
+    Name(Cow<'a, str>),
+    Own { network: Cow<'a, Entry>, sharing: Option<String> },
+}
 
-    fn parse(self, suffix: &str) -> Option<Sharing> {
-        match (self, suffix) {
-            (SharingForm::Ranks, suffix) => parse_ranks(suffix).map(Sharing::Ranks),
-            (_, "shared") => Some(Sharing::Whole),
-            (_, "shared++") => Some(Sharing::WholeAndNext { attention: false }),
-            (SharingForm::WholeWithAttention, "shared++-eca") => {
-                Some(Sharing::WholeAndNext { attention: true })
+impl Serialize for ModelName {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let written = match self.is_registered() {
+            true => Written::Name(self.to_string().into()),
+            false => Written::Own {
+                network: Cow::Borrowed(&*self.entry),
+                sharing: self.sharing.map(|sharing| sharing.to_string()),
+            },
+        };
+        written.serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for ModelName {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let name = match Written::deserialize(from)? {
+            Written::Name(name) => name.parse(),
+            Written::Own { network, sharing } => {
+                ModelName::own(network.into_owned()).and_then(|dense| match sharing {
+                    Some(suffix) => dense.with_sharing(&suffix),
+                    None => Ok(dense),
+                })
             }
-            (SharingForm::Whole | SharingForm::WholeWithAttention, _) => None,
-            (SharingForm::SingleRanks | SharingForm::GroupedRanks, suffix) => {
-                parse_ranks(suffix).filter(|ranks| !ranks.double).map(Sharing::Ranks)
-            }
-        }
+        };
+        name.map_err(D::Error::custom)
     }
 }
 
-fn parse_ranks(suffix: &str) -> Option<Ranks> {
-    let (ranks, double) = match suffix.strip_suffix("-double") {
-        Some(ranks) => (ranks, true),
-        None => (suffix, false),
-    };
-    let (shared, unique) = ranks.strip_prefix('s')?.split_once('u')?;
-    Some(Ranks { shared: parse_rank(shared)?, unique: parse_rank(unique)?, double })
-}
-
-/// A number without sign or leading zeros, so that every model has one name.
-fn parse_rank(digits: &str) -> Option<usize> {
-    let canonical = digits == "0" || !digits.starts_with('0');
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if !(canonical && is_number) {
-        return None;
-    }
-    // A number that does not even fit is refused as too large, not as malformed.
-    Some(digits.parse().unwrap_or(usize::MAX))
-}
-
-fn rank_problem(ranks: Ranks, form: SharingForm) -> Option<&'static str> {
-    let Ranks { shared, unique, double } = ranks;
-    let divisible = [shared, unique].iter().all(|rank| resnext::RANKS.contains(rank));
-    if form == SharingForm::GroupedRanks && !divisible {
-        Some("its groups of channels need ranks of 4, 8, 16, 32, 64, 128, 256 or 512")
-    } else if shared == 0 && unique == 0 {
-        Some("s0u0 leaves the layers without filters")
-    } else if shared == 0 && double {
-        Some("s0 shares nothing, so there is no basis to double")
-    } else if shared > MAX_RANK || unique > MAX_RANK {
-        Some("expected ranks of at most 4096")
-    } else {
-        None
-    }
-}
-
+/// The name of a model that is spelled most alike.
 fn nearest_name(name: &str) -> Option<String> {
-    registry::names()
-        .map(|known| known.to_string())
-        .map(|known| (strsim::damerau_levenshtein(name, &known), known))
+    let variants = registry::VARIANTS.iter().chain(registry::PUBLISHED.iter().map(|row| &row.name));
+    let known = registry::ENTRIES.iter().map(|entry| &*entry.name).chain(variants.copied());
+    known
+        .map(|known| (strsim::damerau_levenshtein(name, known), known))
         .min()
         .filter(|(distance, known)| *distance <= known.len() / 3)
-        .map(|(_, known)| known)
+        .map(|(_, known)| known.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sharing::{Rank, Ranks};
     use proptest::prelude::*;
 
     fn error(name: &str) -> String {
@@ -263,9 +261,54 @@ mod tests {
 
     #[test]
     fn every_name_of_the_registry_parses_to_itself() {
-        for name in registry::names() {
+        for name in crate::listing::names() {
             assert_eq!(name.to_string().parse(), Ok(name));
         }
+    }
+
+    #[test]
+    fn a_list_of_ranks_that_one_rank_says_is_that_rank() {
+        let name: ModelName = "cifar10/resnet32-s8,16,32u1".parse().expect("a name");
+        assert_eq!(name.to_string(), "cifar10/resnet32-s8u1");
+        for text in ["cifar10/resnet32-s12,24,40u1", "cifar10/resnet32-s0,0,4u1,1,1-double"] {
+            assert_eq!(text.parse::<ModelName>().expect("a name").to_string(), text);
+        }
+    }
+
+    #[test]
+    fn names_survive_serde() {
+        let own = Entry::new(
+            "mine/net",
+            crate::spec::Architecture::DenseNet(crate::spec::DenseNetSpec::new([2, 2], 8)),
+            3,
+            [1, 16, 16],
+        );
+        let own = ModelName::own(own).expect("a network").with_sharing("s4u1").expect("a suffix");
+        for name in ["cifar10/resnet32-s16u1".parse().expect("a name"), own.dense(), own] {
+            let text = serde_json::to_string(&name).expect("text");
+            assert_eq!(serde_json::from_str::<ModelName>(&text).expect("a name"), name, "{text}");
+        }
+        let known = serde_json::to_string(&"digits/resnet14".parse::<ModelName>().expect("a name"));
+        assert_eq!(known.expect("text"), "\"digits/resnet14\"");
+    }
+
+    #[test]
+    fn networks_that_cannot_be_are_refused() {
+        let refused = |name: &str, blocks: Vec<usize>, width: usize| {
+            let spec = crate::spec::ResNetSpec::new(crate::spec::BlockKind::Basic, blocks);
+            let architecture = crate::spec::Architecture::ResNet(spec.with_width(width));
+            ModelName::own(Entry::new(name, architecture, 10, [3, 32, 32]))
+                .expect_err(name)
+                .to_string()
+        };
+        assert!(refused("cifar10/resnet20", vec![1], 8).contains("another network of the zoo"));
+        assert!(refused("resnet", vec![1], 8).contains("expected DATASET/NETWORK"));
+        assert!(refused("Mine/a b", vec![1], 8).contains("expected DATASET/NETWORK"));
+        assert!(refused("mine/a", vec![], 8).contains("1 to 8 stages, got 0"));
+        assert!(refused("mine/a", vec![1, 0], 8).contains("a block in every stage"));
+        assert!(refused("mine/a", vec![usize::MAX, 2], 8).contains("at most 512"));
+        assert!(refused("mine/a", vec![1; 8], usize::MAX / 4).contains("channels after the last"));
+        assert!(refused("mine/a", vec![1], 0).contains("channels after the last"));
     }
 
     proptest! {
@@ -276,7 +319,7 @@ mod tests {
                 "cifar10/resnet32-s{shared}u{unique}{}", if double { "-double" } else { "" }
             );
             let name: ModelName = text.parse().expect("a name");
-            let ranks = Ranks { shared, unique, double };
+            let ranks = Ranks { shared: Rank::scaled(shared), unique: Rank::scaled(unique), double };
             prop_assert_eq!(name.sharing(), Some(Sharing::Ranks(ranks)));
             prop_assert_eq!(name.to_string(), text);
         }
@@ -307,6 +350,10 @@ mod tests {
             assert!(resnext(suffix).contains("need ranks of 4, 8, 16"), "{suffix}");
         }
         assert!(error("cifar10/resnet32-s0u0").contains("without filters"));
+        assert!(error("cifar10/resnet32-s0,8,8u0,1,1").contains("without filters"));
+        assert!(error("cifar10/resnet32-s8,8u1").contains("one for each stage"));
+        assert!(error("cifar10/resnet32-lowrank0").contains("without filters"));
+        assert!(error("imagenet/resnet50-tied").contains("expected -shared or -shared++ after"));
         assert!(error("cifar10/resnet32-s0u4-double").contains("no basis to double"));
         assert!(error("cifar10/resnet32-s99999999999999999999999u1").contains("at most 4096"));
     }

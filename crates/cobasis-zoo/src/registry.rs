@@ -3,82 +3,75 @@
 //! A new network is one [`Entry`]; its shared variants follow from the [grammar of
 //! names](crate::ModelName). A published variant is one [`Published`] row.
 
+use std::borrow::Cow;
+
 use cobasis::ortho::Counted;
+use serde::{Deserialize, Serialize};
 
-use crate::densenet::DenseNetSpec;
-use crate::init::{Convolutions, Start};
-use crate::mobilenet::MobileNetV2Spec;
-use crate::name::{ModelName, SharingForm};
-use crate::resnet::{BlockKind, ResNetSpec, ShortcutKind, StemKind};
+use crate::spec::{
+    Architecture, BlockKind, DenseNetSpec, MobileNetV2Spec, ResNetSpec, ShortcutKind, StemKind,
+};
 
-/// A dense network of the zoo, which shared variants are derived from.
-#[derive(Debug, PartialEq, Eq, Hash)]
+/// A dense network, which shared variants are derived from: one of the zoo, or
+/// [one of your own](crate::ModelName::own).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Entry {
     /// `DATASET/NETWORK`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// How it is built.
     pub architecture: Architecture,
     /// The number of classes of its data set.
     pub classes: usize,
     /// The shape of one image, `[channels, height, width]`.
     pub input: [usize; 3],
-    /// What the authors' objective counts for the shared variants.
-    pub penalty: PenaltyScope,
+    /// What the objective counts for the shared variants; for the zoo's networks, what the authors'
+    /// does.
+    #[serde(with = "counted")]
+    pub penalty: Counted,
 }
 
-/// The network families.
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub enum Architecture {
-    /// Residual networks.
-    ResNet(ResNetSpec),
-    /// MobileNetV2s.
-    MobileNetV2(MobileNetV2Spec),
-    /// Densely connected networks.
-    DenseNet(DenseNetSpec),
-}
-
-impl Architecture {
-    /// How networks of this family start.
-    pub(crate) fn start(&self) -> Start {
-        match self {
-            Architecture::ResNet(spec) => {
-                let convolutions = match spec.block {
-                    BlockKind::Basic | BlockKind::Bottleneck => Convolutions::KaimingFanOut,
-                    BlockKind::ResNeXt => Convolutions::PyTorch,
-                };
-                Start { convolutions, orthonormal: true }
-            }
-            Architecture::DenseNet(_) => {
-                Start { convolutions: Convolutions::PyTorch, orthonormal: false }
-            }
-            Architecture::MobileNetV2(_) => {
-                Start { convolutions: Convolutions::PyTorch, orthonormal: false }
-            }
-        }
+impl Entry {
+    /// A network of your own, of which the penalty counts shared filters.
+    pub fn new(
+        name: impl Into<String>,
+        architecture: Architecture,
+        classes: usize,
+        input: [usize; 3],
+    ) -> Self {
+        let name = Cow::Owned(name.into());
+        Self { name, architecture, classes, input, penalty: Counted::Shared }
     }
 
-    /// The suffixes that names of this family may have.
-    pub(crate) fn sharing_form(&self) -> SharingForm {
-        match self {
-            Architecture::ResNet(spec) => match spec.block {
-                BlockKind::Basic => SharingForm::Ranks,
-                BlockKind::Bottleneck => SharingForm::Whole,
-                BlockKind::ResNeXt => SharingForm::GroupedRanks,
-            },
-            Architecture::MobileNetV2(MobileNetV2Spec::Small) => SharingForm::Whole,
-            Architecture::MobileNetV2(MobileNetV2Spec::Large) => SharingForm::WholeWithAttention,
-            Architecture::DenseNet(_) => SharingForm::SingleRanks,
-        }
+    /// Changes what the objective counts for the shared variants.
+    pub fn with_penalty(self, penalty: Counted) -> Self {
+        Self { penalty, ..self }
     }
 }
 
-/// [`Counted`] as registry data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PenaltyScope {
-    /// Shared filters only: the authors' CIFAR-100 and ImageNet code.
-    Shared,
-    /// Shared and unique filters: the authors' CIFAR-10 code.
-    SharedAndUnique,
+/// [`Counted`] in words.
+mod counted {
+    use cobasis::ortho::Counted;
+    use serde::de::{Error, Unexpected};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    const SHARED: &str = "shared";
+    const WITH_UNIQUE: &str = "shared-unique";
+
+    pub(super) fn serialize<S: Serializer>(counted: &Counted, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(match counted {
+            Counted::Shared => SHARED,
+            Counted::SharedAndUnique => WITH_UNIQUE,
+        })
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Counted, D::Error> {
+        match String::deserialize(from)?.as_str() {
+            SHARED => Ok(Counted::Shared),
+            WITH_UNIQUE => Ok(Counted::SharedAndUnique),
+            other => Err(Error::invalid_value(Unexpected::Str(other), &"shared or shared-unique")),
+        }
+    }
 }
 
 /// A published result.
@@ -92,47 +85,42 @@ pub struct Published {
     pub source: &'static str,
 }
 
-impl From<PenaltyScope> for Counted {
-    fn from(scope: PenaltyScope) -> Self {
-        match scope {
-            PenaltyScope::Shared => Counted::Shared,
-            PenaltyScope::SharedAndUnique => Counted::SharedAndUnique,
-        }
-    }
-}
-
-const fn digits(name: &'static str, blocks: &'static [usize]) -> Entry {
+const fn narrow(name: &'static str, blocks: &'static [usize], input: [usize; 3]) -> Entry {
     Entry {
-        name,
+        name: Cow::Borrowed(name),
         architecture: Architecture::ResNet(ResNetSpec {
             block: BlockKind::Basic,
-            blocks,
+            blocks: Cow::Borrowed(blocks),
             width: 16,
             stem: StemKind::Small,
             shortcut: ShortcutKind::Pad,
         }),
         classes: 10,
-        input: [1, 8, 8],
-        penalty: PenaltyScope::SharedAndUnique,
+        input,
+        penalty: Counted::SharedAndUnique,
     }
 }
 
+const fn digits(name: &'static str, blocks: &'static [usize]) -> Entry {
+    narrow(name, blocks, [1, 8, 8])
+}
+
 const fn cifar10(name: &'static str, blocks: &'static [usize]) -> Entry {
-    Entry { name, input: [3, 32, 32], ..digits(name, blocks) }
+    narrow(name, blocks, [3, 32, 32])
 }
 
 const fn wide(stem: StemKind, block: BlockKind, blocks: &'static [usize]) -> Architecture {
-    let shortcut = ShortcutKind::Projection;
+    let (blocks, shortcut) = (Cow::Borrowed(blocks), ShortcutKind::Projection);
     Architecture::ResNet(ResNetSpec { block, blocks, width: 64, stem, shortcut })
 }
 
 const fn on_cifar100(name: &'static str, architecture: Architecture) -> Entry {
-    let penalty = PenaltyScope::Shared;
+    let (name, penalty) = (Cow::Borrowed(name), Counted::Shared);
     Entry { name, architecture, classes: 100, input: [3, 32, 32], penalty }
 }
 
 const fn on_imagenet(name: &'static str, architecture: Architecture) -> Entry {
-    let penalty = PenaltyScope::Shared;
+    let (name, penalty) = (Cow::Borrowed(name), Counted::Shared);
     Entry { name, architecture, classes: 1000, input: [3, 224, 224], penalty }
 }
 
@@ -141,6 +129,7 @@ const fn resnet(name: &'static str, block: BlockKind, blocks: &'static [usize]) 
 }
 
 const fn densenet(name: &'static str, layers: &'static [usize], growth: usize) -> Entry {
+    let layers = Cow::Borrowed(layers);
     on_cifar100(name, Architecture::DenseNet(DenseNetSpec { layers, growth }))
 }
 
@@ -172,10 +161,12 @@ pub static ENTRIES: &[Entry] = &[
 ];
 
 /// Shared variants that are listed by name although no result of theirs was published.
-static VARIANTS: &[&str] = &[
+pub(crate) static VARIANTS: &[&str] = &[
     "digits/resnet14-s8u1",
     "cifar10/resnet20-s8u1",
     "cifar10/resnet20-s16u1",
+    "cifar10/resnet32-lowrank3,5,11",
+    "cifar10/resnet32-tied",
     "imagenet/resnet101-shared++",
     "imagenet/mobilenet-v2-shared++-eca",
 ];
@@ -233,77 +224,4 @@ pub static PUBLISHED: &[Published] = &[
 /// The dense network of this name.
 pub fn entry(name: &str) -> Option<&'static Entry> {
     ENTRIES.iter().find(|entry| entry.name == name)
-}
-
-/// The published result of a model, if there is one.
-pub fn published(name: ModelName) -> Option<&'static Published> {
-    let name = name.to_string();
-    PUBLISHED.iter().find(|published| published.name == name)
-}
-
-/// The named models: each dense network, followed by its variants.
-///
-/// Any other ranks make a model too; these are the ones worth listing.
-pub fn names() -> impl Iterator<Item = ModelName> {
-    let variants = VARIANTS.iter().copied().chain(PUBLISHED.iter().map(|row| row.name));
-    let variants: Vec<&str> = variants.filter(|name| entry(name).is_none()).collect();
-    ENTRIES.iter().flat_map(move |entry| {
-        let of_entry = variants.clone().into_iter().filter_map(move |name| {
-            let suffix = name.strip_prefix(entry.name)?;
-            suffix.starts_with('-').then(|| name.parse().ok())?
-        });
-        std::iter::once(ModelName::from(entry)).chain(of_entry)
-    })
-}
-
-/// The named models that match a pattern, in which `*` stands for any characters.
-pub fn matching(pattern: &str) -> impl Iterator<Item = ModelName> {
-    names().filter(move |name| glob_matches(pattern, &name.to_string()))
-}
-
-fn glob_matches(pattern: &str, text: &str) -> bool {
-    let Some((first, rest)) = pattern.split_once('*') else {
-        return pattern == text;
-    };
-    let Some(mut text) = text.strip_prefix(first) else {
-        return false;
-    };
-    let mut pieces: Vec<&str> = rest.split('*').collect();
-    let last = pieces.pop().unwrap_or_default();
-    for piece in pieces {
-        match text.find(piece) {
-            Some(at) => text = &text[at + piece.len()..],
-            None => return false,
-        }
-    }
-    text.ends_with(last)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::HashSet;
-
-    #[test]
-    fn names_are_distinct_and_none_is_lost() {
-        let names: Vec<String> = names().map(|name| name.to_string()).collect();
-        let distinct: HashSet<&String> = names.iter().collect();
-        assert_eq!(distinct.len(), names.len());
-        let published = PUBLISHED.iter().map(|row| row.name);
-        for name in published.chain(VARIANTS.iter().copied()) {
-            assert!(distinct.contains(&name.to_string()), "{name} does not parse");
-        }
-    }
-
-    #[test]
-    fn a_star_matches_any_characters() {
-        let count = |pattern: &str| matching(pattern).count();
-        assert_eq!(count("*"), names().count());
-        assert_eq!(count("cifar10/resnet32"), 1);
-        assert_eq!(count("cifar10/resnet32-s*"), 3);
-        assert_eq!(count("cifar10/resnet*-double"), 2);
-        assert_eq!(count("*56*s16*"), 2);
-        assert_eq!(count("nothing"), 0);
-        assert!(!glob_matches("ab*ba", "aba"));
-    }
 }

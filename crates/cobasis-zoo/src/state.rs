@@ -1,6 +1,6 @@
 //! The tensors of a model by name, in and out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Tensor, TensorData};
@@ -24,6 +24,7 @@ pub struct TensorInfo {
 ///
 /// The names are those of the file that was read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum StateError {
     /// A tensor of the model is not there.
     #[error("tensor {name:?} is missing")]
@@ -55,6 +56,18 @@ pub enum StateError {
         /// The type that was read.
         got: String,
     },
+    /// The authors' PyTorch code has no network with such a tensor.
+    #[error("tensor {name:?} has no name in the authors' PyTorch code")]
+    NoPyTorchName {
+        /// Its name in our files.
+        name: String,
+    },
+    /// The authors' PyTorch code has no network of this sharing method.
+    #[error("the authors' PyTorch code has no model {model}")]
+    NoPyTorchNames {
+        /// The model's name.
+        model: String,
+    },
     /// Copies of one shared basis differ.
     #[error("tensors {first:?} and {second:?} are copies of one basis and must be equal")]
     Disagree {
@@ -65,66 +78,52 @@ pub enum StateError {
     },
 }
 
-impl StateError {
-    /// The same fault under the names that a file has.
-    pub(crate) fn renamed(self, in_file: impl Fn(String) -> String) -> Self {
-        match self {
-            StateError::Missing { name } => StateError::Missing { name: in_file(name) },
-            StateError::Shape { name, expected, got } => {
-                StateError::Shape { name: in_file(name), expected, got }
-            }
-            other => other,
-        }
-    }
-}
-
-/// All tensors of a module.
-pub(crate) fn read<M: Module>(module: &M) -> State {
+/// All tensors of a module by their paths, in files' names.
+pub(crate) fn read<M: Module>(module: &M, name: impl Fn(String) -> String) -> State {
     // Only validation copies take in pending updates of running statistics.
     let mut reader = Reader::default();
     module.valid().visit(&mut reader);
-    reader.state
+    reader.state.into_iter().map(|(path, data)| (name(path), data)).collect()
 }
 
 /// All tensors of a module, in the order of the module tree, without reading any.
-pub(crate) fn tensors<M: Module>(module: &M) -> Vec<TensorInfo> {
+pub(crate) fn tensors<M: Module>(module: &M, name: impl Fn(String) -> String) -> Vec<TensorInfo> {
     let mut lister = Lister::default();
     module.visit(&mut lister);
-    lister.tensors
+    let tensors = lister.tensors.into_iter();
+    tensors.map(|tensor| TensorInfo { path: name(tensor.path), ..tensor }).collect()
 }
 
-/// The module with its tensors replaced.
+/// The module with its tensors replaced by those of a state, which has files' names.
 ///
 /// # Errors
 ///
 /// If a tensor is missing, not the module's, or of another shape.
-pub(crate) fn write<M: Module>(module: M, mut state: State) -> Result<M, StateError> {
-    let tensors = tensors(&module);
-    for TensorInfo { path, shape, .. } in &tensors {
-        let name = path.clone();
-        let Some(data) = state.get(path) else {
+pub(crate) fn write<M: Module>(
+    module: M,
+    mut state: State,
+    name: impl Fn(String) -> String,
+) -> Result<M, StateError> {
+    let mut values = HashMap::new();
+    for TensorInfo { path: name, shape: expected, id } in tensors(&module, name) {
+        let Some(data) = state.remove(&name) else {
             return Err(StateError::Missing { name });
         };
-        let (expected, got) = (shape.clone(), data.shape().to_vec());
+        let got = data.shape().to_vec();
         if got != expected {
             return Err(StateError::Shape { name, expected, got });
         }
+        values.insert(id, data);
     }
-    if state.len() > tensors.len() {
-        let known: Vec<&String> = tensors.iter().map(|tensor| &tensor.path).collect();
-        state.retain(|name, _| !known.contains(&name));
-        let name = state.into_keys().next().unwrap_or_default();
-        return Err(StateError::Extra { name });
+    match state.into_keys().next() {
+        Some(name) => Err(StateError::Extra { name }),
+        None => Ok(replace(module, values)),
     }
-    Ok(module.map(&mut Writer { path: Path::default(), state }))
 }
 
-/// The parameter with another value, on its device and with its gradient setting.
-pub(crate) fn with_value<const D: usize>(
-    param: Param<Tensor<D>>,
-    data: TensorData,
-) -> Param<Tensor<D>> {
-    param.map(|old| Tensor::from_data(data, &old.device()).set_require_grad(old.is_require_grad()))
+/// The module with other values of some of its tensors, which have the tensors' shapes.
+pub(crate) fn replace<M: Module>(module: M, values: HashMap<ParamId, TensorData>) -> M {
+    module.map(&mut Replacer { values })
 }
 
 /// The way through the module tree to the current parameter.
@@ -193,23 +192,17 @@ impl ModuleVisitor for Lister {
     }
 }
 
-struct Writer {
-    path: Path,
-    state: State,
+struct Replacer {
+    values: HashMap<ParamId, TensorData>,
 }
 
-impl ModuleMapper for Writer {
-    fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.path.enter(name, container_type);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.exit();
-    }
-
+impl ModuleMapper for Replacer {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        match self.state.remove(&self.path.name()) {
-            Some(data) => with_value(param, data),
+        match self.values.remove(&param.id) {
+            Some(data) => param.map(|old| {
+                let new = Tensor::from_data(data, &old.device());
+                new.set_require_grad(old.is_require_grad())
+            }),
             None => param,
         }
     }
@@ -229,13 +222,13 @@ mod tests {
     #[test]
     fn a_state_moves_a_model_into_another() {
         let source = model(1);
-        let copy = write(model(2).network, read(&source.network)).expect("the same tensors");
-        assert_eq!(read(&copy), source.state());
+        let copy = model(2).config.init_from(source.state(), &Device::flex());
+        assert_eq!(copy.expect("the same tensors").state(), source.state());
     }
 
     #[test]
     fn names_are_paths_without_variants_and_bases_stand_once() {
-        let names = tensors(&model(1).network).into_iter().map(|tensor| tensor.path);
+        let names = model(1).tensors().into_iter().map(|tensor| tensor.path);
         let names: Vec<String> = names.collect();
         for name in [
             "stem.conv.weight",
@@ -256,7 +249,8 @@ mod tests {
         let fault = |change: fn(&mut State)| {
             let mut state = model(1).state();
             change(&mut state);
-            write(model(1).network, state).expect_err("a fault").to_string()
+            let model = model(1).config.init_from(state, &Device::flex());
+            model.map(|_| ()).expect_err("a fault").to_string()
         };
         let missing = fault(|state| drop(state.remove("head.bias")));
         assert_eq!(missing, "tensor \"head.bias\" is missing");

@@ -2,8 +2,8 @@
 //! and closed forms for those it was not.
 
 use burn::tensor::Device;
-use cobasis_zoo::cobasis::ParameterCount;
-use cobasis_zoo::{ModelConfig, ModelName, Ranks, Sharing};
+use cobasis_zoo::sharing::Ranks;
+use cobasis_zoo::{ModelConfig, ModelName, Sharing};
 
 /// Name, trainable parameters, multiply-accumulates: measured with the authors' code.
 const MEASURED: &[(&str, u64, u64)] = &[
@@ -85,13 +85,14 @@ fn modules_hold_what_the_table_says() {
     let small = |name: &str| name.starts_with("cifar10/") || name.contains("mobilenet");
     for &(name, params, _) in MEASURED.iter().filter(|(name, _, _)| small(name)) {
         let model = config(name).init(&device);
-        assert_eq!(ParameterCount::of(&model.network).trainable, params, "{name}");
+        assert_eq!(model.parameters().trainable, params, "{name}");
     }
 }
 
 /// Parameters of a CIFAR-10 network by hand: paper.md's closed form.
 fn closed_form(blocks: u64, ranks: Option<Ranks>) -> u64 {
     let stem_and_head = 432 + 32 + 650;
+    let at = |rank: cobasis_zoo::sharing::Rank, stage: usize| rank.at(stage, 1 << stage) as u64;
     let stages = (0..3).map(|stage| {
         let scale = 1u64 << stage;
         let p = 16 * scale;
@@ -100,12 +101,12 @@ fn closed_form(blocks: u64, ranks: Option<Ranks>) -> u64 {
         let rest = match ranks {
             None => 18 * p * p + 4 * p,
             Some(Ranks { shared, unique, .. }) => {
-                let (s, u) = (scale * shared as u64, scale * unique as u64);
+                let (s, u) = (at(shared, stage), at(unique, stage));
                 18 * p * u + 4 * (s + u) + 2 * p * (s + u) + 4 * p
             }
         };
         let bases = ranks
-            .map_or(0, |ranks| (1 + u64::from(ranks.double)) * 9 * p * scale * ranks.shared as u64);
+            .map_or(0, |ranks| (1 + u64::from(ranks.double)) * 9 * p * at(ranks.shared, stage));
         first + (blocks - 1) * rest + bases
     });
     stem_and_head + stages.sum::<u64>()
@@ -115,16 +116,34 @@ fn closed_form(blocks: u64, ranks: Option<Ranks>) -> u64 {
 fn other_ranks_follow_the_closed_form() {
     let device = Device::flex();
     for (network, blocks) in [("resnet20", 3), ("resnet44", 7), ("resnet110", 18)] {
-        let suffixes = ["", "-s5u3", "-s12u0", "-s0u7", "-s3u2-double", "-s24u1-double"];
+        let suffixes =
+            ["", "-s5u3", "-s12u0", "-s0u7", "-s3u2-double", "-s24u1-double", "-s12,24,40u1,2,3"];
         for suffix in suffixes {
             let name: ModelName = format!("cifar10/{network}{suffix}").parse().expect("a name");
-            let params = ModelConfig::new(name).cost([32, 32], &device).total().params;
+            let params = ModelConfig::new(name.clone()).cost([32, 32], &device).total().params;
             let ranks = name.sharing().map(|sharing| match sharing {
                 Sharing::Ranks(ranks) => ranks,
                 other => panic!("{name} has ranks, not {other:?}"),
             });
             assert_eq!(params, closed_form(blocks, ranks), "{name}");
         }
+    }
+}
+
+/// Settings of other methods at the budget of `-s8u1`: `sharing-methods.md` §1.3, computed apart from
+/// this code.
+#[test]
+fn other_methods_have_the_counts_of_their_formulas() {
+    for (suffix, params, macs) in [
+        ("-lowrank3,5,11", 150_042, 23_050_000),
+        ("-s0u3,5,11", 150_346, 23_050_000),
+        ("-tied", 125_466, 68_862_592),
+        ("-scaled", 125_466 + 24, 68_862_592),
+    ] {
+        let name = format!("cifar10/resnet32{suffix}");
+        let total = config(&name).cost([32, 32], &Device::flex()).total();
+        assert_eq!(total.params, params, "{name}");
+        assert!(total.macs.abs_diff(macs) <= 5_000, "{name}: {}", total.macs);
     }
 }
 

@@ -4,17 +4,20 @@ mod common;
 
 use burn::module::Module;
 use burn::tensor::Device;
-use cobasis_zoo::{
-    Deployed, FactorisedLayers, FileProblem, Model, ModelConfig, State, Variant, load,
-    load_deployed, save, save_deployed,
-};
+use cobasis_zoo::deploy::FactorisedLayers;
+use cobasis_zoo::files::{FileProblem, load_deployed, save_deployed};
+use cobasis_zoo::{Deployed, Model, ModelConfig, Norms, State, Variant, load, save};
 use common::{check_that_images_matter, difference, images, numbers, trained, trained_as};
 
 /// One of each family and of each kind of sharing, and an image that is large enough.
-const MODELS: [(&str, usize); 13] = [
+const MODELS: [(&str, usize); 18] = [
     ("cifar10/resnet20", 16),
     ("cifar10/resnet20-s8u1", 16),
     ("cifar10/resnet32-s16u1-double", 16),
+    ("cifar10/resnet20-s12,24,40u1", 16),
+    ("cifar10/resnet20-lowrank4", 16),
+    ("cifar10/resnet20-tied", 16),
+    ("cifar10/resnet20-scaled", 16),
     ("cifar100/resnet34-s32u1", 16),
     ("imagenet/resnet18", 32),
     ("imagenet/resnet50-shared", 32),
@@ -25,6 +28,7 @@ const MODELS: [(&str, usize); 13] = [
     ("imagenet/mobilenet-v2-shared++-eca", 32),
     ("cifar100/densenet121", 16),
     ("cifar100/densenet121-s16u1", 16),
+    ("cifar100/densenet121-tied", 16),
 ];
 
 /// The greatest difference, relative to the largest logit.
@@ -58,7 +62,7 @@ fn every_form_of_every_family_gives_the_logits_of_its_source() {
 fn a_model_without_norms_is_deployed_in_every_form() {
     let device = Device::flex();
     for name in ["cifar10/resnet20-s8u1", "cifar10/resnet20-s8u1-double"] {
-        let config = ModelConfig::new(name.parse().expect("a name")).with_norms(false);
+        let config = ModelConfig::new(name.parse().expect("a name")).with_norms(Norms::LastOnly);
         let model = trained_as(config, &device);
         for factorised in FactorisedLayers::ALL {
             let deployed = model.deploy_with(factorised, &device);

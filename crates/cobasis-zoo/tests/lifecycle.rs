@@ -8,16 +8,22 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use cobasis_zoo::cobasis::ortho::Counted;
-use cobasis_zoo::{Model, ModelConfig, Variant, load, save};
+use cobasis_zoo::registry::Entry;
+use cobasis_zoo::spec::{Architecture, BlockKind, ResNetSpec};
+use cobasis_zoo::{Model, ModelConfig, ModelName, Variant, files, load, save};
 use proptest::prelude::*;
 
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 10] = [
     "digits/resnet14",
     "digits/resnet14-s4u1",
     "digits/resnet14-s4u1-double",
     "digits/resnet14-s4u0",
     "digits/resnet14-s4u0-double",
     "digits/resnet14-s0u4",
+    "digits/resnet14-s4,3,0u1",
+    "digits/resnet14-lowrank3",
+    "digits/resnet14-tied",
+    "digits/resnet14-scaled",
 ];
 
 /// Flex, the fast CPU backend, and NdArray, a second and independent reference.
@@ -44,7 +50,7 @@ fn step(model: Model, device: &Device) -> Model {
     let labels = Tensor::<1, Int>::from_data([3, 7], device);
     let cross_entropy = CrossEntropyLossConfig::new().init(device);
     let mut loss = cross_entropy.forward(model.forward(images(device)), labels);
-    if let Some(penalty) = model.penalty(Counted::SharedAndUnique) {
+    if let Some(penalty) = model.penalty_with(Counted::SharedAndUnique) {
         loss = loss + penalty * 10.0;
     }
     let gradients = GradientsParams::from_grads(loss.backward(), &model);
@@ -159,7 +165,7 @@ fn damaged_files_are_refused_by_name() {
     assert!(refused(folder.path()).contains("directory"));
     for bytes in [&b""[..], b"text that is no model", &[0xff; 64], &[0; 4096]] {
         fs::write(&path, bytes).expect("written");
-        assert!(refused(&path).contains("not a valid safetensors file"));
+        assert!(refused(&path).contains("a valid safetensors file"));
     }
     let mut wrong = config("digits/resnet14-s4u1").init(&Device::flex());
     wrong.config = config("digits/resnet14-s5u1");
@@ -264,4 +270,67 @@ fn a_new_head_changes_the_classifier_only_and_can_be_saved() {
     let loaded = load(&path, &device).expect("a model");
     assert_eq!(loaded.state(), tuned.state());
     assert_eq!(loaded.config.num_classes, 3);
+}
+
+/// A network of one's own, dense and shared: five stages for images of 64×64 pixels.
+fn own(suffix: Option<&str>) -> ModelConfig {
+    let spec = ResNetSpec::new(BlockKind::Basic, [2, 2, 2, 2, 2]).with_width(4);
+    let entry = Entry::new("mine/resnet22", Architecture::ResNet(spec), 12, [3, 64, 64]);
+    let dense = ModelName::own(entry).expect("a network");
+    ModelConfig::new(
+        suffix.map_or(dense.clone(), |suffix| dense.with_sharing(suffix).expect("ranks")),
+    )
+}
+
+#[test]
+fn networks_of_ones_own_train_load_and_deploy() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("model.safetensors");
+    let device = Device::flex();
+    for suffix in [None, Some("s2u1"), Some("s2u1-double"), Some("lowrank2"), Some("tied")] {
+        let config = own(suffix);
+        let model = config.init(&device.clone().autodiff());
+        let images = Tensor::<4>::ones([1, 3, 64, 64], &device.clone().autodiff());
+        let gradients = model.forward(images).square().sum().backward();
+        let gradients = GradientsParams::from_grads(gradients, &model);
+        let model = SgdConfig::new().init().step(0.01, model, gradients).valid();
+        save(&model, &path).expect("saved");
+        let loaded = load(&path, &device).expect("it says how it is built");
+        assert_eq!((loaded.config.name.clone(), loaded.state()), (config.name, model.state()));
+        let deployed = model.deploy(&device);
+        let bytes = files::deployed_to_bytes(&deployed);
+        let same = files::deployed_from_bytes(&bytes, &device).expect("a deployed model");
+        assert_eq!(same.state(), deployed.state());
+        assert!(!deployed.to_onnx([64, 64]).is_empty());
+    }
+}
+
+#[test]
+fn files_of_networks_that_cannot_be_are_refused() {
+    let device = Device::flex();
+    let bytes = files::to_bytes(&own(Some("s2u1")).init(&device));
+    let refused = |from: &str, to: &str| {
+        assert_eq!(from.len(), to.len());
+        let at = bytes.windows(from.len()).position(|part| part == from.as_bytes());
+        let at = at.unwrap_or_else(|| panic!("{from} in the file"));
+        let mut bytes = bytes.clone();
+        bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+        files::from_bytes(&bytes, &device).map(|_| ()).expect_err(to).to_string()
+    };
+    let quoted = |text: &str| text.replace('"', "\\\"");
+    assert!(refused("[2,2,2,2,2]", "[2,2,2,2,0]").contains("a block in every stage"));
+    assert!(refused(&quoted("\"width\":4"), &quoted("\"width\":0")).contains("channels"));
+    assert!(
+        refused("mine/resnet22-s2u1", "mine/resnet23-s2u1").contains("the model is mine/resnet23")
+    );
+    assert!(refused(&quoted("\"basic\""), &quoted("\"baqic\"")).contains("metadata \"network\""));
+    let short = &bytes[..bytes.len() - 100];
+    assert!(files::from_bytes(short, &device).is_err());
+    assert!(
+        files::from_bytes(b"\x80\x02}q", &device)
+            .map(|_| ())
+            .expect_err("a pickle")
+            .to_string()
+            .contains("from files")
+    );
 }

@@ -7,13 +7,17 @@ use std::path::Path;
 use std::process::Command;
 
 use burn::tensor::{Device, Tensor};
-use cobasis_zoo::{Deployed, FactorisedLayers, Variant};
+use cobasis_zoo::deploy::FactorisedLayers;
+use cobasis_zoo::{Deployed, Variant};
 use common::{check_that_images_matter, difference, images, numbers, trained};
 
 /// One of each family and of each kind of layer, and the size of an image.
-const MODELS: [(&str, usize); 9] = [
+const MODELS: [(&str, usize); 12] = [
     ("cifar10/resnet20", 16),
     ("cifar10/resnet32-s16u1-double", 17),
+    ("cifar10/resnet20-lowrank4", 16),
+    ("cifar10/resnet20-tied", 16),
+    ("cifar10/resnet20-scaled", 16),
     ("cifar100/resnet34-s32u1", 16),
     ("imagenet/resnet18", 33),
     ("imagenet/resnet50-shared++", 32),

@@ -4,9 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use burn::tensor::Device;
-use cobasis_zoo::{
-    Model, ModelConfig, Preparation, load, load_deployed, save, save_authors, save_deployed,
-};
+use cobasis_zoo::files::{load_deployed, save_deployed};
+use cobasis_zoo::{Model, ModelConfig, Preparation, load, pytorch, save};
 
 fn preparation() -> Preparation {
     let names = ["\"quoted\"", "back\\slash", "ein Hündchen\n", ""];
@@ -31,7 +30,9 @@ fn every_kind_of_file_brings_it_back() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("model.safetensors");
     let (model, device) = (model(), Device::flex());
-    for save in [save, save_authors] {
+    let formats: [fn(&Model, &Path) -> _; 2] =
+        [|model, path| save(model, path), |model, path| pytorch::save(model, path)];
+    for save in formats {
         save(&model, &path).expect("saved");
         let loaded = load(&path, &device).expect("loaded");
         assert_eq!(loaded.config.preparation, Some(preparation()));

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use cobasis_zoo::{FileProblem, Model, ModelConfig, State, load, load_authors, save, save_authors};
+use cobasis_zoo::files::FileProblem;
+use cobasis_zoo::{Model, ModelConfig, State, load, pytorch, save};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use tempfile::TempDir;
@@ -24,7 +25,7 @@ fn saved(name: &str) -> (TempDir, PathBuf, Model) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("model.safetensors");
     let model = config(name).init(&Device::flex());
-    save_authors(&model, &path).expect("saved");
+    pytorch::save(&model, &path).expect("saved");
     (folder, path, model)
 }
 
@@ -49,12 +50,12 @@ fn a_model_comes_back_from_the_authors_names() {
     for name in NAMES {
         let (_folder, path, model) = saved(name);
         let bytes = fs::read(&path).expect("read");
-        save_authors(&model, &path).expect("saved again");
+        pytorch::save(&model, &path).expect("saved again");
         assert_eq!(fs::read(&path).expect("read"), bytes, "equal models give equal files");
         let unasked = load(&path, &Device::flex()).expect("it says what it holds");
         assert_eq!(unasked.config.name, model.config.name);
         assert_eq!(unasked.state(), model.state(), "{name}");
-        let asked = load_authors(&path, &config(name), &Device::flex()).expect("its names are");
+        let asked = pytorch::load(&path, &config(name), &Device::flex()).expect("its names are");
         assert_eq!(asked.state(), model.state(), "{name}");
     }
 }
@@ -98,7 +99,7 @@ fn foreign_files_are_read_with_either_naming_of_shortcuts() {
     // A network with projections, small enough for a test.
     let config = ModelConfig::new("cifar100/resnet18-s1u0".parse().expect("a name"));
     let model = config.init(&device);
-    let authors = model.authors_state();
+    let authors = model.pytorch_state().expect("names");
     let torchvision: State = authors
         .iter()
         .map(|(name, data)| (name.replace("shortcut", "downsample"), data.clone()))
@@ -109,7 +110,7 @@ fn foreign_files_are_read_with_either_naming_of_shortcuts() {
         write(&path, state);
         let problem = load(&path, &device).expect_err("it does not say what it holds").problem;
         assert!(matches!(*problem, FileProblem::Unnamed), "{problem}");
-        let read = load_authors(&path, &config, &device).expect("all tensors are there");
+        let read = pytorch::load(&path, &config, &device).expect("all tensors are there");
         assert_eq!(read.state(), model.state());
     }
 
@@ -117,7 +118,7 @@ fn foreign_files_are_read_with_either_naming_of_shortcuts() {
         let mut state = torchvision.clone();
         change(&mut state);
         write(&path, &state);
-        let result = load_authors(&path, &config, &device);
+        let result = pytorch::load(&path, &config, &device);
         result.map(|_| ()).expect_err("a fault").problem.to_string()
     };
     let missing = fault(|state| drop(state.remove("layer2.0.downsample.0.weight")));
@@ -151,7 +152,7 @@ fn other_numbers_are_refused() {
     let view = TensorView::new(Dtype::F16, vec![1], &[0, 0]).expect("a tensor");
     let bytes = safetensors::serialize([("fc.bias", view)], None).expect("bytes");
     fs::write(&path, bytes).expect("written");
-    let result = load_authors(&path, &config("digits/resnet14"), &Device::flex());
+    let result = pytorch::load(&path, &config("digits/resnet14"), &Device::flex());
     let line = result.map(|_| ()).expect_err("half precision").to_string();
     assert!(line.contains("half.safetensors") && line.contains("got F16"), "{line}");
 }

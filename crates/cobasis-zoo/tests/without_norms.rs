@@ -6,9 +6,8 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use cobasis_zoo::{
-    FileProblem, Model, ModelConfig, ModelName, State, load, load_authors, save, save_authors,
-};
+use cobasis_zoo::files::FileProblem;
+use cobasis_zoo::{Model, ModelConfig, ModelName, Norms, State, load, pytorch, save};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -17,7 +16,7 @@ fn name(name: &str) -> ModelName {
 }
 
 fn without(text: &str) -> ModelConfig {
-    ModelConfig::new(name(text)).with_norms(false)
+    ModelConfig::new(name(text)).with_norms(Norms::LastOnly)
 }
 
 fn logits(model: &Model) -> Vec<f32> {
@@ -73,10 +72,12 @@ fn files_say_that_norms_are_gone() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("model.safetensors");
     let model = without("digits/resnet14-s4u1-double").init(&Device::flex());
-    for save in [save, save_authors] {
+    let formats: [fn(&Model, &Path) -> _; 2] =
+        [|model, path| save(model, path), |model, path| pytorch::save(model, path)];
+    for save in formats {
         save(&model, &path).expect("saved");
         let loaded = load(&path, &Device::flex()).expect("loaded");
-        assert!(!loaded.config.norms);
+        assert_eq!(loaded.config.norms, Norms::LastOnly);
         assert_eq!((loaded.state(), logits(&loaded)), (model.state(), logits(&model)));
     }
 }
@@ -101,10 +102,10 @@ fn the_authors_files_show_it_by_what_is_missing() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("model.safetensors");
     let model = without("digits/resnet14-s4u1").init(&Device::flex());
-    write(&path, &model.authors_state(), None);
-    let asked = ModelConfig::new(model.config.name);
-    let loaded = load_authors(&path, &asked, &Device::flex()).expect("loaded");
-    assert_eq!((loaded.config.norms, loaded.state()), (false, model.state()));
+    write(&path, &model.pytorch_state().expect("names"), None);
+    let asked = ModelConfig::new(model.config.name.clone());
+    let loaded = pytorch::load(&path, &asked, &Device::flex()).expect("loaded");
+    assert_eq!((loaded.config.norms, loaded.state()), (Norms::LastOnly, model.state()));
 }
 
 #[test]

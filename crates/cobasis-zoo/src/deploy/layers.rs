@@ -2,11 +2,10 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use cobasis::FilterBasis;
-use cobasis_kernels::{ConvEpilogue, ConvOptions, Maps, Windows};
+use cobasis::{Activation, FilterBasis, Geometry, Maps};
+use cobasis_kernels::ConvEpilogue;
 
 use crate::graph::{self, Filters};
-use crate::pass::Activation;
 
 /// A convolution into which what surrounded it is folded.
 #[derive(Module, Debug)]
@@ -20,13 +19,11 @@ pub struct FoldedConv {
     /// A summand for each output channel.
     pub bias: Option<Param<Tensor<1>>>,
     /// Which of the model's bases it uses.
-    pub basis: Option<usize>,
-    /// The stride, `[vertical, horizontal]`.
-    pub stride: [usize; 2],
-    /// The zeros on each side, `[vertical, horizontal]`.
-    pub padding: [usize; 2],
-    /// The groups.
-    pub groups: usize,
+    #[module(skip)]
+    pub bases: Vec<usize>,
+    /// How the filters move.
+    #[module(skip)]
+    pub geometry: Geometry,
 }
 
 /// `scale × x + shift` in each channel.
@@ -40,58 +37,48 @@ pub struct Affine {
 
 impl FoldedConv {
     pub(super) fn new(conv: graph::Conv, device: &Device) -> Self {
-        let graph::Conv { own, basis, scale, bias, options, .. } = conv;
+        let graph::Conv { own, bases, scale, bias, geometry, .. } = conv;
         Self {
             own: own.map(|filters| filters_on(filters, device)),
             scale: scale.map(|numbers| numbers_on(&numbers, device)),
             bias: bias.map(|numbers| numbers_on(&numbers, device)),
-            basis,
-            stride: options.stride,
-            padding: options.padding,
-            groups: options.groups,
+            bases,
+            geometry,
         }
     }
 
-    /// `then(scale × conv(x) + bias + residual)`, with the basis that it uses.
+    /// `then(scale × conv(x) + bias + residual)`, with the model's bases.
     pub(super) fn forward(
         &self,
         x: Maps,
-        basis: Option<&FilterBasis>,
+        bases: &[FilterBasis],
         residual: Option<Maps>,
         then: Activation,
     ) -> Maps {
-        let Self { stride, padding, groups, .. } = *self;
-        let banks: Vec<Tensor<4>> = self.banks(basis).map(|weight| weight.val()).collect();
+        let banks: Vec<Tensor<4>> = self.banks(bases).map(|weight| weight.val()).collect();
         let [scale, bias] =
             [&self.scale, &self.bias].map(|numbers| numbers.as_ref().map(Param::val));
         let epilogue = ConvEpilogue { scale, bias, residual, activation: then };
-        x.conv2d(&banks, ConvOptions { stride, padding, groups }, epilogue)
+        let ([_, _, size @ ..], [_, _, kernel @ ..]) = (x.dims(), self.filter_shape(bases));
+        x.conv2d(&banks, self.geometry.options(kernel, size), epilogue)
     }
 
-    /// `[filters, channels / groups, height, width]`, its basis included.
-    pub(super) fn filter_shape(&self, basis: Option<&FilterBasis>) -> [usize; 4] {
-        let shapes = self.banks(basis).map(|weight| weight.lazy_shape().dims::<4>());
+    /// `[filters, channels / groups, height, width]`, those of its bases included.
+    pub(super) fn filter_shape(&self, bases: &[FilterBasis]) -> [usize; 4] {
+        let shapes = self.banks(bases).map(|weight| weight.lazy_shape().dims::<4>());
         let sum = |sum: [usize; 4], [filters, rest @ ..]: [usize; 4]| {
             [sum[0] + filters, rest[0], rest[1], rest[2]]
         };
         shapes.fold([0; 4], sum)
     }
 
-    /// How filters of this size move over their input.
-    pub(super) fn windows(&self, size: [usize; 2]) -> Windows {
-        Windows { size, stride: self.stride, padding: self.padding }
-    }
-
     /// The weights with which it computes an output pixel.
-    pub(super) fn weights(&self, basis: Option<&FilterBasis>) -> usize {
-        self.filter_shape(basis).iter().product()
+    pub(super) fn weights(&self, bases: &[FilterBasis]) -> usize {
+        self.filter_shape(bases).iter().product()
     }
 
-    fn banks<'a>(
-        &'a self,
-        basis: Option<&'a FilterBasis>,
-    ) -> impl Iterator<Item = &'a Param<Tensor<4>>> {
-        self.own.iter().chain(basis.map(|basis| &basis.weight))
+    fn banks<'a>(&'a self, bases: &'a [FilterBasis]) -> impl Iterator<Item = &'a Param<Tensor<4>>> {
+        self.own.iter().chain(self.bases.iter().map(|&basis| &bases[basis].weight))
     }
 }
 

@@ -18,12 +18,7 @@ impl DeployedConfig {
     pub fn init_from(&self, state: State, device: &Device) -> Result<Deployed, StateError> {
         let deployed = self.skeleton(device);
         let names = deployed.names();
-        let paths: HashMap<&String, &String> =
-            names.iter().map(|(path, name)| (name, path)).collect();
-        let path = |name: String| paths.get(&name).map_or(name, |path| path.to_string());
-        let state = state.into_iter().map(|(name, data)| (path(name), data)).collect();
-        let name = |path: String| names.get(&path).cloned().unwrap_or(path);
-        state::write(deployed.clone(), state).map_err(|error| error.renamed(name))
+        state::write(deployed, state, |path| names.get(&path).cloned().unwrap_or(path))
     }
 }
 
@@ -31,9 +26,8 @@ impl Deployed {
     /// All tensors by name, each basis once: `stages.0.bases.0.weight`, and of each layer `unique`
     /// or `weight`, `scale`, `shift` and `bias` after its path in the source.
     pub fn state(&self) -> State {
-        let mut names = self.names();
-        let state = state::read(self).into_iter();
-        state.map(|(path, data)| (names.remove(&path).unwrap_or(path), data)).collect()
+        let names = self.names();
+        state::read(self, |path| names.get(&path).cloned().unwrap_or(path))
     }
 
     /// The names of tensors by their path in this module.
@@ -48,7 +42,8 @@ impl Deployed {
             };
             match node.op {
                 Op::Conv(conv) => {
-                    let own = if self.convs[conv].basis.is_some() { "unique" } else { "weight" };
+                    let shares = !self.convs[conv].bases.is_empty();
+                    let own = if shares { "unique" } else { "weight" };
                     name("convs", conv, "own", own);
                     name("convs", conv, "scale", "scale");
                     name("convs", conv, "bias", "bias");

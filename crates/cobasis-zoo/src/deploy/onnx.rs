@@ -6,12 +6,11 @@
 mod proto;
 mod writer;
 
-use cobasis_kernels::Windows;
+use cobasis::{Activation, ConvOptions, Windows};
 use prost::Message;
 
 use super::Deployed;
 use crate::graph::{Node, Op};
-use crate::pass::Activation;
 use proto::{Attribute, Value};
 use writer::Writer;
 
@@ -30,14 +29,17 @@ impl Deployed {
         let factorised = self.config.factorised.name().to_string();
         let mut writer = Writer::new(name.clone(), self.names(), self.state());
         let mut values: Vec<String> = Vec::new();
-        for (node, shape) in self.plan.nodes.iter().zip(self.shapes(image)) {
+        let shapes = self.shapes(image);
+        for (node, shape) in self.plan.nodes.iter().zip(&shapes) {
             let inputs = node.inputs.iter().map(|&input| values[input].clone()).collect();
-            let value = self.write(&mut writer, node, values.len(), inputs);
+            let size =
+                node.inputs.first().map_or(image, |&first| [shapes[first][1], shapes[first][2]]);
+            let value = self.write(&mut writer, node, (values.len(), size), inputs);
             let graph = &mut writer.graph;
             match node.op {
-                Op::Input => graph.input.push(Value::batch_of(&value, &shape)),
+                Op::Input => graph.input.push(Value::batch_of(&value, shape)),
                 Op::Head => graph.output.push(Value::batch_of(&value, &shape[..1])),
-                _ => graph.value_info.push(Value::batch_of(&value, &shape)),
+                _ => graph.value_info.push(Value::batch_of(&value, shape)),
             }
             values.push(value);
         }
@@ -45,14 +47,21 @@ impl Deployed {
         proto::Model::new(writer.graph, &metadata).encode_to_vec()
     }
 
-    /// Writes a node of the plan. Gives the name of its output.
-    fn write(&self, to: &mut Writer, node: &Node, index: usize, inputs: Vec<String>) -> String {
+    /// Writes a node of the plan, by its number and the height and width of its input. Gives the name
+    /// of its output.
+    fn write(
+        &self,
+        to: &mut Writer,
+        node: &Node,
+        (index, size): (usize, [usize; 2]),
+        inputs: Vec<String>,
+    ) -> String {
         // What owns nothing has no path.
         let name = if node.path.is_empty() { &format!("step{index}") } else { &node.path };
         let at = |what: &str| format!("{name}/{what}");
         let x = match node.op {
             Op::Input => "images".to_string(),
-            Op::Conv(conv) => self.write_conv(to, name, conv, inputs),
+            Op::Conv(conv) => self.write_conv(to, name, (conv, size), inputs),
             Op::Affine(affine) => {
                 let [scale, shift] = ["scale", "shift"]
                     .map(|field| to.by_channel(&format!("affines.{affine}.{field}")));
@@ -94,19 +103,24 @@ impl Deployed {
     }
 
     /// `scale × conv(x) + bias + residual`, each of them where there is one.
-    fn write_conv(&self, to: &mut Writer, name: &str, index: usize, inputs: Vec<String>) -> String {
+    fn write_conv(
+        &self,
+        to: &mut Writer,
+        name: &str,
+        (index, size): (usize, [usize; 2]),
+        inputs: Vec<String>,
+    ) -> String {
         let at = |what: &str| format!("{name}/{what}");
         let conv = &self.convs[index];
         let own = conv.own.iter().map(|_| format!("convs.{index}.own"));
-        let basis = conv.basis.iter().map(|basis| format!("bases.{basis}.weight"));
-        let banks: Vec<String> = own.chain(basis).map(|path| to.tensor(&path)).collect();
+        let bases = conv.bases.iter().map(|basis| format!("bases.{basis}.weight"));
+        let banks: Vec<String> = own.chain(bases).map(|path| to.tensor(&path)).collect();
         let filters = match banks.as_slice() {
             [bank] => bank.clone(),
             _ => to.apply("Concat", at("Filters"), banks, vec![Attribute::int("axis", 0)]),
         };
-        let [_, _, size @ ..] = conv.filter_shape(conv.basis.map(|basis| &self.bases[basis]));
-        let groups = Attribute::int("group", conv.groups);
-        let attributes = [attributes(conv.windows(size)), vec![groups]].concat();
+        let [_, _, kernel @ ..] = conv.filter_shape(&self.bases);
+        let attributes = conv_attributes(kernel, conv.geometry.options(kernel, size));
 
         let mut inputs = inputs.into_iter();
         let mut operands: Vec<String> = inputs.next().into_iter().chain([filters]).collect();
@@ -165,6 +179,20 @@ fn write_attention(
     let x = to.apply("Sigmoid", at("Sigmoid"), vec![x], vec![]);
     let x = to.apply("Reshape", at("Scales"), vec![x, maps], vec![]);
     to.apply("Mul", at("Mul"), [inputs, vec![x]].concat(), vec![])
+}
+
+fn conv_attributes(kernel: [usize; 2], options: ConvOptions) -> Vec<Attribute> {
+    let ConvOptions { stride, padding: [[top, bottom], [left, right]], dilation, groups } = options;
+    let mut attributes = vec![
+        Attribute::ints("kernel_shape", &kernel),
+        Attribute::ints("strides", &stride),
+        Attribute::ints("pads", &[top, left, bottom, right]),
+    ];
+    if dilation != [1, 1] {
+        attributes.push(Attribute::ints("dilations", &dilation));
+    }
+    attributes.push(Attribute::int("group", groups));
+    attributes
 }
 
 fn attributes(

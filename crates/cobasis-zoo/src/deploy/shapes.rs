@@ -2,7 +2,6 @@
 
 use super::Deployed;
 use crate::graph::Op;
-use crate::pass::pooled;
 
 impl Deployed {
     /// The output shape of each node, `[channels, height, width]`, for images of `[height, width]`.
@@ -13,9 +12,9 @@ impl Deployed {
             shapes.push(match node.op {
                 Op::Conv(conv) => {
                     let conv = &self.convs[conv];
-                    let [filters, _, kernel @ ..] =
-                        conv.filter_shape(conv.basis.map(|basis| &self.bases[basis]));
-                    let [_, height, width] = pooled(first, conv.windows(kernel));
+                    let [filters, _, kernel @ ..] = conv.filter_shape(&self.bases);
+                    let options = conv.geometry.options(kernel, [height, width]);
+                    let [height, width] = options.output(kernel, [height, width]);
                     [filters, height, width]
                 }
                 Op::Input | Op::Affine(_) | Op::Add | Op::Attention(_) => first,
@@ -26,7 +25,10 @@ impl Deployed {
                 Op::Pad { stride, new_channels } => {
                     [channels + new_channels, height.div_ceil(stride), width.div_ceil(stride)]
                 }
-                Op::MaxPool(windows) | Op::AvgPool(windows) => pooled(first, windows),
+                Op::MaxPool(windows) | Op::AvgPool(windows) => {
+                    let [height, width] = windows.output([height, width]);
+                    [channels, height, width]
+                }
                 Op::GlobalAverage => [channels, 1, 1],
                 Op::Head => [self.config.model.num_classes, 1, 1],
             });

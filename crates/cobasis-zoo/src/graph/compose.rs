@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::{Conv, Filters, Graph, Op, Role};
-use crate::pass::Activation;
+use cobasis::{Activation, Role};
+
+use super::{Conv, Filters, Graph, Op};
 
 /// What becomes of layers that consist of a basis convolution and coefficients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,7 +92,7 @@ fn factorised(graph: &Graph, index: usize) -> Option<(usize, [usize; 2])> {
     let Op::Conv(basis) = graph.nodes[before].op else { return None };
     let roles = [basis, coefficients].map(|conv| graph.convs[conv].role);
     let is_linear = graph.nodes[before].then == Activation::None;
-    let fits = is_linear && graph.convs[basis].options.groups == 1;
+    let fits = is_linear && graph.convs[basis].geometry.groups == 1;
     (fits && roles == [Role::Basis, Role::Coefficients]).then_some((before, [basis, coefficients]))
 }
 
@@ -117,7 +118,7 @@ fn product(graph: &Graph, basis: &Conv, coefficients: &Conv) -> Conv {
     }
     Conv {
         own: Some(Filters { shape: [outputs, shape[1], shape[2], shape[3]], values }),
-        basis: None,
+        bases: Vec::new(),
         scale: None,
         bias: coefficients.bias.clone(),
         role: Role::Layer,

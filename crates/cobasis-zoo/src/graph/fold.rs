@@ -1,7 +1,9 @@
 //! Batch norms, sums and activations, folded into the convolutions beside them.
 
+use burn::nn::PaddingConfig2d;
+use cobasis::Activation;
+
 use super::{Affine, Conv, Filters, Graph, Node, Op};
-use crate::pass::Activation;
 
 /// The same network with as few nodes as its order allows: no factor or summand of a channel stands
 /// alone beside a convolution that could take it in, and no sum.
@@ -43,8 +45,12 @@ fn into_next(graph: &mut Graph, uses: &[usize], index: usize) -> Option<Fold> {
     let by = node.inputs[0];
     let Op::Conv(conv) = graph.nodes[index].op else { return None };
     let conv = &mut graph.convs[conv];
-    let own = conv.own.as_mut().filter(|_| conv.basis.is_none())?;
-    if own.shape[2..] != [1, 1] || conv.options.padding != [0, 0] || conv.options.groups != 1 {
+    let own = conv.own.as_mut().filter(|_| conv.bases.is_empty())?;
+    // Zeros at the sides would get the summand too. A 1×1 filter adds none to keep a size.
+    let unpadded =
+        [PaddingConfig2d::Valid, PaddingConfig2d::Same, PaddingConfig2d::Explicit(0, 0, 0, 0)]
+            .contains(&conv.geometry.padding);
+    if own.shape[2..] != [1, 1] || !unpadded || conv.geometry.groups != 1 {
         return None;
     }
     conv.bias = Some(absorb_input(own, conv.bias.take(), &graph.affines[affine]));
@@ -130,8 +136,8 @@ fn absorb_output(conv: &mut Conv, affine: &Affine) {
     let old = conv.bias.take().unwrap_or_else(|| vec![0.0; scale.len()]);
     let bias = old.iter().zip(scale).zip(shift).map(|((bias, scale), shift)| bias * scale + shift);
     conv.bias = Some(bias.collect());
-    match (&mut conv.own, conv.basis) {
-        (Some(own), None) => {
+    match &mut conv.own {
+        Some(own) if conv.bases.is_empty() => {
             let size = own.size();
             for (filter, scale) in own.values.chunks_exact_mut(size).zip(scale) {
                 filter.iter_mut().for_each(|weight| *weight = (f64::from(*weight) * scale) as f32);

@@ -2,6 +2,7 @@
 
 /// Why a text is not the name of a model.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ModelNameError {
     /// No network of this name is in the registry.
     #[error("no model {name:?}{}", did_you_mean(.nearest))]
@@ -17,11 +18,19 @@ pub enum ModelNameError {
         /// The name asked for.
         name: String,
         /// The part that names the network.
-        network: &'static str,
+        network: String,
         /// The suffixes that the network has.
-        expected: &'static str,
+        expected: String,
         /// The part that was not understood.
         suffix: String,
+    },
+    /// A network of one's own can't have this name, or can't be built.
+    #[error("network {name:?}: {problem}")]
+    Own {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
     },
     /// The ranks make no layer.
     #[error("model {name:?}: {problem}")]

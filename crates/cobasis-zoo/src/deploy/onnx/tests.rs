@@ -6,7 +6,8 @@ use burn::tensor::Device;
 use prost::Message;
 
 use super::proto::{DataType, Graph, Model, Value};
-use crate::{Deployed, FactorisedLayers, ModelConfig};
+use crate::deploy::FactorisedLayers;
+use crate::{Deployed, ModelConfig};
 
 fn deployed(name: &str, factorised: FactorisedLayers) -> Deployed {
     let config = ModelConfig::new(name.parse().expect("a name"));

@@ -1,0 +1,118 @@
+//! Models from their configurations: with initial weights, or with given ones.
+
+use burn::nn::LinearConfig;
+use burn::tensor::Device;
+use cobasis::{Bases, CostTable, FilterBasisConfig};
+
+use crate::config::ModelConfig;
+use crate::conv2d::LATER;
+use crate::init::{initialise, initialise_head};
+use crate::model::Model;
+use crate::network::Network;
+use crate::sharing::MadeWith;
+use crate::spec::Norms;
+use crate::state::{State, StateError};
+
+impl ModelConfig {
+    /// The model with its initial weights, drawn as in the authors' code: in ResNets, Kaiming
+    /// normal by outputs, then orthonormal bases, the two bases of a stage jointly; in ResNeXts,
+    /// PyTorch's default and orthonormal bases; in MobileNetV2s and DenseNets, PyTorch's default
+    /// for bases too.
+    ///
+    /// They are drawn on the host from the seed, so they are the same on every device. Orthonormal
+    /// bases of wide networks take a few seconds; [loading](crate::files::load) draws nothing. To
+    /// train, give an autodiff device (`Device::autodiff`, with Burn's feature `autodiff`).
+    ///
+    /// # Panics
+    ///
+    /// Panics without classes or channels, and without [norms](Self::norms) where the model can't be.
+    pub fn init(&self, device: &Device) -> Model {
+        let weights = self.name.entry().architecture.initial_weights();
+        initialise(self.skeleton(device), weights, self.seed)
+    }
+
+    /// What the layers of the model cost for an image of `[height, width]`, each basis once.
+    ///
+    /// ```
+    /// use burn::tensor::Device;
+    /// use cobasis_zoo::ModelConfig;
+    ///
+    /// let config = ModelConfig::new("cifar10/resnet32-s16u1".parse()?);
+    /// assert_eq!(config.cost([32, 32], &Device::flex()).total().params, 197_258);
+    /// # Ok::<(), cobasis_zoo::ModelNameError>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if the image is too small for the network.
+    pub fn cost(&self, input: [usize; 2], device: &Device) -> CostTable {
+        self.skeleton(device).cost(input)
+    }
+
+    /// The model with the given tensors, by the names that [`Model::state`] gives them.
+    ///
+    /// # Errors
+    ///
+    /// If a tensor is missing, not the model's, or of another shape.
+    pub fn init_from(&self, state: State, device: &Device) -> Result<Model, StateError> {
+        self.skeleton(device).with_state(state)
+    }
+
+    /// The model with all weights at zero: to be filled, by [`initialise`] in an order that does not
+    /// depend on how modules are nested.
+    pub(crate) fn skeleton(&self, device: &Device) -> Model {
+        assert!(self.num_classes > 0, "a model needs classes");
+        assert!(self.in_channels > 0, "a model needs input channels");
+        let Self { name, in_channels, num_classes, variant, norms, .. } = self;
+        let (variant, norms) = (*variant, *norms);
+        let can_be = norms == Norms::All || name.can_be_without_norms();
+        assert!(can_be, "{name} can't be without batch norms");
+        let architecture = &name.entry().architecture;
+        let banks = architecture.banks(variant, name.sharing());
+        let bases = banks.iter().map(|(_, spec)| {
+            let [filters, channels, kernel @ ..] = spec.shape;
+            let config = FilterBasisConfig::new(filters, channels, kernel);
+            config.with_initializer(Some(LATER)).init(device)
+        });
+        let made_with = MadeWith { banks: &banks, norms, device };
+        Model {
+            bases: Bases { banks: bases.collect() },
+            network: Network::new(architecture, variant, *in_channels, name.sharing(), made_with),
+            head: LinearConfig::new(architecture.features(), *num_classes).init(device),
+            config: self.clone(),
+            banks,
+        }
+    }
+}
+
+impl Model {
+    /// The model with a new classifier for so many classes, to be trained on other data. Its
+    /// weights are drawn from the model's seed as those of a new model are.
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Tensor};
+    /// use cobasis_zoo::ModelConfig;
+    ///
+    /// let device = Device::flex();
+    /// let model = ModelConfig::new("cifar10/resnet20-s8u1".parse()?).init(&device);
+    /// let model = model.with_new_head(3);
+    /// assert_eq!(model.forward(Tensor::zeros([1, 3, 32, 32], &device)).dims(), [1, 3]);
+    /// # Ok::<(), cobasis_zoo::ModelNameError>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics without classes.
+    pub fn with_new_head(mut self, num_classes: usize) -> Model {
+        assert!(num_classes > 0, "a model needs classes");
+        self.config.num_classes = num_classes;
+        if let Some(preparation) = &mut self.config.preparation {
+            preparation.classes.clear();
+        }
+        let [features, _] = self.head.weight.lazy_shape().dims();
+        let device: Device = self.head.weight.lazy_device();
+        let new = LinearConfig::new(features, num_classes).init(&device);
+        self.head = initialise_head(new, self.config.seed);
+        self
+    }
+}

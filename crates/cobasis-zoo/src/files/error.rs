@@ -1,0 +1,122 @@
+//! What can be wrong with a model file.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::name::{ModelName, ModelNameError};
+use crate::state::StateError;
+
+/// Why a model file can't be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {problem}", .path.display())]
+pub struct FileError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong.
+    #[source]
+    pub problem: Box<FileProblem>,
+}
+
+/// What can be wrong with a model file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileProblem {
+    /// The system can't read or write it.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// It is of neither format.
+    #[error("neither a valid safetensors file nor a PyTorch checkpoint")]
+    Unknown,
+    /// It is a damaged safetensors file.
+    #[error("not a valid safetensors file: {0}")]
+    Safetensors(String),
+    /// It is a pipe or a device.
+    #[error("not a regular file")]
+    NoFile,
+    /// It does not say which model it holds, as files do that are not ours.
+    #[error("the file does not say which model it holds")]
+    Unnamed,
+    /// It is one of ours and does not say which model it holds.
+    #[error("the file does not say which model it holds (no metadata {0:?})")]
+    Metadata(&'static str),
+    /// A number of its metadata is none.
+    #[error("metadata {key:?}: expected a number from 1 to 65536, got {got:?}")]
+    Number {
+        /// The entry.
+        key: &'static str,
+        /// Its text.
+        got: String,
+    },
+    /// It is of a variant that this version does not know.
+    #[error("metadata \"variant\": expected \"authors\", \"torchvision\" or nothing, got {0:?}")]
+    Variant(String),
+    /// It is without batch norms that its model can't be without, or says of them what this version
+    /// does not know.
+    #[error(
+        "metadata \"norms\": expected nothing, or \"false\" or \"without-inner\" for a model with bases in \
+         basic blocks, got {0:?}"
+    )]
+    Norms(String),
+    /// What it says of its network makes none.
+    #[error("metadata \"network\": {0}")]
+    Network(String),
+    /// It holds another model than the one that was asked for.
+    #[error("expected model {expected}, got {got}")]
+    OtherModel {
+        /// The model that was asked for.
+        expected: Box<ModelName>,
+        /// The model that it holds.
+        got: Box<ModelName>,
+    },
+    /// A PyTorch checkpoint was given as bytes.
+    #[error("PyTorch checkpoints are read from files, not from bytes")]
+    PickleBytes,
+    /// What it says of images makes no sense.
+    #[error("metadata \"images\": {0}")]
+    Preparation(String),
+    /// It says of factorised layers what this version does not know.
+    #[error(
+        "metadata \"factorised\": expected \"fewest-macs\", \"keep\" or \"compose\", got {0:?}"
+    )]
+    Factorised(String),
+    /// It holds a deployed model where one with batch norms is needed.
+    #[error("the file holds a deployed model, whose batch norms are permanently folded")]
+    Deployed,
+    /// It holds no deployed model.
+    #[error("the file does not hold a deployed model")]
+    NotDeployed,
+    /// It holds a model that is not in the registry.
+    #[error(transparent)]
+    Name(#[from] ModelNameError),
+    /// Its tensors are not those of the model.
+    #[error("not the tensors of {model}: {problem}")]
+    State {
+        /// The model.
+        model: Box<ModelName>,
+        /// What does not fit.
+        problem: StateError,
+    },
+    /// It is not a PyTorch checkpoint, or a damaged one.
+    #[error("not a valid PyTorch checkpoint: {0}")]
+    Pickle(String),
+}
+
+impl FileError {
+    /// A problem with the file at this path.
+    pub fn new(path: &Path, problem: impl Into<FileProblem>) -> Self {
+        Self { path: path.to_path_buf(), problem: Box::new(problem.into()) }
+    }
+
+    /// Whether the file is to blame, rather than the system that reads or writes it.
+    pub fn is_user_error(&self) -> bool {
+        match &*self.problem {
+            FileProblem::Io(error) => matches!(
+                error.kind(),
+                io::ErrorKind::NotFound
+                    | io::ErrorKind::IsADirectory
+                    | io::ErrorKind::NotADirectory
+            ),
+            _ => true,
+        }
+    }
+}

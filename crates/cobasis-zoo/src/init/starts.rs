@@ -1,0 +1,98 @@
+//! The pass that asks every layer how its tensors start.
+
+use std::collections::HashMap;
+
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::nn::conv::Conv1d;
+use burn::nn::{BatchNorm, Linear};
+use burn::tensor::Tensor;
+use cobasis::{Activation, Convolution, Filters, Pass, Place, Start, Windows};
+
+/// What a tensor starts with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Value {
+    /// What it was made with: weights, biases and statistics of norms.
+    Kept,
+    /// What its layer or bank says.
+    Starts(Start),
+    /// Numbers within `±1/sqrt(inputs)`: biases, and linear layers.
+    Uniform {
+        /// The inputs of an output of the layer.
+        inputs: usize,
+    },
+    /// Rows that are orthonormal to those of other tensors.
+    WithOthers,
+}
+
+/// What the tensors of a model start with, by the parameters that they are.
+#[derive(Default)]
+pub(super) struct Starts {
+    values: HashMap<ParamId, Value>,
+}
+
+impl Starts {
+    pub(super) fn insert(&mut self, id: ParamId, value: Value) {
+        self.values.insert(id, value);
+    }
+
+    /// What a tensor starts with, if its layer told.
+    pub(super) fn of(&self, id: ParamId) -> Option<Value> {
+        self.values.get(&id).copied()
+    }
+}
+
+impl Pass for Starts {
+    type Map = ();
+    type Vector = ();
+
+    fn conv(&mut self, _: &Place, conv: Convolution<'_>, (): ()) {
+        match &conv.filters {
+            Filters::Stacked { own: Some(own), .. } => {
+                self.insert(own.id, Value::Starts(Start::Filters));
+            }
+            Filters::Stacked { own: None, .. } => {}
+            Filters::Composed(composed) => {
+                for source in &composed.own {
+                    self.insert(source.id, Value::Starts(source.start));
+                }
+            }
+        }
+        if let Some(bias) = conv.bias {
+            let inputs = conv.filters.shape()[1..].iter().product();
+            self.insert(bias.id, Value::Uniform { inputs });
+        }
+    }
+
+    fn norm_add(&mut self, _: &Place, norm: &BatchNorm, (): (), _: Option<()>, _: Activation) {
+        norm.visit(&mut Keep(self));
+    }
+
+    fn attention(&mut self, _: &Place, conv: &Conv1d, (): ()) {
+        self.insert(conv.weight.id, Value::Starts(Start::Filters));
+    }
+
+    fn linear(&mut self, _: &Place, linear: &Linear, (): ()) {
+        let inputs = linear.weight.lazy_shape()[0];
+        let bias = linear.bias.iter().map(|bias| bias.id);
+        for id in bias.chain([linear.weight.id]) {
+            self.insert(id, Value::Uniform { inputs });
+        }
+    }
+
+    fn activate(&mut self, (): (), _: Activation) {}
+    fn add(&mut self, (): (), (): ()) {}
+    fn concat(&mut self, (): (), (): ()) {}
+    fn max_pool(&mut self, _: Windows, (): ()) {}
+    fn avg_pool(&mut self, _: Windows, (): ()) {}
+    fn pad(&mut self, _: usize, _: usize, (): ()) {}
+    fn global_average(&mut self, (): ()) {}
+}
+
+/// Notes the tensors of a module that stay as they are.
+struct Keep<'a>(&'a mut Starts);
+
+impl ModuleVisitor for Keep<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0.insert(param.id, Value::Kept);
+    }
+}

@@ -1,0 +1,77 @@
+//! The models worth listing by name.
+
+use crate::name::ModelName;
+use crate::registry::{ENTRIES, PUBLISHED, Published, VARIANTS, entry};
+
+/// The published result of a model, if there is one.
+pub fn published(name: &ModelName) -> Option<&'static Published> {
+    let name = name.to_string();
+    PUBLISHED.iter().find(|published| published.name == name)
+}
+
+/// The named models: each dense network, followed by its variants.
+///
+/// Any other ranks make a model too; these are the ones worth listing.
+pub fn names() -> impl Iterator<Item = ModelName> {
+    let variants = VARIANTS.iter().copied().chain(PUBLISHED.iter().map(|row| row.name));
+    let variants: Vec<&str> = variants.filter(|name| entry(name).is_none()).collect();
+    ENTRIES.iter().flat_map(move |entry| {
+        let of_entry = variants.clone().into_iter().filter_map(move |name| {
+            let suffix = name.strip_prefix(&*entry.name)?;
+            suffix.starts_with('-').then(|| name.parse().ok())?
+        });
+        std::iter::once(ModelName::from(entry)).chain(of_entry)
+    })
+}
+
+/// The named models that match a pattern, in which `*` stands for any characters.
+pub fn matching(pattern: &str) -> impl Iterator<Item = ModelName> {
+    names().filter(move |name| glob_matches(pattern, &name.to_string()))
+}
+
+fn glob_matches(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else {
+        return pattern == text;
+    };
+    let Some(mut text) = text.strip_prefix(first) else {
+        return false;
+    };
+    let mut pieces: Vec<&str> = rest.split('*').collect();
+    let last = pieces.pop().unwrap_or_default();
+    for piece in pieces {
+        match text.find(piece) {
+            Some(at) => text = &text[at + piece.len()..],
+            None => return false,
+        }
+    }
+    text.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_distinct_and_none_is_lost() {
+        let names: Vec<String> = names().map(|name| name.to_string()).collect();
+        let distinct: HashSet<&String> = names.iter().collect();
+        assert_eq!(distinct.len(), names.len());
+        let published = PUBLISHED.iter().map(|row| row.name);
+        for name in published.chain(VARIANTS.iter().copied()) {
+            assert!(distinct.contains(&name.to_string()), "{name} does not parse");
+        }
+    }
+
+    #[test]
+    fn a_star_matches_any_characters() {
+        let count = |pattern: &str| matching(pattern).count();
+        assert_eq!(count("*"), names().count());
+        assert_eq!(count("cifar10/resnet32"), 1);
+        assert_eq!(count("cifar10/resnet32-s*"), 3);
+        assert_eq!(count("cifar10/resnet*-double"), 2);
+        assert_eq!(count("*56*s16*"), 2);
+        assert_eq!(count("nothing"), 0);
+        assert!(!glob_matches("ab*ba", "aba"));
+    }
+}

@@ -1,0 +1,76 @@
+//! What the network families have in common.
+
+use burn::module::Module;
+use cobasis::Pass;
+
+use crate::banks::{Banks, Shared};
+use crate::families::densenet::DenseNet;
+use crate::families::mobilenet::{FEATURES, MobileNetV2};
+use crate::families::resnet::ResNet;
+use crate::sharing::{self, Filler, MadeWith, Sharing};
+use crate::spec::{Architecture, Variant};
+
+/// The network families: layers from the images to the last maps. Shared filters stand beside it.
+#[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "Burn has no Module for Box, and a model has one")]
+#[non_exhaustive]
+pub enum Network {
+    /// Residual networks.
+    ResNet(ResNet),
+    /// MobileNetV2s.
+    MobileNetV2(MobileNetV2),
+    /// Densely connected networks.
+    DenseNet(DenseNet),
+}
+
+impl Network {
+    /// The network with its weights at zero.
+    pub(crate) fn new(
+        architecture: &Architecture,
+        variant: Variant,
+        in_channels: usize,
+        sharing: Option<Sharing>,
+        made_with: MadeWith,
+    ) -> Self {
+        let fill = Filler::new(sharing, made_with);
+        match architecture {
+            Architecture::ResNet(spec) => Network::ResNet(ResNet::new(spec, in_channels, fill)),
+            &Architecture::MobileNetV2(spec) => {
+                Network::MobileNetV2(MobileNetV2::new(spec, variant, in_channels, fill))
+            }
+            Architecture::DenseNet(spec) => {
+                Network::DenseNet(DenseNet::new(spec, variant, in_channels, fill))
+            }
+        }
+    }
+
+    /// A pass from the images to the maps before global average pooling.
+    pub(crate) fn pass<P: Pass>(&self, pass: &mut P, shared: Shared, images: P::Map) -> P::Map {
+        match self {
+            Network::ResNet(net) => net.pass(pass, shared, images),
+            Network::MobileNetV2(net) => net.pass(pass, shared, images),
+            Network::DenseNet(net) => net.pass(pass, shared, images),
+        }
+    }
+}
+
+impl Architecture {
+    /// The banks of the network.
+    pub(crate) fn banks(&self, variant: Variant, sharing: Option<Sharing>) -> Banks {
+        let slots = match self {
+            Architecture::ResNet(spec) => spec.slots(),
+            Architecture::MobileNetV2(spec) => spec.slots(variant),
+            Architecture::DenseNet(spec) => spec.slots(variant),
+        };
+        sharing::banks(sharing, &slots)
+    }
+
+    /// Channels before the classifier.
+    pub(crate) fn features(&self) -> usize {
+        match self {
+            Architecture::ResNet(spec) => spec.features(),
+            Architecture::MobileNetV2(_) => FEATURES,
+            Architecture::DenseNet(spec) => spec.features(),
+        }
+    }
+}

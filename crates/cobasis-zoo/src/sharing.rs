@@ -1,0 +1,202 @@
+//! The sharing methods there are: how the layers of a network share filters.
+//!
+//! A method is a file of this folder and a line of `methods!` below; `docs/add-a-method.md` goes
+//! through it.
+
+mod low_rank;
+mod method;
+mod rank;
+mod ranks;
+mod scaled;
+mod tied;
+mod whole;
+
+use std::fmt;
+
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use cobasis::{Bases, Pass, Place};
+
+pub use low_rank::LowRank;
+pub use method::{MadeWith, Method, SlotLayer};
+pub use rank::Rank;
+pub use ranks::{Ranks, RanksLayer};
+pub use scaled::{Scaled, ScaledConv2d};
+pub use tied::Tied;
+pub use whole::Whole;
+
+pub use crate::banks::{BankSpec, Banks, Scope};
+pub use crate::slot::{Slot, SlotRole};
+
+use crate::conv2d::conv2d;
+use crate::spec::{Architecture, Norms};
+
+/// Makes [`Sharing`], the enum of methods, and [`SlotConv`], that of their layers.
+macro_rules! methods {
+    ($($(#[$doc:meta])* $name:ident: $layer:ty,)+) => {
+        /// How the layers of a network share filters: what the suffix of a name says.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Sharing {
+            $($(#[$doc])* $name($name),)+
+        }
+
+        /// A convolution of a block: ordinary, or the layer of a sharing method.
+        #[derive(Module, Debug)]
+        #[expect(clippy::large_enum_variant, reason = "Burn has no Module for Box, and there are few")]
+        #[non_exhaustive]
+        pub enum SlotConv {
+            /// With filters of its own.
+            Dense(Conv2d),
+            $($(#[$doc])* $name($layer),)+
+        }
+
+        impl Sharing {
+            /// What suffixes of the network may look like.
+            fn syntaxes(architecture: &Architecture) -> Vec<&'static str> {
+                [$($name::syntax(architecture)),+].into_iter().flatten().collect()
+            }
+
+            /// Reads the suffix of a network, without the dash before it: `None` if no method that
+            /// fits it has such a suffix.
+            ///
+            /// # Errors
+            ///
+            /// What is wrong with the numbers in it.
+            pub(crate) fn parse(
+                suffix: &str,
+                architecture: &Architecture,
+            ) -> Option<Result<Self, &'static str>> {
+                None$(.or_else(|| {
+                    Some($name::parse(suffix, architecture)?.map(Sharing::$name))
+                }))+
+            }
+
+            pub(crate) fn banks(&self, slots: &[Slot]) -> Vec<BankSpec> {
+                match self { $(Sharing::$name(method) => method.banks(slots),)+ }
+            }
+
+            fn layer(&self, slot: &Slot, made_with: &MadeWith) -> Option<SlotConv> {
+                match self {
+                    $(Sharing::$name(method) => {
+                        method.layer(slot, made_with).map(SlotConv::$name)
+                    })+
+                }
+            }
+
+            fn channels_out(&self, slot: &Slot) -> usize {
+                match self { $(Sharing::$name(method) => method.channels_out(slot),)+ }
+            }
+
+            /// Whether there are batch norms inside its layers, which can be left out.
+            pub(crate) fn has_inner_norms(&self, architecture: &Architecture) -> bool {
+                match self { $(Sharing::$name(method) => method.has_inner_norms(architecture),)+ }
+            }
+
+            /// Whether the authors' PyTorch code has it.
+            pub(crate) fn is_the_authors(&self) -> bool {
+                match self { $(Sharing::$name(method) => method.is_the_authors(),)+ }
+            }
+
+            fn has_attention(&self) -> bool {
+                match self { $(Sharing::$name(method) => method.has_attention(),)+ }
+            }
+        }
+
+        /// The suffix of a name, without the dash before it.
+        impl fmt::Display for Sharing {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self { $(Sharing::$name(method) => fmt::Display::fmt(method, f),)+ }
+            }
+        }
+
+        impl SlotConv {
+            /// The convolution in any pass, with the network's banks.
+            pub fn pass<P: Pass>(
+                &self,
+                pass: &mut P,
+                at: &Place,
+                bases: &Bases,
+                x: P::Map,
+            ) -> P::Map {
+                match self {
+                    SlotConv::Dense(conv) => pass.conv2d(at, conv, x),
+                    $(SlotConv::$name(layer) => SlotLayer::pass(layer, pass, at, bases, x),)+
+                }
+            }
+        }
+    };
+}
+
+methods! {
+    /// Bases of chosen ranks: `-s16u1`, `-s16u1-double`.
+    Ranks: RanksLayer,
+    /// Whole convolutions as bases: `-shared`, `-shared++`, `-shared++-eca`.
+    Whole: cobasis::SharedConv2d,
+    /// Factorised layers that share nothing: `-lowrank8`.
+    LowRank: cobasis::BasisConv2d,
+    /// One kernel for all layers of a stage: `-tied`.
+    Tied: cobasis::SharedConv2d,
+    /// One kernel for the layers of a stage, times a factor of each layer: `-scaled`.
+    Scaled: ScaledConv2d,
+}
+
+impl Sharing {
+    /// What the suffixes of a network may be, in words.
+    pub(crate) fn expected(architecture: &Architecture) -> String {
+        let syntaxes = Self::syntaxes(architecture);
+        match syntaxes.as_slice() {
+            [] => "nothing".to_string(),
+            [only] => only.to_string(),
+            [first @ .., last] => {
+                let first: Vec<&str> =
+                    first.iter().map(|syntax| syntax.trim_end_matches(',')).collect();
+                format!("{} or {last}", first.join(", "))
+            }
+        }
+    }
+}
+
+/// What fills the slots of a network's blocks.
+#[derive(Clone, Copy)]
+pub(crate) struct Filler<'a> {
+    sharing: Option<Sharing>,
+    pub(crate) made_with: MadeWith<'a>,
+}
+
+impl<'a> Filler<'a> {
+    pub(crate) fn new(sharing: Option<Sharing>, made_with: MadeWith<'a>) -> Self {
+        Self { sharing, made_with }
+    }
+
+    /// What fills the slots of blocks that do not share.
+    pub(crate) fn dense(self) -> Self {
+        Self { sharing: None, ..self }
+    }
+
+    /// The convolution of a slot, and its output channels.
+    pub(crate) fn conv(&self, slot: &Slot) -> (SlotConv, usize) {
+        let layer = self.sharing.and_then(|sharing| {
+            Some((sharing.layer(slot, &self.made_with)?, sharing.channels_out(slot)))
+        });
+        layer.unwrap_or_else(|| {
+            let conv = conv2d(slot.channels, slot.kernel, slot.stride).with_groups(slot.groups);
+            (SlotConv::Dense(conv.init(self.made_with.device)), slot.channels[1])
+        })
+    }
+
+    /// Whether blocks have batch norms other than the last one, before the shortcut is added.
+    pub(crate) fn has_first_norms(&self) -> bool {
+        self.sharing.is_none() || self.made_with.norms != Norms::LastOnly
+    }
+
+    /// Whether blocks scale their channels by attention at their end.
+    pub(crate) fn has_attention(&self) -> bool {
+        self.sharing.is_some_and(|sharing| sharing.has_attention())
+    }
+}
+
+/// The banks of a network of these slots.
+pub(crate) fn banks(sharing: Option<Sharing>, slots: &[Slot]) -> Banks {
+    Banks::new(sharing.map_or_else(Vec::new, |sharing| sharing.banks(slots)))
+}

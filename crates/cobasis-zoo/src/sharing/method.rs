@@ -1,0 +1,100 @@
+//! What a sharing method is: one trait for its names, its banks and its layers.
+
+use std::fmt;
+
+use burn::module::Module;
+use burn::tensor::Device;
+use cobasis::{BankId, Bases, BasisConv2d, Pass, Place, SharedConv2d};
+
+use crate::banks::{BankSpec, Banks, Scope};
+use crate::slot::Slot;
+use crate::spec::{Architecture, Norms};
+
+/// A way of sharing filters: what the suffix of a model's name stands for.
+///
+/// A method says which names it has, which banks a network of that name needs, and which layer
+/// stands in each slot that the blocks offer. The rest follows from the layer's
+/// [`pass`](SlotLayer::pass): forward, costs, initial weights, files, deployment, ONNX, training.
+pub trait Method: fmt::Display + Sized + Copy {
+    /// The layer that stands in a slot.
+    type Layer: SlotLayer;
+
+    /// What its suffixes look like for a network, as in `-s<SHARED>u<UNIQUE>`; `None` if it does not
+    /// fit this architecture.
+    fn syntax(architecture: &Architecture) -> Option<&'static str>;
+
+    /// Reads a suffix, without the dash before it: `None` if it is not one of this method's.
+    ///
+    /// [`Display`](fmt::Display) writes it again, also without the dash: every model has one name.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the numbers in it, in words.
+    fn parse(suffix: &str, architecture: &Architecture) -> Option<Result<Self, &'static str>>;
+
+    /// The banks that the layers of these slots share; none if each has its own parameters.
+    fn banks(&self, slots: &[Slot]) -> Vec<BankSpec>;
+
+    /// The layer of a slot; `None` leaves an ordinary convolution there.
+    fn layer(&self, slot: &Slot, made_with: &MadeWith) -> Option<Self::Layer>;
+
+    /// The output channels of the layer. The block's next layers are made for so many.
+    fn channels_out(&self, slot: &Slot) -> usize {
+        slot.channels[1]
+    }
+
+    /// Whether a network of this method has batch norms inside its layers, which can be left out.
+    fn has_inner_norms(&self, _architecture: &Architecture) -> bool {
+        false
+    }
+
+    /// Whether the authors' PyTorch code has it, so that its tensors have names there.
+    fn is_the_authors(&self) -> bool {
+        false
+    }
+
+    /// Whether blocks that share scale their channels by attention at their end.
+    fn has_attention(&self) -> bool {
+        false
+    }
+}
+
+/// What the layers of a network are made with.
+#[derive(Clone, Copy, Debug)]
+pub struct MadeWith<'a> {
+    /// The network's banks.
+    pub banks: &'a Banks,
+    /// The batch norms that blocks which share have.
+    pub norms: Norms,
+    /// Where the parameters are.
+    pub device: &'a Device,
+}
+
+impl MadeWith<'_> {
+    /// The bank of a slot's stage, by its place in the list that the method made for the stage.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the method made none.
+    pub fn stage_bank(&self, slot: &Slot, index: usize) -> BankId {
+        self.banks.find(Scope::Stage(slot.lender), index)
+    }
+}
+
+/// A layer that can stand in a slot. Its tensors have the names of its fields in files.
+pub trait SlotLayer: Module {
+    /// The layer in any pass, with the network's banks.
+    fn pass<P: Pass>(&self, pass: &mut P, at: &Place, bases: &Bases, x: P::Map) -> P::Map;
+}
+
+impl SlotLayer for BasisConv2d {
+    fn pass<P: Pass>(&self, pass: &mut P, at: &Place, bases: &Bases, x: P::Map) -> P::Map {
+        BasisConv2d::pass(self, pass, at, bases, x)
+    }
+}
+
+impl SlotLayer for SharedConv2d {
+    fn pass<P: Pass>(&self, pass: &mut P, at: &Place, bases: &Bases, x: P::Map) -> P::Map {
+        SharedConv2d::pass(self, pass, at, bases, x)
+    }
+}
