@@ -42,6 +42,12 @@ const TEST: &[Step] = &[
     ("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
     ("tests", &["test", "--workspace", "--locked"]),
     ("documentation", &["doc", "--workspace", "--no-deps", "--locked"]),
+    // Each library as another project sees it: without what its neighbours turn on.
+    ("cobasis-ortho alone", &["doc", "--package", "cobasis-ortho", "--no-deps", "--locked"]),
+    ("cobasis-kernels alone", &["doc", "--package", "cobasis-kernels", "--no-deps", "--locked"]),
+    ("cobasis alone", &["doc", "--package", "cobasis", "--no-deps", "--locked"]),
+    ("cobasis-zoo alone", &["doc", "--package", "cobasis-zoo", "--no-deps", "--locked"]),
+    ("cobasis-zoo alone", &["check", "--package", "cobasis-zoo", "--locked"]),
 ];
 
 const PROGRAM: &[&str] = &["build", "--package", "cobasis-train", "--bin", "cobasis"];

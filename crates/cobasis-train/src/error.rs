@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use cobasis_zoo::{FileError, ModelNameError};
+use cobasis_zoo::ModelNameError;
+use cobasis_zoo::files::FileError;
 
 use crate::config::ConfigError;
 use crate::data::DataError;

@@ -115,13 +115,13 @@ impl RunDir {
         Checkpoints::new(self.path.join("checkpoints"))
     }
 
-    /// Writes a file of this directory whole or not at all; see [`cobasis_zoo::write_atomic`].
+    /// Writes a file of this directory whole or not at all; see [`cobasis_zoo::files::write_atomic`].
     ///
     /// # Errors
     /// When the file cannot be written; it is named, and what was there before stays.
     pub fn write_atomic(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirError> {
         let path = self.path.join(name);
-        let written = cobasis_zoo::write_atomic(&path, bytes);
+        let written = cobasis_zoo::files::write_atomic(&path, bytes);
         written.map_err(RunDirError::io(&path, "write the file"))
     }
 
@@ -175,7 +175,7 @@ fn remove_temporaries(dir: &Path) -> Result<(), RunDirError> {
     Ok(())
 }
 
-/// `.NAME.….tmp`, as [`cobasis_zoo::write_atomic`] and [`Checkpoints`] name what they have not
+/// `.NAME.….tmp`, as [`cobasis_zoo::files::write_atomic`] and [`Checkpoints`] name what they have not
 /// finished; of names that a run writes, so that nobody else's file is taken for one.
 fn is_temporary(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -80,7 +80,7 @@ fn wrong_input_gets_one_line_and_exit_code_2() {
         (&["config", "explain", ""], "\"\": unknown key"),
         (&["eval"], "--checkpoint"),
         (&["eval", "--checkpoint", "none.safetensors"], "none.safetensors: No such file"),
-        (&["eval", "--checkpoint", "noise.safetensors"], "noise.safetensors: not a valid"),
+        (&["eval", "--checkpoint", "noise.safetensors"], "noise.safetensors: neither a valid"),
         (&["eval", "--checkpoint", "noise.pth"], "give --model NAME"),
         (
             &["eval", "--checkpoint", "noise.pth", "--model", "cifar10/resnet20"],

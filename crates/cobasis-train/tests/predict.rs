@@ -12,7 +12,8 @@ use cobasis_train::data::{
 };
 use cobasis_train::evaluate::{Confusion, evaluate};
 use cobasis_train::train::{Outcome, run};
-use cobasis_zoo::{Model, ModelConfig, load, save, save_authors, save_deployed};
+use cobasis_zoo::files::save_deployed;
+use cobasis_zoo::{Model, ModelConfig, load, pytorch, save};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -149,7 +150,7 @@ fn exported_digits_get_the_classes_that_eval_gives() {
     let mut silent = model.clone();
     silent.config.preparation = None;
     save(&silent, &other("silent.safetensors")).expect("saved");
-    save_authors(&model, &other("authors.safetensors")).expect("saved");
+    pytorch::save(&model, &other("authors.safetensors")).expect("saved");
     save_deployed(&model.deploy(&device), &other("deployed.safetensors")).expect("saved");
     let files = [
         "run/last.safetensors",
@@ -301,7 +302,9 @@ fn wrong_input_gets_one_line() {
     }
     assert!(refused(folder.path(), &["predict", "images"]).contains("--checkpoint"));
     let arguments = ["predict", "images", "--checkpoint", "note.txt"];
-    assert!(refused(folder.path(), &arguments).contains("note.txt: not a valid safetensors file"));
+    assert!(
+        refused(folder.path(), &arguments).contains("note.txt: neither a valid safetensors file")
+    );
 
     let output =
         cobasis(folder.path(), &["predict", "broken", "--checkpoint", "model.safetensors"]);

@@ -13,8 +13,7 @@ use cobasis_train::config::{Config, DIGITS};
 use cobasis_train::data::DatasetName;
 use cobasis_train::train::{Outcome, StepReport, Watch, run};
 use cobasis_train::{DeviceName, Error};
-use cobasis_zoo::cobasis::ParameterCount;
-use cobasis_zoo::load;
+use cobasis_zoo::{Norms, load};
 use tempfile::TempDir;
 
 const SETS: [&str; 3] = ["train.epochs=2", "train.max_steps=6", "train.batch=32"];
@@ -167,8 +166,8 @@ fn a_run_without_norms_goes_on_without_and_is_judged_without() {
     assert!(result(&out) == result(&whole));
     assert_eq!((summary.train_images, summary.val_images), (192, Some(143)));
     let model = load(&out.join("last.safetensors"), &Device::flex()).expect("a model");
-    assert!(!model.config.norms);
-    assert_eq!(ParameterCount::of(&model.network).trainable, summary.params);
+    assert_eq!(model.config.norms, Norms::LastOnly);
+    assert_eq!(model.parameters().trainable, summary.params);
     assert_eq!(model.config.preparation, Some(DatasetName::Digits.preparation(8)));
     let refused = go(&config(&sets[1..]), &out, &mut ()).expect_err("another model");
     assert!(refused.line().starts_with("sharing.norms: the run in "), "{}", refused.line());

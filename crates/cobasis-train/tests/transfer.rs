@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use burn::tensor::Device;
-use cobasis_zoo::{FactorisedLayers, ModelConfig, load, save};
+use cobasis_zoo::deploy::FactorisedLayers;
+use cobasis_zoo::{ModelConfig, load, save};
 use tempfile::TempDir;
 
 const NAMES: [&str; 3] = ["digits/resnet14", "digits/resnet14-s4u1", "digits/resnet14-s4u1-double"];
@@ -149,7 +150,10 @@ fn wrong_input_gets_one_line_and_nothing_is_written() {
         ),
         ("import noise.pth --out new.st", "give --model NAME"),
         ("import noise.pth --model digits/resnet14 --out new.st", "not a valid PyTorch checkpoint"),
-        ("import noise.st --model digits/resnet14 --out new.st", "not a valid safetensors file"),
+        (
+            "import noise.st --model digits/resnet14 --out new.st",
+            "neither a valid safetensors file",
+        ),
         ("import none.pth --model digits/resnet14 --out new.st", "none.pth: No such file"),
         (
             "import own.st --model digits/resnet14 --out new.st",

@@ -65,7 +65,7 @@ const BURN: &str = "burn";
 /// If PyTorch can't be started, or computes something else.
 pub fn compare(peer: &Peer, setup: &Setup, rounds: usize) -> Result<Comparison, Error> {
     let device = Device::flex();
-    let model = ModelConfig::new(setup.model).init(&device);
+    let model = ModelConfig::new(setup.model.clone()).init(&device);
     let folder = std::env::temp_dir().join(format!("cobasis-peers-{}", std::process::id()));
     let usage = |problem: std::io::Error| Error::Peer(format!("{}: {problem}", folder.display()));
     std::fs::create_dir_all(&folder).map_err(usage)?;

@@ -47,7 +47,7 @@ enum Kind {
 impl Workload {
     /// The work of a setup, with the initial weights of seed 0.
     pub fn new(setup: &Setup, device: &Device) -> Self {
-        let config = ModelConfig::new(setup.model);
+        let config = ModelConfig::new(setup.model.clone());
         Self::of(config.init(&device.clone().without_autodiff()), setup, device)
     }
 

@@ -14,7 +14,8 @@ use cobasis_train::bench::{
     shape_times, speed_plot,
 };
 use cobasis_train::{DeviceName, Error};
-use cobasis_zoo::{FileError, ModelName, write_atomic};
+use cobasis_zoo::ModelName;
+use cobasis_zoo::files::{FileError, write_atomic};
 use serde::Serialize;
 
 use super::Outcome;
@@ -100,7 +101,7 @@ impl Common {
             (false, true) => Task::Infer,
             (false, false) => Task::InferDeployed,
         };
-        Setup { model: self.name, batch: self.batch as usize, task }
+        Setup { model: self.name.clone(), batch: self.batch as usize, task }
     }
 
     /// Makes the threads, and says how many.

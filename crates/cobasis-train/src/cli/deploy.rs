@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cobasis_train::DeviceName;
+use cobasis_zoo::ModelName;
 use cobasis_zoo::cobasis::ParameterCount;
-use cobasis_zoo::{FactorisedLayers, ModelName, save_deployed};
+use cobasis_zoo::deploy::FactorisedLayers;
+use cobasis_zoo::files::save_deployed;
 use serde::Serialize;
 
 use super::Outcome;
@@ -91,7 +93,7 @@ pub(crate) fn run(args: Args) -> Outcome {
         factorised: args.factorised.name(),
         image,
         before: Size {
-            parameters: ParameterCount::of(&model.network).trainable,
+            parameters: model.parameters().trainable,
             file_bytes: file_size(&args.file)?,
             macs: model.cost(image).total().macs,
         },

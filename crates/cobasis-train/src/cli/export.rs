@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use cobasis_train::{DeviceName, Error};
 use cobasis_zoo::cobasis::ParameterCount;
-use cobasis_zoo::{
-    Deployed, FactorisedLayers, FileError, ModelName, save, save_authors, write_atomic,
-};
+use cobasis_zoo::deploy::FactorisedLayers;
+use cobasis_zoo::files::{self, FileError, write_atomic};
+use cobasis_zoo::{Deployed, ModelName, pytorch};
 
 use super::Outcome;
 use super::model_file::{Destination, Evaluated, form, open, open_any};
@@ -55,8 +55,14 @@ pub(crate) fn run(args: Args) -> Outcome {
     destination.check()?;
     let device = DeviceName::Flex.open()?;
     match format {
-        Format::Safetensors => destination.write(&open(&file, model, &device)?, save)?,
-        Format::PytorchKeys => destination.write(&open(&file, model, &device)?, save_authors)?,
+        Format::Safetensors => {
+            destination
+                .write(&open(&file, model, &device)?, |model, path| files::save(model, path))?;
+        }
+        Format::PytorchKeys => {
+            destination
+                .write(&open(&file, model, &device)?, |model, path| pytorch::save(model, path))?;
+        }
         Format::Onnx => match (open_any(&file, model, &device)?, factorised) {
             (Evaluated::Trained(model), factorised) => {
                 let form = factorised.unwrap_or_default();
@@ -74,10 +80,13 @@ pub(crate) fn run(args: Args) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the model for images as its data set has them.
+/// Writes the model for images as it was trained on, where its file says that, else as its data set
+/// has them.
 fn write_onnx(deployed: &Deployed, destination: &Destination) -> Result<(), Error> {
-    let name = deployed.config.model.name;
-    let [_, image @ ..] = name.entry().input;
+    let config = &deployed.config.model;
+    let name = &config.name;
+    let [_, height, width] = name.entry().input;
+    let image = config.preparation.as_ref().map_or([height, width], |images| [images.size; 2]);
     let path = &destination.out;
     write_atomic(path, &deployed.to_onnx(image)).map_err(|error| FileError::new(path, error))?;
     destination.report(name, ParameterCount::of(deployed).trainable)

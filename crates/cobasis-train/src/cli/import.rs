@@ -31,6 +31,6 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> Outcome {
     args.destination.check()?;
     let model = open(&args.file, args.model, &DeviceName::Flex.open()?)?;
-    args.destination.write(&model, save)?;
+    args.destination.write(&model, |model, path| save(model, path))?;
     Ok(ExitCode::SUCCESS)
 }

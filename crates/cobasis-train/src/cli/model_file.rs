@@ -7,36 +7,18 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use cobasis_train::Error;
-use cobasis_zoo::cobasis::ParameterCount;
-use cobasis_zoo::{
-    Deployed, FactorisedLayers, FileError, FileProblem, Model, ModelConfig, ModelName, load,
-    load_authors, load_deployed,
-};
+use cobasis_zoo::deploy::FactorisedLayers;
+use cobasis_zoo::files::{self, FileError, FileProblem, Opened};
+use cobasis_zoo::{Deployed, Model, ModelConfig, ModelName};
 use serde::Serialize;
 
 use super::output::{grouped, print, print_json};
 
 /// Opens a model file: ours, which says which model it holds, or one of PyTorch's, which does not.
 pub(crate) fn open(path: &Path, name: Option<ModelName>, device: &Device) -> Result<Model, Error> {
-    let model = match (load(path, device), name) {
-        (Err(error), name) if matches!(*error.problem, FileProblem::Unnamed) => {
-            let name = name.ok_or_else(|| Error::Usage(format!("{error}: give --model NAME")))?;
-            return Ok(load_authors(path, &ModelConfig::new(name), device)?);
-        }
-        (result, _) => result?,
-    };
-    expect(path, name, model.config.name)?;
-    Ok(model)
-}
-
-/// Refuses a file of another model than the one that was asked for.
-fn expect(path: &Path, expected: Option<ModelName>, got: ModelName) -> Result<(), Error> {
-    match expected {
-        Some(expected) if expected != got => {
-            let path = path.display();
-            Err(Error::Usage(format!("{path}: expected model {expected}, got {got}")))
-        }
-        _ => Ok(()),
+    match open_file(path, name, device)? {
+        Opened::Trained(model) => Ok(model),
+        _ => Err(FileError::new(path, FileProblem::Deployed).into()),
     }
 }
 
@@ -53,16 +35,22 @@ pub(crate) fn open_any(
     name: Option<ModelName>,
     device: &Device,
 ) -> Result<Evaluated, Error> {
-    match load_deployed(path, device) {
-        Err(error) if matches!(*error.problem, FileProblem::NotDeployed) => {
-            Ok(Evaluated::Trained(open(path, name, device)?.valid()))
-        }
-        result => {
-            let model = result?;
-            expect(path, name, model.config.model.name)?;
-            Ok(Evaluated::Deployed(model))
+    match open_file(path, name, device)? {
+        Opened::Trained(model) => Ok(Evaluated::Trained(model.valid())),
+        Opened::Deployed(deployed) => Ok(Evaluated::Deployed(deployed)),
+        _ => {
+            Err(Error::Usage(format!("{}: a kind of model file that is not known", path.display())))
         }
     }
+}
+
+fn open_file(path: &Path, name: Option<ModelName>, device: &Device) -> Result<Opened, Error> {
+    let config = name.map(ModelConfig::new);
+    files::open(path, config.as_ref(), device).map_err(|error| match *error.problem {
+        FileProblem::Unnamed => Error::Usage(format!("{error}: give --model NAME")),
+        FileProblem::OtherModel { .. } => Error::Usage(error.to_string()),
+        _ => error.into(),
+    })
 }
 
 impl Evaluated {
@@ -132,14 +120,14 @@ impl Destination {
     pub(crate) fn write(
         &self,
         model: &Model,
-        save: fn(&Model, &Path) -> Result<(), FileError>,
+        save: impl Fn(&Model, &Path) -> Result<(), FileError>,
     ) -> Result<(), Error> {
         save(model, &self.out)?;
-        self.report(model.config.name, ParameterCount::of(&model.network).trainable)
+        self.report(&model.config.name, model.parameters().trainable)
     }
 
     /// Says what was written.
-    pub(crate) fn report(&self, name: ModelName, parameters: u64) -> Result<(), Error> {
+    pub(crate) fn report(&self, name: &ModelName, parameters: u64) -> Result<(), Error> {
         let report = Report {
             model: name.to_string(),
             parameters,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use cobasis_train::Error;
 use cobasis_train::catalogue::{Layer, ModelCard};
-use cobasis_zoo::{ModelName, registry};
+use cobasis_zoo::{ModelName, listing};
 
 use super::Outcome;
 use super::output::{grouped, print, print_json, table};
@@ -64,7 +64,7 @@ pub(crate) fn run(command: Command) -> Outcome {
 
 fn list(glob: &str, json: bool, markdown: bool) -> Result<(), Error> {
     let mut cards: Vec<ModelCard> =
-        registry::matching(glob).map(|name| ModelCard::new(name, None)).collect();
+        listing::matching(glob).map(|name| ModelCard::new(name, None)).collect();
     if cards.is_empty() {
         return Err(Error::Usage(format!(
             "no model matches {glob:?}; `models list` without a pattern shows all"

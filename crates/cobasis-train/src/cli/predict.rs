@@ -195,7 +195,7 @@ impl PreparationArgs {
             preparation.classes = read_classes(path)?;
         }
         preparation.check(classes, channels).map_err(|problem| {
-            let (name, dataset) = (config.name, &preparation.dataset);
+            let (name, dataset) = (&config.name, &preparation.dataset);
             Error::Usage(format!(
                 "images prepared as those of {dataset} do not fit {name}: {problem}; see --help"
             ))

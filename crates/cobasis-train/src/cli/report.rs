@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cobasis_train::report::{charts, report};
-use cobasis_zoo::{FileError, write_atomic};
+use cobasis_zoo::files::{FileError, write_atomic};
 
 use super::Outcome;
 use super::output::print;

@@ -115,7 +115,7 @@ impl Config {
             let problem = format!("model {model} is for {expected:?}, got \"{got}\"");
             return Err(ConfigError::at("data.name", problem));
         }
-        self.sharing.check_with(model)?;
+        self.sharing.check_with(&model)?;
         self.data.check_together()?;
         self.train.check_together()?;
         self.optimizer.check_together()?;

@@ -1,6 +1,6 @@
 //! `[sharing]`: how blocks that share filters are made.
 
-use cobasis_zoo::ModelName;
+use cobasis_zoo::{ModelName, Norms};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +22,13 @@ impl Default for SharingConfig {
 }
 
 impl SharingConfig {
+    /// The batch norms of such blocks.
+    pub fn norms(&self) -> Norms {
+        if self.norms { Norms::All } else { Norms::LastOnly }
+    }
+
     /// Checks that the model can be so.
-    pub(super) fn check_with(&self, model: ModelName) -> Result<(), ConfigError> {
+    pub(super) fn check_with(&self, model: &ModelName) -> Result<(), ConfigError> {
         let fits = self.norms || model.can_be_without_norms();
         let expected = format!("true for {model}, which has no basic blocks with bases");
         expect("sharing.norms", self.norms, fits, &expected)

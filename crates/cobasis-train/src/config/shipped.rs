@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cobasis_zoo::ModelName;
-use cobasis_zoo::registry::{PUBLISHED, published};
+use cobasis_zoo::listing::published;
+use cobasis_zoo::registry::PUBLISHED;
 use toml::Table;
 
 use super::Config;
@@ -94,15 +95,15 @@ fn every_published_result_and_its_dense_network_has_a_config() {
     let dir = configs();
     for row in PUBLISHED {
         let name: ModelName = row.name.parse().unwrap();
-        for name in [name, name.dense()] {
+        for name in [name.clone(), name.dense()] {
             let path = dir.join(format!("{name}.toml"));
             assert!(path.is_file(), "{}", path.display());
             let text = fs::read_to_string(path).unwrap();
             let text = text.replace("\n#", "").split_whitespace().collect::<Vec<_>>().join(" ");
-            let card = ModelCard::new(name, None);
+            let card = ModelCard::new(name.clone(), None);
             let params = grouped(card.params.total);
             assert!(text.contains(&format!("{params} parameters")), "{name}: {params}");
-            if let Some(row) = published(name) {
+            if let Some(row) = published(&name) {
                 let error = format!("Published {:.2} % top-1", row.error);
                 assert!(text.contains(&error), "{name}: {error}");
             }

@@ -28,7 +28,7 @@ impl Count {
     pub(crate) fn compare(&self, file: &str, device: &Device) -> Result<Report, String> {
         let name = model_name(&self.dataset, &self.constructor, &self.args)?;
         let [channels, height, width] = self.input;
-        let config = ModelConfig::new(name).with_in_channels(channels).as_authors();
+        let config = ModelConfig::new(name.clone()).with_in_channels(channels).as_authors();
         let total = config.cost([height, width], device).total();
         let check = |what, ours: u64, theirs| Check::new(what, ours.abs_diff(theirs) as f64, 0.0);
         let checks = vec![

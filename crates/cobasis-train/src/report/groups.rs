@@ -1,6 +1,7 @@
 //! Runs of one configuration, which differ in their seeds only.
 
-use cobasis_zoo::registry::{self, Published};
+use cobasis_zoo::listing;
+use cobasis_zoo::registry::Published;
 
 use super::single::{image_size, last_model};
 use crate::config::{Config, ConfigError, Difference};
@@ -49,7 +50,7 @@ fn group(label: String, mut runs: Vec<&RunRecord>) -> Result<Group<'_>, Error> {
     let model = last_model(runs[0])?;
     let macs = model.cost(image_size(config)?).total().macs;
     let named = config.data.name.has_models();
-    let published = named.then(|| registry::published(model.config.name)).flatten();
+    let published = named.then(|| listing::published(&model.config.name)).flatten();
     Ok(Group { label, params: runs[0].summary.params, macs, published, runs })
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use burn::optim::OptimizerRecord;
 use burn::tensor::{Bytes, Device};
-use cobasis_zoo::{load, save, write_atomic};
+use cobasis_zoo::files::{load, save, write_atomic};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;

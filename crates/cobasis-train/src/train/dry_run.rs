@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use cobasis_zoo::ModelConfig;
-use cobasis_zoo::cobasis::ParameterCount;
 
 use burn::tensor::Device;
 
@@ -96,7 +95,7 @@ pub fn dry_run(config: &Config, device: DeviceName) -> Result<DryRun, Error> {
     Ok(DryRun {
         classes: trainer.model().config.num_classes,
         peak_bytes: peak_memory(),
-        params: ParameterCount::of(&trainer.model().network).trainable,
+        params: trainer.model().parameters().trainable,
         train_images: loaders.train.num_images(),
         batch,
         batch_size,

@@ -1,6 +1,6 @@
 //! The gradient of all parameters together.
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::ParamId;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
@@ -9,53 +9,47 @@ use crate::evaluate::host;
 /// Keeps a gradient of length 0 from a division by it; PyTorch's value.
 const EPSILON: f64 = 1e-6;
 
-/// Cuts the gradient of all parameters to the length `max_norm`, where it is longer.
-pub(crate) fn clip<M: Module>(
-    module: &M,
-    gradients: GradientsParams,
+/// A parameter: its identity and the number of its dimensions.
+pub(crate) type Parameter = (ParamId, usize);
+
+/// Cuts the gradient of all parameters together to the length `max_norm`, where it is longer. Sums
+/// are taken in the order of the parameters, which is the caller's.
+pub(crate) fn clip(
+    parameters: &[Parameter],
+    mut gradients: GradientsParams,
     max_norm: f64,
 ) -> GradientsParams {
-    let mut squares = Squares { gradients: &gradients, sum: None };
-    module.visit(&mut squares);
-    let Some(sum) = squares.sum else {
+    let squares = parameters.iter().filter_map(|&(id, rank)| match rank {
+        1 => square::<1>(&gradients, id),
+        2 => square::<2>(&gradients, id),
+        3 => square::<3>(&gradients, id),
+        _ => square::<4>(&gradients, id),
+    });
+    let Some(sum) = squares.reduce(|sum, own| sum + own) else {
         return gradients;
     };
     let factor = max_norm / (f64::from(host(sum)[0]).sqrt() + EPSILON);
     if factor >= 1.0 {
         return gradients;
     }
-    let mut scale = Scale { gradients, factor };
-    module.visit(&mut scale);
-    scale.gradients
-}
-
-/// Sums the squares of all entries, on the device.
-struct Squares<'a> {
-    gradients: &'a GradientsParams,
-    sum: Option<Tensor<1>>,
-}
-
-impl ModuleVisitor for Squares<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            let own = gradient.square().sum();
-            self.sum = Some(match self.sum.take() {
-                Some(sum) => sum + own,
-                None => own,
-            });
+    for &(id, rank) in parameters {
+        match rank {
+            1 => scale::<1>(&mut gradients, id, factor),
+            2 => scale::<2>(&mut gradients, id, factor),
+            3 => scale::<3>(&mut gradients, id, factor),
+            _ => scale::<4>(&mut gradients, id, factor),
         }
     }
+    gradients
 }
 
-struct Scale {
-    gradients: GradientsParams,
-    factor: f64,
+/// The sum of the squares of a gradient's entries, on the device.
+fn square<const D: usize>(gradients: &GradientsParams, id: ParamId) -> Option<Tensor<1>> {
+    gradients.get::<D>(id).map(|gradient| gradient.square().sum())
 }
 
-impl ModuleVisitor for Scale {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.remove::<D>(param.id) {
-            self.gradients.register(param.id, gradient.mul_scalar(self.factor));
-        }
+fn scale<const D: usize>(gradients: &mut GradientsParams, id: ParamId, factor: f64) {
+    if let Some(gradient) = gradients.remove::<D>(id) {
+        gradients.register(id, gradient.mul_scalar(factor));
     }
 }

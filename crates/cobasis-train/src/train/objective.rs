@@ -28,7 +28,7 @@ impl Objective {
     /// The objective that a configuration asks for a model.
     pub fn new(config: &TrainConfig, model: &Model, device: &Device) -> Self {
         let counted = match config.penalty {
-            PenaltyScope::Auto => model.config.name.entry().penalty.into(),
+            PenaltyScope::Auto => model.config.name.entry().penalty,
             PenaltyScope::Shared => Counted::Shared,
             PenaltyScope::SharedUnique => Counted::SharedAndUnique,
         };
@@ -46,7 +46,7 @@ impl Objective {
             Targets::Labels(labels) => self.cross_entropy.forward(logits, labels),
             Targets::Shares(shares) => soft_cross_entropy(logits, shares),
         };
-        Losses { cross_entropy, penalty: model.penalty(self.counted) }
+        Losses { cross_entropy, penalty: model.penalty_with(self.counted) }
     }
 }
 

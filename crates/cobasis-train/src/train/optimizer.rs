@@ -95,7 +95,7 @@ mod tests {
             gradients.register(layer.weight.id, weight);
             gradients.register(layer.bias.id, bias);
             if let Some(norm) = config.clip_norm {
-                gradients = clip(&layer, gradients, norm);
+                gradients = clip(&[(layer.weight.id, 2), (layer.bias.id, 1)], gradients, norm);
             }
             layer = optimizer.step(config.lr, layer, gradients);
         }

@@ -5,7 +5,6 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use burn::module::Module;
 use burn::tensor::Device;
-use cobasis_zoo::cobasis::ParameterCount;
 use cobasis_zoo::{Model, ModelConfig, load};
 
 use crate::config::{Config, ConfigError};
@@ -41,7 +40,7 @@ pub(super) fn model(config: &Config, loaders: &Loaders) -> Result<ModelConfig, E
     let set = loaders.train.set();
     let model = ModelConfig::new(config.model_name()?);
     let model = model.with_num_classes(set.num_classes()).with_in_channels(set.shape()[0]);
-    Ok(model.with_norms(config.sharing.norms).with_preparation(set.preparation()))
+    Ok(model.with_norms(config.sharing.norms()).with_preparation(set.preparation()))
 }
 
 /// The teacher that the configuration names, for that model.
@@ -57,7 +56,7 @@ pub(super) fn teacher(
     let teacher = load(path, device).map_err(|error| refused(error.to_string()))?;
     let theirs = &teacher.config;
     if (theirs.num_classes, theirs.in_channels) != (model.num_classes, model.in_channels) {
-        let (name, classes, channels) = (theirs.name, theirs.num_classes, theirs.in_channels);
+        let (name, classes, channels) = (&theirs.name, theirs.num_classes, theirs.in_channels);
         let problem = format!(
             "expected a model with {} classes and {} channels, got {name} with {classes} and \
              {channels}",
@@ -119,7 +118,7 @@ pub fn run(
         }
     };
     let trainer = taught(trainer, teacher);
-    let params = ParameterCount::of(&trainer.model().network).trainable;
+    let params = trainer.model().parameters().trainable;
     watch.started(Started {
         model: &config.model,
         params,

@@ -92,7 +92,7 @@ pub fn run_seeds(
     };
     let json = serde_json::to_string_pretty(&summary).unwrap_or_default();
     let path = out.join("seeds.json");
-    let written = cobasis_zoo::write_atomic(&path, format!("{json}\n").as_bytes());
+    let written = cobasis_zoo::files::write_atomic(&path, format!("{json}\n").as_bytes());
     written.map_err(RunDirError::io(&path, "write the file"))?;
     Ok(SeedsOutcome::Finished(Box::new(summary)))
 }

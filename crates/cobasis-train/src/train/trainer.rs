@@ -140,7 +140,10 @@ impl Trainer {
             *sizes = basis_gradients(&self.model, &gradients);
         }
         if let Some(norm) = self.recipe.clip_norm {
-            gradients = clip(&self.model, gradients, norm);
+            let tensors = self.model.tensors().into_iter();
+            let parameters: Vec<_> =
+                tensors.map(|tensor| (tensor.id, tensor.shape.len())).collect();
+            gradients = clip(&parameters, gradients, norm);
         }
         self.model = self.optimizer.step(at.lr, self.model.clone(), gradients);
         if let Some(ema) = &mut self.ema {
