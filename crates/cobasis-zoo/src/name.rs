@@ -30,7 +30,7 @@ const MAX_SIZE: usize = 65536;
 /// `cifar100/mobilenet-v2-shared++` also those that they end with, and
 /// `imagenet/mobilenet-v2-shared++-eca` has channel attention after them.
 /// `cifar10/resnet32-lowrank8` factorises each layer by itself, `cifar10/resnet32-tied` has one kernel
-/// for all layers of a stage, and in `cifar10/resnet32-scaled` each layer has a factor for it.
+/// for all layers of a stage, and in `cifar10/resnet32-templates2` each layer's is a sum of two.
 ///
 /// ```
 /// use cobasis_zoo::ModelName;

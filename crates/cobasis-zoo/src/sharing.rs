@@ -7,7 +7,7 @@ mod low_rank;
 mod method;
 mod rank;
 mod ranks;
-mod scaled;
+mod templates;
 mod tied;
 mod whole;
 
@@ -21,7 +21,7 @@ pub use low_rank::LowRank;
 pub use method::{MadeWith, Method, SlotLayer};
 pub use rank::Rank;
 pub use ranks::{Ranks, RanksLayer};
-pub use scaled::{Scaled, ScaledConv2d};
+pub use templates::{Templates, TemplatesConv2d};
 pub use tied::Tied;
 pub use whole::Whole;
 
@@ -137,8 +137,8 @@ methods! {
     LowRank: cobasis::BasisConv2d,
     /// One kernel for all layers of a stage: `-tied`.
     Tied: cobasis::SharedConv2d,
-    /// One kernel for the layers of a stage, times a factor of each layer: `-scaled`.
-    Scaled: ScaledConv2d,
+    /// Kernels that are sums of a stage's templates: `-templates2`.
+    Templates: TemplatesConv2d,
 }
 
 impl Sharing {

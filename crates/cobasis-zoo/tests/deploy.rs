@@ -17,7 +17,7 @@ const MODELS: [(&str, usize); 18] = [
     ("cifar10/resnet20-s12,24,40u1", 16),
     ("cifar10/resnet20-lowrank4", 16),
     ("cifar10/resnet20-tied", 16),
-    ("cifar10/resnet20-scaled", 16),
+    ("cifar10/resnet20-templates2", 16),
     ("cifar100/resnet34-s32u1", 16),
     ("imagenet/resnet18", 32),
     ("imagenet/resnet50-shared", 32),

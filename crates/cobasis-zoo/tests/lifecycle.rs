@@ -23,7 +23,7 @@ const NAMES: [&str; 10] = [
     "digits/resnet14-s4,3,0u1",
     "digits/resnet14-lowrank3",
     "digits/resnet14-tied",
-    "digits/resnet14-scaled",
+    "digits/resnet14-templates2",
 ];
 
 /// Flex, the fast CPU backend, and NdArray, a second and independent reference.

@@ -174,7 +174,7 @@ fn part(role: Role, filters: &Filters) -> Part {
         Role::Coefficients => Part::Coefficients,
         Role::Layer if filters.banks().is_empty() => Part::Other,
         Role::Layer if filters.own_numbers() == 0 => Part::Shared,
-        // Such as a factor of a shared kernel.
+        // Such as the weights of templates in a sum.
         Role::Layer => Part::Coefficients,
     }
 }

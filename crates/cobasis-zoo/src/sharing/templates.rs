@@ -1,0 +1,120 @@
+//! Kernels that are sums of a stage's templates: `-templates2`.
+
+use std::fmt;
+
+// ANCHOR: uses
+use burn::module::{Initializer, Module, Param};
+use burn::tensor::Tensor;
+use cobasis::{
+    BankId, Bases, Composed, Convolution, Filters, Geometry, Pass, Place, Role, Source, Start,
+};
+
+use super::method::{MadeWith, Method, SlotLayer};
+use super::rank::Rank;
+use crate::banks::{BankSpec, Scope};
+use crate::slot::Slot;
+use crate::spec::Architecture;
+// ANCHOR_END: uses
+
+// ANCHOR: method
+/// The kernel of each layer is a sum of templates that its stage has, with coefficients of the layer:
+/// `W = Σ aⱼ Tⱼ`. The templates are not kept orthonormal.
+///
+/// Source: soft sharing (Savarese & Maire 2019), but for the start of the coefficients: here each
+/// layer's are a random direction of length 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Templates {
+    /// How many templates each stage has: the same number in all of them, or a list.
+    pub count: Rank,
+}
+
+impl Method for Templates {
+    type Layer = TemplatesConv2d;
+
+    fn syntax(architecture: &Architecture) -> Option<&'static str> {
+        architecture.has_basic_blocks().then_some("-templates<COUNT>")
+    }
+
+    fn parse(suffix: &str, architecture: &Architecture) -> Option<Result<Self, &'static str>> {
+        Self::syntax(architecture)?;
+        // Templates are as wide as their stage, so that no more of them are needed in later ones.
+        let scales = vec![1; architecture.scales().len()];
+        let count = Rank::parse(suffix.strip_prefix("templates")?, &scales)?;
+        Some(count.and_then(|count| match (0..scales.len()).all(|stage| count.at(stage, 1) > 0) {
+            true => Ok(Self { count }),
+            false => Err("0 templates leave the layers without filters"),
+        }))
+    }
+
+    fn banks(&self, slots: &[Slot]) -> Vec<BankSpec> {
+        let mut banks: Vec<BankSpec> = Vec::new();
+        for slot in slots {
+            let [filters, channels, height, width] = slot.filter_shape();
+            let shape = [self.count.at(slot.stage, 1) * filters, channels, height, width];
+            // As a convolution starts by its inputs (Kaiming).
+            let start = Start::Normal((2.0 / (channels * height * width) as f64).sqrt());
+            let bank = BankSpec { scope: Scope::Stage(slot.stage), shape, start, family: None };
+            if !banks.contains(&bank) {
+                banks.push(bank);
+            }
+        }
+        banks
+    }
+
+    fn layer(&self, slot: &Slot, made_with: &MadeWith) -> Option<TemplatesConv2d> {
+        let count = self.count.at(slot.stage, 1);
+        Some(TemplatesConv2d {
+            // What they start with follows from the `Source` below.
+            coefficients: Initializer::Zeros.init([count], made_with.device),
+            shape: slot.filter_shape(),
+            geometry: slot.geometry(),
+            bank: made_with.stage_bank(slot, 0),
+        })
+    }
+}
+
+/// The suffix, without its dash.
+impl fmt::Display for Templates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "templates{}", self.count)
+    }
+}
+// ANCHOR_END: method
+
+// ANCHOR: layer
+/// A convolution whose kernel is a sum of templates.
+#[derive(Module, Debug)]
+pub struct TemplatesConv2d {
+    /// The weights of the templates in the sum, `[templates]`.
+    pub coefficients: Param<Tensor<1>>,
+    /// The shape of the kernel, `[channels_out, channels_in, height, width]`.
+    pub shape: [usize; 4],
+    /// How the filters move.
+    #[module(skip)]
+    pub geometry: Geometry,
+    /// The bank of templates that it borrows.
+    #[module(skip)]
+    pub bank: BankId,
+}
+
+impl SlotLayer for TemplatesConv2d {
+    fn pass<P: Pass>(&self, pass: &mut P, at: &Place, bases: &Bases, x: P::Map) -> P::Map {
+        let (templates, shape) = (&bases[self.bank], self.shape);
+        let compose = || {
+            let count = self.coefficients.lazy_shape()[0];
+            let numbers = shape.iter().product::<usize>();
+            let templates = templates.weight.val().reshape([count, numbers]);
+            let coefficients = self.coefficients.val().reshape([1, count]);
+            coefficients.matmul(templates).reshape(shape)
+        };
+        let filters = Filters::Composed(Composed {
+            shape,
+            own: vec![Source::new(&self.coefficients, Start::Orthonormal)],
+            shared: vec![templates],
+            value: Box::new(compose),
+        });
+        let geometry = self.geometry.clone();
+        pass.conv(at, Convolution { filters, bias: None, geometry, role: Role::Layer }, x)
+    }
+}
+// ANCHOR_END: layer
