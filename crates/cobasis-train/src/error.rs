@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use cobasis_zoo::cobasis::ortho::ConstraintError;
 use cobasis_zoo::{FileError, ModelNameError};
 
 use crate::config::ConfigError;
@@ -73,6 +74,19 @@ pub enum Error {
         /// The loss.
         loss: f64,
     },
+    /// Bases that can't be kept orthonormal.
+    #[error(
+        "the constraint on the shared filters failed in epoch {epoch}, step {step}: {source}; \
+         a smaller optimizer.lr may help"
+    )]
+    Constraint {
+        /// The epoch, counted from 1.
+        epoch: usize,
+        /// The step of the epoch, counted from 1.
+        step: usize,
+        /// Why.
+        source: ConstraintError,
+    },
 }
 
 impl Error {
@@ -87,7 +101,10 @@ impl Error {
             Error::Fetch(error) => error.is_user_error(),
             Error::RunDir(error) => error.is_user_error(),
             Error::File(error) => error.is_user_error(),
-            Error::Diverged { .. } | Error::Checkpoint { .. } | Error::Peer(_) => false,
+            Error::Diverged { .. }
+            | Error::Constraint { .. }
+            | Error::Checkpoint { .. }
+            | Error::Peer(_) => false,
             Error::Config(_)
             | Error::Name(_)
             | Error::Device { .. }

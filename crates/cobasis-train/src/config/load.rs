@@ -9,6 +9,7 @@ use toml::Table;
 
 use super::Config;
 use super::error::ConfigError;
+use super::moved::rename_aloud;
 use super::overrides::{apply_set, place};
 
 /// The configuration that the program trains with when it is given none.
@@ -46,6 +47,7 @@ impl Config {
     /// As [`Config::load_with`].
     pub fn parse_with(file: &str, text: &str, sets: &[String]) -> Result<Self, ConfigError> {
         let mut table = parse(file, text)?;
+        rename_aloud(&mut table, file)?;
         Self::from_table(&table).map_err(|err| err.in_place(file))?;
         apply_set(&mut table, sets)?;
         // What is wrong from here on may lie in the file, in an override, or between them.
