@@ -77,6 +77,17 @@ mod tests {
     }
 
     #[test]
+    fn files_with_old_keys_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+        file("old.toml", "train.lambda = 3");
+        file("both.toml", "train.lambda = 3\northo.lambda = 3");
+        assert_eq!(Config::load("old.toml", dir.path()).unwrap().ortho.lambda, 3.0);
+        let both = Config::load("both.toml", dir.path()).unwrap_err();
+        assert_eq!(both.key(), Some("train.lambda"));
+    }
+
+    #[test]
     fn an_override_by_either_path_wins_over_the_file() {
         for file in ["train.lambda = 3", "ortho.lambda = 3"] {
             for set in ["train.lambda=4", "ortho.lambda=4"] {

@@ -17,16 +17,20 @@ use crate::train::optimizer::with_kept_momentum;
 /// The parameters of each group of bases that are orthonormal jointly: those of a stage with equal
 /// shapes. That is what `-double` means; a 3×3 and a 1×1 basis of a stage are kept each on its own.
 pub(crate) fn joint_bases(model: &Model) -> Vec<Vec<ParamId>> {
-    let mut groups: Vec<((String, [usize; 4]), Vec<ParamId>)> = Vec::new();
+    let mut keys: Vec<(String, [usize; 4])> = Vec::new();
+    let mut groups: Vec<Vec<ParamId>> = Vec::new();
     for (path, basis) in model.bases() {
         let stage = path.split(".bases.").next().unwrap_or_default().to_owned();
         let key = (stage, basis.weight.lazy_shape().dims());
-        match groups.iter_mut().find(|(known, _)| *known == key) {
-            Some((_, group)) => group.push(basis.weight.id),
-            None => groups.push((key, vec![basis.weight.id])),
+        match keys.iter().position(|known| *known == key) {
+            Some(group) => groups[group].push(basis.weight.id),
+            None => {
+                keys.push(key);
+                groups.push(vec![basis.weight.id]);
+            }
         }
     }
-    groups.into_iter().map(|(_, group)| group).collect()
+    groups
 }
 
 /// Bases that a constraint keeps orthonormal.
