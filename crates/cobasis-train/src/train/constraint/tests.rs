@@ -38,16 +38,18 @@ fn deviation(trainer: &Trainer) -> f64 {
 
 #[test]
 fn bases_of_equal_shapes_are_joint_within_their_stage() {
-    for (name, sizes) in [
-        ("digits/resnet14", vec![]),
-        ("digits/resnet14-s4u1", vec![1; 3]),
-        ("digits/resnet14-s4u1-double", vec![2; 3]),
-        // An expansion and a projection in each stage that shares.
-        ("cifar100/mobilenet-v2-shared", vec![1; 10]),
+    for (name, bases, joint) in [
+        ("digits/resnet14", 0, 1),
+        ("digits/resnet14-s4u1", 3, 1),
+        ("digits/resnet14-s4u1-double", 6, 2),
+        ("cifar100/mobilenet-v2-shared", 4, 1),
+        // Two of a stage are of different shapes.
+        ("cifar100/mobilenet-v2-shared++", 8, 1),
     ] {
         let model = model(name);
         let groups = joint_bases(&model);
-        assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), sizes, "{name}");
+        let sizes: Vec<usize> = groups.iter().map(Vec::len).collect();
+        assert_eq!(sizes, vec![joint; bases / joint], "{name}");
         let all: Vec<ParamId> = groups.concat();
         let bases: Vec<ParamId> = model.bases().iter().map(|(_, basis)| basis.weight.id).collect();
         assert_eq!(all, bases, "{name}");
