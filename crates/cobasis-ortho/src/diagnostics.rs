@@ -2,8 +2,9 @@
 
 use burn::tensor::Tensor;
 
-use crate::init::{dot, transpose};
-use crate::penalty::rows;
+use crate::gram::Gram;
+use crate::gram_schmidt::{dot, transpose};
+use crate::rows::{host, rows};
 
 /// How far the filters of a bank, as the rows of a matrix `B`, are from orthonormal.
 ///
@@ -38,30 +39,28 @@ impl Orthonormality {
         let rows = rows(filters.detach());
         let [count, length] = rows.dims();
         assert!(count > 0 && length > 0, "no filters to measure: shape [{count}, {length}]");
-        let values = rows.into_data().iter::<f64>().collect::<Vec<_>>();
-        Self::of_rows(&values, count, length)
+        Self::of_rows(&host(rows), count, length)
     }
 
     fn of_rows(values: &[f64], count: usize, length: usize) -> Self {
-        let gram = gram(values, count, length);
-        let diagonal = |i: usize| gram[i * count + i];
+        let gram = Gram::of_rows(values, length);
         let mut squares = 0.0;
         let mut max_off_diagonal = 0.0_f64;
-        for i in 0..count {
-            squares += (diagonal(i) - 1.0).powi(2);
-            for &product in &gram[i * count..i * count + i] {
+        for (i, row) in gram.entries().chunks(count).enumerate() {
+            squares += (row[i] - 1.0).powi(2);
+            for &product in &row[..i] {
                 squares += 2.0 * product * product;
                 max_off_diagonal = max_off_diagonal.max(product.abs());
             }
         }
-        let (min_square, max_square) = min_max((0..count).map(diagonal));
-        let smaller_gram = if count <= length {
-            gram
-        } else {
-            self::gram(&transpose(values, count, length), length, count)
+        let (min_square, max_square) = min_max(gram.diagonal());
+        let smaller_gram = match count <= length {
+            true => gram,
+            false => Gram::of_rows(&transpose(values, count, length), count),
         };
-        let (min_eigenvalue, max_eigenvalue) =
-            min_max(symmetric_eigenvalues(smaller_gram, count.min(length)).into_iter());
+        let (min_eigenvalue, max_eigenvalue) = min_max(
+            symmetric_eigenvalues(smaller_gram.into_entries(), count.min(length)).into_iter(),
+        );
         Self {
             frobenius: squares.sqrt(),
             max_off_diagonal,
@@ -75,20 +74,6 @@ impl Orthonormality {
 
 fn min_max(values: impl Iterator<Item = f64>) -> (f64, f64) {
     values.fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), v| (min.min(v), max.max(v)))
-}
-
-/// The inner products of all pairs of rows, `[count, count]` row-major.
-fn gram(values: &[f64], count: usize, length: usize) -> Vec<f64> {
-    let mut gram = vec![0.0; count * count];
-    let rows: Vec<&[f64]> = values.chunks_exact(length).collect();
-    for i in 0..count {
-        for j in 0..=i {
-            let product = dot(rows[i], rows[j]);
-            gram[i * count + j] = product;
-            gram[j * count + i] = product;
-        }
-    }
-    gram
 }
 
 /// The eigenvalues of a symmetric matrix, in no particular order.

@@ -1,8 +1,7 @@
 //! Orthonormal initialisation on the host.
 
-/// Filters that are orthogonalised together: each earlier vector is then read from memory once
-/// per panel instead of once per filter.
-const PANEL: usize = 8;
+use crate::gram_schmidt::{orthonormalise, transpose};
+use crate::random::Normal;
 
 /// Draws a `rows × cols` matrix (row-major) with orthonormal rows if `rows ≤ cols`, with
 /// orthonormal columns otherwise.
@@ -25,11 +24,11 @@ pub fn orthonormal(rows: usize, cols: usize, normal: &mut impl FnMut() -> f64) -
     let gaussian: Vec<f64> = (0..rows * cols).map(|_| normal()).collect();
     if rows <= cols {
         let mut vectors = gaussian;
-        orthonormalise(&mut vectors, cols);
+        orthonormalise_drawn(&mut vectors, cols);
         vectors
     } else {
         let mut vectors = transpose(&gaussian, rows, cols);
-        orthonormalise(&mut vectors, rows);
+        orthonormalise_drawn(&mut vectors, rows);
         transpose(&vectors, cols, rows)
     }
 }
@@ -61,80 +60,29 @@ pub fn orthonormal_to(
     assert!(count <= cols, "{count} vectors of {cols} numbers can't be orthonormal");
     let mut vectors: Vec<f64> = given.to_vec();
     vectors.extend((0..rows * cols).map(|_| normal()));
-    orthonormalise(&mut vectors, cols);
+    orthonormalise_drawn(&mut vectors, cols);
     vectors.split_off(given.len())
 }
 
-/// Orthonormalises the consecutive vectors of the given length, in order.
-fn orthonormalise(vectors: &mut [f64], length: usize) {
-    if vectors.is_empty() {
-        return;
-    }
-    let count = vectors.len() / length;
-    for start in (0..count).step_by(PANEL) {
-        let (done, rest) = vectors.split_at_mut(start * length);
-        let panel = &mut rest[..PANEL.min(count - start) * length];
-        // Twice: the first pass leaves rounding errors as large as the condition number allows.
-        for _ in 0..2 {
-            for earlier in done.chunks_exact(length) {
-                for vector in panel.chunks_exact_mut(length) {
-                    subtract_projection(vector, earlier);
-                }
-            }
-        }
-        for index in 0..panel.len() / length {
-            let (before, after) = panel.split_at_mut(index * length);
-            let vector = &mut after[..length];
-            let drawn = dot(vector, vector).sqrt();
-            for _ in 0..2 {
-                for earlier in before.chunks_exact(length) {
-                    subtract_projection(vector, earlier);
-                }
-            }
-            let norm = dot(vector, vector).sqrt();
-            assert!(
-                norm > drawn * 1e-12,
-                "the source of normal numbers gave linearly dependent filters"
-            );
-            vector.iter_mut().for_each(|v| *v /= norm);
-        }
-    }
+fn orthonormalise_drawn(vectors: &mut [f64], length: usize) {
+    let independent = orthonormalise(vectors, length).is_ok();
+    assert!(independent, "the source of normal numbers gave linearly dependent filters");
 }
 
-fn subtract_projection(vector: &mut [f64], unit: &[f64]) {
-    let projection = dot(vector, unit);
-    for (v, u) in vector.iter_mut().zip(unit) {
-        *v -= projection * u;
-    }
-}
-
-/// Dot product with independent partial sums, which the compiler can keep in vector registers.
-pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    const LANES: usize = 8;
-    let mut sums = [0.0; LANES];
-    let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let tail: f64 = a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(x, y)| x * y).sum();
-    for (x, y) in a_chunks.zip(b_chunks) {
-        for lane in 0..LANES {
-            sums[lane] += x[lane] * y[lane];
-        }
-    }
-    sums.iter().sum::<f64>() + tail
-}
-
-pub(crate) fn transpose(matrix: &[f64], rows: usize, cols: usize) -> Vec<f64> {
-    let mut out = vec![0.0; matrix.len()];
-    for row in 0..rows {
-        for col in 0..cols {
-            out[col * rows + row] = matrix[row * cols + col];
-        }
-    }
-    out
+/// [`orthonormal`] with normal numbers that are a function of the seed.
+///
+/// The numbers come from a generator of this crate (SplitMix64 and Marsaglia's polar method), so
+/// that no release of another library changes them. They are not those that the layers of `cobasis`
+/// draw from the same seed.
+pub fn orthonormal_seeded(rows: usize, cols: usize, seed: u64) -> Vec<f64> {
+    let mut normal = Normal::new(seed);
+    orthonormal(rows, cols, &mut || normal.next())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gram_schmidt::dot;
     use proptest::prelude::*;
     use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
     use rand_distr::{Distribution, StandardNormal};
@@ -221,5 +169,12 @@ mod tests {
         let draw = |seed| orthonormal(9, 30, &mut source(seed));
         assert_eq!(draw(5), draw(5));
         assert_ne!(draw(5), draw(6));
+    }
+
+    #[test]
+    fn a_seed_is_all_that_decides() {
+        assert_eq!(orthonormal_seeded(4, 9, 1), orthonormal_seeded(4, 9, 1));
+        assert_ne!(orthonormal_seeded(4, 9, 1), orthonormal_seeded(4, 9, 2));
+        assert!(largest_deviation_from_identity(&orthonormal_seeded(4, 9, 3), 9) < 1e-13);
     }
 }

@@ -1,34 +1,26 @@
 //! Orthonormality of filter bases, for [Burn](burn) tensors and modules.
 //!
 //! A filter bank of shape `[filters, channels, kernel_height, kernel_width]` is read as a matrix
-//! `B` with one flattened filter per row; it is *orthonormal* when `B Bᵀ = I`. Three things are
+//! `B` with one flattened filter per row; it is *orthonormal* when `B Bᵀ = I`. Four things are
 //! done with that here, each in a module of its own:
 //!
 //! - [`orthonormal`] draws such a matrix (the semantics of `torch.nn.init.orthogonal_`);
-//! - [`penalty`] measures, differentiably, how far [groups of filters](FilterGroup) are from it:
-//!   the regulariser that *Deeply Shared Filter Bases* (Kang & Kim, NeurIPS 2021) adds to the loss;
-//! - [`Orthonormality`] reports the same without gradients: norms, overlaps, singular values.
+//! - a [`Penalty`] measures, differentiably, how far [groups of filters](FilterGroup) are from it.
+//!   [`penalty`] is the regulariser that *Deeply Shared Filter Bases* (Kang & Kim, NeurIPS 2021)
+//!   adds to the loss;
+//! - a [`Constraint`] keeps filters orthonormal in training, to rounding: it acts on gradients,
+//!   weights and momentum;
+//! - [`Orthonormality`] and [`Gram`] report without gradients: norms, overlaps, singular values.
 //!
-//! Nothing here knows models, layers or devices: the penalty is a function of bases, and whoever
-//! owns the bases passes them.
+//! Nothing here knows models, layers or devices: all are functions of bases, and whoever owns the
+//! bases passes them.
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor, TensorData};
-//! use cobasis_ortho::{Counted, FilterGroup, Orthonormality, orthonormal, penalty};
+//! use cobasis_ortho::{Counted, FilterGroup, Orthonormality, orthonormal_seeded, penalty};
 //!
 //! let device = Device::flex();
-//! // Any source of standard normal numbers; here a poor one, to need no other crate.
-//! let mut state = 1_u64;
-//! let mut normal = || {
-//!     (0..12)
-//!         .map(|_| {
-//!             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-//!             (state >> 40) as f64 / (1u64 << 24) as f64
-//!         })
-//!         .sum::<f64>()
-//!         - 6.0
-//! };
-//! let values = orthonormal(8, 16 * 9, &mut normal);
+//! let values = orthonormal_seeded(8, 16 * 9, 1);
 //! let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();
 //! let basis = Tensor::<4>::from_data(TensorData::new(values, [8, 16, 3, 3]), &device);
 //!
@@ -40,13 +32,24 @@
 //! ```
 #![warn(clippy::unwrap_used)]
 
+mod constraint;
 mod diagnostics;
+mod gram;
+mod gram_schmidt;
 mod init;
+mod named;
 mod penalty;
+mod random;
+mod rows;
+#[cfg(test)]
+mod testing;
 
+pub use constraint::{Constraint, ConstraintError};
 pub use diagnostics::Orthonormality;
-pub use init::{orthonormal, orthonormal_to};
-pub use penalty::{Counted, Family, FilterGroup, penalty};
+pub use gram::Gram;
+pub use init::{orthonormal, orthonormal_seeded, orthonormal_to};
+pub use named::UnknownName;
+pub use penalty::{Counted, Family, FilterGroup, Penalty, penalty};
 
 /// The README's example, compiled like any other.
 #[cfg(doctest)]

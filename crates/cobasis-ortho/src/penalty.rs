@@ -1,86 +1,77 @@
-//! The orthonormality penalty, a differentiable function of groups of filters.
+//! Orthonormality penalties, differentiable functions of groups of filters.
+//!
+//! A formula is a file below this module and a line in [`Penalty`].
 
-use burn::tensor::{Tensor, TensorData};
+mod dso;
+mod group;
+mod mean;
+mod so;
 
-/// The filters of one stage that should be orthonormal to one another.
-///
-/// Every tensor has shape `[filters, channels / groups, kernel_height, kernel_width]`, and within
-/// a group all have the same size of a filter.
-#[derive(Clone, Debug)]
-pub struct FilterGroup {
-    /// The shared bases of the stage, joined along the filters: two bases of a stage are kept
-    /// orthogonal to each other as well (paper's `*` models).
-    pub shared: Vec<Tensor<4>>,
-    /// The unique filters of each layer of the stage, one tensor a layer. They count only with
-    /// [`Counted::SharedAndUnique`].
-    pub unique: Vec<Tensor<4>>,
-}
+use burn::tensor::Tensor;
 
-/// Groups that are pooled into one mean: the stages of a network.
-///
-/// Most networks have one family. Two bases of a stage that do not act on the same input, such as
-/// the 3×3 and the 1×1 bases of a bottleneck, are two families whose penalties are added.
-pub type Family = Vec<FilterGroup>;
+use crate::named::named;
+use dso::Dso;
+use mean::Mean;
+use so::So;
 
-/// Which inner products of filters the penalty counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Counted {
-    /// Shared × shared.
-    #[default]
-    Shared,
-    /// Shared × shared, each shared × unique product once, and inside each layer
-    /// unique × unique: the objective of the authors' CIFAR-10 code.
-    SharedAndUnique,
-}
+pub use group::{Counted, Family, FilterGroup};
 
-impl FilterGroup {
-    /// A group of shared bases without unique filters.
-    pub fn shared(bases: impl IntoIterator<Item = Tensor<4>>) -> Self {
-        Self { shared: bases.into_iter().collect(), unique: Vec::new() }
-    }
-
-    /// The counted entries' sum of squared deviations from the identity, and their number.
-    fn deviation(&self, counted: Counted) -> Option<(Tensor<1>, usize)> {
-        if self.shared.is_empty() {
-            return None;
-        }
-        let size = self.shared[0].dims()[1..].iter().product::<usize>();
-        for filters in self.shared.iter().chain(&self.unique) {
-            let dims = filters.dims();
-            assert!(
-                dims[1..].iter().product::<usize>() == size,
-                "filters of a group have {size} numbers each, and some are of shape {dims:?}"
-            );
-        }
-        let shared = Tensor::cat(self.shared.iter().cloned().map(rows).collect(), 0);
-        let [num_shared, _] = shared.dims();
-        let mut sum = squared_deviation(shared.clone());
-        let mut entries = num_shared * num_shared;
-        if counted == Counted::SharedAndUnique && !self.unique.is_empty() {
-            let layers: Vec<Tensor<2>> = self.unique.iter().cloned().map(rows).collect();
-            let all = Tensor::cat(layers.clone(), 0);
-            let [num_unique, _] = all.dims();
-            sum = sum + shared.clone().matmul(all.clone().transpose()).square().sum();
-            entries += num_shared * num_unique;
-            // One product for all layers, of which the blocks within layers count: on a GPU, a
-            // product for each layer costs more, and Burn 0.22's fused gradients of several layers
-            // with one filter are wrong.
-            let counts: Vec<usize> = layers.iter().map(|layer| layer.dims()[0]).collect();
-            let products = all.clone().matmul(all.transpose()) * within(&counts, &shared);
-            sum = sum + (products - identity(num_unique, &shared)).square().sum();
-            entries += counts.iter().map(|count| count * count).sum::<usize>();
-        }
-        Some((sum, entries))
+named! {
+    /// A formula for how far filters are from orthonormal, by its name in configurations.
+    ///
+    /// `B` has one flattened filter per row.
+    Penalty: Formula {
+        /// The mean squared entry of `B Bᵀ − I` over all stages: the regulariser of *Deeply Shared
+        /// Filter Bases*.
+        Mean = "mean" => Mean,
+        /// Soft orthogonality (SO), `‖B Bᵀ − I‖²_F`; of more filters than numbers in each,
+        /// `‖Bᵀ B − I‖²_F`.
+        So = "so" => So,
+        /// Double soft orthogonality (DSO), `‖B Bᵀ − I‖²_F + ‖Bᵀ B − I‖²_F`. A matrix with unequal
+        /// sides costs at least their difference.
+        Dso = "dso" => Dso,
     }
 }
 
-/// The orthonormality penalty, a scalar of shape `[1]` on the filters' device.
+/// What a file below this module implements.
+trait Formula: Sync {
+    /// The penalty of one family, a scalar of shape `[1]` on the filters' device; `None` if none of
+    /// its groups has shared filters.
+    ///
+    /// A formula that starts from random numbers draws them from `key`, and from nothing else.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the filters of a group differ in size or device.
+    fn of_family(&self, family: &[FilterGroup], counted: Counted, key: u64) -> Option<Tensor<1>>;
+}
+
+impl Penalty {
+    /// The penalty of families of filters, a scalar of shape `[1]` on the filters' device: the sum
+    /// over the families. `None` if no group has shared filters: there is nothing to penalise.
+    ///
+    /// To be multiplied by a weight and added to the loss. A formula that starts from random
+    /// numbers draws them from `key`; none of today's does.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the filters of a group differ in size or device.
+    pub fn of(self, families: &[Family], counted: Counted, key: u64) -> Option<Tensor<1>> {
+        families
+            .iter()
+            .filter_map(|family| self.method().of_family(family, counted, key))
+            .reduce(|a, b| a + b)
+    }
+}
+
+/// [`Penalty::Mean`], the penalty of the paper.
 ///
 /// For each family, the squared entries of `B Bᵀ − I` over the [`Counted`] blocks are summed over
 /// all its groups and divided by the number of entries so counted: one mean over all stages, in
 /// which a stage with more filters weighs more. The families' means are added. A group without
 /// shared filters does not count, and `None` is returned if no group has any: there is nothing to
-/// penalise. To be multiplied by λ (10 in the paper) and added to the loss.
+/// penalise. The result, a scalar of shape `[1]` on the filters' device, is to be multiplied by λ
+/// (10 in the paper) and added to the loss.
 ///
 /// Source: the authors' training code (the paper's regulariser with the normalisation that its
 /// results used).
@@ -89,21 +80,7 @@ impl FilterGroup {
 ///
 /// Panics if the filters of a group differ in size or device.
 pub fn penalty(families: &[Family], counted: Counted) -> Option<Tensor<1>> {
-    families
-        .iter()
-        .filter_map(|family| {
-            let (sums, entries): (Vec<_>, Vec<_>) =
-                family.iter().filter_map(|group| group.deviation(counted)).unzip();
-            let sum = sums.into_iter().reduce(|a, b| a + b)?;
-            Some(sum.div_scalar(entries.iter().sum::<usize>() as f64))
-        })
-        .reduce(|a, b| a + b)
-}
-
-/// One flattened filter per row: `[filters, channels × kernel_height × kernel_width]`.
-pub(crate) fn rows(filters: Tensor<4>) -> Tensor<2> {
-    let [count, channels, height, width] = filters.dims();
-    filters.reshape([count, channels * height * width])
+    Penalty::Mean.of(families, counted, 0)
 }
 
 /// `Σ (R Rᵀ − I)²` over all entries.
@@ -117,109 +94,104 @@ fn identity(size: usize, like: &Tensor<2>) -> Tensor<2> {
     Tensor::<2>::eye(size, &like.device()).cast(like.dtype())
 }
 
-/// Ones within blocks of these sizes along the diagonal, zeros between them.
-fn within(sizes: &[usize], like: &Tensor<2>) -> Tensor<2> {
-    let total: usize = sizes.iter().sum();
-    let mut values = vec![0f32; total * total];
-    let mut start = 0;
-    for size in sizes {
-        for row in start..start + size {
-            values[row * total + start..row * total + start + size].fill(1.0);
-        }
-        start += size;
-    }
-    let values = TensorData::new(values, [total, total]);
-    Tensor::<2>::from_data(values, &like.device()).cast(like.dtype())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::Device;
+    use crate::testing::{devices, filters};
 
-    #[allow(deprecated)] // NdArray is the second, independent CPU reference.
-    fn devices() -> [Device; 2] {
-        [Device::flex(), Device::ndarray()]
-    }
-
-    fn filters(values: &[f32], shape: [usize; 4], device: &Device) -> Tensor<4> {
-        Tensor::from_data(TensorData::new(values.to_vec(), shape), device)
-    }
-
-    fn value(families: &[Family], counted: Counted) -> f32 {
-        penalty(families, counted).expect("there are shared filters").into_scalar()
-    }
-
-    #[test]
-    fn orthonormal_filters_cost_nothing() {
-        for device in devices() {
-            let basis = filters(&[1.0, 0.0, 0.0, 0.0, 1.0, 0.0], [2, 3, 1, 1], &device);
-            assert_eq!(value(&[vec![FilterGroup::shared([basis])]], Counted::Shared), 0.0);
-        }
-    }
-
-    #[test]
-    fn stages_are_pooled_by_entries_and_families_added() {
-        for device in devices() {
-            // Gram of `a` is 4, deviation 3² over 1 entry; of `b` the 2×2 zero matrix, deviation
-            // 1² twice over 4 entries.
-            let a = || filters(&[2.0], [1, 1, 1, 1], &device);
-            let b = || filters(&[0.0, 0.0], [2, 1, 1, 1], &device);
-            let pooled = vec![FilterGroup::shared([a()]), FilterGroup::shared([b()])];
-            assert_eq!(value(&[pooled], Counted::Shared), (9.0 + 2.0) / 5.0);
-            let apart = [vec![FilterGroup::shared([a()])], vec![FilterGroup::shared([b()])]];
-            assert_eq!(value(&apart, Counted::Shared), 9.0 + 2.0 / 4.0);
-        }
-    }
-
-    #[test]
-    fn two_bases_of_a_stage_are_joined() {
-        for device in devices() {
-            let a = filters(&[1.0, 0.0], [1, 2, 1, 1], &device);
-            let b = filters(&[0.6, 0.8], [1, 2, 1, 1], &device);
-            let cost = value(&[vec![FilterGroup::shared([a, b])]], Counted::Shared);
-            assert!((cost - 2.0 * 0.36 / 4.0).abs() < 1e-7, "{cost}");
-        }
-    }
-
-    #[test]
-    fn unique_filters_count_against_shared_ones_once_and_inside_their_layer() {
-        for device in devices() {
-            let shared = filters(&[1.0, 0.0, 0.0], [1, 3, 1, 1], &device);
-            let first = filters(&[0.5, 1.0, 0.0], [1, 3, 1, 1], &device);
-            let second = filters(&[0.0, 2.0, 0.0, 0.0, 0.0, 1.0], [2, 3, 1, 1], &device);
-            let group = FilterGroup { shared: vec![shared], unique: vec![first, second] };
-            let families = [vec![group]];
-            assert_eq!(value(&families, Counted::Shared), 0.0);
-            // shared × unique: 0.5²; first layer: (1.25 − 1)²; second: (4 − 1)²; the product of
-            // first and second (2) lies between layers and does not count.
-            let expected = (0.25 + 0.0625 + 9.0) / (1.0 + 3.0 + 1.0 + 4.0);
-            assert!((value(&families, Counted::SharedAndUnique) - expected).abs() < 1e-6);
-        }
-    }
-
-    #[test]
-    fn without_shared_filters_there_is_nothing_to_penalise() {
-        let unique = filters(&[3.0], [1, 1, 1, 1], &Device::flex());
-        let group = FilterGroup { shared: Vec::new(), unique: vec![unique] };
-        assert!(penalty(&[vec![group]], Counted::SharedAndUnique).is_none());
-        assert!(penalty(&[], Counted::Shared).is_none());
-    }
-
-    #[test]
-    fn the_gradient_is_four_times_deviation_times_basis_over_the_entries() {
-        for device in devices() {
-            let basis = filters(&[1.0, 0.5, -0.25, 2.0], [2, 2, 1, 1], &device.autodiff());
+    /// The penalty of one stage with one basis, and the gradient of the basis.
+    fn value_and_gradient(formula: Penalty, values: &[f32], shape: [usize; 2]) -> (f32, Vec<f32>) {
+        let [first, second] = devices().map(|device| {
+            let basis = filters(values, [shape[0], shape[1], 1, 1], &device.autodiff());
             let basis = basis.require_grad();
             let families = [vec![FilterGroup::shared([basis.clone()])]];
-            let loss = penalty(&families, Counted::Shared).expect("there are shared filters");
-            let gradient = basis.grad(&loss.backward()).expect("the basis takes part");
-            // D = B Bᵀ − I = [[0.25, 0.75], [0.75, 3.0625]]; 4 D B / 4 entries = D B.
-            let expected = [0.0625, 1.625, -0.015625, 6.5];
-            let got = gradient.into_data().try_to_vec::<f32>().expect("f32 data");
-            for (got, expected) in got.iter().zip(expected) {
-                assert!((got - expected).abs() < 1e-5, "{got} {expected}");
+            let penalty = formula.of(&families, Counted::Shared, 0).expect("there is a basis");
+            let gradient = basis.grad(&penalty.backward()).expect("the basis takes part");
+            let gradient = gradient.into_data().try_to_vec::<f32>().expect("f32 data");
+            (penalty.into_scalar::<f32>(), gradient)
+        });
+        let both = first.1.iter().zip(&second.1).chain([(&first.0, &second.0)]);
+        for (a, b) in both {
+            assert!((a - b).abs() <= 1e-6 * a.abs().max(1.0), "{formula}: {a} {b}");
+        }
+        first
+    }
+
+    #[test]
+    fn values_are_those_computed_by_hand() {
+        let (wide, square) = ([2.0, 0.0, 0.0, 0.0, 1.0, 0.0], [1.0, 1.0, 0.0, 1.0]);
+        // The first matrix lying on its side.
+        let tall = [2.0, 0.0, 0.0, 1.0, 0.0, 0.0];
+        for (formula, of_wide, of_square, of_tall) in [
+            (Penalty::Mean, 2.25, 0.75, (9.0 + 1.0) / 9.0),
+            (Penalty::So, 9.0, 3.0, 9.0),
+            (Penalty::Dso, 19.0, 6.0, 19.0),
+        ] {
+            let value = |values: &[f32], shape| value_and_gradient(formula, values, shape).0;
+            assert_eq!(value(&wide, [2, 3]), of_wide, "{formula}");
+            assert_eq!(value(&square, [2, 2]), of_square, "{formula}");
+            assert!((value(&tall, [3, 2]) - of_tall).abs() < 1e-6, "{formula}");
+        }
+    }
+
+    #[test]
+    fn gradients_are_those_computed_by_hand() {
+        let gradient = |formula| value_and_gradient(formula, &[1.0, 1.0, 0.0, 1.0], [2, 2]).1;
+        assert_eq!(gradient(Penalty::So), [4.0, 8.0, 4.0, 4.0]);
+        assert_eq!(gradient(Penalty::Mean), [1.0, 2.0, 1.0, 1.0]);
+        // That of the columns is 4 B (Bᵀ B − I) = 4 [[1, 2], [1, 1]] here.
+        assert_eq!(gradient(Penalty::Dso), [8.0, 16.0, 8.0, 8.0]);
+    }
+
+    /// Against central differences, at points that are in no table.
+    #[test]
+    fn gradients_are_the_slopes() {
+        for (rows, cols) in [(3, 5), (5, 3)] {
+            let values = crate::orthonormal_seeded(rows, cols, 7);
+            let values: Vec<f32> = values
+                .iter()
+                .enumerate()
+                .map(|(i, v)| (v * 1.2 + 0.1 * (i % 3) as f64) as f32)
+                .collect();
+            for &formula in Penalty::ALL {
+                let (_, gradient) = value_and_gradient(formula, &values, [rows, cols]);
+                for (i, gradient) in gradient.into_iter().enumerate() {
+                    let at = |step: f32| {
+                        let mut moved = values.clone();
+                        moved[i] += step;
+                        value_and_gradient(formula, &moved, [rows, cols]).0
+                    };
+                    let slope = (at(1e-2) - at(-1e-2)) / 2e-2;
+                    let close = (slope - gradient).abs() < 2e-3 * gradient.abs().max(1.0);
+                    assert!(close, "{formula} {rows}x{cols}: {slope} {gradient}");
+                }
             }
+        }
+    }
+
+    #[test]
+    fn names_parse_back_and_others_are_refused() {
+        for &formula in Penalty::ALL {
+            assert_eq!(formula.to_string().parse(), Ok(formula));
+        }
+        let refused = "sso".parse::<Penalty>().expect_err("no such formula");
+        assert_eq!(refused.to_string(), "expected mean | so | dso, got \"sso\"");
+    }
+
+    #[test]
+    fn with_unique_filters_every_layer_is_a_matrix_of_its_own() {
+        for device in devices() {
+            let one = |values: &[f32]| filters(values, [1, 2, 1, 1], &device);
+            let unique = vec![one(&[0.6, 0.8]), one(&[0.0, 2.0])];
+            let families = [vec![FilterGroup { shared: vec![one(&[1.0, 0.0])], unique }]];
+            let of = |counted| -> f32 {
+                let penalty = Penalty::So.of(&families, counted, 0);
+                penalty.expect("there are shared filters").into_scalar()
+            };
+            assert_eq!(of(Counted::Shared), 0.0);
+            // [[1, .6], [.6, 1]] and [[1, 0], [0, 4]], less the identity.
+            let expected = 2.0 * 0.36 + 9.0;
+            assert!((of(Counted::SharedAndUnique) - expected).abs() < 1e-6);
         }
     }
 }

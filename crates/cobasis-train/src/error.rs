@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use cobasis_zoo::ModelNameError;
+use cobasis_zoo::cobasis::ortho::ConstraintError;
 use cobasis_zoo::files::FileError;
 
 use crate::config::ConfigError;
@@ -74,6 +75,19 @@ pub enum Error {
         /// The loss.
         loss: f64,
     },
+    /// Bases that can't be kept orthonormal.
+    #[error(
+        "the constraint on the shared filters failed in epoch {epoch}, step {step}: {source}; \
+         a smaller optimizer.lr may help"
+    )]
+    Constraint {
+        /// The epoch, counted from 1.
+        epoch: usize,
+        /// The step of the epoch, counted from 1.
+        step: usize,
+        /// Why.
+        source: ConstraintError,
+    },
 }
 
 impl Error {
@@ -88,7 +102,10 @@ impl Error {
             Error::Fetch(error) => error.is_user_error(),
             Error::RunDir(error) => error.is_user_error(),
             Error::File(error) => error.is_user_error(),
-            Error::Diverged { .. } | Error::Checkpoint { .. } | Error::Peer(_) => false,
+            Error::Diverged { .. }
+            | Error::Constraint { .. }
+            | Error::Checkpoint { .. }
+            | Error::Peer(_) => false,
             Error::Config(_)
             | Error::Name(_)
             | Error::Device { .. }

@@ -1,6 +1,7 @@
 //! The training loop.
 
 mod checkpoint;
+mod constraint;
 pub(crate) mod date;
 mod dropout;
 mod dry_run;
@@ -8,6 +9,7 @@ mod ema;
 mod fit;
 mod gradient_flow;
 mod gradients;
+mod kept_momentum;
 mod loaders;
 mod mix;
 mod objective;

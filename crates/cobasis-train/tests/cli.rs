@@ -254,8 +254,8 @@ fn configurations_are_checked_and_explained() {
     fs::write(folder.path().join("good.toml"), "train.epochs = 3\n").expect("written");
     let check = cobasis(&folder, &["config", "check", "good.toml", "--set", "train.batch=8"]);
     assert_eq!(text(&check.stdout), "good.toml: ok, cifar10/resnet32-s16u1\n");
-    let explained = text(&cobasis(&folder, &["config", "explain", "train.lambda"]).stdout);
-    assert!(explained.starts_with("train.lambda = a number, default 10.0\n"), "{explained}");
+    let explained = text(&cobasis(&folder, &["config", "explain", "ortho.lambda"]).stdout);
+    assert!(explained.starts_with("ortho.lambda = a number, default 10.0\n"), "{explained}");
     let schema = cobasis(&folder, &["config", "schema"]).stdout;
     let schema: serde_json::Value = serde_json::from_slice(&schema).expect("JSON");
     assert_eq!(schema["properties"]["train"]["properties"]["epochs"]["type"], "integer");

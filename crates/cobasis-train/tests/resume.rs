@@ -8,11 +8,12 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use cobasis_train::config::{Config, DIGITS};
 use cobasis_train::data::DatasetName;
 use cobasis_train::train::{Outcome, StepReport, Watch, run};
 use cobasis_train::{DeviceName, Error};
+use cobasis_zoo::cobasis::ortho::Gram;
 use cobasis_zoo::{Norms, load};
 use tempfile::TempDir;
 
@@ -121,6 +122,38 @@ fn a_run_with_every_recipe_ends_as_if_it_had_not_been_broken_off() {
     assert_eq!(summary.test_images, 360);
     assert!(summary.best_on_test.is_none() && summary.best_on_val.is_some());
     assert!(result(&out) == expected);
+}
+
+#[test]
+fn a_run_under_a_constraint_ends_as_if_it_had_not_been_broken_off() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let constrained = ["ortho.constraint=qr", "model=digits/resnet14-s4u1-double"];
+    for (kind, every) in
+        [("sgd", "ortho.every=1"), ("sgd", "ortho.every=4"), ("adamw", "ortho.every=1")]
+    {
+        let kind = [
+            "optimizer.kind=".to_owned() + kind,
+            format!("optimizer.lr={}", if kind == "sgd" { 0.1 } else { 0.01 }),
+        ];
+        let sets: Vec<&str> = constrained.into_iter().chain([every, &kind[0], &kind[1]]).collect();
+        let name = |part: &str| format!("{part}-{}-{every}", kind[0]);
+        let whole = folder.path().join(name("whole"));
+        go(&config(&sets), &whole, &mut ()).expect("trained");
+        let out = folder.path().join(name("parts"));
+        for after in [2, 1, 5] {
+            let ended = go(&config(&sets), &out, &mut BreakAfter(after)).expect("trained");
+            assert!(matches!(ended, Outcome::Interrupted { .. }), "{after}: {ended:?}");
+        }
+        go(&config(&sets), &out, &mut ()).expect("trained");
+        assert!(result(&out) == result(&whole), "{sets:?}");
+        if every == "ortho.every=1" {
+            let model = load(&out.join("last.safetensors"), &Device::flex()).expect("a model");
+            for stage in model.bases().chunks(2) {
+                let joint = stage.iter().map(|(_, basis)| basis.weight.val()).collect();
+                assert!(Gram::of(Tensor::cat(joint, 0)).max_deviation() <= 1e-5, "{sets:?}");
+            }
+        }
+    }
 }
 
 #[test]

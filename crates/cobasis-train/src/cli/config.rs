@@ -26,7 +26,7 @@ pub(crate) enum Command {
     },
     /// Says what a key or a section is for, its type and its default.
     #[command(after_help = "Examples:
-  cargo xtask config explain train.lambda
+  cargo xtask config explain ortho.lambda
   cargo xtask config explain schedule")]
     Explain {
         /// A dotted key, or the name of a section.

@@ -170,7 +170,7 @@ mod tests {
             assert!(commands.contains(part), "{part} in {commands}");
         }
         let keys = Page::Config.text();
-        for part in ["\n## Top level\n", "\n## `[schedule]`\n", "| `train.lambda` | a number |"] {
+        for part in ["\n## Top level\n", "\n## `[schedule]`\n", "| `ortho.lambda` | a number |"] {
             assert!(keys.contains(part), "{part} in {keys}");
         }
     }

@@ -189,7 +189,7 @@ fn describe_dry_run(config: &Config, dry: &DryRun) -> String {
             "batch {} loss {:.4} + {} x {:.2e}",
             step.step,
             step.score.mean_cross_entropy(),
-            config.train.lambda,
+            config.ortho.lambda,
             step.penalty
         )
     }));

@@ -173,8 +173,8 @@ mod tests {
 
     #[test]
     fn a_key_is_explained_or_the_nearest_named() {
-        let shown = explain("train.penalty").unwrap();
-        assert!(shown.starts_with("train.penalty = \"auto\" | \"shared\" | \"shared+unique\", "));
+        let shown = explain("ortho.scope").unwrap();
+        assert!(shown.starts_with("ortho.scope = \"auto\" | \"shared\" | \"shared+unique\", "));
         assert!(
             explain("schedule.milestones")
                 .unwrap()

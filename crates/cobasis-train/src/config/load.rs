@@ -9,6 +9,7 @@ use toml::Table;
 
 use super::Config;
 use super::error::ConfigError;
+use super::moved::{rename, rename_aloud};
 use super::overrides::{apply_set, place};
 
 /// The configuration that the program trains with when it is given none.
@@ -37,15 +38,24 @@ impl Config {
         sets: &[String],
     ) -> Result<Self, ConfigError> {
         let (path, text) = find(path_or_name, search)?;
-        Self::parse_with(&path.display().to_string(), &text, sets)
+        let file = path.display().to_string();
+        let mut table = parse(&file, &text)?;
+        rename_aloud(&mut table, &file)?;
+        Self::with_sets(&file, table, sets)
     }
 
-    /// Reads the text of the file `file`, applies the `--set` texts, and checks everything.
+    /// Reads the text of the file `file`, applies the `--set` texts, and checks everything. What a
+    /// run of before has written down is understood without a word.
     ///
     /// # Errors
     /// As [`Config::load_with`].
     pub fn parse_with(file: &str, text: &str, sets: &[String]) -> Result<Self, ConfigError> {
         let mut table = parse(file, text)?;
+        rename(&mut table).map_err(|err| err.in_place(file))?;
+        Self::with_sets(file, table, sets)
+    }
+
+    fn with_sets(file: &str, mut table: Table, sets: &[String]) -> Result<Self, ConfigError> {
         Self::from_table(&table).map_err(|err| err.in_place(file))?;
         apply_set(&mut table, sets)?;
         // What is wrong from here on may lie in the file, in an override, or between them.

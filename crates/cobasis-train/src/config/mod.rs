@@ -11,7 +11,10 @@ mod describe;
 mod distill;
 mod error;
 mod load;
+mod moved;
 mod optimizer;
+mod or_none;
+mod ortho;
 mod overrides;
 mod schedule;
 mod shape;
@@ -35,10 +38,12 @@ pub use distill::DistillConfig;
 pub use error::ConfigError;
 pub use load::DIGITS;
 pub use optimizer::{OptimizerConfig, OptimizerKind};
+pub use or_none::{Named, OrNone};
+pub use ortho::{LambdaSchedule, OrthoConfig, PenaltyScope};
 pub use overrides::apply_set;
 pub use schedule::{Moment, ScheduleConfig, ScheduleKind};
 pub use sharing::SharingConfig;
-pub use train::{LambdaSchedule, PenaltyScope, TrainConfig};
+pub use train::TrainConfig;
 
 use cobasis_zoo::ModelName;
 use error::expect;
@@ -60,6 +65,8 @@ pub struct Config {
     pub data: DataConfig,
     /// How long, how many at a time, and the loss.
     pub train: TrainConfig,
+    /// What keeps shared filters orthonormal.
+    pub ortho: OrthoConfig,
     /// How gradients change weights.
     pub optimizer: OptimizerConfig,
     /// The learning rate over time.
@@ -78,6 +85,7 @@ impl Default for Config {
             sharing: SharingConfig::default(),
             data: DataConfig::default(),
             train: TrainConfig::default(),
+            ortho: OrthoConfig::default(),
             optimizer: OptimizerConfig::default(),
             schedule: ScheduleConfig::default(),
             augment: AugmentConfig::default(),
@@ -93,8 +101,10 @@ impl Config {
     /// The first fault found, naming its key. How keys fit together is left to [`Config::check`],
     /// so that `--set` may still change one of them.
     pub fn from_table(table: &Table) -> Result<Self, ConfigError> {
-        shape::check(table)?;
-        let config: Self = serde_path_to_error::deserialize(table.clone())
+        let mut table = table.clone();
+        moved::rename(&mut table)?;
+        shape::check(&table)?;
+        let config: Self = serde_path_to_error::deserialize(table)
             .map_err(|err| ConfigError::at(err.path().to_string(), err.inner().message()))?;
         config.check_ranges()?;
         Ok(config)
@@ -117,7 +127,7 @@ impl Config {
         }
         self.sharing.check_with(&model)?;
         self.data.check_together()?;
-        self.train.check_together()?;
+        self.ortho.check_together()?;
         self.optimizer.check_together()?;
         self.schedule.check_together(self.optimizer.lr, self.train.epochs)
     }
@@ -154,6 +164,7 @@ impl Config {
         Self {
             data: DataConfig::full(),
             train: TrainConfig::full(),
+            ortho: OrthoConfig::full(),
             optimizer: OptimizerConfig::full(),
             schedule: ScheduleConfig::full(),
             distill: DistillConfig::full(),
@@ -166,6 +177,7 @@ impl Config {
         expect("seed", self.seed, seed_fits, "an integer of at most 2^63 - 1")?;
         self.data.check()?;
         self.train.check()?;
+        self.ortho.check()?;
         self.optimizer.check()?;
         self.schedule.check()?;
         self.augment.check()?;
@@ -190,7 +202,7 @@ mod tests {
             let text = config.to_toml().unwrap();
             assert_eq!(Config::from_table(&text.parse().unwrap()).unwrap(), config);
             let at: Vec<_> =
-                ["model =", "seed =", "[data]", "[train]", "[optimizer]", "[augment]", "[distill]"]
+                ["model =", "seed =", "[data]", "[train]", "[ortho]", "[optimizer]", "[distill]"]
                     .iter()
                     .map(|key| text.find(key).unwrap())
                     .collect();
@@ -200,9 +212,9 @@ mod tests {
 
     #[test]
     fn an_integer_is_accepted_where_a_number_is_wanted() {
-        let table = "optimizer.lr = 1\ntrain.lambda = 0".parse().unwrap();
+        let table = "optimizer.lr = 1\northo.lambda = 0".parse().unwrap();
         let config = Config::from_table(&table).unwrap();
-        assert_eq!((config.optimizer.lr, config.train.lambda), (1.0, 0.0));
+        assert_eq!((config.optimizer.lr, config.ortho.lambda), (1.0, 0.0));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use toml::{Table, Value};
 
 use super::Config;
 use super::error::ConfigError;
+use super::moved::rename_aloud;
 
 /// Deeper than any key; a table nested without limit would overflow the stack when dropped.
 const MAX_DEPTH: usize = 8;
@@ -20,7 +21,8 @@ const MAX_DEPTH: usize = 8;
 /// either; the text is named. The table may hold the changes before it.
 pub fn apply_set(table: &mut Table, sets: &[String]) -> Result<(), ConfigError> {
     for text in sets {
-        let change = parse(text)?;
+        let mut change = parse(text)?;
+        rename_aloud(&mut change, &place(text))?;
         // Checked alone, over the defaults, so that the fault can only be this text's.
         Config::from_table(&change).map_err(|err| err.in_place(&place(text)))?;
         merge(table, change);

@@ -17,7 +17,7 @@ const STATED: &[(&str, &str)] = &[
     ("data", "name"),
     ("train", "epochs"),
     ("train", "batch"),
-    ("train", "lambda"),
+    ("ortho", "lambda"),
     ("optimizer", "lr"),
     ("schedule", "milestones"),
 ];
@@ -68,7 +68,7 @@ fn assert_matches_its_model(name: &str, config: &Config) {
         assert_eq!(name, format!("{}.toml", config.model));
     }
     let shares = config.model.contains("-s") && !config.model.contains("-s0");
-    assert_eq!(config.train.lambda, if shares { 10.0 } else { 0.0 }, "{name}");
+    assert_eq!(config.ortho.lambda, if shares { 10.0 } else { 0.0 }, "{name}");
     if data_set == "digits" {
         return;
     }

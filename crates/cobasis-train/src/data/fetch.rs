@@ -123,6 +123,20 @@ impl Archive {
         self.fetch_with(dir, Duration::from_secs(2), watch)
     }
 
+    /// Unpacks an archive that is there already to its folder in `dir`, which must be there.
+    ///
+    /// Only files that the data set has are written. Whether the archive is the published one, its
+    /// SHA-256 would tell; here only names and sizes are compared.
+    ///
+    /// # Errors
+    ///
+    /// Where the archive can't be read or holds something else than the data set, and where the disk
+    /// is full.
+    pub fn unpack(&self, archive: &Path, dir: &Path) -> Result<(), FetchError> {
+        let mut file = File::open(archive).map_err(FetchError::io(archive, "open the file"))?;
+        unpack::unpack(&mut file, archive, self.layout, dir)
+    }
+
     fn fetch_with(
         &self,
         dir: &Path,

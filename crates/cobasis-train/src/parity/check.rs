@@ -177,7 +177,7 @@ fn first_step(fixture: &Fixture, model: &Model, device: &Device, dtype: DType) -
     let input = Tensor::from_data(fill("input", &fixture.input), (device, dtype));
     let logits = model.forward(input);
     let targets = Targets::Labels(labels(&targets, device));
-    let total = objective.losses(model, logits.clone(), targets).total(fixture.lambda_);
+    let total = objective.losses(model, logits.clone(), targets, 0).total(fixture.lambda_);
     let loss = total.clone().detach().into_data().iter::<f64>().sum();
     let gradients = GradientsParams::from_grads(total.backward(), model);
     let logits = host(logits.detach());

@@ -96,7 +96,7 @@ impl Curves {
         let reports = self.models.iter().map(|(name, curve)| {
             let model: ModelName = name.parse()?;
             let steps = curve.cross_entropy.len();
-            let ours = self.train(model, &set, steps, device, |step| after_step(name, step));
+            let ours = self.train(model, &set, steps, device, |step| after_step(name, step))?;
             let checks = BOUNDS.iter().filter(|(_, _, range, _)| range.end <= steps);
             let checks = checks.map(|(what, measure, range, bound)| {
                 let theirs = &curve.cross_entropy[range.clone()];
@@ -118,9 +118,9 @@ impl Curves {
         steps: usize,
         device: &Device,
         mut after_step: impl FnMut(usize),
-    ) -> Vec<f64> {
+    ) -> Result<Vec<f64>, Error> {
         let mut config = Config { model: name.to_string(), ..Config::default() };
-        config.train.penalty = PenaltyScope::SharedUnique;
+        config.ortho.scope = PenaltyScope::SharedUnique;
         config.optimizer.momentum = self.momentum;
         config.optimizer.weight_decay = self.weight_decay;
         let device = device.clone().autodiff();
@@ -142,9 +142,9 @@ impl Curves {
             let batch = Batch::new(set, &indices, Augment::NONE, key);
             let (lr, lambda) = (self.learning_rate, self.lambda);
             let at = StepAt { epoch: 1, step: step + 1, lr, lambda };
-            let report = trainer.step(&[batch], at);
+            let report = trainer.step(&[batch], at)?;
             after_step(step + 1);
-            report.score.mean_cross_entropy()
+            Ok(report.score.mean_cross_entropy())
         });
         steps.collect()
     }

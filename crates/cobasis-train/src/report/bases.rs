@@ -2,13 +2,12 @@
 
 use burn::tensor::Tensor;
 use cobasis_zoo::Model;
-use cobasis_zoo::cobasis::ortho::Orthonormality;
+use cobasis_zoo::cobasis::ortho::{Gram, Orthonormality};
 use maud::{Markup, html};
 
 use super::heat_map::HeatMap;
 use super::histogram::histogram;
 use super::page::{figure, number, table};
-use crate::evaluate::host;
 use crate::number::compact;
 
 /// The shared filters of a stage that are to be orthonormal to one another.
@@ -17,8 +16,8 @@ struct Basis {
     name: String,
     /// Number of filters.
     filters: usize,
-    /// `B Bᵀ`, row by row.
-    gram: Vec<f64>,
+    /// `B Bᵀ`.
+    gram: Gram,
     measures: Orthonormality,
 }
 
@@ -52,7 +51,7 @@ fn read(model: &Model) -> Vec<Basis> {
             }
             let joint = group.shared.len();
             let filters = Tensor::cat(group.shared, 0);
-            let [count, channels, height, width] = filters.dims();
+            let [count, _, height, width] = filters.dims();
             let mut name = format!("Stage {}", stage + 1);
             if several {
                 name.push_str(&format!(", {height}×{width} filters"));
@@ -60,8 +59,7 @@ fn read(model: &Model) -> Vec<Basis> {
             if joint > 1 {
                 name.push_str(&format!(", {joint} bases together"));
             }
-            let values: Vec<f64> = host(filters.clone()).into_iter().map(f64::from).collect();
-            let gram = gram(&values, channels * height * width);
+            let gram = Gram::of(filters.clone());
             let measures = Orthonormality::of(filters);
             bases.push(Basis { name, filters: count, gram, measures });
         }
@@ -69,27 +67,16 @@ fn read(model: &Model) -> Vec<Basis> {
     bases
 }
 
-/// The inner products of all pairs of rows.
-fn gram(values: &[f64], length: usize) -> Vec<f64> {
-    let rows: Vec<&[f64]> = values.chunks_exact(length).collect();
-    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    rows.iter().flat_map(|a| rows.iter().map(|b| product(a, b))).collect()
-}
-
 impl Basis {
     /// The entries on the diagonal, and those above it, of which each is there twice.
     fn entries(&self) -> [Vec<f64>; 2] {
-        let above = |row: usize| self.gram[row * self.filters..][..self.filters][row + 1..].iter();
-        [
-            self.gram.iter().step_by(self.filters + 1).copied().collect(),
-            (0..self.filters).flat_map(above).copied().collect(),
-        ]
+        [self.gram.diagonal().collect(), self.gram.off_diagonal().collect()]
     }
 }
 
 fn draw(basis: &Basis) -> Markup {
     let [diagonal, above] = basis.entries();
-    let sizes: Vec<f64> = basis.gram.iter().map(|entry| entry.abs()).collect();
+    let sizes: Vec<f64> = basis.gram.entries().iter().map(|entry| entry.abs()).collect();
     let map = HeatMap {
         label: format!("{}: heat map of |BBᵀ|, {} filters", basis.name, basis.filters),
         entries: &sizes,
@@ -154,11 +141,6 @@ mod tests {
 
     fn model(name: &str) -> Model {
         ModelConfig::new(name.parse().unwrap()).init(&Device::flex())
-    }
-
-    #[test]
-    fn inner_products_of_all_pairs() {
-        assert_eq!(gram(&[1.0, 2.0, 3.0, -1.0], 2), [5.0, 1.0, 1.0, 10.0]);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(crate) fn curves(run: &RunRecord) -> Markup {
     let one = |name, value| Series { name, colour: 0, points: of(value), ring: None };
     let judged = |value, ring| Series { name: judge, colour: 1, points: of(value), ring };
     let penalised = run.history.iter().any(|row| row.train_penalty != 0.0);
-    let lambda = compact(run.config.train.lambda, 4);
+    let lambda = compact(run.config.ortho.lambda, 4);
     html! {
         div.grid {
             (over_epochs("Cross entropy", "Mean per image. Training images are augmented.",

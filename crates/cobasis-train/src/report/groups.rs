@@ -108,15 +108,15 @@ mod tests {
             let digits = "data.name = \"digits\"\n";
             Config::from_table(&format!("{text}\n{digits}").parse().unwrap()).unwrap()
         };
-        let a = config("model = \"digits/resnet14-s8u1\"\ntrain.lambda = 10\nseed = 1");
-        let b = config("model = \"digits/resnet14-s8u1\"\ntrain.lambda = 0\ntrain.max_steps = 5");
-        let c = config("model = \"digits/resnet14\"\ntrain.lambda = 0");
+        let a = config("model = \"digits/resnet14-s8u1\"\northo.lambda = 10\nseed = 1");
+        let b = config("model = \"digits/resnet14-s8u1\"\northo.lambda = 0\ntrain.max_steps = 5");
+        let c = config("model = \"digits/resnet14\"\northo.lambda = 0");
         let labels = labels(&[&a, &b, &c]).unwrap();
         assert_eq!(
             labels[0],
-            "digits/resnet14-s8u1, train.lambda = 10.0, train.max_steps = absent"
+            "digits/resnet14-s8u1, ortho.lambda = 10.0, train.max_steps = absent"
         );
-        assert_eq!(labels[1], "digits/resnet14-s8u1, train.lambda = 0.0, train.max_steps = 5");
+        assert_eq!(labels[1], "digits/resnet14-s8u1, ortho.lambda = 0.0, train.max_steps = 5");
         assert_eq!(labels[2], "digits/resnet14");
         assert!(differences(&a, &Config { seed: 7, ..a.clone() }).unwrap().is_empty());
     }

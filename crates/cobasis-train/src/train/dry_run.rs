@@ -71,11 +71,11 @@ pub fn dry_run(config: &Config, device: DeviceName) -> Result<DryRun, Error> {
         let (steps_per_epoch, epochs) = (loaders.steps(config), config.train.epochs);
         let moment = Moment { epoch: 1, steps, steps_per_epoch, epochs };
         let lr = config.schedule.rate(config.optimizer.lr, moment);
-        StepAt { epoch: 1, step: steps + 1, lr, lambda: config.train.lambda_at(moment) }
+        StepAt { epoch: 1, step: steps + 1, lr, lambda: config.ortho.lambda_at(moment) }
     };
     let mut expected_bytes = None;
     if let (Some(first), Some(free)) = (batches.first(), free_memory()) {
-        let need = needed(config, &model, &device, first, at(0));
+        let need = needed(config, &model, &device, first, at(0))?;
         if need.of(batch_size) > free as f64 * SHARE {
             expected_bytes = Some(need.of(batch_size) as u64);
             let fits = need.images(free as f64 * SHARE);
@@ -88,7 +88,7 @@ pub fn dry_run(config: &Config, device: DeviceName) -> Result<DryRun, Error> {
     for (steps, images) in batches.into_iter().enumerate() {
         batch = images.shape;
         let start = Instant::now();
-        reports.push(trainer.step(&[images], at(steps)));
+        reports.push(trainer.step(&[images], at(steps))?);
         let parts = batch_size as f64 / batch[0] as f64 * config.train.accumulate as f64;
         step_seconds = start.elapsed().as_secs_f64() * parts;
     }
@@ -130,14 +130,15 @@ fn needed(
     device: &Device,
     batch: &Batch,
     at: StepAt,
-) -> Need {
+) -> Result<Need, Error> {
     let mut trainer = Trainer::new(config, model, device);
-    let [few, more] = PROBES.map(|images| {
-        trainer.step(&[batch.first(images)], at);
-        peak_memory().unwrap_or(0) as f64
-    });
+    let mut peak = |images| -> Result<f64, Error> {
+        trainer.step(&[batch.first(images)], at)?;
+        Ok(peak_memory().unwrap_or(0) as f64)
+    };
+    let (few, more) = (peak(PROBES[0])?, peak(PROBES[1])?);
     let per_image = (more - few) / (PROBES[1] - PROBES[0]) as f64;
-    Need { fixed: few - per_image * PROBES[0] as f64, per_image }
+    Ok(Need { fixed: few - per_image * PROBES[0] as f64, per_image })
 }
 
 #[cfg(test)]

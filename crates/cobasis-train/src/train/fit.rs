@@ -75,7 +75,7 @@ impl<'a> Fit<'a> {
         for step in done..self.loaders.steps(config) {
             let group: Result<Vec<Batch>, DataError> = batches.by_ref().take(accumulate).collect();
             let group = group?;
-            let report = self.trainer.step(&group, self.at(step));
+            let report = self.trainer.step(&group, self.at(step))?;
             if !report.loss.is_finite() {
                 return Err(Error::Diverged { epoch, step: report.step, loss: report.loss });
             }
@@ -117,11 +117,11 @@ impl<'a> Fit<'a> {
 
     /// The step that follows `steps` steps of the epoch at hand.
     fn at(&self, steps: usize) -> StepAt {
-        let Config { train, optimizer, schedule, .. } = self.config;
+        let Config { train, ortho, optimizer, schedule, .. } = self.config;
         let epoch = self.progress.epoch();
         let steps_per_epoch = self.loaders.steps(self.config);
         let moment = Moment { epoch, steps, steps_per_epoch, epochs: train.epochs };
-        let (lr, lambda) = (schedule.rate(optimizer.lr, moment), train.lambda_at(moment));
+        let (lr, lambda) = (schedule.rate(optimizer.lr, moment), ortho.lambda_at(moment));
         StepAt { epoch, step: steps + 1, lr, lambda }
     }
 

@@ -1,11 +1,14 @@
 //! The optimizer that a configuration asks for, with groups of parameters that decay on their own.
 
+use std::sync::Arc;
+
 use burn::module::{ParamGroup, ParamId};
 use burn::optim::{AdamW, AdamWConfig, ModuleOptimizer};
 use cobasis_kernels::Sgd;
 use cobasis_zoo::Model;
 
 use crate::config::{OptimizerConfig, OptimizerKind};
+use crate::train::kept_momentum::{Momentum, Reachable};
 use crate::train::sgd::ModuleSgd;
 
 /// Parameters whose weight decay may be set apart.
@@ -44,6 +47,27 @@ pub(crate) fn optimizer(config: &OptimizerConfig, groups: Groups) -> ModuleOptim
         OptimizerKind::AdamW => apart.fold(adamw(config, decay).into(), |all, (group, decay)| {
             ModuleOptimizer::with_group(all, group, adamw(config, decay), None)
         }),
+    }
+}
+
+/// The optimizer with one of its own, as the configuration asks for it, for a basis whose momentum
+/// is to be reached.
+pub(crate) fn with_kept_momentum(
+    optimizer: ModuleOptimizer,
+    config: &OptimizerConfig,
+    basis: ParamId,
+) -> (ModuleOptimizer, Arc<dyn Momentum>) {
+    let decay = config.basis_weight_decay.unwrap_or(config.weight_decay);
+    let group = ParamGroup::from_ids(vec![basis]);
+    match config.kind {
+        OptimizerKind::Sgd => {
+            let (own, momentum) = Reachable::new(sgd(config, decay));
+            (optimizer.with_group(group, own, None), momentum)
+        }
+        OptimizerKind::AdamW => {
+            let (own, momentum) = Reachable::new(adamw(config, decay));
+            (optimizer.with_group(group, own, None), momentum)
+        }
     }
 }
 

@@ -12,7 +12,7 @@ pub(crate) struct ModuleSgd(pub(crate) Sgd);
 /// What is kept of a parameter between steps: nothing without momentum.
 #[derive(Clone)]
 pub(crate) struct SgdState<const D: usize> {
-    velocity: Option<Tensor<D>>,
+    pub(crate) velocity: Option<Tensor<D>>,
 }
 
 /// The name of the velocity below that of its parameter.

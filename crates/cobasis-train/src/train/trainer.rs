@@ -5,9 +5,11 @@ use burn::tensor::{Device, Tensor};
 use cobasis_zoo::{Model, ModelConfig};
 
 use crate::config::{AugmentConfig, Config, DistillConfig};
-use crate::data::Batch;
+use crate::data::{Batch, SplitMix64};
+use crate::error::Error;
 use crate::evaluate::{Score, host, images};
 use crate::train::Objective;
+use crate::train::constraint::Constrained;
 use crate::train::dropout::dropout;
 use crate::train::ema::Ema;
 use crate::train::gradient_flow::{BasisGradient, basis_gradients};
@@ -21,6 +23,7 @@ pub struct Trainer {
     model: Model,
     pub(crate) optimizer: ModuleOptimizer,
     pub(crate) ema: Option<Ema>,
+    pub(crate) constrained: Option<Constrained>,
     objective: Objective,
     teacher: Option<Model>,
     recipe: Recipe,
@@ -77,10 +80,13 @@ impl Trainer {
 
     /// Goes on from a given model, which must be on the autodiff device.
     pub fn with_model(config: &Config, model: Model, device: Device) -> Self {
+        let optimizer = optimizer(&config.optimizer, Groups::of(&model));
+        let (optimizer, constrained) = Constrained::of(config, &model, optimizer);
         Self {
-            optimizer: optimizer(&config.optimizer, Groups::of(&model)),
+            optimizer,
+            constrained,
             ema: (config.train.ema > 0.0).then(|| Ema::new(config.train.ema)),
-            objective: Objective::new(&config.train, &model, &device),
+            objective: Objective::new(&config.ortho, &model, &device),
             teacher: None,
             basis_gradients: config.train.gradient_flow.then(Vec::new),
             recipe: Recipe {
@@ -120,7 +126,11 @@ impl Trainer {
     }
 
     /// One step of the optimizer along the mean gradient of some batches.
-    pub fn step(&mut self, batches: &[Batch], at: StepAt) -> StepReport {
+    ///
+    /// # Errors
+    ///
+    /// If the constraint on the bases can't be kept. Without one there is no error.
+    pub fn step(&mut self, batches: &[Batch], at: StepAt) -> Result<StepReport, Error> {
         let images: usize = batches.iter().map(|batch| batch.labels.len()).sum();
         let mut report = StepReport {
             step: at.step,
@@ -145,11 +155,19 @@ impl Trainer {
                 tensors.map(|tensor| (tensor.id, tensor.shape.len())).collect();
             gradients = clip(&parameters, gradients, norm);
         }
+        let failed = |source| Error::Constraint { epoch: at.epoch, step: at.step, source };
+        // A loss that is no number is told by whoever reads the report.
+        let constrained = self.constrained.as_ref().filter(|_| report.loss.is_finite());
+        let before = constrained.map(|bases| bases.tangent(&self.model, &mut gradients));
+        let before = before.transpose().map_err(failed)?;
         self.model = self.optimizer.step(at.lr, self.model.clone(), gradients);
+        if let (Some(bases), Some(before)) = (constrained, before) {
+            self.model = bases.retract(at.step, before, self.model.clone()).map_err(failed)?;
+        }
         if let Some(ema) = &mut self.ema {
             ema.update(&self.model);
         }
-        report
+        Ok(report)
     }
 
     /// The gradients of one batch, which is the given share of the step.
@@ -175,7 +193,8 @@ impl Trainer {
         let classes = logits.dims()[1];
         let targets = Targets::new(&batch.labels, classes, smoothing, mix.as_ref(), &self.device);
         let plain = matches!(targets, Targets::Labels(_)) && self.teacher.is_none();
-        let losses = self.objective.losses(&self.model, logits.clone(), targets);
+        let drawn = SplitMix64::keyed(&key).next_u64();
+        let losses = self.objective.losses(&self.model, logits.clone(), targets, drawn);
         let total = self.taught(losses.total(at.lambda), &losses.cross_entropy, &logits, input);
 
         let part = if share < 1.0 { total.clone().mul_scalar(share) } else { total.clone() };
@@ -252,7 +271,7 @@ mod tests {
             state["head.bias"].iter::<f32>().collect::<Vec<_>>()
         };
         let before = head(&trainer);
-        let report = trainer.step(batches, AT);
+        let report = trainer.step(batches, AT).expect("a step");
         let after = head(&trainer).into_iter().zip(before);
         (after.map(|(after, before)| after - before).collect(), report)
     }
@@ -288,7 +307,7 @@ mod tests {
         let ours = student.model().forward(images(&batches[0], &student.device)).inner();
         let divergence = f64::from(host(distillation(ours, theirs, 2.0))[0]);
         student = student.with_teacher(teacher);
-        let report = student.step(&batches, AT);
+        let report = student.step(&batches, AT).expect("a step");
         let cross_entropy = alone.score.mean_cross_entropy();
         let expected = 0.75 * cross_entropy + 0.25 * divergence + 10.0 * alone.penalty;
         assert!((report.loss / expected - 1.0).abs() < 1e-6, "{} {expected}", report.loss);
@@ -316,9 +335,9 @@ mod tests {
     fn the_average_is_what_is_judged() {
         let mut trainer = trainer(&config("train.ema = 0.9"));
         let batches = batches(16, 2);
-        trainer.step(&batches[..1], AT);
+        trainer.step(&batches[..1], AT).expect("a step");
         assert_eq!(trainer.judged().state(), trainer.model().state());
-        trainer.step(&batches[1..], StepAt { step: 2, ..AT });
+        trainer.step(&batches[1..], StepAt { step: 2, ..AT }).expect("a step");
         assert_ne!(trainer.judged().state(), trainer.model().state());
     }
 }

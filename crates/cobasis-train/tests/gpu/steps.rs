@@ -17,7 +17,8 @@ pub fn training_step(device: &Device, name: &str, images: [usize; 4]) -> Values 
     let model = config(name).init(&device).map(&mut Lift::default());
     let objective = Objective::with(model.config.name.entry().penalty.into(), &device);
     let labels = Targets::Labels(Tensor::<1, Int>::from_data([3, 1, 4, 1], &device));
-    let loss = |model: &Model, logits| objective.losses(model, logits, labels.clone()).total(10.0);
+    let loss =
+        |model: &Model, logits| objective.losses(model, logits, labels.clone(), 0).total(10.0);
     let Step { mut outputs, gradients } =
         step(&model, values(images, 0.5, &device), Model::forward, loss);
     let lengths = gradients.iter().map(|(_, gradient)| length(gradient)).collect();

@@ -114,6 +114,18 @@ fn an_archive_is_downloaded_checked_and_unpacked_once() {
 }
 
 #[test]
+fn an_archive_that_is_there_is_unpacked() {
+    let fetch = Fetch::new(good(), &[]);
+    let (path, elsewhere) = (fetch.part(), tempdir().expect("a folder"));
+    fs::write(&path, good()).expect("written");
+    fetch.archive.unpack(&path, elsewhere.path()).expect("unpacked");
+    assert!(fetch.archive.is_in(elsewhere.path()) && path.is_file());
+    let gone = elsewhere.path().join("none.tar.gz");
+    let refused = fetch.archive.unpack(&gone, elsewhere.path()).expect_err("not there");
+    assert!(refused.to_string().contains("none.tar.gz: cannot open the file"), "{refused}");
+}
+
+#[test]
 fn a_broken_connection_is_taken_up_where_it_broke() {
     let fetch = Fetch::new(good(), &[Break(100), Break(50), Status("503 Busy"), Send]);
     fetch.run().expect("fetched");

@@ -1,0 +1,173 @@
+//! A constraint's part in a training step: before the optimizer it turns gradients along the
+//! manifold of orthonormal filters, after it, it moves weights back and takes the momentum along.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::Tensor;
+use cobasis_zoo::Model;
+use cobasis_zoo::cobasis::BankId;
+use cobasis_zoo::cobasis::ortho::{Constraint, ConstraintError};
+
+use crate::config::Config;
+use crate::train::kept_momentum::Momentum;
+use crate::train::optimizer::with_kept_momentum;
+
+/// The parameters of each group of bases that are orthonormal jointly, as the network's banks say: the
+/// two bases of a stage of `-double`, but a 3×3 and a 1×1 basis of a stage each on its own. Kernels that
+/// are not to be orthonormal are in none.
+pub(crate) fn joint_bases(model: &Model) -> Vec<Vec<ParamId>> {
+    let groups = model.banks().families().into_iter().flatten();
+    let ids = |(_, banks): (_, Vec<BankId>)| {
+        banks.into_iter().map(|bank| model.bases[bank].weight.id).collect()
+    };
+    groups.map(ids).collect()
+}
+
+/// Bases that a constraint keeps orthonormal.
+pub(crate) struct Constrained {
+    constraint: Constraint,
+    /// Steps from one time that weights are moved back to the next.
+    every: usize,
+    groups: Vec<Vec<Basis>>,
+}
+
+/// A basis, and where the optimizer keeps its momentum.
+struct Basis {
+    id: ParamId,
+    momentum: Arc<dyn Momentum>,
+}
+
+/// The weights of the bases before a step.
+pub(crate) struct Before(BTreeMap<ParamId, Tensor<4>>);
+
+impl Constrained {
+    /// The constraint that a configuration asks for, if any, and the optimizer with the momentum of
+    /// the bases within its reach.
+    pub(crate) fn of(
+        config: &Config,
+        model: &Model,
+        mut optimizer: ModuleOptimizer,
+    ) -> (ModuleOptimizer, Option<Self>) {
+        let Some(constraint) = config.ortho.constraint.0 else {
+            return (optimizer, None);
+        };
+        let mut groups = Vec::new();
+        for ids in joint_bases(model) {
+            let mut group = Vec::new();
+            for id in ids {
+                let (with, momentum) = with_kept_momentum(optimizer, &config.optimizer, id);
+                optimizer = with;
+                group.push(Basis { id, momentum });
+            }
+            groups.push(group);
+        }
+        (optimizer, Some(Self { constraint, every: config.ortho.every, groups }))
+    }
+
+    /// Before the optimizer: leaves of the gradients what lies along the manifold. A basis that the
+    /// loss does not depend on has no gradient before and after.
+    pub(crate) fn tangent<M: Module>(
+        &self,
+        module: &M,
+        gradients: &mut GradientsParams,
+    ) -> Result<Before, ConstraintError> {
+        let before = self.bases(module);
+        for group in &self.groups {
+            let bases = of_group(group, &before);
+            let (all, given) = complete(&bases, |index| gradients.remove::<4>(group[index].id));
+            if !given.contains(&true) {
+                continue;
+            }
+            let tangents = self.constraint.tangent(&bases, all)?.into_iter();
+            for ((tangent, kept), _) in tangents.zip(group).zip(given).filter(|(_, given)| *given) {
+                gradients.register(kept.id, tangent);
+            }
+        }
+        Ok(Before(before))
+    }
+
+    /// After the optimizer's step, the one of the epoch of this number, from 1: the module with its
+    /// bases back on the manifold; their momentum follows.
+    pub(crate) fn retract<M: Module>(
+        &self,
+        step: usize,
+        Before(before): Before,
+        module: M,
+    ) -> Result<M, ConstraintError> {
+        if !step.is_multiple_of(self.every) {
+            return Ok(module);
+        }
+        let after = self.bases(&module);
+        let mut moved = GradientsParams::new();
+        for group in &self.groups {
+            let bases =
+                self.constraint.retract(&of_group(group, &before), of_group(group, &after))?;
+            let (all, given) = complete(&bases, |index| group[index].momentum.get());
+            if given.contains(&true) {
+                let taken = self.constraint.transport(&bases, all)?.into_iter();
+                // A basis without momentum takes none.
+                taken.zip(group).for_each(|(taken, kept)| kept.momentum.set(taken));
+            }
+            bases.into_iter().zip(group).for_each(|(basis, kept)| moved.register(kept.id, basis));
+        }
+        Ok(module.map(&mut Replace(moved)))
+    }
+
+    fn bases<M: Module>(&self, module: &M) -> BTreeMap<ParamId, Tensor<4>> {
+        let ids: BTreeSet<ParamId> = self.groups.iter().flatten().map(|kept| kept.id).collect();
+        let mut collector = Collector { wanted: ids.clone(), found: GradientsParams::new() };
+        module.visit(&mut collector);
+        let found = |id| Some((id, collector.found.remove::<4>(id)?));
+        ids.into_iter().filter_map(found).collect()
+    }
+}
+
+fn of_group(group: &[Basis], bases: &BTreeMap<ParamId, Tensor<4>>) -> Vec<Tensor<4>> {
+    group.iter().filter_map(|kept| bases.get(&kept.id).cloned()).collect()
+}
+
+/// What there is of each basis, zeros for others, and which of them were there.
+fn complete(
+    bases: &[Tensor<4>],
+    of_basis: impl FnMut(usize) -> Option<Tensor<4>>,
+) -> (Vec<Tensor<4>>, Vec<bool>) {
+    let found = (0..bases.len()).map(of_basis).zip(bases);
+    let completed = found.map(|(found, basis)| {
+        let given = found.is_some();
+        (found.unwrap_or_else(|| basis.zeros_like()), given)
+    });
+    completed.unzip()
+}
+
+/// The values of some parameters, off their autodiff side. Burn's container for gradients holds
+/// tensors of any number of dimensions.
+struct Collector {
+    wanted: BTreeSet<ParamId>,
+    found: GradientsParams,
+}
+
+impl ModuleVisitor for Collector {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if self.wanted.contains(&param.id) {
+            self.found.register(param.id, param.val().inner());
+        }
+    }
+}
+
+/// Gives parameters other values; identity and the wish for gradients stay.
+struct Replace(GradientsParams);
+
+impl ModuleMapper for Replace {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(new) = self.0.remove::<D>(param.id) else {
+            return param;
+        };
+        param.map(|old| Tensor::from_inner(new).set_require_grad(old.is_require_grad()))
+    }
+}
+
+#[cfg(test)]
+mod tests;
