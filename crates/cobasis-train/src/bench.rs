@@ -1,14 +1,12 @@
 //! How fast models are here.
 
 mod layers;
-mod machine;
 mod peers;
 mod plot;
 mod timing;
 mod workload;
 
 pub use layers::{LayerTime, ShapeTime, layer_times, shape_times};
-pub use machine::{Machine, free_memory, now, peak_memory};
 pub use peers::{Comparison, OURS, Peer, compare};
 pub use plot::speed_plot;
 pub use timing::{Timing, repeat};

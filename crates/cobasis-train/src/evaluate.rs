@@ -4,16 +4,16 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use cobasis_zoo::Model;
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Batch, DataError, Loader};
+use crate::data::{DataError, Loader};
+use crate::tensors::{host, images};
 
 mod confusion;
 
-pub(crate) use confusion::predicted;
-pub use confusion::{ClassScore, Confusion, Mistake};
+pub use confusion::{ClassScore, Confusion, Mistake, predicted};
 
 /// Sums over the images that were scored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -161,23 +161,6 @@ pub fn evaluate_with(
         images_per_second: score.images as f64 / seconds,
         confusion,
     }))
-}
-
-/// A batch's images on a device, `[batch, channels, height, width]`.
-pub(crate) fn images(batch: &Batch, device: &Device) -> Tensor<4> {
-    Tensor::from_data(TensorData::new(batch.images.clone(), batch.shape), device)
-}
-
-/// Labels on a device, `[batch]`.
-pub(crate) fn labels(labels: &[u16], device: &Device) -> Tensor<1, Int> {
-    let values: Vec<i32> = labels.iter().map(|&label| i32::from(label)).collect();
-    let shape = [values.len()];
-    Tensor::from_data(TensorData::new(values, shape), device)
-}
-
-/// A tensor's values on the host, row-major.
-pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
 }
 
 #[cfg(test)]

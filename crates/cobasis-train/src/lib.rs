@@ -20,14 +20,17 @@ pub mod bench;
 pub mod catalogue;
 pub mod config;
 pub mod data;
+pub mod date;
 pub mod device;
 pub mod error;
 pub mod evaluate;
+pub mod machine;
 pub mod number;
 pub mod parity;
 pub mod predict;
 pub mod report;
 pub mod run_dir;
+pub mod tensors;
 pub mod train;
 
 pub use device::DeviceName;

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 
 use crate::data::{Augment, AugmentKey, Batch, ImageSet, Prefetch};
-use crate::evaluate::{host, images};
+use crate::tensors::{host, images};
 
 /// Finished batches that may wait per worker.
 const QUEUE: usize = 1;

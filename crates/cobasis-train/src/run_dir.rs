@@ -4,7 +4,9 @@ mod checkpoints;
 mod error;
 mod gradient_flow;
 mod metrics;
+mod provenance;
 mod record;
+mod summary;
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -14,8 +16,9 @@ pub use checkpoints::Checkpoints;
 pub use error::RunDirError;
 pub use gradient_flow::{BasisFlow, gradient_flow_csv};
 pub use metrics::{EpochMetrics, metrics_csv};
-pub use record::RunRecord;
-pub(crate) use record::text;
+pub use provenance::Provenance;
+pub use record::{RunRecord, text};
+pub use summary::{EpochSummary, Summary};
 
 /// Parent of the runs that are not given a directory, below the working directory.
 const DEFAULT_PARENT: &str = "runs";

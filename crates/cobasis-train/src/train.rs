@@ -1,7 +1,6 @@
 //! The training loop.
 
 mod checkpoint;
-pub(crate) mod date;
 mod dropout;
 mod dry_run;
 mod ema;
@@ -14,11 +13,9 @@ mod objective;
 mod optimizer;
 mod parameter_ids;
 mod progress;
-mod provenance;
 mod run;
 mod seeds;
 mod sgd;
-mod summary;
 mod targets;
 mod trainer;
 mod watch;
@@ -27,10 +24,8 @@ pub use dry_run::{DryRun, dry_run};
 pub use gradient_flow::GradientFlow;
 pub use objective::{Losses, Objective};
 pub use progress::{Partial, Progress};
-pub use provenance::Provenance;
 pub use run::{Outcome, run};
 pub use seeds::{SeedsOutcome, SeedsSummary, Spread, run_seeds};
-pub use summary::{EpochSummary, Summary};
 pub use targets::Targets;
 pub use trainer::{StepAt, StepReport, Trainer};
 pub use watch::{Started, Watch};

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use cobasis_train::DeviceName;
 use cobasis_train::config::{Config, DIGITS};
-use cobasis_train::train::{Outcome, Summary, run};
+use cobasis_train::run_dir::Summary;
+use cobasis_train::train::{Outcome, run};
 
 fn config(sets: &[&str]) -> Config {
     let sets: Vec<String> = sets.iter().map(|set| set.to_string()).collect();

@@ -6,7 +6,7 @@ use cobasis_zoo::{Deployed, Model, ModelConfig, ModelName};
 
 use crate::config::Config;
 use crate::data::Batch;
-use crate::evaluate::host;
+use crate::tensors::host;
 use crate::train::{StepAt, Trainer};
 
 /// What a model is to do.

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use cobasis_kernels::burn_only;
 use cobasis_train::bench::{
-    LayerTime, Machine, Setup, Task, Timing, Workload, layer_times, now, peak_memory, repeat,
-    shape_times, speed_plot,
+    LayerTime, Setup, Task, Timing, Workload, layer_times, repeat, shape_times, speed_plot,
 };
+use cobasis_train::machine::{Machine, now, peak_memory};
 use cobasis_train::{DeviceName, Error};
 use cobasis_zoo::{FileError, ModelName, write_atomic};
 use serde::Serialize;

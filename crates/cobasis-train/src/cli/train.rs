@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cobasis_train::config::Config;
-use cobasis_train::run_dir::RunDir;
+use cobasis_train::run_dir::{EpochSummary, RunDir, Summary};
 use cobasis_train::train::{
-    DryRun, EpochSummary, Outcome as Ended, SeedsOutcome, SeedsSummary, Spread, Summary, dry_run,
-    run as train, run_seeds,
+    DryRun, Outcome as Ended, SeedsOutcome, SeedsSummary, Spread, dry_run, run as train, run_seeds,
 };
 use cobasis_train::{DeviceName, Error};
 

@@ -12,10 +12,10 @@ use serde::Serialize;
 
 use crate::device::has_64_bits;
 use crate::error::Error;
-use crate::evaluate::{host, labels};
 use crate::parity::file_name;
 use crate::parity::fill::{self, fill};
 use crate::parity::fixture::Fixture;
+use crate::tensors::{host, labels};
 use crate::train::{Objective, Targets};
 
 /// How much further from the reference than the authors' 32-bit code a value may be.

@@ -8,8 +8,8 @@ use maud::{Markup, html};
 use super::heat_map::HeatMap;
 use super::histogram::histogram;
 use super::page::{figure, number, table};
-use crate::evaluate::host;
 use crate::number::compact;
+use crate::tensors::host;
 
 /// The shared filters of a stage that are to be orthonormal to one another.
 struct Basis {

@@ -6,8 +6,7 @@ use super::page::{Tile, number};
 use crate::config::Protocol;
 use crate::error::Error;
 use crate::number::{bytes, compact, duration, grouped};
-use crate::run_dir::RunRecord;
-use crate::train::EpochSummary;
+use crate::run_dir::{EpochSummary, RunRecord};
 
 /// The images that chose the best epoch.
 pub(crate) fn chosen(split: Protocol) -> &'static str {

@@ -5,8 +5,8 @@ use cobasis_zoo::registry::{self, Published};
 use super::single::{image_size, last_model};
 use crate::config::{Config, ConfigError, Difference};
 use crate::error::Error;
-use crate::run_dir::{EpochMetrics, RunRecord};
-use crate::train::{Spread, Summary};
+use crate::run_dir::{EpochMetrics, RunRecord, Summary};
+use crate::train::Spread;
 
 /// Runs of one configuration.
 pub(crate) struct Group<'a> {

@@ -9,7 +9,8 @@ use cobasis_zoo::Model;
 use crate::config::Config;
 use crate::data::{Augment, Batch, ImageSet, Loader, LoaderConfig, Split};
 use crate::error::Error;
-use crate::evaluate::{Confusion, Score, host, images, predicted};
+use crate::evaluate::{Confusion, Score, predicted};
+use crate::tensors::{host, images};
 
 /// Images at a time.
 const BATCH: usize = 256;

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::config::ConfigError;
+
 /// What went wrong with a run's files, on one line that names the path.
 #[derive(Debug, thiserror::Error)]
 pub enum RunDirError {
@@ -51,6 +53,9 @@ pub enum RunDirError {
         /// The run's directory.
         path: PathBuf,
     },
+    /// The configuration of a run is none.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// A file of a run is missing, or not what a run writes.
     #[error("{}: not that of a finished run: {problem}", .path.display())]
     Damaged {

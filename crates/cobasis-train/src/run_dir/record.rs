@@ -4,10 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::metrics::parse_metrics_csv;
-use super::{CONFIG, EpochMetrics, RunDirError};
+use super::{CONFIG, EpochMetrics, RunDirError, Summary};
 use crate::config::Config;
-use crate::error::Error;
-use crate::train::Summary;
 
 /// What a finished run has left in its directory, models aside.
 #[derive(Clone, Debug)]
@@ -48,13 +46,13 @@ impl RunRecord {
     ///
     /// # Errors
     /// When the run is not finished, or its files are damaged, missing, or not of one run.
-    pub fn read(path: &Path) -> Result<Self, Error> {
+    pub fn read(path: &Path) -> Result<Self, RunDirError> {
         let config = path.join(CONFIG);
         let config = Config::parse_with(&config.display().to_string(), &text(&config)?, &[])?;
         let metrics = path.join("metrics.csv");
         let summary = path.join("summary.json");
         if !summary.is_file() {
-            return Err(RunDirError::Unfinished { path: path.to_owned() }.into());
+            return Err(RunDirError::Unfinished { path: path.to_owned() });
         }
         let history = parse_metrics_csv(&text(&metrics)?)
             .map_err(|problem| RunDirError::damaged(&metrics, problem))?;
@@ -69,7 +67,7 @@ impl RunRecord {
                 config.train.epochs,
                 history.len(),
             );
-            return Err(RunDirError::damaged(&metrics, problem).into());
+            return Err(RunDirError::damaged(&metrics, problem));
         }
         let expected = (config.model.as_str(), config.seed, last);
         let got = (read.model.as_str(), read.seed, read.last.epoch);
@@ -77,14 +75,17 @@ impl RunRecord {
             let problem = format!(
                 "expected model, seed and last epoch of the run, {expected:?}, got {got:?}"
             );
-            return Err(RunDirError::damaged(&summary, problem).into());
+            return Err(RunDirError::damaged(&summary, problem));
         }
         Ok(Self { path: path.to_owned(), config, summary: read, history })
     }
 }
 
 /// The text of a file that a finished run has.
-pub(crate) fn text(path: &Path) -> Result<String, RunDirError> {
+///
+/// # Errors
+/// When it cannot be read.
+pub fn text(path: &Path) -> Result<String, RunDirError> {
     fs::read_to_string(path).map_err(|error| RunDirError::damaged(path, error))
 }
 
@@ -100,7 +101,7 @@ fn as_written(read: f64, text: &str) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run_dir::metrics_csv;
+    use crate::run_dir::{Provenance, metrics_csv};
 
     /// Writes a run of one epoch whose last file is changed.
     fn read(change: impl Fn(&Path)) -> Result<RunRecord, String> {
@@ -117,8 +118,8 @@ mod tests {
         fs::write(dir.path().join("summary.json"), summary).unwrap();
         change(dir.path());
         RunRecord::read(dir.path()).map_err(|error| {
-            assert_eq!(error.exit_code(), 2, "{error}");
-            error.line().replace(&dir.path().display().to_string(), "RUN")
+            assert!(error.is_user_error(), "{error}");
+            error.to_string().replace(&dir.path().display().to_string(), "RUN")
         })
     }
 
@@ -126,7 +127,7 @@ mod tests {
     fn a_run_comes_back() {
         let run = read(|_| ()).unwrap();
         assert_eq!((run.history[0].val_top1, run.summary.last.test_top1), (97.5, 97.5));
-        assert_eq!(run.summary.provenance, crate::train::Provenance::default());
+        assert_eq!(run.summary.provenance, Provenance::default());
     }
 
     #[test]

@@ -7,11 +7,11 @@ use cobasis_zoo::cobasis::ParameterCount;
 
 use burn::tensor::Device;
 
-use crate::bench::{free_memory, peak_memory};
 use crate::config::{Config, Moment};
 use crate::data::Batch;
 use crate::device::DeviceName;
 use crate::error::Error;
+use crate::machine::{free_memory, peak_memory};
 use crate::train::loaders::Loaders;
 use crate::train::run::{model, taught, teacher};
 use crate::train::{StepAt, StepReport, Trainer};

@@ -5,8 +5,8 @@ use burn::optim::GradientsParams;
 use cobasis_zoo::Model;
 use serde::{Deserialize, Serialize};
 
-use crate::evaluate::host;
 use crate::run_dir::BasisFlow;
+use crate::tensors::host;
 
 /// The gradients of the bases over a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -9,16 +9,14 @@ use cobasis_zoo::cobasis::ParameterCount;
 use cobasis_zoo::{Model, ModelConfig, load};
 
 use crate::config::{Config, ConfigError};
+use crate::date::iso;
 use crate::device::DeviceName;
 use crate::error::Error;
 use crate::evaluate::evaluate;
-use crate::run_dir::RunDir;
-use crate::train::date::iso;
+use crate::run_dir::{EpochSummary, Provenance, RunDir, Summary};
 use crate::train::fit::Fit;
 use crate::train::loaders::Loaders;
-use crate::train::{
-    EpochSummary, Progress, Provenance, Started, Summary, Trainer, Watch, checkpoint,
-};
+use crate::train::{Progress, Started, Trainer, Watch, checkpoint};
 
 /// How a run ended.
 #[derive(Clone, Debug)]

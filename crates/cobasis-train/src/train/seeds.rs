@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::device::DeviceName;
 use crate::error::Error;
-use crate::run_dir::RunDirError;
-use crate::train::{Outcome, Summary, Watch, run};
+use crate::run_dir::{RunDirError, Summary};
+use crate::train::{Outcome, Watch, run};
 
 /// What the runs of several seeds come to.
 #[derive(Clone, Debug, Serialize)]

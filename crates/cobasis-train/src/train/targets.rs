@@ -3,7 +3,7 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::evaluate::labels;
+use crate::tensors::labels;
 use crate::train::mix::Mix;
 
 /// The targets of a batch.
@@ -57,7 +57,7 @@ pub(crate) fn distillation(student: Tensor<2>, teacher: Tensor<2>, temperature: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::host;
+    use crate::tensors::host;
 
     fn logits() -> Tensor<2> {
         Tensor::from_floats([[1.0, -0.5, 0.25], [0.0, 2.0, -1.0]], &Device::flex())

@@ -6,7 +6,8 @@ use cobasis_zoo::{Model, ModelConfig};
 
 use crate::config::{AugmentConfig, Config, DistillConfig};
 use crate::data::Batch;
-use crate::evaluate::{Score, host, images};
+use crate::evaluate::Score;
+use crate::tensors::{host, images};
 use crate::train::Objective;
 use crate::train::dropout::dropout;
 use crate::train::ema::Ema;

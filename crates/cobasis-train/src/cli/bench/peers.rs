@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cobasis_train::Error;
-use cobasis_train::bench::{Comparison, Machine, OURS, Peer, Setup, compare, now};
+use cobasis_train::bench::{Comparison, OURS, Peer, Setup, compare};
+use cobasis_train::machine::{Machine, now};
 
 use super::super::Outcome;
 use super::super::output::{print, print_json, table};

@@ -2,10 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{EpochMetrics, Provenance};
 use crate::config::Protocol;
 use crate::evaluate::Evaluation;
-use crate::run_dir::EpochMetrics;
-use crate::train::Provenance;
 
 /// A run in short.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use crate::train::date::iso;
+use crate::date::iso;
 
 /// The machine that a measurement was made on.
 #[derive(Clone, Debug, PartialEq, Serialize)]

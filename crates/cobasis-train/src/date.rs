@@ -1,7 +1,7 @@
 //! Dates for people.
 
 /// Seconds since 1970 as `2026-11-23T06:58:10Z`.
-pub(crate) fn iso(unix: u64) -> String {
+pub fn iso(unix: u64) -> String {
     let (days, seconds) = (unix / 86_400, unix % 86_400);
     // Howard Hinnant's civil_from_days: years of 400 × 365.2425 days that begin in March.
     let shifted = days + 719_468;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bench::{Machine, peak_memory};
+use crate::machine::{Machine, peak_memory};
 
 /// The version of Burn that the workspace pins; Burn does not tell it.
 const BURN: &str = "0.22.1";
