@@ -29,7 +29,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use cobasis_train::Error;
+use cobasis_cli::Error;
 
 /// Convolutional networks that share one orthonormal filter basis per stage: train, evaluate,
 /// inspect.

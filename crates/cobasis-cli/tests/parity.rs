@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use cobasis_cli::parity::check;
 use cobasis_train::DeviceName;
-use cobasis_train::parity::check;
 
 /// The fixtures whose names start like this.
 fn fixtures(start: &str) -> Vec<PathBuf> {

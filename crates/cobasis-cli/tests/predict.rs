@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
+use cobasis_data::{Augment, DatasetName, ImageSet, Loader, LoaderConfig, SetInfo, Source, Split};
 use cobasis_train::DeviceName;
 use cobasis_train::config::{Config, DIGITS};
-use cobasis_train::data::{
-    Augment, DatasetName, ImageSet, Loader, LoaderConfig, SetInfo, Source, Split,
-};
 use cobasis_train::evaluate::{Confusion, evaluate};
 use cobasis_train::train::{Outcome, run};
 use cobasis_zoo::{Model, ModelConfig, load, save, save_authors, save_deployed};

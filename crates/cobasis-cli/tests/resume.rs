@@ -9,8 +9,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
+use cobasis_data::DatasetName;
 use cobasis_train::config::{Config, DIGITS};
-use cobasis_train::data::DatasetName;
 use cobasis_train::train::{Outcome, StepReport, Watch, run};
 use cobasis_train::{DeviceName, Error};
 use cobasis_zoo::cobasis::ParameterCount;

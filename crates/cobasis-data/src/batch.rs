@@ -74,7 +74,7 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Crop, DataError, SetInfo};
+    use crate::{Crop, DataError, SetInfo};
 
     #[test]
     fn a_batch_holds_the_images_and_labels_that_its_indices_name() -> Result<(), DataError> {

@@ -4,7 +4,9 @@
 use crate::nearest::nearest;
 
 /// Declares an enumeration whose variants are written as the given texts, in TOML and on screen.
-macro_rules! choices {
+#[doc(hidden)] // Found as `choice::choices`: macros are exported at the crate's root.
+#[macro_export]
+macro_rules! __choices {
     (
         $(#[$meta:meta])*
         $name:ident { $( $(#[$variant_meta:meta])* $variant:ident = $text:literal, )+ }
@@ -62,10 +64,10 @@ macro_rules! choices {
         }
     };
 }
-pub(crate) use choices;
+pub use crate::__choices as choices;
 
 /// Why `got` is none of the choices, with the nearest one.
-pub(crate) fn refusal(got: &str, choices: &[&str]) -> String {
+pub fn refusal(got: &str, choices: &[&str]) -> String {
     let expected = choices.join(" | ");
     match nearest(got, choices) {
         Some(near) => format!("expected {expected}, got {got:?}; did you mean {near:?}?"),
@@ -75,13 +77,12 @@ pub(crate) fn refusal(got: &str, choices: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::PenaltyScope;
-    use crate::data::DatasetName;
+    use crate::DatasetName;
 
     #[test]
     fn texts_parse_back() {
-        for &scope in PenaltyScope::ALL {
-            assert_eq!(scope.to_string().parse(), Ok(scope));
+        for &name in DatasetName::ALL {
+            assert_eq!(name.to_string().parse(), Ok(name));
         }
     }
 

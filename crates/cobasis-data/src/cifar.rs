@@ -82,12 +82,13 @@ pub(crate) const CIFAR100: Layout = Layout {
 };
 
 /// CIFAR-10 with two training images and one test image.
-#[cfg(test)]
+#[cfg(all(test, feature = "fetch"))]
 pub(super) static SMALL: Layout =
     Layout { train: &[("data_batch_1.bin", 2)], test: &[("test_batch.bin", 1)], ..CIFAR10 };
 
 impl Layout {
     /// The files of images, and the size of each in bytes.
+    #[cfg(feature = "fetch")]
     pub(super) fn files(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let bytes = self.record.record_len();
         let files = self.train.iter().chain(self.test);

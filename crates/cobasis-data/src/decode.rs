@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     /// 16×8 pixels, the left half red, the right half blue: a baseline JPEG made by PIL, quality 95.
-    const JPEG: &[u8] = include_bytes!("../../assets/red-blue.jpg");
+    const JPEG: &[u8] = include_bytes!("../assets/red-blue.jpg");
 
     fn png_of(width: u32, height: u32, color: png::ColorType, depth: png::BitDepth) -> Vec<u8> {
         let mut bytes = Vec::new();

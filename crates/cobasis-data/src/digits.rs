@@ -11,7 +11,7 @@ use super::image_set::{ImageSet, SetInfo};
 use super::rng::SplitMix64;
 
 /// Records of one label byte and 64 grey values.
-static RECORDS: &[u8] = include_bytes!("../../assets/digits.bin");
+static RECORDS: &[u8] = include_bytes!("../assets/digits.bin");
 /// Size of one record, in bytes.
 const RECORD_LEN: usize = 1 + 8 * 8;
 /// Images in the training split, 80 % of all.

@@ -168,7 +168,7 @@ impl ImageSet {
     }
 
     /// Length that the shorter side of an image has before the centre is cut out, pixels.
-    pub(super) fn resize(&self) -> usize {
+    pub fn resize(&self) -> usize {
         match &self.pixels {
             Pixels::Memory(_) => self.info.shape[1],
             Pixels::Files(files) => files.resize as usize,

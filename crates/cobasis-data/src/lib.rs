@@ -19,10 +19,12 @@
 
 mod augment;
 mod batch;
+pub mod choice;
 mod cifar;
 mod decode;
 mod digits;
 mod error;
+#[cfg(feature = "fetch")]
 pub mod fetch;
 mod files;
 mod folder;
@@ -31,8 +33,9 @@ mod image_op;
 mod image_set;
 mod loader;
 mod locate;
+pub mod nearest;
+pub mod number;
 mod prefetch;
-mod preparation;
 mod record_file;
 mod resample;
 mod rng;
@@ -49,8 +52,8 @@ pub use batch::{Batch, Unreadable};
 pub use error::DataError;
 pub use image_set::{Dataset, ImageSet, SetInfo};
 pub use loader::{Epoch, Loader, LoaderConfig};
-pub(crate) use prefetch::Prefetch;
-pub(crate) use rng::SplitMix64;
+pub use prefetch::Prefetch;
+pub use rng::SplitMix64;
 pub use split::{hold_out, take_images};
 pub use strong::StrongAugment;
 pub use unlabelled::unlabelled;
@@ -85,6 +88,21 @@ impl DatasetName {
     /// Whether its images are files of all sizes in folders.
     pub fn is_folder(self) -> bool {
         matches!(self, Self::ImageNet | Self::Folder)
+    }
+
+    /// What is true of its images, those of all sizes seen in this view, by what is known without
+    /// its files: the names of ImageNet's classes are not.
+    pub fn info(self, view: View) -> SetInfo {
+        match self {
+            DatasetName::Digits => digits::info(),
+            DatasetName::Cifar10 => cifar::CIFAR10.info(),
+            DatasetName::Cifar100 => cifar::CIFAR100.info(),
+            DatasetName::Mnist => idx::MNIST.info(),
+            DatasetName::FashionMnist => idx::FASHION_MNIST.info(),
+            DatasetName::ImageNet | DatasetName::Folder => {
+                folder::info(self.as_str(), Vec::new(), view)
+            }
+        }
     }
 }
 
@@ -168,6 +186,11 @@ impl Dataset {
         Ok(Self { train: source.load(Split::Train)?, test: source.load(Split::Test)? })
     }
 }
+
+/// The README's example, compiled like any other.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 #[cfg(test)]
 mod tests {

@@ -3,14 +3,14 @@
 use strsim::damerau_levenshtein;
 
 /// The choice most like `wrong`, if any is like it at all; the first of equals.
-pub(crate) fn nearest<'a>(wrong: &str, choices: &[&'a str]) -> Option<&'a str> {
+pub fn nearest<'a>(wrong: &str, choices: &[&'a str]) -> Option<&'a str> {
     let scored = choices.iter().filter_map(|choice| Some((distance(wrong, choice)?, *choice)));
     scored.min_by_key(|(score, _)| *score).map(|(_, choice)| choice)
 }
 
 /// The key most like the unknown one, in its own section or another: people forget the section
 /// (`lr` for `optimizer.lr`) as often as they slip in the name.
-pub(crate) fn nearest_key<'a>(wrong: &str, keys: &'a [String]) -> Option<&'a str> {
+pub fn nearest_key<'a>(wrong: &str, keys: &'a [String]) -> Option<&'a str> {
     let (wrong_section, wrong_name) = split(wrong);
     let scored = keys.iter().filter_map(|key| {
         let (section, name) = split(key);

@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 ///
 /// Worker `w` of `n` computes the results `w`, `w + n`, … of the range and sends them through a
 /// queue of its own, so that reading the queues in turn restores the order, without any lock.
-pub(crate) struct Prefetch<T> {
+pub struct Prefetch<T> {
     left: Range<usize>,
     source: Source<T>,
 }
@@ -38,7 +38,7 @@ impl<T: Send + 'static> Prefetch<T> {
     /// # Panics
     ///
     /// Where the operating system cannot start a thread.
-    pub(crate) fn new(
+    pub fn new(
         range: Range<usize>,
         workers: usize,
         queue: usize,

@@ -149,7 +149,7 @@ mod tests {
     }
 
     /// Five squares that torchvision makes of the image below; see `assets/make_resized.py`.
-    const TORCHVISION: &[u8] = include_bytes!("../../assets/resized.bin");
+    const TORCHVISION: &[u8] = include_bytes!("../assets/resized.bin");
 
     #[test]
     fn squares_are_those_of_torchvision() {

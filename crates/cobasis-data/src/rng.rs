@@ -8,13 +8,13 @@ const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The SplitMix64 generator of Steele, Lea and Flood (2014): a counter and a mixing function.
 #[derive(Debug, Clone)]
-pub(crate) struct SplitMix64 {
+pub struct SplitMix64 {
     state: u64,
 }
 
 impl SplitMix64 {
     /// The published generator, started at `seed`.
-    pub(crate) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self { state: seed }
     }
 
@@ -22,12 +22,12 @@ impl SplitMix64 {
     ///
     /// Each word is mixed into the hash of the words before it, so that keys that differ in one
     /// word always differ in the hash, and neighbouring keys share no visible pattern.
-    pub(crate) fn keyed(key: &[u64]) -> Self {
+    pub fn keyed(key: &[u64]) -> Self {
         Self::new(key.iter().fold(0, |hash, word| Self::new(hash ^ word).next_u64()))
     }
 
     /// The next 64 random bits.
-    pub(crate) fn next_u64(&mut self) -> u64 {
+    pub fn next_u64(&mut self) -> u64 {
         self.state = self.state.wrapping_add(GOLDEN);
         let mut bits = self.state;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -36,7 +36,7 @@ impl SplitMix64 {
     }
 
     /// A number in `0..limit`, every one exactly as likely (Lemire 2019); 0 where `limit` is 0.
-    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+    pub fn below(&mut self, limit: u64) -> u64 {
         let mut product = u128::from(self.next_u64()) * u128::from(limit);
         if (product as u64) < limit {
             // Some results are hit by one more of the 2^64 inputs; these inputs are drawn again.
@@ -49,13 +49,13 @@ impl SplitMix64 {
     }
 
     /// A number from 0 up to but not including 1, a multiple of 2^-53.
-    pub(crate) fn unit(&mut self) -> f64 {
+    pub fn unit(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// The numbers `0..len` in random order (Fisher-Yates), every order as likely as the
     /// generator's 64 bits of state allow.
-    pub(crate) fn permutation(&mut self, len: usize) -> Vec<usize> {
+    pub fn permutation(&mut self, len: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..len).collect();
         for last in (1..len).rev() {
             order.swap(last, self.below(last as u64 + 1) as usize);

@@ -52,7 +52,7 @@ pub fn take_images(set: &ImageSet, count: usize) -> Result<ImageSet, DataError> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{DatasetName, Source, Split};
+    use crate::{DatasetName, Source, Split};
 
     #[test]
     fn every_image_is_on_one_side_and_every_class_on_both() {

@@ -3,15 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cobasis_zoo::Preparation;
-
+use super::View;
 use super::error::DataError;
 use super::files::ImageFiles;
 use super::folder::Found;
 use super::image_set::{ImageSet, SetInfo};
 
-/// The images at `path`, prepared as told: the file, whatever its name, or the JPEG and PNG files in
-/// the folder and the folders below, in the order of their names. All have the label 0.
+/// The images at `path`, in this view and normalised with a mean and a standard deviation for each
+/// channel: the file, whatever its name, or the JPEG and PNG files in the folder and the folders
+/// below, in the order of their names. All have the label 0.
 ///
 /// They are listed, not read. Links that lead in circles or nowhere, and images of other formats,
 /// are left out and logged as warnings.
@@ -20,15 +20,18 @@ use super::image_set::{ImageSet, SetInfo};
 ///
 /// Where there is no such file, no image in the folder, or they can't be prepared like this: a
 /// network gets one channel, for which colours become grey, or three.
-pub fn unlabelled(path: &Path, preparation: &Preparation) -> Result<ImageSet, DataError> {
-    let Preparation { size, resize, mean, std, .. } = preparation;
+pub fn unlabelled(
+    path: &Path,
+    View { size, resize }: View,
+    [mean, std]: [&[f32]; 2],
+) -> Result<ImageSet, DataError> {
     let info = SetInfo {
         name: "images".to_string(),
         // The files lie in the folder itself.
         classes: vec![String::new()],
-        shape: [mean.len(), *size, *size],
-        mean: mean.clone(),
-        std: std.clone(),
+        shape: [mean.len(), size, size],
+        mean: mean.to_vec(),
+        std: std.to_vec(),
         max_value: u8::MAX,
     };
     if !matches!(mean.len(), 1 | 3) {
@@ -41,7 +44,7 @@ pub fn unlabelled(path: &Path, preparation: &Preparation) -> Result<ImageSet, Da
         return Err(DataError::MissingFiles { set, files, looked_in });
     }
     let labels = vec![0; names.len()];
-    ImageSet::of_files(info, ImageFiles { root, names, resize: *resize as u32 }, labels)
+    ImageSet::of_files(info, ImageFiles { root, names, resize: resize as u32 }, labels)
 }
 
 /// A folder, and files in it.
@@ -65,7 +68,9 @@ mod tests {
     use tempfile::tempdir;
 
     use super::*;
-    use crate::data::DatasetName;
+
+    const VIEW: View = View { size: 32, resize: 32 };
+    const COLOUR: [&[f32]; 2] = [&[0.5; 3], &[0.25; 3]];
 
     fn names(set: &ImageSet, root: &Path) -> Vec<String> {
         let name = |index| set.describe(index).replace(&format!("{}/", root.display()), "");
@@ -81,27 +86,24 @@ mod tests {
             fs::write(dir.path().join(name), "").expect("a file");
         }
         std::os::unix::fs::symlink(dir.path(), dir.path().join("b/up")).expect("a link");
-        let preparation = DatasetName::Cifar10.preparation(32);
-        let set = unlabelled(dir.path(), &preparation).expect("images");
+        let set = unlabelled(dir.path(), VIEW, COLOUR).expect("images");
         let expected = ["a.png", "b/10.JPG", "b/2.png", "b/deep/1.jpeg", "c.png"];
         assert_eq!(names(&set, dir.path()), expected);
-        let file = unlabelled(&dir.path().join("list.txt"), &preparation).expect("a file");
+        let file = unlabelled(&dir.path().join("list.txt"), VIEW, COLOUR).expect("a file");
         assert_eq!((names(&file, dir.path()), file.labels()), (vec!["list.txt".into()], &[0][..]));
     }
 
     #[test]
     fn nothing_to_look_at_is_told() {
         let dir = tempdir().expect("a folder");
-        let refused = |path: &Path, preparation: &Preparation| {
-            let error = unlabelled(path, preparation).expect_err("must be refused");
+        let refused = |path: &Path, constants| {
+            let error = unlabelled(path, VIEW, constants).expect_err("must be refused");
             assert!(error.is_user_error());
             error.to_string().replace(&dir.path().display().to_string(), "DIR")
         };
-        let preparation = DatasetName::Cifar10.preparation(32);
-        let said = refused(dir.path(), &preparation);
+        let said = refused(dir.path(), COLOUR);
         assert_eq!(said, "images: missing *.jpg, *.jpeg, *.png, looked in DIR");
-        assert_eq!(refused(&dir.path().join("no"), &preparation), "DIR/no: cannot be read");
-        let five = Preparation { mean: vec![0.5; 5], std: vec![0.5; 5], ..preparation };
-        assert_eq!(refused(dir.path(), &five), "images: channels: expected 1 or 3, got 5");
+        assert_eq!(refused(&dir.path().join("no"), COLOUR), "DIR/no: cannot be read");
+        assert_eq!(refused(dir.path(), [&[0.5; 5]; 2]), "images: channels: expected 1 or 3, got 5");
     }
 }

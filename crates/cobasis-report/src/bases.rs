@@ -1,6 +1,8 @@
 //! How orthonormal the bases have become.
 
 use burn::tensor::Tensor;
+use cobasis_data::number::compact;
+use cobasis_train::tensors::host;
 use cobasis_zoo::Model;
 use cobasis_zoo::cobasis::ortho::Orthonormality;
 use maud::{Markup, html};
@@ -8,8 +10,6 @@ use maud::{Markup, html};
 use super::heat_map::HeatMap;
 use super::histogram::histogram;
 use super::page::{figure, number, table};
-use crate::number::compact;
-use crate::tensors::host;
 
 /// The shared filters of a stage that are to be orthonormal to one another.
 struct Basis {

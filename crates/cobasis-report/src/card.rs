@@ -1,12 +1,12 @@
 //! What a run was: the numbers on top, and the card.
 
+use cobasis_data::number::{bytes, compact, duration, grouped};
+use cobasis_train::Error;
+use cobasis_train::config::Protocol;
+use cobasis_train::run_dir::{EpochSummary, RunRecord};
 use maud::{Markup, html};
 
 use super::page::{Tile, number};
-use crate::config::Protocol;
-use crate::error::Error;
-use crate::number::{bytes, compact, duration, grouped};
-use crate::run_dir::{EpochSummary, RunRecord};
 
 /// The images that chose the best epoch.
 pub(crate) fn chosen(split: Protocol) -> &'static str {

@@ -1,5 +1,9 @@
 //! The page of several runs.
 
+use cobasis_data::number::{duration, grouped};
+use cobasis_train::Error;
+use cobasis_train::run_dir::{EpochMetrics, RunRecord};
+use cobasis_train::train::Spread;
 use maud::{Markup, html};
 
 use super::card::chosen;
@@ -11,10 +15,6 @@ use super::page::{Section, figure, page, table};
 use super::published::{PublishedPoint, published_on};
 use super::scale::Scale;
 use super::scatter::{Kind, Mark, scatter};
-use crate::error::Error;
-use crate::number::{duration, grouped};
-use crate::run_dir::{EpochMetrics, RunRecord};
-use crate::train::Spread;
 
 /// Factor between the extremes from which on an axis is logarithmic.
 const FAR: f64 = 6.0;

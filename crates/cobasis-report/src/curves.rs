@@ -1,14 +1,14 @@
 //! What happened epoch by epoch.
 
+use cobasis_data::number::compact;
+use cobasis_train::config::Protocol;
+use cobasis_train::run_dir::{EpochMetrics, RunRecord};
 use maud::{Markup, html};
 
 use super::chart::{Chart, WIDE, exact};
 use super::line::{Series, lines};
 use super::page::figure;
 use super::scale::Scale;
-use crate::config::Protocol;
-use crate::number::compact;
-use crate::run_dir::{EpochMetrics, RunRecord};
 
 /// Factor between the extremes from which on an axis is logarithmic.
 const FAR: f64 = 30.0;

@@ -93,10 +93,10 @@ mod tests {
     use maud::html;
 
     use super::*;
-    use crate::report::chart::{Chart, WIDE};
-    use crate::report::line::{Series, lines};
-    use crate::report::page::figure;
-    use crate::report::scale::Scale;
+    use crate::chart::{Chart, WIDE};
+    use crate::line::{Series, lines};
+    use crate::page::figure;
+    use crate::scale::Scale;
 
     #[test]
     fn a_chart_of_the_page_stands_alone() {

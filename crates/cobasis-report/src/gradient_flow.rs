@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use cobasis_train::Error;
+use cobasis_train::run_dir::{RunDirError, text};
 use maud::{Markup, html};
 
 use super::chart::{Chart, WIDE, exact, px};
@@ -9,8 +11,6 @@ use super::curves::over_epochs;
 use super::line::Series;
 use super::page::{figure, legend};
 use super::scale::Scale;
-use crate::error::Error;
-use crate::run_dir::{RunDirError, text};
 
 const HEADER: &str = "epoch,basis,mean_abs,max_abs";
 /// Epochs whose bars lie over one another; more can't be told apart.

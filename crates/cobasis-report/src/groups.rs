@@ -1,12 +1,12 @@
 //! Runs of one configuration, which differ in their seeds only.
 
+use cobasis_train::Error;
+use cobasis_train::config::{Config, ConfigError, Difference};
+use cobasis_train::run_dir::{EpochMetrics, RunRecord, Summary};
+use cobasis_train::train::Spread;
 use cobasis_zoo::registry::{self, Published};
 
 use super::single::{image_size, last_model};
-use crate::config::{Config, ConfigError, Difference};
-use crate::error::Error;
-use crate::run_dir::{EpochMetrics, RunRecord, Summary};
-use crate::train::Spread;
 
 /// Runs of one configuration.
 pub(crate) struct Group<'a> {

@@ -4,13 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::module::Module;
+use cobasis_data::{Augment, Batch, ImageSet, Loader, LoaderConfig, Split};
+use cobasis_train::Error;
+use cobasis_train::config::Config;
+use cobasis_train::evaluate::{Confusion, Score, predicted};
+use cobasis_train::tensors::{host, images};
 use cobasis_zoo::Model;
-
-use crate::config::Config;
-use crate::data::{Augment, Batch, ImageSet, Loader, LoaderConfig, Split};
-use crate::error::Error;
-use crate::evaluate::{Confusion, Score, predicted};
-use crate::tensors::{host, images};
 
 /// Images at a time.
 const BATCH: usize = 256;

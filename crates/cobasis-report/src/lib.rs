@@ -29,8 +29,8 @@ use std::path::{Path, PathBuf};
 
 pub use files::charts;
 
-use crate::error::Error;
-use crate::run_dir::RunRecord;
+use cobasis_train::Error;
+use cobasis_train::run_dir::RunRecord;
 
 /// The page of a run, or of several that it compares, as HTML.
 ///

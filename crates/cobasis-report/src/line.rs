@@ -1,10 +1,10 @@
 //! Lines over epochs.
 
+use cobasis_data::number::compact;
 use maud::{Markup, html};
 
 use super::chart::{Chart, exact, px};
 use super::page::legend;
-use crate::number::compact;
 
 /// More epochs than this are not marked one by one.
 const MARKED: usize = 60;
@@ -79,8 +79,8 @@ fn path(points: impl Iterator<Item = Option<[f64; 2]>>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::chart::WIDE;
-    use crate::report::scale::Scale;
+    use crate::chart::WIDE;
+    use crate::scale::Scale;
 
     #[test]
     fn a_gap_is_a_new_beginning() {

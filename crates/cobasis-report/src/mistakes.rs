@@ -1,14 +1,14 @@
 //! Which classes and which images the model gets wrong.
 
+use cobasis_data::number::grouped;
+use cobasis_data::{Augment, AugmentKey, Batch, ImageSet};
+use cobasis_train::evaluate::Confusion;
 use maud::{Markup, html};
 
 use super::heat_map::HeatMap;
 use super::judged::{Judgement, Wrong};
 use super::page::{figure, number, table};
 use super::picture::{Pixel, data_uri};
-use crate::data::{Augment, AugmentKey, Batch, ImageSet};
-use crate::evaluate::Confusion;
-use crate::number::grouped;
 
 /// Images that are shown.
 const IMAGES: usize = 24;
@@ -207,8 +207,9 @@ fn pixels(set: &ImageSet, index: usize) -> Option<Vec<Pixel>> {
 
 #[cfg(test)]
 mod tests {
+    use cobasis_data::{DatasetName, SetInfo, Source, Split};
+
     use super::*;
-    use crate::data::{DatasetName, SetInfo, Source, Split};
 
     #[test]
     fn pixels_are_those_of_the_set() {

@@ -1,6 +1,6 @@
 //! From numbers to places on an axis, with ticks at round numbers.
 
-use crate::number::compact;
+use cobasis_data::number::compact;
 
 /// Ticks that an axis has room for.
 const TICKS: f64 = 5.0;

@@ -140,8 +140,8 @@ fn overlap(a: Area, b: Area) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::chart::WIDE;
-    use crate::report::scale::Scale;
+    use crate::chart::WIDE;
+    use crate::scale::Scale;
 
     fn mark(at: [f64; 2], name: &str) -> Mark {
         Mark { at, std: Some(0.5), kind: Kind::Last, name: name.into(), title: "<t>".into() }

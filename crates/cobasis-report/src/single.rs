@@ -3,6 +3,10 @@
 use std::path::Path;
 
 use burn::tensor::Device;
+use cobasis_data::DatasetName;
+use cobasis_train::Error;
+use cobasis_train::config::Config;
+use cobasis_train::run_dir::RunRecord;
 use cobasis_zoo::{Model, load};
 use maud::html;
 
@@ -14,10 +18,6 @@ use super::gradient_flow::gradient_flow;
 use super::judged::Judgement;
 use super::mistakes::mistakes;
 use super::page::{Section, page};
-use crate::config::Config;
-use crate::data::DatasetName;
-use crate::error::Error;
-use crate::run_dir::RunRecord;
 
 /// The page of one run; its test images are in `data` or where the run found them.
 pub(crate) fn single(run: &RunRecord, data: Option<&Path>) -> Result<String, Error> {

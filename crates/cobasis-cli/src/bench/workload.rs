@@ -2,12 +2,11 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
+use cobasis_data::Batch;
+use cobasis_train::config::Config;
+use cobasis_train::tensors::host;
+use cobasis_train::train::{StepAt, Trainer};
 use cobasis_zoo::{Deployed, Model, ModelConfig, ModelName};
-
-use crate::config::Config;
-use crate::data::Batch;
-use crate::tensors::host;
-use crate::train::{StepAt, Trainer};
 
 /// What a model is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,12 +8,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use cobasis_kernels::burn_only;
-use cobasis_train::bench::{
+use cobasis_cli::Error;
+use cobasis_cli::bench::{
     LayerTime, Setup, Task, Timing, Workload, layer_times, repeat, shape_times, speed_plot,
 };
+use cobasis_kernels::burn_only;
+use cobasis_train::DeviceName;
 use cobasis_train::machine::{Machine, now, peak_memory};
-use cobasis_train::{DeviceName, Error};
 use cobasis_zoo::{FileError, ModelName, write_atomic};
 use serde::Serialize;
 

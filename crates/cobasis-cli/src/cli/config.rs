@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use cobasis_train::Error;
+use cobasis_cli::Error;
 use cobasis_train::config::{Config, explain, schema};
 
 use super::Outcome;

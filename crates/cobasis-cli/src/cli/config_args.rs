@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use cobasis_train::Error;
+use cobasis_cli::Error;
 use cobasis_train::config::{Config, DIGITS};
 
 use super::data_dir::data_dir;

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cobasis_train::Error;
-use cobasis_train::data::DatasetName;
-use cobasis_train::data::fetch::{Archive, cache_dir};
+use cobasis_cli::Error;
+use cobasis_data::DatasetName;
+use cobasis_data::fetch::{Archive, cache_dir};
 
 use super::Outcome;
 use super::data_dir::fetch;

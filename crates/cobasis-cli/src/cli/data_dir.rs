@@ -4,9 +4,9 @@ use std::env;
 use std::io::{IsTerminal, stderr, stdin};
 use std::path::{Path, PathBuf};
 
-use cobasis_train::Error;
+use cobasis_cli::Error;
+use cobasis_data::fetch::{Archive, FetchError, Progress, cache_dir};
 use cobasis_train::config::DataConfig;
-use cobasis_train::data::fetch::{Archive, FetchError, Progress, cache_dir};
 use indicatif::ProgressBar;
 
 use super::progress::bar;

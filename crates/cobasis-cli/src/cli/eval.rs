@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use cobasis_cli::Error;
+use cobasis_data::{Augment, DatasetName, ImageSet, Loader, LoaderConfig, Source, Split, View};
+use cobasis_train::DeviceName;
 use cobasis_train::config::DataConfig;
-use cobasis_train::data::{
-    Augment, DatasetName, ImageSet, Loader, LoaderConfig, Source, Split, View,
-};
 use cobasis_train::evaluate::{Evaluation, evaluate_with};
-use cobasis_train::{DeviceName, Error};
 use cobasis_zoo::{ModelConfig, ModelName, Preparation};
 use serde::Serialize;
 

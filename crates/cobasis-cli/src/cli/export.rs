@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cobasis_train::{DeviceName, Error};
+use cobasis_cli::Error;
+use cobasis_train::DeviceName;
 use cobasis_zoo::cobasis::ParameterCount;
 use cobasis_zoo::{
     Deployed, FactorisedLayers, FileError, ModelName, save, save_authors, write_atomic,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use cobasis_train::Error;
+use cobasis_cli::Error;
 use cobasis_zoo::cobasis::ParameterCount;
 use cobasis_zoo::{
     Deployed, FactorisedLayers, FileError, FileProblem, Model, ModelConfig, ModelName, load,

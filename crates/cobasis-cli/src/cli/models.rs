@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use cobasis_train::Error;
-use cobasis_train::catalogue::{Layer, ModelCard};
+use cobasis_cli::Error;
+use cobasis_cli::catalogue::{Layer, ModelCard};
 use cobasis_zoo::{ModelName, registry};
 
 use super::Outcome;

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-pub(crate) use cobasis_train::number::grouped;
+pub(crate) use cobasis_data::number::grouped;
 
 /// Prints a text. A reader that went away (`… | head`) is no error.
 pub(crate) fn print(text: &str) {

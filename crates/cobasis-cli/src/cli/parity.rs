@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use cobasis_cli::parity::{Check, Report, check};
 use cobasis_train::DeviceName;
-use cobasis_train::parity::{Check, Report, check};
 use indicatif::ProgressBar;
 
 use super::Outcome;

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use cobasis_train::data::{DatasetName, unlabelled};
+use cobasis_cli::Error;
+use cobasis_data::{DatasetName, View, unlabelled};
+use cobasis_train::DeviceName;
 use cobasis_train::predict::{Guess, PredictConfig, Prediction, Predictions, predict_with};
-use cobasis_train::{DeviceName, Error};
+use cobasis_train::preparation::of_dataset;
 use cobasis_zoo::{ModelConfig, ModelName, Preparation};
 use serde::Serialize;
 
@@ -105,7 +107,9 @@ pub(crate) fn run(args: Args) -> Outcome {
             return Err(Error::Usage(format!("{problem}, got {top}")));
         }
     };
-    let set = Arc::new(unlabelled(&args.path, &preparation)?);
+    let Preparation { size, resize, ref mean, ref std, .. } = preparation;
+    let view = View { size, resize };
+    let set = Arc::new(unlabelled(&args.path, view, [mean, std])?);
     let feeding = PredictConfig { batch: args.batch as usize, workers: WORKERS, top };
     let (mut all, mut read) = (Predictions::default(), 0);
     let after_batch = |batch: Predictions| {
@@ -166,11 +170,11 @@ impl PreparationArgs {
         let (classes, channels) = (config.num_classes, config.in_channels);
         let [_, side, _] = config.name.entry().input;
         let mut preparation = match (self.dataset, &config.preparation) {
-            (Some(dataset), _) => dataset.preparation(side),
+            (Some(dataset), _) => of_dataset(dataset, side),
             (None, Some(known)) => known.clone(),
             (None, None) => {
                 let dataset: DatasetName = config.name.dataset().parse().map_err(Error::Usage)?;
-                let mut guess = dataset.preparation(side);
+                let mut guess = of_dataset(dataset, side);
                 // It was trained on something else, whose classes nobody knows.
                 if guess.classes.len() != classes {
                     guess.classes.clear();

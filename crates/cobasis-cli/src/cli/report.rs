@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cobasis_train::report::{charts, report};
+use cobasis_report::{charts, report};
 use cobasis_zoo::{FileError, write_atomic};
 
 use super::Outcome;

@@ -4,12 +4,13 @@ use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use cobasis_cli::Error;
+use cobasis_train::DeviceName;
 use cobasis_train::config::Config;
 use cobasis_train::run_dir::{EpochSummary, RunDir, Summary};
 use cobasis_train::train::{
     DryRun, Outcome as Ended, SeedsOutcome, SeedsSummary, Spread, dry_run, run as train, run_seeds,
 };
-use cobasis_train::{DeviceName, Error};
 
 use super::Outcome;
 use super::config_args::ConfigArgs;

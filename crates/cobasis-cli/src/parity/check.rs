@@ -5,18 +5,18 @@ use std::path::Path;
 use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor};
+use cobasis_train::device::has_64_bits;
+use cobasis_train::tensors::{host, labels};
+use cobasis_train::train::{Objective, Targets};
 use cobasis_zoo::cobasis::ParameterCount;
 use cobasis_zoo::cobasis::ortho::Counted;
 use cobasis_zoo::{AuthorsTensor, Model, ModelConfig, State, authors_tensors};
 use serde::Serialize;
 
-use crate::device::has_64_bits;
 use crate::error::Error;
 use crate::parity::file_name;
 use crate::parity::fill::{self, fill};
 use crate::parity::fixture::Fixture;
-use crate::tensors::{host, labels};
-use crate::train::{Objective, Targets};
 
 /// How much further from the reference than the authors' 32-bit code a value may be.
 const SLACK: f64 = 10.0;

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
+use cobasis_data::{Augment, AugmentKey, Batch, DatasetName, ImageSet, Source, Split};
+use cobasis_train::config::{Config, PenaltyScope};
+use cobasis_train::train::{StepAt, Trainer};
 use cobasis_zoo::{AuthorsTensor, ModelConfig, ModelName, authors_tensors};
 use serde::Deserialize;
 
-use crate::config::{Config, PenaltyScope};
-use crate::data::{Augment, AugmentKey, Batch, DatasetName, ImageSet, Source, Split};
 use crate::error::Error;
 use crate::parity::check::{Check, Report, relative, worse};
 use crate::parity::file_name;
 use crate::parity::fill::fill;
-use crate::train::{StepAt, Trainer};
 
 /// Relative difference allowed in the first 3 steps, in the first 10, and of the mean over steps
 /// 101 to 200. The authors' code drifts from itself, in another memory layout, by up to 1e-4, 2e-3

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use cobasis_train::parity::{Check as ParityCheck, check};
+use cobasis_cli::parity::{Check as ParityCheck, check};
 
 use crate::Check;
 use crate::compare::{BOUND, Difference};

@@ -94,7 +94,7 @@ impl Fetch {
         let left = fs::read_dir(self.dir.path()).expect("a folder").flatten();
         let left: Vec<_> = left.map(|entry| entry.file_name()).collect();
         assert_eq!(left, ["cifar-10-batches-bin"]);
-        let set = cifar::SMALL.load(Some(self.dir.path()), crate::data::Split::Train);
+        let set = cifar::SMALL.load(Some(self.dir.path()), crate::Split::Train);
         assert_eq!(set.expect("the set").len(), 2);
         assert!(self.archive.is_in(self.dir.path()));
         assert!(!self.dir.path().join("cifar-10-batches-bin/readme.html").exists());

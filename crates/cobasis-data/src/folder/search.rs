@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::data::error::DataError;
+use crate::error::DataError;
 
 /// Endings of the files that are images, in lower case.
 const IMAGES: &[&str] = &["jpeg", "jpg", "png"];
@@ -15,7 +15,7 @@ const MAX_DEPTH: usize = 16;
 
 /// What the search of a folder came upon beside images.
 #[derive(Default)]
-pub(in crate::data) struct Found {
+pub(crate) struct Found {
     /// Images of formats that are not read: how many, and the first.
     others: (usize, PathBuf),
     /// Links that lead to a folder seen before, or nowhere, and folders too deep.
@@ -25,7 +25,7 @@ pub(in crate::data) struct Found {
 impl Found {
     /// Appends the images in a folder, such as that of a class, and the folders below, in the order
     /// of their names, relative to that folder.
-    pub(in crate::data) fn collect(&mut self, class: &Path, names: &mut Vec<Box<Path>>) {
+    pub(crate) fn collect(&mut self, class: &Path, names: &mut Vec<Box<Path>>) {
         // A folder is searched once, which ends loops of links.
         let mut seen = HashSet::new();
         self.search(class, class, 0, &mut seen, names);
@@ -68,7 +68,7 @@ impl Found {
         }
     }
 
-    pub(in crate::data) fn warn(&self, root: &Path) {
+    pub(crate) fn warn(&self, root: &Path) {
         let root = root.display();
         if let (count @ 1.., first) = &self.others {
             let first = first.display();

@@ -5,8 +5,8 @@ use std::fs;
 use tempfile::{TempDir, tempdir};
 
 use super::*;
-use crate::data::{Augment, Batch, Crop, Loader, LoaderConfig, Source};
-use crate::data::{Dataset, DatasetName};
+use crate::{Augment, Batch, Crop, Loader, LoaderConfig, Source};
+use crate::{Dataset, DatasetName};
 
 const VIEW: View = View { size: 6, resize: 7 };
 
@@ -82,7 +82,7 @@ fn folders_name_the_classes_and_files_are_sorted() -> Result<(), DataError> {
 fn images_of_all_sizes_become_normalised_squares() -> Result<(), DataError> {
     let dir = folder();
     let set = source(&dir).load(Split::Train)?;
-    let key = crate::data::AugmentKey { seed: 0, epoch: 0 };
+    let key = crate::AugmentKey { seed: 0, epoch: 0 };
     let batch = Batch::new(&set, &[0, 1, 2, 3], Augment::NONE, key);
     assert_eq!((batch.shape, batch.labels.as_slice()), ([4, 3, 6, 6], &[0, 0, 1, 1][..]));
     for (image, colour) in [[100, 0, 0], [110, 0, 0], [0, 0, 200], [0, 0, 210]].iter().enumerate() {

@@ -1,7 +1,7 @@
 //! Order, changes, threads and unreadable images of batches.
 
 use super::*;
-use crate::data::SetInfo;
+use crate::SetInfo;
 
 const CONFIG: LoaderConfig = LoaderConfig {
     batch_size: 8,

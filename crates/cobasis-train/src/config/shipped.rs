@@ -4,13 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use cobasis_data::number::grouped;
 use cobasis_zoo::registry::{PUBLISHED, published};
 use cobasis_zoo::{ModelConfig, ModelName};
 use toml::Table;
 
 use super::Config;
 use crate::data::{Augment, AugmentKey, Batch, Crop, Dataset, View};
-use crate::number::grouped;
 
 /// What a lab note states even where it is the default.
 const STATED: &[(&str, &str)] = &[
@@ -119,7 +119,11 @@ fn every_imagenet_config_loads_batches_of_a_folder() {
     for (split, class) in [("train", "n01"), ("train", "n02"), ("val", "n01"), ("val", "n02")] {
         let class = folder.path().join(split).join(class);
         fs::create_dir_all(&class).unwrap();
-        fs::write(class.join("1.JPEG"), include_bytes!("../../assets/red-blue.jpg")).unwrap();
+        fs::write(
+            class.join("1.JPEG"),
+            include_bytes!("../../../cobasis-data/assets/red-blue.jpg"),
+        )
+        .unwrap();
     }
     let dir = configs();
     let mut names = Vec::new();

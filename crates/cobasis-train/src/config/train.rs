@@ -1,11 +1,11 @@
 //! `[train]`: how long, how many images at a time, and the loss.
 
+use cobasis_data::choice::choices;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::{ConfigError, expect};
 use super::schedule::{Moment, half_cosine};
-use crate::choice::choices;
 
 choices! {
     /// Which filters the orthonormality penalty counts.

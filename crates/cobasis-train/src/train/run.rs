@@ -13,6 +13,7 @@ use crate::date::iso;
 use crate::device::DeviceName;
 use crate::error::Error;
 use crate::evaluate::evaluate;
+use crate::preparation::of_set;
 use crate::run_dir::{EpochSummary, Provenance, RunDir, Summary};
 use crate::train::fit::Fit;
 use crate::train::loaders::Loaders;
@@ -39,7 +40,7 @@ pub(super) fn model(config: &Config, loaders: &Loaders) -> Result<ModelConfig, E
     let set = loaders.train.set();
     let model = ModelConfig::new(config.model_name()?);
     let model = model.with_num_classes(set.num_classes()).with_in_channels(set.shape()[0]);
-    Ok(model.with_norms(config.sharing.norms).with_preparation(set.preparation()))
+    Ok(model.with_norms(config.sharing.norms).with_preparation(of_set(set)))
 }
 
 /// The teacher that the configuration names, for that model.

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cobasis_train::Error;
-use cobasis_train::data::{Loader, LoaderConfig, Split};
+use cobasis_cli::Error;
+use cobasis_data::{Loader, LoaderConfig, Split};
 use serde::Serialize;
 
 use super::super::Outcome;

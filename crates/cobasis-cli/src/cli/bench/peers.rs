@@ -6,8 +6,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cobasis_train::Error;
-use cobasis_train::bench::{Comparison, OURS, Peer, Setup, compare};
+use cobasis_cli::Error;
+use cobasis_cli::bench::{Comparison, OURS, Peer, Setup, compare};
 use cobasis_train::machine::{Machine, now};
 
 use super::super::Outcome;
