@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use burn::tensor::Device;
 use cobasis_data::DatasetName;
 use cobasis_train::config::{Config, DIGITS};
+use cobasis_train::preparation::of_dataset;
 use cobasis_train::train::{Outcome, StepReport, Watch, run};
 use cobasis_train::{DeviceName, Error};
 use cobasis_zoo::cobasis::ParameterCount;
@@ -169,7 +170,7 @@ fn a_run_without_norms_goes_on_without_and_is_judged_without() {
     let model = load(&out.join("last.safetensors"), &Device::flex()).expect("a model");
     assert!(!model.config.norms);
     assert_eq!(ParameterCount::of(&model.network).trainable, summary.params);
-    assert_eq!(model.config.preparation, Some(DatasetName::Digits.preparation(8)));
+    assert_eq!(model.config.preparation, Some(of_dataset(DatasetName::Digits, 8)));
     let refused = go(&config(&sets[1..]), &out, &mut ()).expect_err("another model");
     assert!(refused.line().starts_with("sharing.norms: the run in "), "{}", refused.line());
 }

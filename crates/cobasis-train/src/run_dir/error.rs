@@ -82,7 +82,8 @@ impl RunDirError {
         !matches!(self, Self::Io { .. })
     }
 
-    pub(crate) fn damaged(path: &Path, problem: impl ToString) -> Self {
+    /// A file that is missing, or not what a run writes.
+    pub fn damaged(path: &Path, problem: impl ToString) -> Self {
         Self::Damaged { path: path.to_owned(), problem: problem.to_string() }
     }
 
