@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use cobasis_data::{Augment, DatasetName, ImageSet, Loader, LoaderConfig, SetInfo, Source, Split};
+use cobasis_data::{DatasetName, ImageSet, Loader, SetInfo, Source, Split};
 use cobasis_train::DeviceName;
 use cobasis_train::config::{Config, DIGITS};
 use cobasis_train::evaluate::{Confusion, evaluate};
@@ -82,11 +82,9 @@ fn export_jpeg(set: &ImageSet, folder: &Path) {
 
 /// What `eval` finds for these images.
 fn confusion(model: &Model, set: ImageSet) -> Confusion {
-    let (shuffle, augment, seed, workers) = (false, Augment::NONE, 0, 0);
-    let config = LoaderConfig { batch_size: 64, shuffle, augment, seed, workers };
-    let loader = Loader::new(Arc::new(set), config).expect("a loader");
-    let go_on = |_| std::ops::ControlFlow::Continue(());
-    evaluate(model, &loader, go_on).expect("readable").expect("a result").confusion
+    let loader = Loader::in_order(Arc::new(set), 64, 0).expect("a loader");
+    let evaluation = evaluate(model, &loader, |_| std::ops::ControlFlow::Continue(()));
+    evaluation.expect("readable").expect("a result").confusion
 }
 
 /// What the predictions of the program come to, for the images of a set in their order.

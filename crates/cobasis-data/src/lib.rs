@@ -21,6 +21,7 @@ mod augment;
 mod batch;
 pub mod choice;
 mod cifar;
+pub mod csv;
 mod decode;
 mod digits;
 mod error;

@@ -89,6 +89,23 @@ impl Loader {
         }
     }
 
+    /// A loader that gives every image once, in order and as it is: what a set is judged by. Batches
+    /// have at most `batch_size` images.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn in_order(
+        set: Arc<ImageSet>,
+        batch_size: usize,
+        workers: usize,
+    ) -> Result<Self, DataError> {
+        // A batch can't hold more than there is. Nothing is drawn with the seed.
+        let (batch_size, seed) = (batch_size.min(set.len()), 0);
+        let (shuffle, augment) = (false, Augment::NONE);
+        Self::new(set, LoaderConfig { batch_size, shuffle, augment, seed, workers })
+    }
+
     /// Changes the images further.
     pub fn with_strong(self, strong: StrongAugment) -> Self {
         Self { strong, ..self }

@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use cobasis_zoo::Model;
+use cobasis_zoo::{Model, ModelConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::data::{DataError, Loader};
+use crate::data::{Batch, DataError, ImageSet, Loader};
 use crate::tensors::{host, images};
 
 mod confusion;
@@ -102,8 +102,39 @@ impl std::ops::AddAssign for Score {
     }
 }
 
-/// Evaluates a model on every image of a loader, with running statistics. `after_batch` is called
-/// with the number of images done and may break off; then there is no result.
+/// A batch that was just evaluated.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The images.
+    pub batch: &'a Batch,
+    /// What they were taken for, `[batch, classes]` row-major.
+    pub logits: &'a [f32],
+    /// All images that are done.
+    pub images: usize,
+}
+
+/// Evaluates a model on every image of a loader, with running statistics; see [`over`].
+///
+/// # Errors
+///
+/// Those of [`over`].
+///
+/// # Panics
+///
+/// As [`over`].
+pub fn evaluate(
+    model: &Model,
+    loader: &Loader,
+    visit: impl FnMut(Seen<'_>) -> ControlFlow<()>,
+) -> Result<Option<Evaluation>, DataError> {
+    let model = model.valid();
+    let device = model.devices().into_iter().next().unwrap_or_default();
+    over(|images| model.forward(images), &device, loader, visit)
+}
+
+/// Evaluates what gives logits, `[batch, classes]`, for images on the device,
+/// `[batch, channels, height, width]`, on every image of a loader. `visit` sees each batch and may
+/// break off; then there is no result.
 ///
 /// # Errors
 ///
@@ -111,42 +142,22 @@ impl std::ops::AddAssign for Score {
 ///
 /// # Panics
 ///
-/// Where the model has not as many classes as the images.
-pub fn evaluate(
-    model: &Model,
-    loader: &Loader,
-    after_batch: impl FnMut(usize) -> ControlFlow<()>,
-) -> Result<Option<Evaluation>, DataError> {
-    let model = model.valid();
-    let device = model.devices().into_iter().next().unwrap_or_default();
-    evaluate_with(|images| model.forward(images), &device, loader, after_batch)
-}
-
-/// Evaluates what gives logits, `[batch, classes]`, for images on the device,
-/// `[batch, channels, height, width]`; as [`evaluate`] otherwise.
-///
-/// # Errors
-///
-/// Those of [`evaluate`].
-///
-/// # Panics
-///
-/// As [`evaluate`].
-pub fn evaluate_with(
+/// Where there are not as many logits as the images have classes; [`check_fit`] tells before.
+pub fn over(
     forward: impl Fn(Tensor<4>) -> Tensor<2>,
     device: &Device,
     loader: &Loader,
-    mut after_batch: impl FnMut(usize) -> ControlFlow<()>,
+    mut visit: impl FnMut(Seen<'_>) -> ControlFlow<()>,
 ) -> Result<Option<Evaluation>, DataError> {
     let start = Instant::now();
     let mut score = Score::default();
     let mut confusion = Confusion::new(loader.set().num_classes());
     for batch in loader.epoch(0) {
-        let batch = batch?;
-        let logits = host(forward(images(&batch, device)));
-        score.add(&logits, &batch.labels);
-        confusion.add(&logits, &batch.labels);
-        if after_batch(score.images).is_break() {
+        let batch = &batch?;
+        let logits = &host(forward(images(batch, device)));
+        score.add(logits, &batch.labels);
+        confusion.add(logits, &batch.labels);
+        if visit(Seen { batch, logits, images: score.images }).is_break() {
             return Ok(None);
         }
     }
@@ -161,6 +172,26 @@ pub fn evaluate_with(
         images_per_second: score.images as f64 / seconds,
         confusion,
     }))
+}
+
+/// Whether a model has the classes and the channels of the images.
+///
+/// # Errors
+///
+/// What does not fit, in words.
+pub fn check_fit(model: &ModelConfig, set: &ImageSet) -> Result<(), String> {
+    let [channels, _, _] = set.shape();
+    if (model.num_classes, model.in_channels) == (set.num_classes(), channels) {
+        return Ok(());
+    }
+    Err(format!(
+        "{}: {} classes and {channels} channels do not fit {}, which has {} and {}",
+        set.info().name,
+        set.num_classes(),
+        model.name,
+        model.num_classes,
+        model.in_channels
+    ))
 }
 
 #[cfg(test)]

@@ -14,11 +14,13 @@ use std::path::{Path, PathBuf};
 
 pub use checkpoints::Checkpoints;
 pub use error::RunDirError;
-pub use gradient_flow::{BasisFlow, gradient_flow_csv};
+pub use gradient_flow::{BasisFlow, BasisGradient, gradient_flow_csv, parse_gradient_flow_csv};
 pub use metrics::{EpochMetrics, metrics_csv};
 pub use provenance::Provenance;
 pub use record::{RunRecord, text};
 pub use summary::{EpochSummary, Summary};
+
+use serde::Serialize;
 
 /// Parent of the runs that are not given a directory, below the working directory.
 const DEFAULT_PARENT: &str = "runs";
@@ -123,9 +125,15 @@ impl RunDir {
     /// # Errors
     /// When the file cannot be written; it is named, and what was there before stays.
     pub fn write_atomic(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirError> {
-        let path = self.path.join(name);
-        let written = cobasis_zoo::write_atomic(&path, bytes);
-        written.map_err(RunDirError::io(&path, "write the file"))
+        write(&self.path.join(name), bytes)
+    }
+
+    /// Writes a value as JSON, as [`write_atomic`](Self::write_atomic) does.
+    ///
+    /// # Errors
+    /// Those of [`write_json`].
+    pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), RunDirError> {
+        write_json(&self.path.join(name), value)
     }
 
     fn create_numbered(parent: &Path, model: &str) -> Result<PathBuf, RunDirError> {
@@ -142,6 +150,23 @@ impl RunDir {
             }
         }
     }
+}
+
+/// Writes a value as JSON, whole or not at all.
+///
+/// # Errors
+/// When the value has no form in JSON, and when the file cannot be written; what was there before
+/// stays.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), RunDirError> {
+    let json = serde_json::to_string_pretty(value).map_err(|error| RunDirError::NotJson {
+        path: path.to_owned(),
+        problem: error.to_string(),
+    })?;
+    write(path, format!("{json}\n").as_bytes())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), RunDirError> {
+    cobasis_zoo::write_atomic(path, bytes).map_err(RunDirError::io(path, "write the file"))
 }
 
 /// Makes `out`, or accepts it as it is: empty, or with a run in it.
@@ -297,6 +322,18 @@ mod tests {
         assert!(refused(dir.path()).ends_with("another process is training there"));
         drop(first);
         RunDir::open(Some(dir.path()), MODEL).unwrap();
+    }
+
+    #[test]
+    fn what_has_no_form_in_json_is_told_and_nothing_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::open(Some(dir.path()), MODEL).unwrap();
+        run.write_json("summary.json", &[1]).unwrap();
+        // Keys of JSON are strings.
+        let value = std::collections::BTreeMap::from([([1, 2], 3)]);
+        let err = run.write_json("summary.json", &value).unwrap_err();
+        assert!(err.to_string().contains("summary.json: cannot be written as JSON: key"), "{err}");
+        assert_eq!(fs::read_to_string(dir.path().join("summary.json")).unwrap(), "[\n  1\n]\n");
     }
 
     #[test]

@@ -3,9 +3,8 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use cobasis_data::Batch;
-use cobasis_train::config::Config;
 use cobasis_train::tensors::host;
-use cobasis_train::train::{StepAt, Trainer};
+use cobasis_train::train::{Recipe, StepAt, Trainer};
 use cobasis_zoo::{Deployed, Model, ModelConfig, ModelName};
 
 /// What a model is to do.
@@ -68,7 +67,7 @@ impl Workload {
                 let device = device.clone().autodiff();
                 let own = model.config.init_from(model.state(), &device);
                 let own = own.expect("a model has its own tensors");
-                let trainer = Trainer::with_model(&Config::default(), own, device);
+                let trainer = Trainer::with_model(Recipe::default(), own, device);
                 let labels = (0..setup.batch).map(|image| (image % classes) as u16).collect();
                 let indices = (0..setup.batch).collect();
                 let unreadable = Vec::new();

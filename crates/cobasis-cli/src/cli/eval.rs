@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use cobasis_cli::Error;
-use cobasis_data::{Augment, DatasetName, ImageSet, Loader, LoaderConfig, Source, Split, View};
+use cobasis_data::{DatasetName, Loader, Source, Split, View};
 use cobasis_train::DeviceName;
 use cobasis_train::config::DataConfig;
-use cobasis_train::evaluate::{Evaluation, evaluate_with};
-use cobasis_zoo::{ModelConfig, ModelName, Preparation};
+use cobasis_train::evaluate::{Evaluation, check_fit, over};
+use cobasis_zoo::{ModelName, Preparation};
 use serde::Serialize;
 
 use super::Outcome;
@@ -88,29 +88,20 @@ pub(crate) fn run(args: Args) -> Outcome {
         source.view = View { size, resize };
     }
     let set = source.load(Split::Test)?;
-    check_fit(model_config, &set)?;
+    let fits = check_fit(model_config, &set);
+    fits.map_err(|problem| Error::Usage(format!("--dataset {problem}")))?;
     let classes = set.info().classes.clone();
-    let config = LoaderConfig {
-        batch_size: (args.batch as usize).min(set.len()),
-        shuffle: false,
-        augment: Augment::NONE,
-        seed: 0,
-        workers: 1,
-    };
-    let loader = Loader::new(Arc::new(set), config)?;
+    let loader = Loader::in_order(Arc::new(set), args.batch as usize, 1)?;
     let progress = bar(
         loader.num_images() as u64,
         "{bar:24} {percent:>3} %  {pos} images  {eta_precise} left",
     );
-    let evaluation = evaluate_with(
-        |images| model.forward(images),
-        &device,
-        &loader,
-        |images| {
-            progress.set_position(images as u64);
-            ControlFlow::Continue(())
-        },
-    )?;
+    let show = |images: usize| {
+        progress.set_position(images as u64);
+        ControlFlow::Continue(())
+    };
+    let evaluation =
+        over(|images| model.forward(images), &device, &loader, |seen| show(seen.images))?;
     progress.finish_and_clear();
     let Some(evaluation) = evaluation else { unreachable!("nothing breaks it off") };
     let report = Report {
@@ -134,21 +125,6 @@ pub(crate) fn run(args: Args) -> Outcome {
         print(&format!("\n{}", matrix(confusion, classes)));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn check_fit(config: &ModelConfig, set: &ImageSet) -> Result<(), Error> {
-    let [channels, _, _] = set.shape();
-    if config.num_classes == set.num_classes() && config.in_channels == channels {
-        return Ok(());
-    }
-    Err(Error::Usage(format!(
-        "--dataset {}: {} classes and {channels} channels do not fit {}, which has {} and {}",
-        set.info().name,
-        set.num_classes(),
-        config.name,
-        config.num_classes,
-        config.in_channels
-    )))
 }
 
 fn describe(report: &Report) -> String {

@@ -64,6 +64,14 @@ pub enum RunDirError {
         /// What is wrong with it.
         problem: String,
     },
+    /// What a run came to has no form in JSON.
+    #[error("{}: cannot be written as JSON: {problem}", .path.display())]
+    NotJson {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        problem: String,
+    },
     /// The system refused: disk full, no permission, directory gone.
     #[error("{}: cannot {action}: {source}", .path.display())]
     Io {
@@ -79,7 +87,7 @@ pub enum RunDirError {
 impl RunDirError {
     /// Whether a different command line mends it, rather than a look at the disk.
     pub fn is_user_error(&self) -> bool {
-        !matches!(self, Self::Io { .. })
+        !matches!(self, Self::Io { .. } | Self::NotJson { .. })
     }
 
     /// A file that is missing, or not what a run writes.

@@ -1,5 +1,8 @@
 //! `metrics.csv`: one row per epoch.
 
+use std::borrow::Cow;
+
+use cobasis_data::csv::Csv;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -78,28 +81,23 @@ pub fn metrics_csv(history: &[EpochMetrics]) -> String {
 /// # Errors
 /// The row and what is wrong with it.
 pub(crate) fn parse_metrics_csv(text: &str) -> Result<Vec<EpochMetrics>, String> {
-    let mut lines = text.lines();
-    let names: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
-    let rows = lines.enumerate().map(|(index, line)| {
-        row(&names, line).map_err(|problem| format!("row {}: {problem}", index + 1))
+    let Csv { names, rows } = Csv::read(text)?;
+    let rows = rows.iter().enumerate().map(|(index, fields)| {
+        row(&names, fields).map_err(|problem| format!("row {}: {problem}", index + 1))
     });
     rows.collect()
 }
 
-fn row(names: &[&str], line: &str) -> Result<EpochMetrics, String> {
-    let fields: Vec<&str> = line.split(',').collect();
-    if fields.len() != names.len() {
-        return Err(format!("expected {} fields, got {}", names.len(), fields.len()));
-    }
-    let value = |(name, field): (&&str, &&str)| {
-        let value = match *name {
+fn row(names: &[Cow<str>], fields: &[Cow<str>]) -> Result<EpochMetrics, String> {
+    let value = |(name, field): (&Cow<str>, &Cow<str>)| {
+        let value = match name.as_ref() {
             "epoch" => field.parse().map(Value::Integer).ok(),
             _ => field.parse().map(Value::Float).ok(),
         };
         let value = value.ok_or_else(|| format!("{name}: expected a number, got {field:?}"))?;
         Ok((name.to_string(), value))
     };
-    let table: Table = names.iter().zip(&fields).map(value).collect::<Result<_, String>>()?;
+    let table: Table = names.iter().zip(fields).map(value).collect::<Result<_, String>>()?;
     EpochMetrics::deserialize(table).map_err(|error| error.message().to_string())
 }
 

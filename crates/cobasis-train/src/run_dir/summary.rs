@@ -102,21 +102,6 @@ impl EpochSummary {
 }
 
 impl Summary {
-    /// Every number that is no count.
-    pub(crate) fn numbers_mut(&mut self) -> impl Iterator<Item = &mut f64> {
-        let epochs = [Some(&mut self.last), self.best_on_test.as_mut(), self.best_on_val.as_mut()];
-        let numbers = epochs.into_iter().flatten().flat_map(|epoch| {
-            let always = [
-                &mut epoch.train_cross_entropy,
-                &mut epoch.test_cross_entropy,
-                &mut epoch.test_top1,
-                &mut epoch.test_top5,
-            ];
-            always.into_iter().chain(&mut epoch.val_cross_entropy).chain(&mut epoch.val_top1)
-        });
-        numbers.chain([&mut self.seconds])
-    }
-
     /// The best epoch, by whatever chose it.
     pub fn best(&self) -> &EpochSummary {
         self.best_on_val.as_ref().or(self.best_on_test.as_ref()).unwrap_or(&self.last)

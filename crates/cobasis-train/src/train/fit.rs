@@ -94,8 +94,9 @@ impl<'a> Fit<'a> {
         let Partial { score: total, penalties, losses, .. } = self.progress.partial;
         let images = total.images.max(1) as f64;
         let train_seconds = seconds();
-        let evaluation =
-            evaluate(self.trainer.judged(), &self.loaders.val, |images| watch.evaluated(images))?;
+        let evaluation = evaluate(self.trainer.judged(), &self.loaders.val, |seen| {
+            watch.evaluated(seen.images)
+        })?;
         let Some(Evaluation { loss, top1, top5, .. }) = evaluation else {
             return Ok(None);
         };

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 use cobasis_zoo::Model;
 use cobasis_zoo::cobasis::ortho::Counted;
 
-use crate::config::{PenaltyScope, TrainConfig};
+use crate::config::PenaltyScope;
 use crate::train::targets::{Targets, soft_cross_entropy};
 
 /// The loss of a training step.
@@ -25,9 +25,9 @@ pub struct Losses {
 }
 
 impl Objective {
-    /// The objective that a configuration asks for a model.
-    pub fn new(config: &TrainConfig, model: &Model, device: &Device) -> Self {
-        let counted = match config.penalty {
+    /// The objective with the scope of the penalty that a configuration names.
+    pub fn new(scope: PenaltyScope, model: &Model, device: &Device) -> Self {
+        let counted = match scope {
             PenaltyScope::Auto => model.config.name.entry().penalty.into(),
             PenaltyScope::Shared => Counted::Shared,
             PenaltyScope::SharedUnique => Counted::SharedAndUnique,

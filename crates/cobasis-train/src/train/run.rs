@@ -97,104 +97,143 @@ pub fn run(
 ) -> Result<Outcome, Error> {
     let start = Instant::now();
     config.check()?;
-    let provenance = Provenance::at_start();
-    let loaders = Loaders::new(config)?;
-    let opened = device.open()?;
-    let model = model(config, &loaders)?;
-    let teacher = teacher(config, &model, &opened)?;
-    let directory = RunDir::open(out, &config.model)?;
-    let place = directory.path().display().to_string();
-    if let Some(text) = directory.config()? {
-        let before = Config::parse_with(&format!("{place}/config.toml"), &text, &[])?;
-        config.check_resumes(&before, &place)?;
-    } else {
-        directory.write_config(&config.to_toml()?)?;
-    }
-    let (trainer, progress) = match last_checkpoint(&directory, config, &opened, watch)? {
-        Some(resumed) => resumed,
-        None => {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-            (Trainer::new(config, &model, &opened), Progress::new(now))
-        }
-    };
-    let trainer = taught(trainer, teacher);
+    let mut run = Run::prepare(config, device, out)?;
+    let (trainer, progress) = run.resume_or_start(watch)?;
     let params = ParameterCount::of(&trainer.model().network).trainable;
-    watch.started(Started {
-        model: &config.model,
-        params,
-        train_images: loaders.train.num_images(),
-        val_images: loaders.val.num_images(),
-        epochs: config.train.epochs,
-        steps: loaders.steps(config),
-        done: (progress.history.len(), progress.steps),
-        directory: directory.path(),
-    });
-    let mut fit = Fit::new(config, &loaders, &directory, trainer, progress, start);
+    watch.started(run.started(params, &progress));
+    let mut fit = Fit::new(config, &run.loaders, &run.directory, trainer, progress, start);
     let flow = fit.run(watch)?;
     let epochs = match flow.is_break() {
         true => None,
-        false => epochs(&fit, &loaders, &directory, &opened, watch)?,
+        false => run.epochs(&fit.progress, watch)?,
     };
-    let Some((last, best)) = epochs else {
-        let (epoch, step) = match fit.progress.steps {
-            // Broken off while the test set judged the result.
-            0 => (fit.progress.history.len().max(1), loaders.steps(config)),
-            steps => (fit.progress.epoch(), steps),
-        };
-        let directory = directory.path().to_path_buf();
-        return Ok(Outcome::Interrupted { directory, epoch, step });
+    let Some(epochs) = epochs else {
+        return Ok(run.interrupted(&fit.progress));
     };
-    let on_test = loaders.test.is_none();
-    let summary = Summary {
-        model: config.model.clone(),
-        dataset: config.data.name.to_string(),
-        split: config.data.split,
-        train_images: loaders.train.num_images(),
-        val_images: (!on_test).then(|| loaders.val.num_images()),
-        test_images: loaders.test.as_ref().unwrap_or(&loaders.val).num_images(),
-        params,
-        seed: config.seed,
-        device: device.to_string(),
-        version: env!("CARGO_PKG_VERSION").to_string(),
-        command: command.to_string(),
-        started: iso(fit.progress.started_unix),
-        started_unix: fit.progress.started_unix,
-        seconds: fit.progress.seconds,
-        provenance: provenance.at_end(),
-        last,
-        best_on_test: on_test.then_some(best),
-        best_on_val: (!on_test).then_some(best),
-    };
-    let json = serde_json::to_string_pretty(&summary).unwrap_or_default();
-    directory.write_atomic("summary.json", format!("{json}\n").as_bytes())?;
+    let summary = run.summary(&fit.progress, epochs, params, command);
+    run.directory.write_json("summary.json", &summary)?;
     Ok(Outcome::Finished(Box::new(summary)))
 }
 
-/// The last and the best epoch, judged by the test set; `None` if the watch broke off.
-fn epochs(
-    fit: &Fit,
-    loaders: &Loaders,
-    directory: &RunDir,
-    device: &Device,
-    watch: &mut impl Watch,
-) -> Result<Option<(EpochSummary, EpochSummary)>, Error> {
-    let last = fit.progress.history.last().copied().unwrap_or_default();
-    let best = fit.progress.best().copied().unwrap_or(last);
-    let Some(test) = &loaders.test else {
-        return Ok(Some((EpochSummary::on_test(&last), EpochSummary::on_test(&best))));
-    };
-    let mut judge = |name: &str| -> Result<_, Error> {
-        let model = load(&directory.path().join(name), device)?;
-        Ok(evaluate(&model, test, |images| watch.evaluated(images))?)
-    };
-    let Some(on_last) = judge("last.safetensors")? else {
-        return Ok(None);
-    };
-    let Some(on_best) = judge("best.safetensors")? else {
-        return Ok(None);
-    };
-    let last = EpochSummary::on_both(&last, &on_last);
-    Ok(Some((last, EpochSummary::on_both(&best, &on_best))))
+/// What a run has before it trains.
+struct Run<'a> {
+    config: &'a Config,
+    provenance: Provenance,
+    loaders: Loaders,
+    name: DeviceName,
+    device: Device,
+    model: ModelConfig,
+    teacher: Option<Model>,
+    directory: RunDir,
+}
+
+impl<'a> Run<'a> {
+    /// Reads the images and makes the directory, or takes one that has this run.
+    fn prepare(config: &'a Config, name: DeviceName, out: Option<&Path>) -> Result<Self, Error> {
+        let provenance = Provenance::at_start();
+        let loaders = Loaders::new(config)?;
+        let device = name.open()?;
+        let model = model(config, &loaders)?;
+        let teacher = teacher(config, &model, &device)?;
+        let directory = RunDir::open(out, &config.model)?;
+        let place = directory.path().display().to_string();
+        if let Some(text) = directory.config()? {
+            let before = Config::parse_with(&format!("{place}/config.toml"), &text, &[])?;
+            config.check_resumes(&before, &place)?;
+        } else {
+            directory.write_config(&config.to_toml()?)?;
+        }
+        Ok(Self { config, provenance, loaders, name, device, model, teacher, directory })
+    }
+
+    /// The trainer of the last checkpoint, or a new one, and how far the run has come.
+    fn resume_or_start(&mut self, watch: &mut impl Watch) -> Result<(Trainer, Progress), Error> {
+        let resumed = last_checkpoint(&self.directory, self.config, &self.device, watch)?;
+        let (trainer, progress) = resumed.unwrap_or_else(|| {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+            (Trainer::new(self.config, &self.model, &self.device), Progress::new(now))
+        });
+        Ok((taught(trainer, self.teacher.take()), progress))
+    }
+
+    fn started(&self, params: u64, progress: &Progress) -> Started<'_> {
+        Started {
+            model: &self.config.model,
+            params,
+            train_images: self.loaders.train.num_images(),
+            val_images: self.loaders.val.num_images(),
+            epochs: self.config.train.epochs,
+            steps: self.loaders.steps(self.config),
+            done: (progress.history.len(), progress.steps),
+            directory: self.directory.path(),
+        }
+    }
+
+    /// The last and the best epoch, judged by the test set; `None` if the watch broke off.
+    fn epochs(
+        &self,
+        progress: &Progress,
+        watch: &mut impl Watch,
+    ) -> Result<Option<[EpochSummary; 2]>, Error> {
+        let last = progress.history.last().copied().unwrap_or_default();
+        let best = progress.best().copied().unwrap_or(last);
+        let Some(test) = &self.loaders.test else {
+            return Ok(Some([last, best].map(|metrics| EpochSummary::on_test(&metrics))));
+        };
+        let mut judge = |name: &str| -> Result<_, Error> {
+            let model = load(&self.directory.path().join(name), &self.device)?;
+            Ok(evaluate(&model, test, |seen| watch.evaluated(seen.images))?)
+        };
+        let Some(on_last) = judge("last.safetensors")? else {
+            return Ok(None);
+        };
+        let Some(on_best) = judge("best.safetensors")? else {
+            return Ok(None);
+        };
+        let last = EpochSummary::on_both(&last, &on_last);
+        Ok(Some([last, EpochSummary::on_both(&best, &on_best)]))
+    }
+
+    fn interrupted(&self, progress: &Progress) -> Outcome {
+        let (epoch, step) = match progress.steps {
+            // Broken off while the test set judged the result.
+            0 => (progress.history.len().max(1), self.loaders.steps(self.config)),
+            steps => (progress.epoch(), steps),
+        };
+        Outcome::Interrupted { directory: self.directory.path().to_path_buf(), epoch, step }
+    }
+
+    /// The run in short.
+    fn summary(
+        &self,
+        progress: &Progress,
+        [last, best]: [EpochSummary; 2],
+        params: u64,
+        command: &str,
+    ) -> Summary {
+        let (config, loaders) = (self.config, &self.loaders);
+        let on_test = loaders.test.is_none();
+        Summary {
+            model: config.model.clone(),
+            dataset: config.data.name.to_string(),
+            split: config.data.split,
+            train_images: loaders.train.num_images(),
+            val_images: (!on_test).then(|| loaders.val.num_images()),
+            test_images: loaders.test.as_ref().unwrap_or(&loaders.val).num_images(),
+            params,
+            seed: config.seed,
+            device: self.name.to_string(),
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            command: command.to_string(),
+            started: iso(progress.started_unix),
+            started_unix: progress.started_unix,
+            seconds: progress.seconds,
+            provenance: self.provenance.clone().at_end(),
+            last,
+            best_on_test: on_test.then_some(best),
+            best_on_val: (!on_test).then_some(best),
+        }
+    }
 }
 
 /// What the furthest checkpoint that can be read holds; `None` where there is no checkpoint.

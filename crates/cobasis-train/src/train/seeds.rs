@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::device::DeviceName;
 use crate::error::Error;
-use crate::run_dir::{RunDirError, Summary};
+use crate::run_dir::{Summary, write_json};
 use crate::train::{Outcome, Watch, run};
 
 /// What the runs of several seeds come to.
@@ -90,10 +90,7 @@ pub fn run_seeds(
         best_test_top1: spread(|run| run.best().test_top1),
         runs,
     };
-    let json = serde_json::to_string_pretty(&summary).unwrap_or_default();
-    let path = out.join("seeds.json");
-    let written = cobasis_zoo::write_atomic(&path, format!("{json}\n").as_bytes());
-    written.map_err(RunDirError::io(&path, "write the file"))?;
+    write_json(&out.join("seeds.json"), &summary)?;
     Ok(SeedsOutcome::Finished(Box::new(summary)))
 }
 

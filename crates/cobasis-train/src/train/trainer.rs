@@ -4,18 +4,19 @@ use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use cobasis_zoo::{Model, ModelConfig};
 
-use crate::config::{AugmentConfig, Config, DistillConfig};
+use crate::config::DistillConfig;
 use crate::data::Batch;
 use crate::evaluate::Score;
+use crate::run_dir::BasisGradient;
 use crate::tensors::{host, images};
-use crate::train::Objective;
 use crate::train::dropout::dropout;
 use crate::train::ema::Ema;
-use crate::train::gradient_flow::{BasisGradient, basis_gradients};
+use crate::train::gradient_flow::basis_gradients;
 use crate::train::gradients::clip;
 use crate::train::mix::Mix;
 use crate::train::optimizer::{Groups, optimizer};
 use crate::train::targets::{Targets, distillation};
+use crate::train::{Losses, Objective, Recipe};
 
 /// A model, its optimizer and its objective.
 pub struct Trainer {
@@ -28,16 +29,6 @@ pub struct Trainer {
     /// The gradients of the bases at the last step, where they are asked for.
     basis_gradients: Option<Vec<BasisGradient>>,
     device: Device,
-}
-
-/// What a configuration says about a step.
-struct Recipe {
-    seed: u64,
-    label_smoothing: f64,
-    dropout: f64,
-    clip_norm: Option<f64>,
-    augment: AugmentConfig,
-    distill: DistillConfig,
 }
 
 /// Where a step stands in a run, and what the schedules say there.
@@ -68,30 +59,41 @@ pub struct StepReport {
     pub lr: f64,
 }
 
+/// A batch on its way through the model, all of it part of the graph.
+struct Forward {
+    logits: Tensor<2>,
+    losses: Losses,
+    /// The loss that a step makes smaller.
+    total: Tensor<1>,
+    /// Whether it is cross entropy with the images' own labels, and the penalty.
+    plain: bool,
+}
+
+/// What a batch came to: means over its images, the score aside.
+struct Part {
+    score: Score,
+    penalty: f64,
+    loss: f64,
+}
+
 impl Trainer {
-    /// A new model on the device's autodiff side, with the initial weights of the seed.
-    pub fn new(config: &Config, model: &ModelConfig, device: &Device) -> Self {
-        let device = device.clone().autodiff();
-        let model = model.clone().with_seed(config.seed).init(&device);
-        Self::with_model(config, model, device)
+    /// A new model on the device's autodiff side, with the initial weights of the recipe's seed.
+    pub fn new(recipe: impl Into<Recipe>, model: &ModelConfig, device: &Device) -> Self {
+        let (recipe, device) = (recipe.into(), device.clone().autodiff());
+        let model = model.clone().with_seed(recipe.seed).init(&device);
+        Self::with_model(recipe, model, device)
     }
 
     /// Goes on from a given model, which must be on the autodiff device.
-    pub fn with_model(config: &Config, model: Model, device: Device) -> Self {
+    pub fn with_model(recipe: impl Into<Recipe>, model: Model, device: Device) -> Self {
+        let recipe = recipe.into();
         Self {
-            optimizer: optimizer(&config.optimizer, Groups::of(&model)),
-            ema: (config.train.ema > 0.0).then(|| Ema::new(config.train.ema)),
-            objective: Objective::new(&config.train, &model, &device),
+            optimizer: optimizer(&recipe.optimizer, Groups::of(&model)),
+            ema: (recipe.ema > 0.0).then(|| Ema::new(recipe.ema)),
+            objective: Objective::new(recipe.penalty, &model, &device),
             teacher: None,
-            basis_gradients: config.train.gradient_flow.then(Vec::new),
-            recipe: Recipe {
-                seed: config.seed,
-                label_smoothing: config.train.label_smoothing,
-                dropout: config.train.dropout,
-                clip_norm: config.optimizer.clip_norm,
-                augment: config.augment.clone(),
-                distill: config.distill.clone(),
-            },
+            basis_gradients: recipe.gradient_flow.then(Vec::new),
+            recipe,
             model,
             device,
         }
@@ -130,17 +132,20 @@ impl Trainer {
             loss: 0.0,
             lr: at.lr,
         };
-        let mut gradients = GradientsAccumulator::new();
+        let mut sum = GradientsAccumulator::new();
         for (number, batch) in batches.iter().enumerate() {
             let share = batch.labels.len() as f64 / images as f64;
-            let of_batch = self.backward(batch, number, share, at, &mut report);
-            gradients.accumulate(&self.model, of_batch);
+            let (gradients, part) = self.backward(batch, number, share, at);
+            sum.accumulate(&self.model, gradients);
+            report.score += part.score;
+            report.penalty += share * part.penalty;
+            report.loss += share * part.loss;
         }
-        let mut gradients = gradients.grads();
+        let mut gradients = sum.grads();
         if let Some(sizes) = &mut self.basis_gradients {
             *sizes = basis_gradients(&self.model, &gradients);
         }
-        if let Some(norm) = self.recipe.clip_norm {
+        if let Some(norm) = self.recipe.optimizer.clip_norm {
             gradients = clip(&self.model, gradients, norm);
         }
         self.model = self.optimizer.step(at.lr, self.model.clone(), gradients);
@@ -150,15 +155,32 @@ impl Trainer {
         report
     }
 
-    /// The gradients of one batch, which is the given share of the step.
+    /// The gradients of one batch, which is the given share of the step, and what it came to.
     fn backward(
         &self,
         batch: &Batch,
         number: usize,
         share: f64,
         at: StepAt,
-        report: &mut StepReport,
-    ) -> GradientsParams {
+    ) -> (GradientsParams, Part) {
+        let Forward { logits, losses, total, plain } = self.forward(batch, number, at);
+        let part = if share < 1.0 { total.clone().mul_scalar(share) } else { total.clone() };
+        let gradients = GradientsParams::from_grads(part.backward(), &self.model);
+
+        // Read after the gradients were asked for: a GPU would stand still at a read between.
+        let mut score = Score::default();
+        score.add(&host(logits.detach()), &batch.labels);
+        let penalty = losses.penalty.map_or(0.0, |penalty| f64::from(host(penalty.detach())[0]));
+        // Of a plain loss the host knows more digits than the device.
+        let loss = match plain {
+            true => score.mean_cross_entropy() + at.lambda * penalty,
+            false => f64::from(host(total.detach())[0]),
+        };
+        (gradients, Part { score, penalty, loss })
+    }
+
+    /// The batch, changed as the recipe says, through the model and the losses.
+    fn forward(&self, batch: &Batch, number: usize, at: StepAt) -> Forward {
         let [_, _, height, width] = batch.shape;
         let key = [self.recipe.seed, at.epoch as u64, at.step as u64, number as u64];
         let mix = Mix::draw(&self.recipe.augment, [height, width], key);
@@ -175,22 +197,7 @@ impl Trainer {
         let plain = matches!(targets, Targets::Labels(_)) && self.teacher.is_none();
         let losses = self.objective.losses(&self.model, logits.clone(), targets);
         let total = self.taught(losses.total(at.lambda), &losses.cross_entropy, &logits, input);
-
-        let part = if share < 1.0 { total.clone().mul_scalar(share) } else { total.clone() };
-        let gradients = GradientsParams::from_grads(part.backward(), &self.model);
-
-        // Read after the gradients were asked for: a GPU would stand still at a read between.
-        let mut score = Score::default();
-        score.add(&host(logits.detach()), &batch.labels);
-        let penalty = losses.penalty.map_or(0.0, |penalty| f64::from(host(penalty.detach())[0]));
-        let loss = match plain {
-            true => score.mean_cross_entropy() + at.lambda * penalty,
-            false => f64::from(host(total.detach())[0]),
-        };
-        report.score += score;
-        report.penalty += share * penalty;
-        report.loss += share * loss;
-        gradients
+        Forward { logits, losses, total, plain }
     }
 
     /// The loss with the teacher's part in it, where there is a teacher.
@@ -218,6 +225,7 @@ mod tests {
     use burn::module::Module;
 
     use super::*;
+    use crate::config::Config;
     use crate::data::{Augment, DatasetName, Loader, LoaderConfig, Source, Split};
 
     const AT: StepAt = StepAt { epoch: 1, step: 1, lr: 0.1, lambda: 10.0 };
