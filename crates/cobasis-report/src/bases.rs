@@ -7,9 +7,10 @@ use cobasis_zoo::Model;
 use cobasis_zoo::cobasis::ortho::Orthonormality;
 use maud::{Markup, html};
 
+use super::figure::Figures;
 use super::heat_map::HeatMap;
 use super::histogram::histogram;
-use super::page::{figure, number, table};
+use super::page::{number, table};
 
 /// The shared filters of a stage that are to be orthonormal to one another.
 struct Basis {
@@ -23,7 +24,7 @@ struct Basis {
 }
 
 /// The bases of every stage.
-pub(crate) fn bases(model: &Model) -> Markup {
+pub(crate) fn bases(model: &Model, figures: &Figures) -> Markup {
     let bases = read(model);
     if bases.is_empty() {
         return html! { p.panel { "This network shares no filters: there are no bases." } };
@@ -35,7 +36,7 @@ pub(crate) fn bases(model: &Model) -> Markup {
             "epoch's model."
         }
         div.stack {
-            @for basis in &bases { (draw(basis)) }
+            @for basis in &bases { (draw(basis, figures)) }
             div.panel { (measures(&bases)) }
         }
     }
@@ -87,7 +88,7 @@ impl Basis {
     }
 }
 
-fn draw(basis: &Basis) -> Markup {
+fn draw(basis: &Basis, figures: &Figures) -> Markup {
     let [diagonal, above] = basis.entries();
     let sizes: Vec<f64> = basis.gram.iter().map(|entry| entry.abs()).collect();
     let map = HeatMap {
@@ -101,13 +102,13 @@ fn draw(basis: &Basis) -> Markup {
     html! {
         h4 { (basis.name) ", " (basis.filters) " filters" }
         div.grid.three {
-            (figure("|BBᵀ|", "Absolute inner products of filters.", &map.draw()))
-            (figure("Diagonal entries", "Squared norms of the filters; 1 is meant.",
-                &histogram(&diagonal, "diagonal entries", "squared norm")))
+            (figures.put("|BBᵀ|", "Absolute inner products of filters.", map.draw(), Vec::new()))
+            (figures.put("Diagonal entries", "Squared norms of the filters; 1 is meant.",
+                histogram(&diagonal, "diagonal entries", "squared norm"), Vec::new()))
             @if !above.is_empty() {
-                (figure("Off-diagonal entries",
+                (figures.put("Off-diagonal entries",
                     "Inner products of different filters; 0 is meant.",
-                    &histogram(&above, "off-diagonal entries", "inner product")))
+                    histogram(&above, "off-diagonal entries", "inner product"), Vec::new()))
             }
         }
     }
@@ -180,6 +181,10 @@ mod tests {
         let bases = read(&model("cifar10/resnet20-s8u1-double"));
         assert_eq!((bases.len(), bases[0].filters), (3, 16));
         assert_eq!(bases[0].name, "Stage 1, 2 bases together");
-        assert!(self::bases(&model("digits/resnet14")).into_string().contains("shares no filters"));
+        assert!(
+            self::bases(&model("digits/resnet14"), &Figures::default())
+                .into_string()
+                .contains("shares no filters")
+        );
     }
 }

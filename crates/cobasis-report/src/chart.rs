@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::figure::Drawing;
 use super::scale::Scale;
 
 /// Sizes of charts in their own units, which are pixels where there is room: two abreast, and three.
@@ -47,7 +48,7 @@ impl Chart<'_> {
     }
 
     /// The chart with its marks.
-    pub(crate) fn draw(&self, marks: &Markup) -> Markup {
+    pub(crate) fn draw(&self, marks: &Markup) -> Drawing {
         let [left, right, top, bottom] = self.area();
         let [width, height] = self.size;
         let ticks = |scale: &Scale, to: &dyn Fn(f64) -> f64| -> Vec<(String, String)> {
@@ -55,26 +56,25 @@ impl Chart<'_> {
             scale.ticks.iter().filter_map(placed).collect()
         };
         let middle = px((top + bottom) / 2.0);
-        html! {
-            svg.chart viewBox=(format!("0 0 {width} {height}")) role="img"
-                aria-label=(self.label) {
-                @for (y, label) in ticks(&self.y.0, &|fraction| self.up(fraction)) {
-                    line.grid x1=(left) x2=(right) y1=(y) y2=(y) {}
-                    text.tick x=(left - 8.0) y=(y) dy="0.32em" text-anchor="end" { (label) }
-                }
-                @for (x, label) in ticks(&self.x.0, &|fraction| self.across(fraction)) {
-                    line.tick x1=(x) x2=(x) y1=(bottom) y2=(bottom + 5.0) {}
-                    text.tick x=(x) y=(bottom + 20.0) text-anchor="middle" { (label) }
-                }
-                line.axis x1=(left) x2=(right) y1=(bottom) y2=(bottom) {}
-                text.title x=((left + right) / 2.0) y=(height - 8.0) text-anchor="middle" {
-                    (self.x.1)
-                }
-                text.title x="12" y=(middle) text-anchor="middle"
-                    transform=(format!("rotate(-90 12 {middle})")) { (self.y.1) }
-                (marks)
+        let body = html! {
+            @for (y, label) in ticks(&self.y.0, &|fraction| self.up(fraction)) {
+                line.grid x1=(left) x2=(right) y1=(y) y2=(y) {}
+                text.tick x=(left - 8.0) y=(y) dy="0.32em" text-anchor="end" { (label) }
             }
-        }
+            @for (x, label) in ticks(&self.x.0, &|fraction| self.across(fraction)) {
+                line.tick x1=(x) x2=(x) y1=(bottom) y2=(bottom + 5.0) {}
+                text.tick x=(x) y=(bottom + 20.0) text-anchor="middle" { (label) }
+            }
+            line.axis x1=(left) x2=(right) y1=(bottom) y2=(bottom) {}
+            text.title x=((left + right) / 2.0) y=(height - 8.0) text-anchor="middle" {
+                (self.x.1)
+            }
+            text.title x="12" y=(middle) text-anchor="middle"
+                transform=(format!("rotate(-90 12 {middle})")) { (self.y.1) }
+            (marks)
+        };
+        let (class, label) = ("chart", self.label.clone());
+        Drawing { class, size: [width, height], rigid: false, label, body }
     }
 }
 
@@ -105,7 +105,7 @@ mod tests {
         let [x, y] = chart.at([3.0, 10.0]).unwrap();
         assert_eq!((px(x), px(y)), ("620".to_string(), "14".to_string()));
         assert_eq!(chart.at([2.0, 0.0]), None);
-        let svg = chart.draw(&html! {}).into_string();
+        let svg = chart.draw(&html! {}).markup().into_string();
         assert!(svg.contains("aria-label=\"a &lt; b\"") && svg.contains(">epoch</text>"), "{svg}");
         assert!(svg.ends_with("</svg>"));
     }

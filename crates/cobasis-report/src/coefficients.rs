@@ -4,8 +4,8 @@ use cobasis_zoo::Model;
 use cobasis_zoo::cobasis::CostTable;
 use maud::{Markup, html};
 
+use super::figure::Figures;
 use super::heat_map::HeatMap;
-use super::page::figure;
 
 /// The layers that use a basis, and how alike their coefficients are.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ struct Similarity {
 }
 
 /// The similarities of the layers that share a basis.
-pub(crate) fn coefficients(model: &Model, costs: &CostTable) -> Markup {
+pub(crate) fn coefficients(model: &Model, costs: &CostTable, figures: &Figures) -> Markup {
     let found = similarities(model, costs);
     if found.is_empty() {
         return html! {
@@ -33,12 +33,12 @@ pub(crate) fn coefficients(model: &Model, costs: &CostTable) -> Markup {
             "common."
         }
         div.grid.three {
-            @for similarity in &found { (draw(similarity)) }
+            @for similarity in &found { (draw(similarity, figures)) }
         }
     }
 }
 
-fn draw(similarity: &Similarity) -> Markup {
+fn draw(similarity: &Similarity, figures: &Figures) -> Markup {
     let names: Vec<String> = similarity.layers.iter().map(|layer| short(layer)).collect();
     let map = HeatMap {
         label: format!("cosine similarity of the layers that use {}", similarity.basis),
@@ -49,7 +49,7 @@ fn draw(similarity: &Similarity) -> Markup {
         titles: ["layer", "layer"],
     };
     let note = format!("{} layers on {}", names.len(), similarity.basis);
-    figure(&stage(&similarity.basis), &note, &map.draw())
+    figures.put(stage(&similarity.basis), note, map.draw(), Vec::new())
 }
 
 /// `Stage 2` for `stages.1.bases.0`.

@@ -9,9 +9,10 @@ use maud::{Markup, html};
 use super::card::chosen;
 use super::chart::{Chart, WIDE, exact};
 use super::curves::over_epochs;
+use super::figure::{Figures, Key};
 use super::groups::{Group, groups};
 use super::line::Series;
-use super::page::{Section, figure, page, table};
+use super::page::{Section, page, table};
 use super::published::{PublishedPoint, published_on};
 use super::scale::Scale;
 use super::scatter::{Kind, Mark, scatter};
@@ -20,7 +21,7 @@ use super::scatter::{Kind, Mark, scatter};
 const FAR: f64 = 6.0;
 
 /// The page that compares runs, set by set.
-pub(crate) fn comparison(runs: &[RunRecord]) -> Result<String, Error> {
+pub(crate) fn comparison(runs: &[RunRecord], figures: &Figures) -> Result<String, Error> {
     let groups = groups(runs)?;
     let mut sets: Vec<&str> = Vec::new();
     for run in runs {
@@ -40,9 +41,13 @@ pub(crate) fn comparison(runs: &[RunRecord]) -> Result<String, Error> {
     };
     let section = |id, title, body| Section { id, title, body };
     let sections = [
-        section("costs", "Error and cost", body(&|groups, set| costs(groups, &published_on(set)))),
+        section(
+            "costs",
+            "Error and cost",
+            body(&|groups, set| costs(groups, &published_on(set), figures)),
+        ),
         section("results", "Results", body(&|groups, _| results(groups))),
-        section("curves", "Learning", body(&|groups, _| curves(groups))),
+        section("curves", "Learning", body(&|groups, _| curves(groups, figures))),
         section("published", "Published", body(&|_, set| published(&published_on(set)))),
         section("runs", "Runs", all(&groups)),
     ];
@@ -61,20 +66,21 @@ fn spread(spread: &Spread) -> String {
     format!("{:.2}{std} % (n = {})", spread.mean, spread.n)
 }
 
-fn costs(groups: &[&Group], published: &[PublishedPoint]) -> Markup {
+fn costs(groups: &[&Group], published: &[PublishedPoint], figures: &Figures) -> Markup {
     let parameters = |group: &Group| group.params;
     let macs = |group: &Group| group.macs;
     html! {
         div.grid {
-            (against("Error against parameters", "trainable parameters", groups, parameters,
-                published, |point| point.params))
-            (against("Error against multiply-accumulates", "multiply-accumulates for one image",
-                groups, macs, published, |point| point.macs))
+            (against(figures, "Error against parameters", "trainable parameters", groups,
+                parameters, published, |point| point.params))
+            (against(figures, "Error against multiply-accumulates",
+                "multiply-accumulates for one image", groups, macs, published, |point| point.macs))
         }
     }
 }
 
 fn against(
+    figures: &Figures,
     title: &str,
     unit: &str,
     groups: &[&Group],
@@ -120,16 +126,16 @@ fn against(
         y: (scale(errors.collect()), "test error, %"),
     };
     let note = "Top-1 error on the test set; bars are ± one standard deviation over seeds.";
-    let keys = html! {
-        ul.legend {
-            li { span.key.round.c1 {} "ours, last epoch" }
-            li { span.key.round.hollow.c2 {} "ours, best epoch on " (choice(groups)) }
-            @if !published.is_empty() {
-                li { span.key.round.hollow.diamond.c0 {} "published, best epoch on the test set" }
-            }
-        }
-    };
-    figure(title, note, &html! { (scatter(&chart, &marks)) (keys) })
+    let best = format!("ours, best epoch on {}", choice(groups));
+    let mut legend: Vec<Key> = vec![
+        ("round c1".to_string(), "ours, last epoch".to_string()),
+        ("round hollow c2".to_string(), best),
+    ];
+    if !published.is_empty() {
+        let name = "published, best epoch on the test set".to_string();
+        legend.push(("round hollow diamond c0".to_string(), name));
+    }
+    figures.put(title, note, scatter(&chart, &marks), legend)
 }
 
 /// Logarithmic where factors are large.
@@ -200,7 +206,7 @@ fn results(groups: &[&Group]) -> Markup {
     }
 }
 
-fn curves(groups: &[&Group]) -> Markup {
+fn curves(groups: &[&Group], figures: &Figures) -> Markup {
     let series = |value: fn(&EpochMetrics) -> f64| -> Vec<Series> {
         let line = |(colour, group): (usize, &&'_ Group)| (colour, group.mean(value));
         let lines = groups.iter().enumerate().map(line);
@@ -209,9 +215,9 @@ fn curves(groups: &[&Group]) -> Markup {
     };
     html! {
         div.grid {
-            (over_epochs("Error", "On the images that judge the epochs; means over seeds.",
+            (over_epochs(figures, "Error", "On the images that judge the epochs; means over seeds.",
                 "top-1 error, %", &series(|row| 100.0 - row.val_top1)))
-            (over_epochs("Training cross entropy", "Augmented images; means over seeds.",
+            (over_epochs(figures, "Training cross entropy", "Augmented images; means over seeds.",
                 "cross entropy, nats", &series(|row| row.train_cross_entropy)))
         }
     }

@@ -6,15 +6,15 @@ use cobasis_train::run_dir::{EpochMetrics, RunRecord};
 use maud::{Markup, html};
 
 use super::chart::{Chart, WIDE, exact};
+use super::figure::Figures;
 use super::line::{Series, lines};
-use super::page::figure;
 use super::scale::Scale;
 
 /// Factor between the extremes from which on an axis is logarithmic.
 const FAR: f64 = 30.0;
 
 /// The curves of a run and its numbers.
-pub(crate) fn curves(run: &RunRecord) -> Markup {
+pub(crate) fn curves(run: &RunRecord, figures: &Figures) -> Markup {
     let judge = match run.summary.split {
         Protocol::Paper => "test",
         Protocol::TrainVal => "validation",
@@ -29,20 +29,20 @@ pub(crate) fn curves(run: &RunRecord) -> Markup {
     let lambda = compact(run.config.train.lambda, 4);
     html! {
         div.grid {
-            (over_epochs("Cross entropy", "Mean per image. Training images are augmented.",
+            (over_epochs(figures, "Cross entropy", "Mean per image. Training images are augmented.",
                 "cross entropy, nats",
                 &[one("training", |row| row.train_cross_entropy),
                     judged(|row| row.val_cross_entropy, None)]))
-            (over_epochs("Top-1 accuracy", "Share of images whose class came first.",
+            (over_epochs(figures, "Top-1 accuracy", "Share of images whose class came first.",
                 "top-1 accuracy, %",
                 &[one("training", |row| row.train_top1),
                     judged(|row| row.val_top1, Some((best, "best epoch")))]))
             @if penalised {
-                (over_epochs("Orthonormality penalty",
+                (over_epochs(figures, "Orthonormality penalty",
                     &format!("Mean squared entry of BBᵀ − I, before its weight λ = {lambda}."),
                     "penalty", &[one("penalty", |row| row.train_penalty)]))
             }
-            (over_epochs("Learning rate", "At the end of each epoch.", "learning rate",
+            (over_epochs(figures, "Learning rate", "At the end of each epoch.", "learning rate",
                 &[one("learning rate", |row| row.lr)]))
         }
         details {
@@ -53,7 +53,13 @@ pub(crate) fn curves(run: &RunRecord) -> Markup {
 }
 
 /// A chart over epochs, logarithmic where its values differ by large factors.
-pub(crate) fn over_epochs(title: &str, note: &str, unit: &str, series: &[Series]) -> Markup {
+pub(crate) fn over_epochs(
+    figures: &Figures,
+    title: &str,
+    note: &str,
+    unit: &str,
+    series: &[Series],
+) -> Markup {
     let all = || series.iter().flat_map(|line| line.points.iter());
     let values = || all().map(|point| point[1]).filter(|value| value.is_finite());
     let (min, max) = values().fold((f64::INFINITY, 0.0_f64), |(a, b), v| (a.min(v), b.max(v)));
@@ -69,7 +75,8 @@ pub(crate) fn over_epochs(title: &str, note: &str, unit: &str, series: &[Series]
         x: (Scale::whole(all().map(|point| point[0])), "epoch"),
         y: (y, &format!("{unit}{kind}")),
     };
-    figure(title, note, &lines(&chart, series))
+    let (drawing, legend) = lines(&chart, series);
+    figures.put(title, note, drawing, legend)
 }
 
 /// The rows of `metrics.csv`.

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::chart::{exact, px};
+use super::figure::Drawing;
 use super::picture::{Pixel, data_uri};
 
 /// Side of the picture in the chart's units.
@@ -41,7 +42,7 @@ impl HeatMap<'_> {
     /// # Panics
     ///
     /// Panics if there are no entries or not a whole number of rows.
-    pub(crate) fn draw(&self) -> Markup {
+    pub(crate) fn draw(&self) -> Drawing {
         let rows = self.entries.len() / self.columns;
         let named = !self.names.is_empty() && rows <= NAMED;
         let longest = self.names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
@@ -50,50 +51,49 @@ impl HeatMap<'_> {
         let [width, bottom] = [left + SIDE + 84.0, 12.0 + SIDE];
         let at = |index: usize, of: usize| (index as f64 + 0.5) / of as f64 * SIDE;
         let numbered = |of: usize| (0..of).step_by(of.div_ceil(8)).map(move |i| (i, at(i, of)));
-        html! {
-            svg.heat viewBox=(format!("0 0 {} {}", px(width), px(height)))
-                style=(format!("max-width:{}px", px(width))) role="img" aria-label=(self.label) {
-                image x=(px(left)) y="12" width=(SIDE) height=(SIDE) preserveAspectRatio="none"
-                    href=(self.picture(rows)) {}
-                rect.frame x=(px(left)) y="12" width=(SIDE) height=(SIDE) {}
-                @if named && rows <= WRITTEN {
-                    @for (index, entry) in self.entries.iter().enumerate() {
-                        @let (row, column) = (index / self.columns, index % self.columns);
-                        text.entry.full[entry.abs() > 0.55] x=(px(left + at(column, self.columns)))
-                            y=(px(12.0 + at(row, rows))) dy="0.35em" text-anchor="middle"
-                            data-row=(self.names[row]) data-column=(self.names[column])
-                            data-value=(exact(*entry)) {
-                            (hundredths(*entry))
-                        }
+        let body = html! {
+            image x=(px(left)) y="12" width=(SIDE) height=(SIDE) preserveAspectRatio="none"
+                href=(self.picture(rows)) {}
+            rect.frame x=(px(left)) y="12" width=(SIDE) height=(SIDE) {}
+            @if named && rows <= WRITTEN {
+                @for (index, entry) in self.entries.iter().enumerate() {
+                    @let (row, column) = (index / self.columns, index % self.columns);
+                    text.entry.full[entry.abs() > 0.55] x=(px(left + at(column, self.columns)))
+                        y=(px(12.0 + at(row, rows))) dy="0.35em" text-anchor="middle"
+                        data-row=(self.names[row]) data-column=(self.names[column])
+                        data-value=(exact(*entry)) {
+                        (hundredths(*entry))
                     }
                 }
-                @if named {
-                    @for (index, name) in self.names.iter().enumerate() {
-                        text.tick x=(px(left - 6.0)) y=(px(12.0 + at(index, rows))) dy="0.32em"
-                            text-anchor="end" { (name) }
-                        @let x = px(left + at(index, self.columns));
-                        text.tick x=(x) y=(px(bottom + 8.0)) dy="0.32em" text-anchor="end"
-                            transform=(format!("rotate(-90 {x} {})", px(bottom + 8.0))) { (name) }
-                    }
-                } @else {
-                    @for (index, y) in numbered(rows) {
-                        text.tick x=(px(left - 6.0)) y=(px(12.0 + y)) dy="0.32em"
-                            text-anchor="end" { (index + 1) }
-                    }
-                    @for (index, x) in numbered(self.columns) {
-                        text.tick x=(px(left + x)) y=(px(bottom + 16.0)) text-anchor="middle" {
-                            (index + 1)
-                        }
-                    }
-                    text.title x=(px(left + SIDE / 2.0)) y=(px(bottom + 38.0))
-                        text-anchor="middle" { (self.titles[1]) }
-                    @let middle = px(12.0 + SIDE / 2.0);
-                    text.title x="14" y=(middle) text-anchor="middle"
-                        transform=(format!("rotate(-90 14 {middle})")) { (self.titles[0]) }
-                }
-                (self.key(left + SIDE + 20.0))
             }
-        }
+            @if named {
+                @for (index, name) in self.names.iter().enumerate() {
+                    text.tick x=(px(left - 6.0)) y=(px(12.0 + at(index, rows))) dy="0.32em"
+                        text-anchor="end" { (name) }
+                    @let x = px(left + at(index, self.columns));
+                    text.tick x=(x) y=(px(bottom + 8.0)) dy="0.32em" text-anchor="end"
+                        transform=(format!("rotate(-90 {x} {})", px(bottom + 8.0))) { (name) }
+                }
+            } @else {
+                @for (index, y) in numbered(rows) {
+                    text.tick x=(px(left - 6.0)) y=(px(12.0 + y)) dy="0.32em"
+                        text-anchor="end" { (index + 1) }
+                }
+                @for (index, x) in numbered(self.columns) {
+                    text.tick x=(px(left + x)) y=(px(bottom + 16.0)) text-anchor="middle" {
+                        (index + 1)
+                    }
+                }
+                text.title x=(px(left + SIDE / 2.0)) y=(px(bottom + 38.0))
+                    text-anchor="middle" { (self.titles[1]) }
+                @let middle = px(12.0 + SIDE / 2.0);
+                text.title x="14" y=(middle) text-anchor="middle"
+                    transform=(format!("rotate(-90 14 {middle})")) { (self.titles[0]) }
+            }
+            (self.key(left + SIDE + 20.0))
+        };
+        let (class, label) = ("heat", self.label.clone());
+        Drawing { class, size: [width, height], rigid: true, label, body }
     }
 
     /// The colours of the numbers, from 1 down to 0 or -1.
@@ -168,13 +168,13 @@ mod tests {
             names: &names,
             titles: ["", ""],
         };
-        let svg = map.draw().into_string();
+        let svg = map.draw().markup().into_string();
         assert!(svg.contains("&lt;a&gt;") && svg.contains("data-value=\"-0.5\">−0.50<"), "{svg}");
         let pixels = [1.0, 0.0, -0.5, 1.0].map(pixel);
         assert!(svg.contains(&data_uri(2, 2, &pixels)));
         let many = vec![0.25; 400 * 400];
         map = HeatMap { entries: &many, columns: 400, names: &[], ..map };
         let pixels = vec![pixel(0.25); 134 * 134];
-        assert!(map.draw().into_string().contains(&data_uri(134, 134, &pixels)));
+        assert!(map.draw().markup().into_string().contains(&data_uri(134, 134, &pixels)));
     }
 }

@@ -1,8 +1,9 @@
 //! How often values occur.
 
-use maud::{Markup, html};
+use maud::html;
 
 use super::chart::{Chart, NARROW, exact, px};
+use super::figure::Drawing;
 use super::scale::Scale;
 
 /// Bars that a histogram has at least, unless all values are one.
@@ -17,7 +18,7 @@ struct Bin {
 }
 
 /// A histogram of values, at least one of them finite.
-pub(crate) fn histogram(values: &[f64], what: &str, x_title: &str) -> Markup {
+pub(crate) fn histogram(values: &[f64], what: &str, x_title: &str) -> Drawing {
     let bins = bins(values);
     let ends = bins.iter().flat_map(|bin| [bin.low, bin.high]);
     let chart = Chart {

@@ -1,14 +1,13 @@
 //! The test images, each as the model judges it.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::module::Module;
-use cobasis_data::{Augment, Batch, ImageSet, Loader, LoaderConfig, Split};
+use cobasis_data::{Batch, ImageSet, Loader, Split};
 use cobasis_train::Error;
 use cobasis_train::config::Config;
-use cobasis_train::evaluate::{Confusion, Score, predicted};
-use cobasis_train::tensors::{host, images};
+use cobasis_train::evaluate::{Evaluation, Seen, check_fit, evaluate, predicted};
 use cobasis_zoo::Model;
 
 /// Images at a time.
@@ -18,8 +17,8 @@ const BATCH: usize = 256;
 pub(crate) struct Judgement {
     /// The images.
     pub(crate) set: Arc<ImageSet>,
-    pub(crate) score: Score,
-    pub(crate) confusion: Confusion,
+    /// What the model makes of them.
+    pub(crate) evaluation: Evaluation,
     /// Those that were taken for another class, the worst first.
     pub(crate) wrong: Vec<Wrong>,
 }
@@ -43,32 +42,16 @@ impl Judgement {
         let mut source = config.source()?;
         source.dir = data.map(Path::to_owned).or(source.dir);
         let set = Arc::new(source.load(Split::Test)?);
-        let (expected, got) = (model.config.num_classes, set.num_classes());
-        if (expected, model.config.in_channels) != (got, set.shape()[0]) {
-            let name = &set.info().name;
-            let problem = format!("{name}: expected {expected} classes as in the model, got {got}");
-            return Err(Error::Usage(problem));
-        }
-        let config = LoaderConfig {
-            batch_size: BATCH.min(set.len()),
-            shuffle: false,
-            augment: Augment::NONE,
-            seed: 0,
-            workers: 1,
-        };
-        let loader = Loader::new(Arc::clone(&set), config)?;
-        let (model, mut wrong) = (model.valid(), Vec::new());
-        let device = model.devices().into_iter().next().unwrap_or_default();
-        let (mut score, mut confusion) = (Score::default(), Confusion::new(got));
-        for batch in loader.epoch(0) {
-            let batch = batch?;
-            let logits = host(model.forward(images(&batch, &device)));
-            score.add(&logits, &batch.labels);
-            confusion.add(&logits, &batch.labels);
-            wrong.extend(mistakes(&batch, &logits, got));
-        }
+        check_fit(&model.config, &set).map_err(Error::Usage)?;
+        let loader = Loader::in_order(Arc::clone(&set), BATCH, 1)?;
+        let mut wrong = Vec::new();
+        let evaluation = evaluate(model, &loader, |Seen { batch, logits, .. }| {
+            wrong.extend(mistakes(batch, logits, set.num_classes()));
+            ControlFlow::Continue(())
+        })?;
+        let Some(evaluation) = evaluation else { unreachable!("nothing breaks it off") };
         wrong.sort_by(|a, b| a.own.total_cmp(&b.own));
-        Ok(Self { set, score, confusion, wrong })
+        Ok(Self { set, evaluation, wrong })
     }
 }
 

@@ -4,13 +4,14 @@
 //! runs' files; programs find them exact in `data-value` attributes and `data` elements. Markup is
 //! made by maud, which escapes whatever comes from a run.
 
+mod bar_chart;
 mod bases;
 mod card;
 mod chart;
 mod coefficients;
 mod comparison;
 mod curves;
-mod files;
+mod figure;
 mod gradient_flow;
 mod groups;
 mod heat_map;
@@ -27,12 +28,21 @@ mod single;
 
 use std::path::{Path, PathBuf};
 
-pub use files::charts;
-
+pub use bar_chart::{BarChart, BarRow};
 use cobasis_train::Error;
 use cobasis_train::run_dir::RunRecord;
+use figure::Figures;
 
-/// The page of a run, or of several that it compares, as HTML.
+/// A page and its charts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The page as HTML.
+    pub page: String,
+    /// The charts for papers and slides: names of files and SVG documents, in the page's order.
+    pub charts: Vec<(String, String)>,
+}
+
+/// The page of a run, or of several that it compares.
 ///
 /// Each path is the directory of a run or one that holds those of several seeds. A single run's
 /// test images are looked for in `data`, or where the run found them; without them the page says
@@ -41,7 +51,7 @@ use cobasis_train::run_dir::RunRecord;
 /// # Errors
 ///
 /// If a directory holds no run, one that is not finished or is damaged, or a run is given twice.
-pub fn report(paths: &[PathBuf], data: Option<&Path>) -> Result<String, Error> {
+pub fn report(paths: &[PathBuf], data: Option<&Path>) -> Result<Report, Error> {
     let mut runs: Vec<RunRecord> = Vec::new();
     for path in paths {
         for directory in RunRecord::find(path)? {
@@ -52,10 +62,12 @@ pub fn report(paths: &[PathBuf], data: Option<&Path>) -> Result<String, Error> {
             runs.push(RunRecord::read(&directory)?);
         }
     }
-    match runs.as_slice() {
-        [run] => single::single(run, data),
-        runs => comparison::comparison(runs),
-    }
+    let figures = Figures::default();
+    let page = match runs.as_slice() {
+        [run] => single::single(run, data, &figures)?,
+        runs => comparison::comparison(runs, &figures)?,
+    };
+    Ok(Report { page, charts: figures.files() })
 }
 
 fn same(a: &Path, b: &Path) -> bool {

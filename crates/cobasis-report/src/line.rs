@@ -4,7 +4,7 @@ use cobasis_data::number::compact;
 use maud::{Markup, html};
 
 use super::chart::{Chart, exact, px};
-use super::page::legend;
+use super::figure::{Drawing, Key};
 
 /// More epochs than this are not marked one by one.
 const MARKED: usize = 60;
@@ -21,19 +21,16 @@ pub(crate) struct Series<'a> {
     pub(crate) ring: Option<(f64, &'a str)>,
 }
 
-/// Lines in a chart, and what they are. Gaps are where a value has no place.
-pub(crate) fn lines(chart: &Chart, series: &[Series]) -> Markup {
+/// Lines in a chart, and what they are, where there are several. Gaps are where a value has no place.
+pub(crate) fn lines(chart: &Chart, series: &[Series]) -> (Drawing, Vec<Key>) {
     let marks = html! {
         @for line in series {
             g class=(colour(line.colour)) data-series=(line.name) { (draw(chart, line)) }
         }
     };
-    html! {
-        (chart.draw(&marks))
-        @if series.len() > 1 {
-            (legend(series.iter().map(|line| (colour(line.colour), line.name))))
-        }
-    }
+    let key = |line: &Series| (colour(line.colour), line.name.to_string());
+    let legend = if series.len() > 1 { series.iter().map(key).collect() } else { Vec::new() };
+    (chart.draw(&marks), legend)
 }
 
 /// The class of a colour; there are eight.
@@ -98,7 +95,7 @@ mod tests {
             y: (Scale::linear([0.0, 1.0]), ""),
         };
         let series = Series { name: "a&b", colour: 0, points, ring: None };
-        let svg = lines(&chart, &[series]).into_string();
+        let svg = lines(&chart, &[series]).0.markup().into_string();
         assert!(svg.contains("data-value=\"0.30000000000000004\""), "{svg}");
         assert!(svg.contains("a&amp;b, epoch 1: 0.3") && !svg.contains("NaN"), "{svg}");
     }

@@ -2,12 +2,13 @@
 
 use cobasis_data::number::grouped;
 use cobasis_data::{Augment, AugmentKey, Batch, ImageSet};
-use cobasis_train::evaluate::Confusion;
+use cobasis_train::evaluate::{Confusion, Evaluation};
 use maud::{Markup, html};
 
+use super::figure::Figures;
 use super::heat_map::HeatMap;
 use super::judged::{Judgement, Wrong};
-use super::page::{figure, number, table};
+use super::page::{number, table};
 use super::picture::{Pixel, data_uri};
 
 /// Images that are shown.
@@ -20,24 +21,24 @@ const WRITTEN: usize = 20;
 const LARGE: usize = 64;
 
 /// The confusion matrix and the images that went most wrong.
-pub(crate) fn mistakes(judgement: &Judgement) -> Markup {
-    let (score, classes) = (&judgement.score, &judgement.set.info().classes);
-    let [images, right] = [score.images, score.top1].map(|count| grouped(count as u64));
-    let top1 = score.top1_percent();
+pub(crate) fn mistakes(judgement: &Judgement, figures: &Figures) -> Markup {
+    let Evaluation { images, correct, top1, confusion, .. } = &judgement.evaluation;
+    let classes = &judgement.set.info().classes;
+    let [images, right] = [*images, *correct].map(|count| grouped(count as u64));
     html! {
         p {
             "The last epoch's model on the run's test images, evaluated for this page: "
             (right) " of " (images) " right, "
-            (number("evaluated.top1", top1, &format!("{top1:.2}\u{a0}%"))) "."
+            (number("evaluated.top1", *top1, &format!("{top1:.2}\u{a0}%"))) "."
         }
         div.stack {
             div.beside {
                 @if classes.len() <= WRITTEN {
-                    (written(&judgement.confusion, classes))
+                    (written(confusion, classes))
                 } @else {
-                    (picture(&judgement.confusion))
+                    (picture(confusion, figures))
                 }
-                @if !judgement.wrong.is_empty() { (pairs(&judgement.confusion, classes)) }
+                @if !judgement.wrong.is_empty() { (pairs(confusion, classes)) }
             }
             @if !judgement.wrong.is_empty() { (worst(judgement)) }
         }
@@ -99,7 +100,7 @@ fn share(confusion: &Confusion, class: usize, predicted: usize) -> f64 {
     confusion.count(class, predicted) as f64 / images.max(1) as f64
 }
 
-fn picture(confusion: &Confusion) -> Markup {
+fn picture(confusion: &Confusion, figures: &Figures) -> Markup {
     let classes = confusion.num_classes();
     let shares: Vec<f64> = (0..classes * classes)
         .map(|place| share(confusion, place / classes, place % classes))
@@ -113,7 +114,7 @@ fn picture(confusion: &Confusion) -> Markup {
         titles: ["true class", "predicted class"],
     };
     let note = "Share of the images of each true class, by the class they were taken for.";
-    figure("Confusion matrix", note, &map.draw())
+    figures.put("Confusion matrix", note, map.draw(), Vec::new())
 }
 
 fn pairs(confusion: &Confusion, classes: &[String]) -> Markup {

@@ -78,27 +78,6 @@ pub(crate) fn page(title: &str, subtitle: &Markup, tiles: &[Tile], sections: &[S
     page.into_string()
 }
 
-/// A chart with its heading and a line on how to read it.
-pub(crate) fn figure(title: &str, note: &str, chart: &Markup) -> Markup {
-    html! {
-        figure {
-            figcaption { h3 { (title) } @if !note.is_empty() { p { (note) } } }
-            (chart)
-        }
-    }
-}
-
-/// What the colours stand for: classes and names.
-pub(crate) fn legend(entries: impl Iterator<Item = (String, impl AsRef<str>)>) -> Markup {
-    html! {
-        ul.legend {
-            @for (class, name) in entries {
-                li { span.key.(class) {} (name.as_ref()) }
-            }
-        }
-    }
-}
-
 /// A table with a heading for each column. The first column is text, the others are numbers.
 pub(crate) fn table(headings: &[&str], rows: impl Iterator<Item = Vec<Markup>>) -> Markup {
     html! {

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::chart::{Chart, exact, px};
+use super::figure::Drawing;
 
 /// Width of a character and height of a line of names, in the chart's units.
 const TEXT: [f64; 2] = [6.2, 15.0];
@@ -50,7 +51,7 @@ impl Kind {
 }
 
 /// Points in a chart. Those that come first are named first.
-pub(crate) fn scatter(chart: &Chart, marks: &[Mark]) -> Markup {
+pub(crate) fn scatter(chart: &Chart, marks: &[Mark]) -> Drawing {
     let placed: Vec<(&Mark, [f64; 2])> =
         marks.iter().filter_map(|mark| Some((mark, chart.at(mark.at)?))).collect();
     let names = names(&placed, chart.area());
@@ -167,7 +168,7 @@ mod tests {
             x: (Scale::linear([1.0, 2.0]), ""),
             y: (Scale::linear([0.0, 4.0]), ""),
         };
-        let svg = scatter(&chart, &[mark([1.5, 2.0], "<n>")]).into_string();
+        let svg = scatter(&chart, &[mark([1.5, 2.0], "<n>")]).markup().into_string();
         assert!(svg.contains("data-std=\"0.5\"") && svg.contains("&lt;n&gt;"), "{svg}");
         assert!(svg.contains("<title>&lt;t&gt;</title>"));
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cobasis_report::{charts, report};
+use cobasis_report::{Report, report};
 use cobasis_zoo::{FileError, write_atomic};
 
 use super::Outcome;
@@ -36,7 +36,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Outcome {
-    let page = report(&args.runs, args.data.as_deref())?;
+    let Report { page, charts } = report(&args.runs, args.data.as_deref())?;
     let out = match (args.out, &args.runs[..]) {
         (Some(out), _) => out,
         (None, [run]) => run.join("report.html"),
@@ -47,7 +47,6 @@ pub(crate) fn run(args: Args) -> Outcome {
     if let Some(directory) = args.charts {
         let failed = |error| FileError::new(&directory, error);
         std::fs::create_dir_all(&directory).map_err(failed)?;
-        let charts = charts(&page);
         for (name, svg) in &charts {
             let path = directory.join(name);
             write_atomic(&path, svg.as_bytes()).map_err(|error| FileError::new(&path, error))?;

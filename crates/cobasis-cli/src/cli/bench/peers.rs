@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use cobasis_cli::Error;
 use cobasis_cli::bench::{Comparison, OURS, Peer, Setup, compare};
+use cobasis_data::csv::field;
 use cobasis_train::machine::{Machine, now};
 
 use super::super::Outcome;
@@ -122,7 +123,7 @@ fn append(
             ms(high),
             timing.runs(),
             megabytes(comparison, name),
-            command.join(" "),
+            field(&command.join(" ")),
         );
     }
     file.write_all(text.as_bytes()).map_err(failed)
