@@ -1,10 +1,13 @@
 //! Parity with the fixtures that lie beside a checkout, where they do; without them these tests
-//! say so and check nothing.
+//! say so and check nothing, unless `COBASIS_REQUIRE` has `parity`.
+
+mod require;
 
 use std::path::{Path, PathBuf};
 
 use cobasis_cli::parity::check;
 use cobasis_train::DeviceName;
+use require::skip;
 
 /// The fixtures whose names start like this.
 fn fixtures(start: &str) -> Vec<PathBuf> {
@@ -19,7 +22,7 @@ fn fixtures(start: &str) -> Vec<PathBuf> {
         .collect();
     found.sort();
     if found.is_empty() {
-        eprintln!("skipped: no fixtures {start}* in ../shared/parity");
+        skip("parity", &format!("no fixtures {start}* in ../shared/parity"));
     }
     found
 }

@@ -1,5 +1,7 @@
 //! `predict`: the classes that `eval` gives, for images in files; and what it says of other input.
 
+mod require;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -11,6 +13,7 @@ use cobasis_train::config::{Config, DIGITS};
 use cobasis_train::evaluate::{Confusion, evaluate};
 use cobasis_train::train::{Outcome, run};
 use cobasis_zoo::{Model, ModelConfig, load, save, save_authors, save_deployed};
+use require::skip;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -169,7 +172,7 @@ fn exported_digits_get_the_classes_that_eval_gives() {
 fn cifar10() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../data/cifar-10-batches-bin");
     if !folder.is_dir() {
-        eprintln!("skipped: no ../data/cifar-10-batches-bin");
+        skip("cifar10", "no ../data/cifar-10-batches-bin");
     }
     Some(folder).filter(|folder| folder.is_dir())
 }

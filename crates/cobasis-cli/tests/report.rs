@@ -1,10 +1,13 @@
 //! Reports of real runs: every number is that of the runs' files, and a browser shows them.
 
+mod require;
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use require::skip;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -205,7 +208,7 @@ fn a_browser_shows_the_numbers_and_has_nothing_to_complain_about() {
     succeeds(path, &["report", "both/seed-4"]);
     succeeds(path, &["report", "both"]);
     let Some(single) = shown(&path.join("both/seed-4/report.html")) else {
-        eprintln!("skipped: no chromium");
+        skip("browser", "no chromium");
         return;
     };
     check_numbers(&single, &path.join("both/seed-4"));

@@ -9,7 +9,7 @@ use std::time::Instant;
 use burn::tensor::Device;
 use cobasis_kernels::burn_only;
 use cobasis_zoo::{ModelConfig, save};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::timing::Timing;
 use super::workload::{Setup, Task, Workload, pixels};
@@ -32,8 +32,6 @@ pub struct Peer {
     pub compiled: bool,
     /// The threads of both.
     pub threads: usize,
-    /// This program, to be started for the memory that it takes alone.
-    pub program: PathBuf,
 }
 
 /// Times of the same work, taken in turn.
@@ -58,12 +56,18 @@ pub const OURS: &str = "cobasis";
 const BURN: &str = "burn";
 
 /// Measures our time, Burn's without our operations, and PyTorch's, so many rounds, each contender
-/// once a round.
+/// once a round. `own_memory` tells the most memory that this program holds when it does the work
+/// and nothing else.
 ///
 /// # Errors
 ///
 /// If PyTorch can't be started, or computes something else.
-pub fn compare(peer: &Peer, setup: &Setup, rounds: usize) -> Result<Comparison, Error> {
+pub fn compare(
+    peer: &Peer,
+    setup: &Setup,
+    rounds: usize,
+    own_memory: impl FnOnce() -> Result<u64, Error>,
+) -> Result<Comparison, Error> {
     let device = Device::flex();
     let model = ModelConfig::new(setup.model).init(&device);
     let folder = std::env::temp_dir().join(format!("cobasis-peers-{}", std::process::id()));
@@ -76,6 +80,10 @@ pub fn compare(peer: &Peer, setup: &Setup, rounds: usize) -> Result<Comparison, 
     let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
     std::fs::write(&images, bytes).map_err(usage)?;
     let result = with_files(peer, setup, rounds, &weights, &images, &device);
+    let result = result.and_then(|mut comparison| {
+        comparison.memory.insert(OURS.to_owned(), own_memory()?);
+        Ok(comparison)
+    });
     // What stays in a directory for temporary files harms nobody.
     let _ = std::fs::remove_dir_all(&folder);
     result
@@ -134,27 +142,8 @@ fn with_files(
         }
         memory.insert(variant.clone(), alone.ask("memory")?);
     }
-    memory.insert(OURS.to_owned(), own_memory(peer, setup)?);
     let times = times.into_iter().map(|(name, times)| (name, Timing::new(times))).collect();
     Ok(Comparison { times, best, ratio, apart, memory })
-}
-
-/// The most memory that this program holds when it does the work alone.
-fn own_memory(peer: &Peer, setup: &Setup) -> Result<u64, Error> {
-    #[derive(Deserialize)]
-    struct Report {
-        peak_memory_bytes: Option<u64>,
-    }
-    let mut command = Command::new(&peer.program);
-    command.args(["bench", "model", &setup.model.to_string(), "--json", "--seconds", "0"]);
-    command.args(["--batch", &setup.batch.to_string(), "--threads", &peer.threads.to_string()]);
-    command.args((setup.task == Task::Train).then_some("--train"));
-    let problem = |what: String| Error::Peer(format!("{}: {what}", peer.program.display()));
-    let output = command.stderr(Stdio::inherit()).output();
-    let output = output.map_err(|error| problem(error.to_string()))?;
-    let report: Report =
-        serde_json::from_slice(&output.stdout).map_err(|error| problem(error.to_string()))?;
-    report.peak_memory_bytes.ok_or_else(|| problem("the system tells no memory".to_owned()))
 }
 
 fn seconds<T>(work: impl FnOnce() -> T) -> f64 {

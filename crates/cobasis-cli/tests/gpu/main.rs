@@ -7,6 +7,8 @@ mod compare;
 mod layers;
 mod models;
 mod parity;
+#[path = "../require/mod.rs"]
+mod require;
 mod steps;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +16,6 @@ use std::process::ExitCode;
 
 use burn::tensor::Device;
 use cobasis_train::DeviceName;
-
 use compare::Difference;
 
 /// A comparison of the device with Flex or a reference, by name.

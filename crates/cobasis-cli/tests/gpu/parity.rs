@@ -7,6 +7,7 @@ use cobasis_cli::parity::{Check as ParityCheck, check};
 
 use crate::Check;
 use crate::compare::{BOUND, Difference};
+use crate::require::skip;
 
 /// Fixtures, and how far off the norms of their gradients may be. In 32 bits rounding decides on which
 /// side of zero a ReLU's input is: for the last fixture, Flex is 1.1e-3 off too, and the command
@@ -24,7 +25,7 @@ pub fn checks() -> Vec<Check> {
         .map(|(name, gradients)| (name, gradients, folder.join(name).with_extension("json")))
         .partition(|(.., path)| path.exists());
     for (name, ..) in missing {
-        println!("skipped: no fixture {name} in ../shared/parity");
+        skip("parity", &format!("no fixture {name} in ../shared/parity"));
     }
     here.into_iter().map(|(name, gradients, path)| parity(name, gradients, path)).collect()
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use cobasis_zoo::save;
 
-use crate::config::{Config, Moment};
+use crate::config::Config;
 use crate::data::{Batch, DataError};
 use crate::error::Error;
 use crate::evaluate::{Evaluation, evaluate};
@@ -118,12 +118,8 @@ impl<'a> Fit<'a> {
 
     /// The step that follows `steps` steps of the epoch at hand.
     fn at(&self, steps: usize) -> StepAt {
-        let Config { train, optimizer, schedule, .. } = self.config;
-        let epoch = self.progress.epoch();
-        let steps_per_epoch = self.loaders.steps(self.config);
-        let moment = Moment { epoch, steps, steps_per_epoch, epochs: train.epochs };
-        let (lr, lambda) = (schedule.rate(optimizer.lr, moment), train.lambda_at(moment));
-        StepAt { epoch, step: steps + 1, lr, lambda }
+        let of = self.loaders.steps(self.config);
+        StepAt::scheduled(self.config, self.progress.epoch(), steps, of)
     }
 
     /// Writes a checkpoint, unless the last one is of this moment.

@@ -4,7 +4,7 @@ use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use cobasis_zoo::{Model, ModelConfig};
 
-use crate::config::DistillConfig;
+use crate::config::{Config, DistillConfig, Moment};
 use crate::data::Batch;
 use crate::evaluate::Score;
 use crate::run_dir::BasisGradient;
@@ -42,6 +42,17 @@ pub struct StepAt {
     pub lr: f64,
     /// The weight of the penalty.
     pub lambda: f64,
+}
+
+impl StepAt {
+    /// The step that follows `steps` steps of an epoch with so many, as the configuration's
+    /// schedules have it.
+    pub fn scheduled(config: &Config, epoch: usize, steps: usize, steps_per_epoch: usize) -> Self {
+        let Config { train, optimizer, schedule, .. } = config;
+        let moment = Moment { epoch, steps, steps_per_epoch, epochs: train.epochs };
+        let (lr, lambda) = (schedule.rate(optimizer.lr, moment), train.lambda_at(moment));
+        Self { epoch, step: steps + 1, lr, lambda }
+    }
 }
 
 /// What a training step came to. Sums, so that unequal batches average right.
@@ -225,7 +236,6 @@ mod tests {
     use burn::module::Module;
 
     use super::*;
-    use crate::config::Config;
     use crate::data::{Augment, DatasetName, Loader, LoaderConfig, Source, Split};
 
     const AT: StepAt = StepAt { epoch: 1, step: 1, lr: 0.1, lambda: 10.0 };

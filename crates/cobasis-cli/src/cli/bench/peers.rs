@@ -4,12 +4,13 @@ use std::env;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 
 use cobasis_cli::Error;
-use cobasis_cli::bench::{Comparison, OURS, Peer, Setup, compare};
+use cobasis_cli::bench::{Comparison, OURS, Peer, Setup, Task, compare};
 use cobasis_data::csv::field;
 use cobasis_train::machine::{Machine, now};
+use serde::Deserialize;
 
 use super::super::Outcome;
 use super::super::output::{print, print_json, table};
@@ -48,10 +49,10 @@ pub(crate) struct Args {
 pub(super) fn run(args: Args) -> Outcome {
     let threads = args.common.start_threads()?;
     let setup = args.common.setup(false);
-    let program = env::current_exe().map_err(|error| Error::Peer(error.to_string()))?;
     let Args { python, script, compile: compiled, .. } = args;
-    let peer = Peer { python, script, compiled, threads, program };
-    let comparison = compare(&peer, &setup, args.rounds.into())?;
+    let peer = Peer { python, script, compiled, threads };
+    let memory = || own_memory(&setup, threads);
+    let comparison = compare(&peer, &setup, args.rounds.into(), memory)?;
     if let Some(csv) = args.csv {
         append(&csv, &setup, threads, &comparison)?;
     }
@@ -61,6 +62,26 @@ pub(super) fn run(args: Args) -> Outcome {
         print(&compared(&comparison));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The most memory that this program holds when it does the work and nothing else: a process of its
+/// own tells.
+fn own_memory(setup: &Setup, threads: usize) -> Result<u64, Error> {
+    #[derive(Deserialize)]
+    struct Report {
+        peak_memory_bytes: Option<u64>,
+    }
+    let program = env::current_exe().map_err(|error| Error::Peer(error.to_string()))?;
+    let mut command = Command::new(&program);
+    command.args(["bench", "model", &setup.model.to_string(), "--json", "--seconds", "0"]);
+    command.args(["--batch", &setup.batch.to_string(), "--threads", &threads.to_string()]);
+    command.args((setup.task == Task::Train).then_some("--train"));
+    let problem = |what: String| Error::Peer(format!("{}: {what}", program.display()));
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| problem(error.to_string()))?;
+    let report: Report =
+        serde_json::from_slice(&output.stdout).map_err(|error| problem(error.to_string()))?;
+    report.peak_memory_bytes.ok_or_else(|| problem("the system tells no memory".to_owned()))
 }
 
 fn compared(comparison: &Comparison) -> String {
