@@ -1,10 +1,12 @@
 //! From stored bytes to network input: random crop, random flip, normalisation.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::decode::ImageError;
 use super::files::Framing;
-use super::image_set::{ImageSet, SetInfo};
+use super::geometry::{Geometry, Target};
+use super::image_set::ImageSet;
 use super::rng::SplitMix64;
 
 /// Keeps the draws for images apart from the draws for the order of the images.
@@ -46,12 +48,9 @@ impl Augment {
     /// No change: normalisation only, as for evaluation.
     pub const NONE: Self = Self { crop: Crop::Padded(0), flip: false };
 
-    /// Writes image `index` of `set`, augmented and normalised, to `out`, `[channels, height,
-    /// width]`.
-    ///
-    /// The value `v` of a pixel of channel `c` becomes `(v / max_value - mean[c]) / std[c]`. The
-    /// random draws are a pure function of `key` and `index`; a change of one setting leaves the
-    /// draws for the other as they are.
+    /// The pixels of image `index` of `set`, cropped and flipped, `[channels, height, width]`, and
+    /// how. The random draws are a pure function of `key` and `index`; a change of one setting
+    /// leaves the draws for the other as they are.
     ///
     /// # Errors
     ///
@@ -59,14 +58,13 @@ impl Augment {
     ///
     /// # Panics
     ///
-    /// Where `index` is not below `set.len()`, or `out` is not as long as one image.
-    pub fn apply(
+    /// Where `index` is not below `set.len()`.
+    pub(crate) fn cut<'a, T: Target>(
         &self,
-        set: &ImageSet,
+        set: &'a ImageSet<T>,
         index: usize,
         key: AugmentKey,
-        out: &mut [f32],
-    ) -> Result<(), ImageError> {
+    ) -> Result<(Cow<'a, [u8]>, Geometry), ImageError> {
         let framing = match self.crop {
             Crop::Padded(_) => Framing::Centre,
             Crop::Resized => {
@@ -74,9 +72,10 @@ impl Augment {
                 Framing::Random(SplitMix64::keyed(&key))
             }
         };
-        let pixels = set.pixels(index, framing)?;
-        self.draw(index, key).write(set.info(), &pixels, out);
-        Ok(())
+        let (pixels, part) = set.pixels(index, framing)?;
+        let (change, shape) = (self.draw(index, key), set.shape());
+        let pixels = if change.is_none() { pixels } else { change.cut(&pixels, shape).into() };
+        Ok((pixels, part.then(change.geometry(shape))))
     }
 
     /// Draws the change for image `index`.
@@ -105,11 +104,19 @@ struct Change {
 }
 
 impl Change {
-    /// Writes an image of a set, changed and normalised, to `out`.
-    fn write(self, info: &SetInfo, image: &[u8], out: &mut [f32]) {
-        let [_, height, width] = info.shape;
-        assert_eq!(out.len(), info.image_len(), "out must be as long as one image");
+    /// Whether it leaves images as they are.
+    fn is_none(self) -> bool {
+        self == Self { down: 0, right: 0, flip: false }
+    }
 
+    /// What it does to places.
+    fn geometry(self, [_, height, width]: [usize; 3]) -> Geometry {
+        let window = [self.right as f64, self.down as f64, width as f64, height as f64];
+        Geometry { window, flip: self.flip, size: [height, width] }
+    }
+
+    /// An image of this shape, changed; what lies outside of it is black.
+    fn cut(self, image: &[u8], [_, height, width]: [usize; 3]) -> Vec<u8> {
         // Where the window lies over the image, in the window's and in the image's columns.
         let mut to = overlap(width, self.right);
         let from = overlap(width, self.right.saturating_neg());
@@ -118,31 +125,22 @@ impl Change {
         }
         let to_rows = overlap(height, self.down);
 
+        let mut cut = vec![0; image.len()];
         let plane = height * width;
-        let planes = out.chunks_exact_mut(plane).zip(image.chunks_exact(plane));
-        for ((out, image), (mean, std)) in planes.zip(info.mean.iter().zip(&info.std)) {
-            // The division by the largest value and the normalisation in one product and one sum.
-            let scale = 1.0 / (f32::from(info.max_value) * std);
-            let offset = -mean / std;
-            let normalise = |(out, &pixel): (&mut f32, &u8)| {
-                *out = f32::from(pixel) * scale + offset;
-            };
+        for (out, image) in cut.chunks_exact_mut(plane).zip(image.chunks_exact(plane)) {
             for (y, out) in out.chunks_exact_mut(width).enumerate() {
                 if !to_rows.contains(&y) {
-                    out.fill(offset);
                     continue;
                 }
                 let row = y.wrapping_add_signed(self.down) * width;
                 let row = &image[row + from.start..row + from.end];
-                out[..to.start].fill(offset);
-                out[to.end..].fill(offset);
+                out[to.clone()].copy_from_slice(row);
                 if self.flip {
-                    out[to.clone()].iter_mut().zip(row.iter().rev()).for_each(normalise);
-                } else {
-                    out[to.clone()].iter_mut().zip(row).for_each(normalise);
+                    out[to.clone()].reverse();
                 }
             }
         }
+        cut
     }
 }
 
@@ -157,6 +155,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::SetInfo;
 
     const KEY: AugmentKey = AugmentKey { seed: 3, epoch: 5 };
 
@@ -174,8 +173,8 @@ mod tests {
         ImageSet::new(info, pixels, vec![0; count]).expect("a valid set")
     }
 
-    /// The definition, pixel by pixel: pad with zeros, cut, mirror, divide, normalise.
-    fn naive(set: &ImageSet, index: usize, change: Change) -> Vec<f32> {
+    /// The definition, pixel by pixel: pad with zeros, cut, mirror.
+    fn naive(set: &ImageSet, index: usize, change: Change) -> Vec<u8> {
         let [channels, height, width] = set.shape();
         let mut out = Vec::new();
         for c in 0..channels {
@@ -186,34 +185,11 @@ mod tests {
                     let inside =
                         (0..height as isize).contains(&y) && (0..width as isize).contains(&x);
                     let at = (c * height) as isize * width as isize + y * width as isize + x;
-                    let value = if inside { set.image(index)[at as usize] } else { 0 };
-                    out.push((f32::from(value) / 200.0 - set.info().mean[c]) / set.info().std[c]);
+                    out.push(if inside { set.image(index)[at as usize] } else { 0 });
                 }
             }
         }
         out
-    }
-
-    fn distance(left: &[f32], right: &[f32]) -> f32 {
-        assert_eq!(left.len(), right.len());
-        left.iter().zip(right).map(|(l, r)| (l - r).abs()).fold(0.0, f32::max)
-    }
-
-    #[test]
-    fn normalisation_gives_the_values_worked_out_by_hand() {
-        let info = SetInfo {
-            name: "toy".into(),
-            classes: vec!["all".into()],
-            shape: [2, 1, 2],
-            mean: vec![0.5, 0.25],
-            std: vec![0.25, 0.5],
-            max_value: 16,
-        };
-        let set = ImageSet::new(info, vec![0, 16, 4, 12], vec![0]).expect("a valid set");
-        let mut out = [f32::NAN; 4];
-        Augment::NONE.apply(&set, 0, KEY, &mut out).expect("in memory");
-        // (0 - 0.5) / 0.25, (1 - 0.5) / 0.25, (0.25 - 0.25) / 0.5, (0.75 - 0.25) / 0.5
-        assert_eq!(out, [-2.0, 2.0, 0.0, 1.0]);
     }
 
     #[test]
@@ -262,9 +238,17 @@ mod tests {
         ) {
             let set = set(3, shape);
             let change = Change { down, right, flip };
-            let mut out = vec![f32::NAN; set.info().image_len()];
-            change.write(set.info(), set.image(index), &mut out);
-            prop_assert!(distance(&out, &naive(&set, index, change)) < 1e-6);
+            prop_assert_eq!(change.cut(set.image(index), set.shape()), naive(&set, index, change));
+            // And so do places: each pixel of the picture is where its pixel of the image went.
+            let [_, height, width] = set.shape();
+            let places: Vec<u8> = (0..height * width).map(|place| place as u8 + 1).collect();
+            let cut = change.cut(&places, [1, height, width]);
+            for (at, place) in cut.iter().enumerate().filter(|(_, place)| **place > 0) {
+                let centre = |at: usize| [(at % width) as f64 + 0.5, (at / width) as f64 + 0.5];
+                let [x, y] = change.geometry(set.shape()).point(centre(usize::from(*place) - 1));
+                let [right, down] = centre(at);
+                prop_assert!((x - right).abs() < 1e-9 && (y - down).abs() < 1e-9);
+            }
         }
 
         #[test]

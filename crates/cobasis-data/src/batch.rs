@@ -1,15 +1,18 @@
 //! Some images of a set as one array of floats, ready for the network.
 
 use super::augment::{Augment, AugmentKey};
+use super::geometry::Target;
 use super::image_set::ImageSet;
+use super::picture::Picture;
+use super::strong::StrongAugment;
 
 /// Some images, ready for the network.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Batch {
+pub struct Batch<T = u16> {
     /// Augmented and normalised images, row-major with the shape [`shape`](Self::shape).
     pub images: Vec<f32>,
-    /// The labels, `[n]`.
-    pub labels: Vec<u16>,
+    /// What is known of them, `[n]`: unless told otherwise, their labels.
+    pub labels: Vec<T>,
     /// Where the images stand in their set, `[n]`.
     pub indices: Vec<usize>,
     /// Shape of the images: `[n, channels, height, width]`.
@@ -27,33 +30,39 @@ pub struct Unreadable {
     pub problem: String,
 }
 
-impl Batch {
+impl<T: Target> Batch<T> {
     /// The images `indices` of `set`, augmented as `key` decides, in the order of the indices, but
     /// for those that cannot be read.
     ///
     /// # Panics
     ///
     /// Where an index is not below `set.len()`.
-    pub fn new(set: &ImageSet, indices: &[usize], augment: Augment, key: AugmentKey) -> Self {
+    pub fn new(set: &ImageSet<T>, indices: &[usize], augment: Augment, key: AugmentKey) -> Self {
+        Self::of(set, indices, Picture { augment, strong: StrongAugment::default(), key })
+    }
+
+    /// The images `indices` of `set` as these pictures, but for those that cannot be read.
+    pub(crate) fn of(set: &ImageSet<T>, indices: &[usize], picture: Picture) -> Self {
         let [channels, height, width] = set.shape();
         let image_len = set.info().image_len();
         let mut images = vec![0.0; indices.len() * image_len];
-        let (mut read, mut unreadable) = (Vec::with_capacity(indices.len()), Vec::new());
+        let (mut labels, mut read) = (Vec::with_capacity(indices.len()), Vec::new());
+        let mut unreadable = Vec::new();
         for &index in indices {
             let image = &mut images[read.len() * image_len..][..image_len];
-            match augment.apply(set, index, key, image) {
-                Ok(()) => read.push(index),
+            match picture.write(set, index, image) {
+                Ok(geometry) => {
+                    let mut label = set.target(index).clone();
+                    label.follow(&geometry);
+                    labels.push(label);
+                    read.push(index);
+                }
                 Err(error) => unreadable.push(Unreadable { index, problem: error.to_string() }),
             }
         }
         images.truncate(read.len() * image_len);
-        Self {
-            images,
-            labels: read.iter().map(|&index| set.label(index)).collect(),
-            shape: [read.len(), channels, height, width],
-            indices: read,
-            unreadable,
-        }
+        let shape = [read.len(), channels, height, width];
+        Self { images, labels, shape, indices: read, unreadable }
     }
 
     /// The first `count` images, or all where there are fewer.

@@ -4,15 +4,20 @@
 use std::path::{Path, PathBuf};
 
 use super::decode::{self, ImageError};
+use super::geometry::Geometry;
 use super::resample::{self, Window};
 use super::rng::SplitMix64;
 
-/// The files of an image set: `ROOT/CLASS/NAME`.
+/// The files of an image set: `ROOT/FOLDER/NAME`.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ImageFiles {
     /// The folder of the split.
     pub(super) root: PathBuf,
-    /// The file of each image, below the folder of its class, `[n]`.
+    /// Folders below it.
+    pub(super) folders: Vec<String>,
+    /// Which of them each image is in, `[n]`.
+    pub(super) places: Vec<u16>,
+    /// The file of each image, below its folder, `[n]`.
     pub(super) names: Vec<Box<Path>>,
     /// Length of the shorter side before the centre is cut out, in pixels.
     pub(super) resize: u32,
@@ -28,36 +33,45 @@ pub(super) enum Framing {
 }
 
 impl ImageFiles {
-    /// The file of image `index`, which is of class `class`.
-    pub(super) fn path(&self, index: usize, class: &str) -> PathBuf {
-        self.root.join(class).join(&self.names[index])
+    /// The file of image `index`.
+    pub(super) fn path(&self, index: usize) -> PathBuf {
+        let folder = &self.folders[usize::from(self.places[index])];
+        self.root.join(folder).join(&self.names[index])
     }
 
     /// The pixels of image `index`, of this shape: a square of three channels, or of one, where
-    /// colours become grey.
+    /// colours become grey; and which part of the image they are.
     pub(super) fn read(
         &self,
         index: usize,
-        class: &str,
         [channels, size, _]: [usize; 3],
         framing: Framing,
-    ) -> Result<Vec<u8>, ImageError> {
-        let image = decode::read(&self.path(index, class))?;
-        let size = size as u32;
-        let pixels = match framing {
-            Framing::Centre => resample::centre(&image, self.resize, size),
+    ) -> Result<(Vec<u8>, Geometry), ImageError> {
+        let image = decode::read(&self.path(index))?;
+        let side = size as u32;
+        let (pixels, window) = match framing {
+            Framing::Centre => {
+                let area = resample::centre_area(&image, self.resize, side);
+                (resample::centre(&image, self.resize, side), area)
+            }
             Framing::Random(mut rng) => {
                 let window = Window::random(image.width, image.height, &mut rng);
-                resample::resized(&image, window, size)
+                (resample::resized(&image, window, side), window.area())
             }
         };
-        Ok(if channels == 1 { grey(&pixels) } else { planes(&pixels) })
+        let pixels = if channels == 1 { grey(&pixels) } else { planes(&pixels) };
+        Ok((pixels, Geometry { window, flip: false, size: [size, size] }))
     }
 
     /// The files `indices`, in that order.
     pub(super) fn subset(&self, indices: &[usize]) -> Self {
-        let names = indices.iter().map(|&index| self.names[index].clone()).collect();
-        Self { root: self.root.clone(), names, resize: self.resize }
+        Self {
+            root: self.root.clone(),
+            folders: self.folders.clone(),
+            places: indices.iter().map(|&index| self.places[index]).collect(),
+            names: indices.iter().map(|&index| self.names[index].clone()).collect(),
+            resize: self.resize,
+        }
     }
 }
 

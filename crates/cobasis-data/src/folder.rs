@@ -73,7 +73,10 @@ pub(super) fn load(
         let expected = format!("at least the size, {}", view.size);
         return Err(info.error("resize", expected, view.resize.to_string()));
     }
-    ImageSet::of_files(info, ImageFiles { root, names, resize: view.resize as u32 }, labels)
+    // A class's images are in the folder that names it.
+    let (folders, places) = (info.classes.clone(), labels.clone());
+    let resize = view.resize as u32;
+    ImageSet::of_files(info, ImageFiles { root, folders, places, names, resize }, labels)
 }
 
 /// What is true of every image.

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use super::decode::ImageError;
 use super::error::DataError;
 use super::files::{Framing, ImageFiles};
+use super::geometry::{Geometry, Target};
 
 /// What is true of every image of a set.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,16 +25,16 @@ pub struct SetInfo {
     pub max_value: u8,
 }
 
-/// Images of one shape with one label each.
+/// Images of one shape with a target each: unless told otherwise, the label of its class.
 ///
 /// Every set that exists is consistent: labels have a class name, pixels do not exceed the largest
-/// value, the numbers of images, labels, channels and constants agree.
+/// value, the numbers of images, targets, channels and constants agree.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ImageSet {
+pub struct ImageSet<T = u16> {
     info: SetInfo,
     pixels: Pixels,
     /// `[n]`.
-    labels: Vec<u16>,
+    targets: Vec<T>,
 }
 
 /// Where the pixels are.
@@ -47,11 +48,11 @@ enum Pixels {
 
 /// The two halves of a data set.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Dataset {
+pub struct Dataset<T = u16> {
     /// Images to learn from.
-    pub train: ImageSet,
+    pub train: ImageSet<T>,
     /// Images to judge by, none of them in `train`.
-    pub test: ImageSet,
+    pub test: ImageSet<T>,
 }
 
 impl SetInfo {
@@ -101,40 +102,40 @@ impl SetInfo {
     }
 }
 
-impl ImageSet {
-    /// A set of `labels.len()` images with `pixels` in `[n, channels, height, width]` order.
+impl<T: Target> ImageSet<T> {
+    /// A set of `targets.len()` images with `pixels` in `[n, channels, height, width]` order.
     ///
     /// # Errors
     ///
     /// [`DataError::Inconsistent`] where the parts do not agree with each other.
-    pub fn new(info: SetInfo, pixels: Vec<u8>, labels: Vec<u16>) -> Result<Self, DataError> {
+    pub fn new(info: SetInfo, pixels: Vec<u8>, targets: Vec<T>) -> Result<Self, DataError> {
         info.check()?;
-        let (count, image_len) = (labels.len(), info.image_len());
+        let (count, image_len) = (targets.len(), info.image_len());
         if count.checked_mul(image_len) != Some(pixels.len()) {
             let expected = format!("{count} images of {image_len}");
             return Err(info.error("number of pixels", expected, pixels.len().to_string()));
         }
-        let classes = info.classes.len();
-        if let Some(index) = labels.iter().position(|&label| usize::from(label) >= classes) {
-            let what = format!("label of image {index}");
-            return Err(info.error(what, format!("below {classes}"), labels[index].to_string()));
+        for (index, target) in targets.iter().enumerate() {
+            if let Some([expected, got]) = target.problem(info.classes.len()) {
+                return Err(info.error(format!("label of image {index}"), expected, got));
+            }
         }
         if let Some(index) = pixels.iter().position(|&pixel| pixel > info.max_value) {
             let what = format!("pixel of image {}", index / image_len);
             let expected = format!("at most {}", info.max_value);
             return Err(info.error(what, expected, pixels[index].to_string()));
         }
-        Ok(Self { info, pixels: Pixels::Memory(pixels), labels })
+        Ok(Self { info, pixels: Pixels::Memory(pixels), targets })
     }
 
-    /// A set of the images in `files`, one label each, whose classes name their folders.
+    /// A set of the images in `files`, one target each.
     pub(super) fn of_files(
         info: SetInfo,
         files: ImageFiles,
-        labels: Vec<u16>,
+        targets: Vec<T>,
     ) -> Result<Self, DataError> {
         info.check()?;
-        Ok(Self { info, pixels: Pixels::Files(files), labels })
+        Ok(Self { info, pixels: Pixels::Files(files), targets })
     }
 
     /// What is true of every image.
@@ -154,12 +155,12 @@ impl ImageSet {
 
     /// Number of images.
     pub fn len(&self) -> usize {
-        self.labels.len()
+        self.targets.len()
     }
 
     /// Whether there are no images.
     pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
+        self.targets.is_empty()
     }
 
     /// Whether the images are decoded from files each time that they are asked for.
@@ -179,7 +180,7 @@ impl ImageSet {
     pub fn describe(&self, index: usize) -> String {
         match &self.pixels {
             Pixels::Memory(_) => format!("image {index}"),
-            Pixels::Files(files) => files.path(index, self.class(index)).display().to_string(),
+            Pixels::Files(files) => files.path(index).display().to_string(),
         }
     }
 
@@ -199,8 +200,8 @@ impl ImageSet {
         }
     }
 
-    /// The pixels of image `index`, `[channels, height, width]`; of one in a file, the part that
-    /// `framing` says.
+    /// The pixels of image `index`, `[channels, height, width]`, and which part of it they are; of
+    /// one in a file, the part that `framing` says.
     ///
     /// # Errors
     ///
@@ -209,32 +210,29 @@ impl ImageSet {
         &self,
         index: usize,
         framing: Framing,
-    ) -> Result<Cow<'_, [u8]>, ImageError> {
+    ) -> Result<(Cow<'_, [u8]>, Geometry), ImageError> {
+        let [_, size @ ..] = self.info.shape;
         match &self.pixels {
-            Pixels::Memory(_) => Ok(Cow::Borrowed(self.image(index))),
+            Pixels::Memory(_) => Ok((Cow::Borrowed(self.image(index)), Geometry::whole(size))),
             Pixels::Files(files) => {
-                Ok(Cow::Owned(files.read(index, self.class(index), self.info.shape, framing)?))
+                let (pixels, part) = files.read(index, self.info.shape, framing)?;
+                Ok((Cow::Owned(pixels), part))
             }
         }
     }
 
-    /// The name of the class of image `index`.
-    fn class(&self, index: usize) -> &str {
-        &self.info.classes[usize::from(self.labels[index])]
-    }
-
-    /// The label of image `index`.
+    /// What is known of image `index`.
     ///
     /// # Panics
     ///
     /// Where `index` is not below [`len`](Self::len), as a slice does.
-    pub fn label(&self, index: usize) -> u16 {
-        self.labels[index]
+    pub fn target(&self, index: usize) -> &T {
+        &self.targets[index]
     }
 
-    /// The labels of all images, `[n]`.
-    pub fn labels(&self) -> &[u16] {
-        &self.labels
+    /// What is known of all images, `[n]`.
+    pub fn targets(&self) -> &[T] {
+        &self.targets
     }
 
     /// The images `indices`, in that order; an index may occur more than once.
@@ -253,8 +251,24 @@ impl ImageSet {
         Self {
             info: self.info.clone(),
             pixels,
-            labels: indices.iter().map(|&index| self.label(index)).collect(),
+            targets: indices.iter().map(|&index| self.target(index).clone()).collect(),
         }
+    }
+}
+
+impl ImageSet {
+    /// The label of image `index`.
+    ///
+    /// # Panics
+    ///
+    /// Where `index` is not below [`len`](Self::len), as a slice does.
+    pub fn label(&self, index: usize) -> u16 {
+        self.targets[index]
+    }
+
+    /// The labels of all images, `[n]`.
+    pub fn labels(&self) -> &[u16] {
+        &self.targets
     }
 }
 

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::augment::{Augment, AugmentKey, Crop};
 use super::batch::{Batch, Unreadable};
 use super::error::DataError;
+use super::geometry::Target;
 use super::image_set::ImageSet;
+use super::picture::Picture;
 use super::prefetch::Prefetch;
 use super::rng::SplitMix64;
 use super::strong::StrongAugment;
@@ -40,8 +42,8 @@ pub struct LoaderConfig {
 
 /// Cuts an image set into batches, in an order that depends on seed and epoch only.
 #[derive(Debug, Clone)]
-pub struct Loader {
-    set: Arc<ImageSet>,
+pub struct Loader<T = u16> {
+    set: Arc<ImageSet<T>>,
     config: LoaderConfig,
     strong: StrongAugment,
     /// Images that could not be read, in any epoch.
@@ -55,19 +57,19 @@ pub struct Loader {
 ///
 /// Dropping it early stops and joins its threads. Where a thread has panicked, `next` panics with
 /// the same message.
-pub struct Epoch {
-    batches: Prefetch<Batch>,
-    loader: Loader,
+pub struct Epoch<T = u16> {
+    batches: Prefetch<Batch<T>>,
+    loader: Loader<T>,
 }
 
-impl Loader {
+impl<T: Target> Loader<T> {
     /// A loader of the images of `set`.
     ///
     /// # Errors
     ///
     /// [`DataError::Inconsistent`] where the batch size is 0, where the padding exceeds the image,
     /// so that some crops would show nothing of it, and where images in memory are to be resized.
-    pub fn new(set: Arc<ImageSet>, config: LoaderConfig) -> Result<Self, DataError> {
+    pub fn new(set: Arc<ImageSet<T>>, config: LoaderConfig) -> Result<Self, DataError> {
         if config.batch_size == 0 {
             return Err(set.info().error("batch size", "at least 1", "0"));
         }
@@ -96,7 +98,7 @@ impl Loader {
     ///
     /// As [`new`](Self::new).
     pub fn in_order(
-        set: Arc<ImageSet>,
+        set: Arc<ImageSet<T>>,
         batch_size: usize,
         workers: usize,
     ) -> Result<Self, DataError> {
@@ -112,7 +114,7 @@ impl Loader {
     }
 
     /// The images.
-    pub fn set(&self) -> &ImageSet {
+    pub fn set(&self) -> &ImageSet<T> {
         &self.set
     }
 
@@ -132,21 +134,20 @@ impl Loader {
     }
 
     /// The batches of `epoch`, counted from 0.
-    pub fn epoch(&self, epoch: usize) -> Epoch {
+    pub fn epoch(&self, epoch: usize) -> Epoch<T> {
         self.epoch_from(epoch, 0)
     }
 
     /// The batches of `epoch` from number `first_batch` on, the same as [`epoch`](Self::epoch)
     /// gives from there; none where there are no more than `first_batch`.
-    pub fn epoch_from(&self, epoch: usize, first_batch: usize) -> Epoch {
+    pub fn epoch_from(&self, epoch: usize, first_batch: usize) -> Epoch<T> {
         let (set, config, order) = (Arc::clone(&self.set), self.config, self.order(epoch));
-        let (key, strong) = (AugmentKey { seed: config.seed, epoch: epoch as u64 }, self.strong);
+        let key = AugmentKey { seed: config.seed, epoch: epoch as u64 };
+        let picture = Picture { augment: config.augment, strong: self.strong, key };
         let batch = move |number: usize| {
             let start = number * config.batch_size;
             let end = order.len().min(start.saturating_add(config.batch_size));
-            let mut batch = Batch::new(&set, &order[start..end], config.augment, key);
-            strong.apply(set.info(), key, &mut batch);
-            batch
+            Batch::of(&set, &order[start..end], picture)
         };
         let numbers = first_batch..self.num_batches();
         let floats = self.config.batch_size.saturating_mul(self.set.info().image_len());
@@ -185,8 +186,8 @@ impl Loader {
     }
 }
 
-impl Iterator for Epoch {
-    type Item = Result<Batch, DataError>;
+impl<T: Target> Iterator for Epoch<T> {
+    type Item = Result<Batch<T>, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let batch = self.batches.next()?;
@@ -209,7 +210,7 @@ impl Iterator for Epoch {
     }
 }
 
-impl ExactSizeIterator for Epoch {}
+impl<T: Target> ExactSizeIterator for Epoch<T> {}
 
 #[cfg(test)]
 mod tests;

@@ -42,6 +42,11 @@ impl Window {
         Self::shaped(width, height)
     }
 
+    /// Left, top, width and height.
+    pub(super) fn area(self) -> [f64; 4] {
+        [self.left, self.top, self.width, self.height].map(f64::from)
+    }
+
     /// The largest window in the centre whose shape a random crop may have.
     fn shaped(width: u32, height: u32) -> Self {
         let (columns, rows) = (f64::from(width), f64::from(height));
@@ -84,6 +89,13 @@ pub(super) fn resized(image: &Rgb, window: Window, size: u32) -> Vec<u8> {
 ///
 /// Where `size` exceeds `resize_to`.
 pub(super) fn centre(image: &Rgb, resize_to: u32, size: u32) -> Vec<u8> {
+    // Only what ends in the square is computed: the rest of a long strip would be huge.
+    let [left, top, width, height] = centre_area(image, resize_to, size);
+    resize(&view(image), size, &ResizeOptions::new().crop(left, top, width, height))
+}
+
+/// Left, top, width and height of the part of an image that [`centre`] shows.
+pub(super) fn centre_area(image: &Rgb, resize_to: u32, size: u32) -> [f64; 4] {
     let Rgb { width, height, .. } = *image;
     // As torchvision rounds: the longer side to the next whole number below.
     let longer = |long: u32, short: u32| {
@@ -95,7 +107,6 @@ pub(super) fn centre(image: &Rgb, resize_to: u32, size: u32) -> Vec<u8> {
     } else {
         (longer(width, height), resize_to)
     };
-    // Only what ends in the square is computed: the rest of a long strip would be huge.
     let Window { left, top, .. } = Window::centre(wide, tall, size);
     let part = |start: u32, length: u32, resized: u32| {
         let (start, size, length) = (f64::from(start), f64::from(size), f64::from(length));
@@ -105,7 +116,7 @@ pub(super) fn centre(image: &Rgb, resize_to: u32, size: u32) -> Vec<u8> {
     };
     let (left, width) = part(left, width, wide);
     let (top, height) = part(top, height, tall);
-    resize(&view(image), size, &ResizeOptions::new().crop(left, top, width, height))
+    [left, top, width, height]
 }
 
 fn view(image: &Rgb) -> ImageRef<'_> {

@@ -1,6 +1,7 @@
 //! Parts of a training set: images to validate on, and a fixed number to train on.
 
 use super::error::DataError;
+use super::geometry::Target;
 use super::image_set::ImageSet;
 use super::rng::SplitMix64;
 
@@ -18,7 +19,10 @@ const PART_DOMAIN: u64 = 0x7061_7274_206f_6600;
 /// # Errors
 ///
 /// [`DataError::Inconsistent`] where either part would be empty.
-pub fn hold_out(set: &ImageSet, count: Option<usize>) -> Result<(ImageSet, ImageSet), DataError> {
+pub fn hold_out<T: Target>(
+    set: &ImageSet<T>,
+    count: Option<usize>,
+) -> Result<(ImageSet<T>, ImageSet<T>), DataError> {
     let count = count.unwrap_or(set.len() / DEFAULT_SHARE);
     if !(1..set.len()).contains(&count) {
         let expected = format!("1 to {}", set.len().saturating_sub(1));
@@ -38,7 +42,7 @@ pub fn hold_out(set: &ImageSet, count: Option<usize>) -> Result<(ImageSet, Image
 /// # Errors
 ///
 /// [`DataError::Inconsistent`] where the set has fewer images, and where `count` is 0.
-pub fn take_images(set: &ImageSet, count: usize) -> Result<ImageSet, DataError> {
+pub fn take_images<T: Target>(set: &ImageSet<T>, count: usize) -> Result<ImageSet<T>, DataError> {
     if !(1..=set.len()).contains(&count) {
         let expected = format!("1 to {}", set.len());
         return Err(set.info().error("data.train_images", expected, count.to_string()));

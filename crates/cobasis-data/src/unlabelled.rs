@@ -11,7 +11,7 @@ use super::image_set::{ImageSet, SetInfo};
 
 /// The images at `path`, in this view and normalised with a mean and a standard deviation for each
 /// channel: the file, whatever its name, or the JPEG and PNG files in the folder and the folders
-/// below, in the order of their names. All have the label 0.
+/// below, in the order of their names.
 ///
 /// They are listed, not read. Links that lead in circles or nowhere, and images of other formats,
 /// are left out and logged as warnings.
@@ -24,11 +24,10 @@ pub fn unlabelled(
     path: &Path,
     View { size, resize }: View,
     [mean, std]: [&[f32]; 2],
-) -> Result<ImageSet, DataError> {
+) -> Result<ImageSet<()>, DataError> {
     let info = SetInfo {
         name: "images".to_string(),
-        // The files lie in the folder itself.
-        classes: vec![String::new()],
+        classes: Vec::new(),
         shape: [mean.len(), size, size],
         mean: mean.to_vec(),
         std: std.to_vec(),
@@ -43,8 +42,10 @@ pub fn unlabelled(
         let files = ["*.jpg", "*.jpeg", "*.png"].map(String::from).to_vec();
         return Err(DataError::MissingFiles { set, files, looked_in });
     }
-    let labels = vec![0; names.len()];
-    ImageSet::of_files(info, ImageFiles { root, names, resize: resize as u32 }, labels)
+    // The files lie in the folder itself.
+    let (folders, places) = (vec![String::new()], vec![0; names.len()]);
+    let (resize, nothing) = (resize as u32, vec![(); names.len()]);
+    ImageSet::of_files(info, ImageFiles { root, folders, places, names, resize }, nothing)
 }
 
 /// A folder, and files in it.
@@ -72,7 +73,7 @@ mod tests {
     const VIEW: View = View { size: 32, resize: 32 };
     const COLOUR: [&[f32]; 2] = [&[0.5; 3], &[0.25; 3]];
 
-    fn names(set: &ImageSet, root: &Path) -> Vec<String> {
+    fn names(set: &ImageSet<()>, root: &Path) -> Vec<String> {
         let name = |index| set.describe(index).replace(&format!("{}/", root.display()), "");
         (0..set.len()).map(name).collect()
     }
@@ -90,7 +91,7 @@ mod tests {
         let expected = ["a.png", "b/10.JPG", "b/2.png", "b/deep/1.jpeg", "c.png"];
         assert_eq!(names(&set, dir.path()), expected);
         let file = unlabelled(&dir.path().join("list.txt"), VIEW, COLOUR).expect("a file");
-        assert_eq!((names(&file, dir.path()), file.labels()), (vec!["list.txt".into()], &[0][..]));
+        assert_eq!((names(&file, dir.path()), file.num_classes()), (vec!["list.txt".into()], 0));
     }
 
     #[test]

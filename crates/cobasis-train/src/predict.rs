@@ -67,7 +67,7 @@ pub struct Predictions {
 pub fn predict_with(
     forward: impl Fn(Tensor<4>) -> Tensor<2>,
     device: &Device,
-    set: &Arc<ImageSet>,
+    set: &Arc<ImageSet<()>>,
     names: &[String],
     config: PredictConfig,
     mut after_batch: impl FnMut(Predictions),

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use crate::data::Batch;
 
 /// A batch's images on a device, `[batch, channels, height, width]`.
-pub fn images(batch: &Batch, device: &Device) -> Tensor<4> {
+pub fn images<T>(batch: &Batch<T>, device: &Device) -> Tensor<4> {
     Tensor::from_data(TensorData::new(batch.images.clone(), batch.shape), device)
 }
 
