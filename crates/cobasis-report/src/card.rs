@@ -20,7 +20,8 @@ pub(crate) fn chosen(split: Protocol) -> &'static str {
 pub(crate) fn tiles(run: &RunRecord, macs: u64) -> Vec<Tile> {
     let summary = &run.summary;
     let top1 = |name: &str, epoch: &EpochSummary| {
-        number(&format!("{name}.test_top1"), epoch.test_top1, &format!("{:.2} %", epoch.test_top1))
+        let top1 = epoch.value("test_top1");
+        number(&format!("{name}.test_top1"), top1, &format!("{top1:.2} %"))
     };
     let count = |field: &str, count: u64| number(field, count as f64, &compact(count as f64, 4));
     let best = summary.best();

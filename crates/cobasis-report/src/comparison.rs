@@ -92,8 +92,8 @@ fn against(
     let ours = groups.iter().flat_map(|group| {
         kinds.map(|kind| {
             let (epoch, error) = match kind {
-                Kind::Last => ("last epoch", group.error(|run| run.last.test_top1)),
-                _ => ("best epoch", group.error(|run| run.best().test_top1)),
+                Kind::Last => ("last epoch", group.error(|run| run.last.value("test_top1"))),
+                _ => ("best epoch", group.error(|run| run.best().value("test_top1"))),
             };
             let name = if kind == Kind::Last { short(&group.label) } else { String::new() };
             let title = format!(
@@ -188,8 +188,8 @@ fn results(groups: &[&Group]) -> Markup {
             html! { (first.last.epoch) },
             html! { (grouped(group.params)) },
             html! { (grouped(group.macs)) },
-            cell("last.error", group, group.error(|run| run.last.test_top1)),
-            cell("best.error", group, group.error(|run| run.best().test_top1)),
+            cell("last.error", group, group.error(|run| run.last.value("test_top1"))),
+            cell("best.error", group, group.error(|run| run.best().value("test_top1"))),
             html! { (chosen(first.split)) },
             html! { (published.as_deref().unwrap_or("–")) },
         ]
@@ -216,9 +216,9 @@ fn curves(groups: &[&Group], figures: &Figures) -> Markup {
     html! {
         div.grid {
             (over_epochs(figures, "Error", "On the images that judge the epochs; means over seeds.",
-                "top-1 error, %", &series(|row| 100.0 - row.val_top1)))
+                "top-1 error, %", &series(|row| 100.0 - row.value("val_top1"))))
             (over_epochs(figures, "Training cross entropy", "Augmented images; means over seeds.",
-                "cross entropy, nats", &series(|row| row.train_cross_entropy)))
+                "cross entropy, nats", &series(|row| row.value("train_cross_entropy"))))
         }
     }
 }
@@ -270,8 +270,8 @@ fn all(groups: &[Group]) -> Markup {
                 html! { (run.path.display()) },
                 html! { (group.label) },
                 html! { (summary.seed) },
-                top1("last.test_top1", summary.last.test_top1),
-                top1("best.test_top1", best.test_top1),
+                top1("last.test_top1", summary.last.value("test_top1")),
+                top1("best.test_top1", best.value("test_top1")),
                 html! { (best.epoch) },
                 value("seconds", summary.seconds, duration(summary.seconds)),
             ]

@@ -2,6 +2,7 @@
 
 use cobasis_data::number::compact;
 use cobasis_train::config::Protocol;
+use cobasis_train::metrics::Column;
 use cobasis_train::run_dir::{EpochMetrics, RunRecord};
 use maud::{Markup, html};
 
@@ -25,25 +26,25 @@ pub(crate) fn curves(run: &RunRecord, figures: &Figures) -> Markup {
     };
     let one = |name, value| Series { name, colour: 0, points: of(value), ring: None };
     let judged = |value, ring| Series { name: judge, colour: 1, points: of(value), ring };
-    let penalised = run.history.iter().any(|row| row.train_penalty != 0.0);
+    let penalised = run.history.iter().any(|row| row.value("train_penalty") != 0.0);
     let lambda = compact(run.config.train.lambda, 4);
     html! {
         div.grid {
             (over_epochs(figures, "Cross entropy", "Mean per image. Training images are augmented.",
                 "cross entropy, nats",
-                &[one("training", |row| row.train_cross_entropy),
-                    judged(|row| row.val_cross_entropy, None)]))
+                &[one("training", |row| row.value("train_cross_entropy")),
+                    judged(|row| row.value("val_cross_entropy"), None)]))
             (over_epochs(figures, "Top-1 accuracy", "Share of images whose class came first.",
                 "top-1 accuracy, %",
-                &[one("training", |row| row.train_top1),
-                    judged(|row| row.val_top1, Some((best, "best epoch")))]))
+                &[one("training", |row| row.value("train_top1")),
+                    judged(|row| row.value("val_top1"), Some((best, "best epoch")))]))
             @if penalised {
                 (over_epochs(figures, "Orthonormality penalty",
                     &format!("Mean squared entry of BBᵀ − I, before its weight λ = {lambda}."),
-                    "penalty", &[one("penalty", |row| row.train_penalty)]))
+                    "penalty", &[one("penalty", |row| row.value("train_penalty"))]))
             }
             (over_epochs(figures, "Learning rate", "At the end of each epoch.", "learning rate",
-                &[one("learning rate", |row| row.lr)]))
+                &[one("learning rate", |row| row.value("lr"))]))
         }
         details {
             summary { "All epochs as numbers (metrics.csv)" }
@@ -81,19 +82,19 @@ pub(crate) fn over_epochs(
 
 /// The rows of `metrics.csv`.
 fn numbers(history: &[EpochMetrics]) -> Markup {
-    let names = EpochMetrics::default().numbers().map(|(name, _)| name);
+    let names = history.iter().take(1).flat_map(|row| row.columns.iter());
     html! {
         div.scroll tabindex="0" role="region" aria-label="all epochs" {
             table {
                 thead { tr { th scope="col" { "epoch" }
-                    @for name in names { th scope="col" { (name.replace('_', " ")) } } } }
+                    @for Column { name, .. } in names { th scope="col" { (name.replace('_', " ")) } } } }
                 tbody {
                     @for row in history {
                         tr {
                             th scope="row" { (row.epoch) }
-                            @for (name, value) in row.numbers() {
+                            @for Column { name, value } in row.columns.iter() {
                                 td data-column=(name) data-epoch=(row.epoch)
-                                    data-value=(exact(value)) { (compact(value, 5)) }
+                                    data-value=(exact(*value)) { (compact(*value, 5)) }
                             }
                         }
                     }

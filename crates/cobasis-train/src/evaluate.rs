@@ -9,6 +9,7 @@ use cobasis_zoo::{Model, ModelConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Batch, DataError, ImageSet, Loader};
+use crate::metrics::{CROSS_ENTROPY, Measure, TOP1, TOP5};
 use crate::tensors::{host, images};
 
 mod confusion;
@@ -31,6 +32,9 @@ pub struct Score {
 /// The result of an evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evaluation {
+    /// The sums that it was made from.
+    #[serde(skip)]
+    pub score: Score,
     /// Images evaluated.
     pub images: usize,
     /// Images whose class came first.
@@ -50,6 +54,16 @@ pub struct Evaluation {
 }
 
 impl Score {
+    /// What was minimised, in the order of the files.
+    pub fn losses(&self) -> [(Measure, f64); 1] {
+        [(CROSS_ENTROPY, self.mean_cross_entropy())]
+    }
+
+    /// What tells how good it is, in the order of the files.
+    pub fn scores(&self) -> [(Measure, f64); 2] {
+        [(TOP1, self.top1_percent()), (TOP5, self.top5_percent())]
+    }
+
     /// Adds a batch of logits, `[labels.len(), classes]` row-major.
     ///
     /// Where logits are equal, the lower class comes first. A row with a logit that is no number
@@ -163,6 +177,7 @@ pub fn over(
     }
     let seconds = start.elapsed().as_secs_f64();
     Ok(Some(Evaluation {
+        score,
         images: score.images,
         correct: score.top1,
         top1: score.top1_percent(),

@@ -7,6 +7,7 @@ mod metrics;
 mod provenance;
 mod record;
 mod summary;
+mod write;
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -19,8 +20,10 @@ pub use metrics::{EpochMetrics, metrics_csv};
 pub use provenance::Provenance;
 pub use record::{RunRecord, text};
 pub use summary::{EpochSummary, Summary};
+pub use write::write_json;
 
 use serde::Serialize;
+use write::write;
 
 /// Parent of the runs that are not given a directory, below the working directory.
 const DEFAULT_PARENT: &str = "runs";
@@ -150,23 +153,6 @@ impl RunDir {
             }
         }
     }
-}
-
-/// Writes a value as JSON, whole or not at all.
-///
-/// # Errors
-/// When the value has no form in JSON, and when the file cannot be written; what was there before
-/// stays.
-pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), RunDirError> {
-    let json = serde_json::to_string_pretty(value).map_err(|error| RunDirError::NotJson {
-        path: path.to_owned(),
-        problem: error.to_string(),
-    })?;
-    write(path, format!("{json}\n").as_bytes())
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), RunDirError> {
-    cobasis_zoo::write_atomic(path, bytes).map_err(RunDirError::io(path, "write the file"))
 }
 
 /// Makes `out`, or accepts it as it is: empty, or with a run in it.
@@ -322,18 +308,6 @@ mod tests {
         assert!(refused(dir.path()).ends_with("another process is training there"));
         drop(first);
         RunDir::open(Some(dir.path()), MODEL).unwrap();
-    }
-
-    #[test]
-    fn what_has_no_form_in_json_is_told_and_nothing_is_written() {
-        let dir = tempfile::tempdir().unwrap();
-        let run = RunDir::open(Some(dir.path()), MODEL).unwrap();
-        run.write_json("summary.json", &[1]).unwrap();
-        // Keys of JSON are strings.
-        let value = std::collections::BTreeMap::from([([1, 2], 3)]);
-        let err = run.write_json("summary.json", &value).unwrap_err();
-        assert!(err.to_string().contains("summary.json: cannot be written as JSON: key"), "{err}");
-        assert_eq!(fs::read_to_string(dir.path().join("summary.json")).unwrap(), "[\n  1\n]\n");
     }
 
     #[test]

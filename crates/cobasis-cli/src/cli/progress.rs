@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cobasis_train::Error;
 use cobasis_train::evaluate::Score;
+use cobasis_train::metrics::Measure;
 use cobasis_train::run_dir::EpochMetrics;
 use cobasis_train::train::{Started, StepReport, Watch};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -160,22 +161,26 @@ fn rate(lr: f64) -> String {
 
 fn epoch_line(metrics: &EpochMetrics, epochs: usize, is_best: bool) -> String {
     let width = epochs.to_string().len();
+    let score = Score::default();
+    let shown = |images: &str, measures: &[(Measure, f64)]| {
+        let shown = |(measure, _): &(Measure, f64)| {
+            measure.shown(metrics.value(&format!("{images}_{}", measure.name)))
+        };
+        measures.iter().map(shown).collect::<Vec<_>>().join(", ")
+    };
     format!(
-        "epoch {:>width$}/{epochs}  lr {}  train: loss {:.4} (cross entropy {:.4}, penalty \
-         {:.2e}), top-1 {:.2} %, top-5 {:.2} %  val: cross entropy {:.4}, top-1 {:.2} %, top-5 \
-         {:.2} %  {:.1} s, {} images/s{}",
+        "epoch {:>width$}/{epochs}  lr {}  train: loss {:.4} ({}, penalty {:.2e}), {}  val: {}, {}  \
+         {:.1} s, {} images/s{}",
         metrics.epoch,
-        rate(metrics.lr),
-        metrics.train_loss,
-        metrics.train_cross_entropy,
-        metrics.train_penalty,
-        metrics.train_top1,
-        metrics.train_top5,
-        metrics.val_cross_entropy,
-        metrics.val_top1,
-        metrics.val_top5,
-        metrics.seconds,
-        speed(metrics.images_per_second),
+        rate(metrics.value("lr")),
+        metrics.value("train_loss"),
+        shown("train", &score.losses()),
+        metrics.value("train_penalty"),
+        shown("train", &score.scores()),
+        shown("val", &score.losses()),
+        shown("val", &score.scores()),
+        metrics.value("seconds"),
+        speed(metrics.value("images_per_second")),
         if is_best { "  best" } else { "" },
     )
 }
@@ -186,15 +191,16 @@ mod tests {
 
     #[test]
     fn an_epoch_is_one_line_with_both_parts_of_the_loss() {
-        let metrics = EpochMetrics {
-            epoch: 7,
-            lr: 0.1 * 0.1,
-            train_loss: 0.51,
-            train_cross_entropy: 0.5,
-            train_penalty: 0.001,
-            val_top1: 97.5,
-            ..EpochMetrics::default()
-        };
+        let mut metrics = EpochMetrics { epoch: 7, ..EpochMetrics::default() };
+        for (name, value) in [
+            ("lr", 0.1 * 0.1),
+            ("train_loss", 0.51),
+            ("train_cross_entropy", 0.5),
+            ("train_penalty", 0.001),
+            ("val_top1", 97.5),
+        ] {
+            metrics.columns.push(name, value);
+        }
         let line = epoch_line(&metrics, 300, true);
         let start = "epoch   7/300  lr 0.01  train: loss 0.5100 (cross entropy 0.5000, penalty \
                      1.00e-3), top-1";

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use cobasis_cli::Error;
 use cobasis_train::DeviceName;
 use cobasis_train::config::Config;
+use cobasis_train::metrics::{Measure, TOP1, TOP5};
 use cobasis_train::run_dir::{EpochSummary, RunDir, Summary};
 use cobasis_train::train::{
     DryRun, Outcome as Ended, SeedsOutcome, SeedsSummary, Spread, dry_run, run as train, run_seeds,
@@ -135,13 +136,12 @@ fn config(args: &Args) -> Result<Config, Error> {
 fn describe(summary: &Summary) -> String {
     let (last, best) = (&summary.last, summary.best());
     let line = |epoch: &EpochSummary| {
-        let top1 = epoch.val_top1.map(|top1| format!("validation top-1 {top1:.2} %, test "));
-        format!(
-            "{}top-1 {:.2} %, top-5 {:.2} %",
-            top1.unwrap_or_default(),
-            epoch.test_top1,
-            epoch.test_top5
-        )
+        let shown = |name: &str, measure: Measure| {
+            Some(measure.shown(epoch.columns.get(&format!("{name}_{}", measure.name))?))
+        };
+        let val = shown("val", TOP1).map(|top1| format!("validation {top1}, test "));
+        let test: Vec<String> = [TOP1, TOP5].into_iter().filter_map(|m| shown("test", m)).collect();
+        format!("{}{}", val.unwrap_or_default(), test.join(", "))
     };
     let chosen = match summary.best_on_val {
         Some(_) => "on the validation images",

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::metrics::parse_metrics_csv;
 use super::{CONFIG, EpochMetrics, RunDirError, Summary};
 use crate::config::Config;
+use crate::metrics::TOP1;
 
 /// What a finished run has left in its directory, models aside.
 #[derive(Clone, Debug)]
@@ -67,6 +68,10 @@ impl RunRecord {
             );
             return Err(RunDirError::damaged(&metrics, problem));
         }
+        let judged = format!("val_{}", TOP1.name);
+        if history.iter().any(|metrics| metrics.columns.get(&judged).is_none()) {
+            return Err(RunDirError::damaged(&metrics, format!("expected a column {judged}")));
+        }
         let expected = (config.model.as_str(), config.seed, last);
         let got = (read.model.as_str(), read.seed, read.last.epoch);
         if got != expected {
@@ -97,7 +102,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let config = "model = \"digits/resnet14\"\ndata.name = \"digits\"\ntrain.epochs = 1\n";
         fs::write(dir.path().join(CONFIG), config).unwrap();
-        let metrics = EpochMetrics { epoch: 1, val_top1: 97.5, ..EpochMetrics::default() };
+        let mut metrics = EpochMetrics { epoch: 1, ..EpochMetrics::default() };
+        metrics.columns.push("val_top1", 97.5);
         fs::write(dir.path().join("metrics.csv"), metrics_csv(&[metrics])).unwrap();
         let summary = r#"{"model": "digits/resnet14", "dataset": "digits", "split": "paper",
             "train_images": 2, "test_images": 1, "params": 3, "seed": 0, "device": "flex",
@@ -115,7 +121,8 @@ mod tests {
     #[test]
     fn a_run_comes_back() {
         let run = read(|_| ()).unwrap();
-        assert_eq!((run.history[0].val_top1, run.summary.last.test_top1), (97.5, 97.5));
+        let top1 = (run.history[0].value("val_top1"), run.summary.last.value("test_top1"));
+        assert_eq!(top1, (97.5, 97.5));
         assert_eq!(run.summary.provenance, Provenance::default());
     }
 
@@ -141,7 +148,8 @@ mod tests {
             (read(write("metrics.csv", "epoch\n")), "got 0 rows"),
             (read(write("metrics.csv", "epoch,lr\n1\n")), "row 1: expected 2 fields, got 1"),
             (read(write("metrics.csv", "epoch,lr\n1,x\n")), "row 1: lr: expected a number, got"),
-            (read(write("metrics.csv", "epoch,lr\n1,0.1\n")), "missing field"),
+            (read(write("metrics.csv", "epoch,lr\n1,0.1\n")), "expected a column val_top1"),
+            (read(write("metrics.csv", "lr\n0.1\n")), "row 1: expected a column epoch"),
             (read(write("summary.json", "{")), "RUN/summary.json: not that of a finished run: EOF"),
             (read(write(CONFIG, "model = 3\n")), "RUN/config.toml: model: expected"),
             (read(write(CONFIG, "data.name = \"cifar10\"\ntrain.epochs = 1\n")), "model, seed"),

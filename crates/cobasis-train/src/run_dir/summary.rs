@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{EpochMetrics, Provenance};
 use crate::config::Protocol;
-use crate::evaluate::Evaluation;
+use crate::evaluate::{Evaluation, Score};
+use crate::metrics::{Column, Columns, TOP1};
 
 /// A run in short.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -53,52 +54,59 @@ pub struct Summary {
     pub best_on_val: Option<EpochSummary>,
 }
 
-/// One epoch of a [`Summary`], accuracies in percent.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// One epoch of a [`Summary`], as named numbers: `train_…` losses of the training images; the losses of
+/// the images that chose the best epoch and what they chose it by, `val_…`, where those are not the test
+/// images; and losses and scores of the test images, `test_…`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochSummary {
     /// The epoch, counted from 1.
     pub epoch: usize,
-    /// Mean cross entropy on the training images.
-    pub train_cross_entropy: f64,
-    /// Mean cross entropy on the validation images, where there are any.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub val_cross_entropy: Option<f64>,
-    /// Top-1 accuracy on the validation images, where there are any.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub val_top1: Option<f64>,
-    /// Mean cross entropy on the test images.
-    pub test_cross_entropy: f64,
-    /// Top-1 accuracy on the test images.
-    pub test_top1: f64,
-    /// Top-5 accuracy on the test images.
-    pub test_top5: f64,
+    /// The numbers.
+    #[serde(flatten)]
+    pub columns: Columns,
 }
 
 impl EpochSummary {
     /// An epoch that was judged by the test set itself.
     pub(crate) fn on_test(metrics: &EpochMetrics) -> Self {
-        Self {
-            epoch: metrics.epoch,
-            train_cross_entropy: metrics.train_cross_entropy,
-            val_cross_entropy: None,
-            val_top1: None,
-            test_cross_entropy: metrics.val_cross_entropy,
-            test_top1: metrics.val_top1,
-            test_top5: metrics.val_top5,
+        let mut columns = train_losses(metrics);
+        for Column { name, value } in metrics.columns.iter() {
+            if let Some(measure) = name.strip_prefix("val_") {
+                columns.push(format!("test_{measure}"), *value);
+            }
         }
+        Self { epoch: metrics.epoch, columns }
     }
 
     /// An epoch that was judged by validation images, and its model on the test set.
     pub(crate) fn on_both(metrics: &EpochMetrics, test: &Evaluation) -> Self {
-        Self {
-            val_cross_entropy: Some(metrics.val_cross_entropy),
-            val_top1: Some(metrics.val_top1),
-            test_cross_entropy: test.loss,
-            test_top1: test.top1,
-            test_top5: test.top5,
-            ..Self::on_test(metrics)
+        let mut columns = train_losses(metrics);
+        let losses = test.score.losses().map(|(measure, _)| measure);
+        for measure in losses.into_iter().chain([TOP1]) {
+            let name = format!("val_{}", measure.name);
+            let value = metrics.value(&name);
+            columns.push(name, value);
         }
+        columns.extend("test", test.score.losses());
+        columns.extend("test", test.score.scores());
+        Self { epoch: metrics.epoch, columns }
     }
+
+    /// The number of this name, which is none where there is no such column.
+    pub fn value(&self, name: &str) -> f64 {
+        self.columns.get(name).unwrap_or(f64::NAN)
+    }
+}
+
+/// The losses of the task on the training images.
+fn train_losses(metrics: &EpochMetrics) -> Columns {
+    let mut columns = Columns::default();
+    for (measure, _) in Score::default().losses() {
+        let name = format!("train_{}", measure.name);
+        let value = metrics.value(&name);
+        columns.push(name, value);
+    }
+    columns
 }
 
 impl Summary {

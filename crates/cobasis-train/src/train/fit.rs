@@ -9,9 +9,10 @@ use crate::config::Config;
 use crate::data::{Batch, DataError};
 use crate::error::Error;
 use crate::evaluate::{Evaluation, evaluate};
+use crate::metrics::{Columns, LEARNING_RATE, LOSS, PENALTY, SECONDS, SPEED};
 use crate::run_dir::{EpochMetrics, RunDir, gradient_flow_csv, metrics_csv};
 use crate::train::loaders::Loaders;
-use crate::train::progress::Partial;
+use crate::train::progress::{Partial, is_better};
 use crate::train::{Progress, StepAt, Trainer, Watch, checkpoint};
 
 /// A run on its way.
@@ -43,22 +44,23 @@ impl<'a> Fit<'a> {
     /// Trains to the end of the last epoch, or until the watch breaks off; then what was done is
     /// saved.
     pub(crate) fn run(&mut self, watch: &mut impl Watch) -> Result<ControlFlow<()>, Error> {
-        if let (Some(last), 0) = (self.progress.history.last().copied(), self.progress.steps) {
+        if let (Some(last), 0) = (self.progress.history.last(), self.progress.steps) {
             // The process may have ended after the checkpoint and before these were written.
+            let epoch = last.epoch;
             self.saved = true;
-            self.publish(last.epoch)?;
+            self.publish(epoch)?;
         }
         while self.progress.epoch() <= self.config.train.epochs {
             let Some(metrics) = self.epoch(watch)? else {
                 self.save()?;
                 return Ok(ControlFlow::Break(()));
             };
-            let best = self.progress.best().map(|best| best.val_top1);
-            self.progress.end_epoch(metrics);
+            let is_best = self.progress.best().is_none_or(|best| is_better(&metrics, best));
+            self.progress.end_epoch(metrics.clone());
             self.saved = false;
             self.save()?;
             self.publish(metrics.epoch)?;
-            watch.epoch(&metrics, best.is_none_or(|best| metrics.val_top1 > best));
+            watch.epoch(&metrics, is_best);
         }
         Ok(ControlFlow::Continue(()))
     }
@@ -97,23 +99,19 @@ impl<'a> Fit<'a> {
         let evaluation = evaluate(self.trainer.judged(), &self.loaders.val, |seen| {
             watch.evaluated(seen.images)
         })?;
-        let Some(Evaluation { loss, top1, top5, .. }) = evaluation else {
+        let Some(Evaluation { score: val, .. }) = evaluation else {
             return Ok(None);
         };
-        Ok(Some(EpochMetrics {
-            epoch,
-            lr: self.at(self.progress.steps.saturating_sub(1)).lr,
-            train_cross_entropy: total.mean_cross_entropy(),
-            train_penalty: penalties / images,
-            train_loss: losses / images,
-            train_top1: total.top1_percent(),
-            train_top5: total.top5_percent(),
-            val_cross_entropy: loss,
-            val_top1: top1,
-            val_top5: top5,
-            seconds: seconds(),
-            images_per_second: images / train_seconds,
-        }))
+        let mut columns = Columns::default();
+        columns.push(LEARNING_RATE.name, self.at(self.progress.steps.saturating_sub(1)).lr);
+        columns.extend("train", total.losses());
+        columns.extend("train", [(PENALTY, penalties / images), (LOSS, losses / images)]);
+        columns.extend("train", total.scores());
+        columns.extend("val", val.losses());
+        columns.extend("val", val.scores());
+        columns.push(SECONDS.name, seconds());
+        columns.push(SPEED.name, images / train_seconds);
+        Ok(Some(EpochMetrics { epoch, columns }))
     }
 
     /// The step that follows `steps` steps of the epoch at hand.

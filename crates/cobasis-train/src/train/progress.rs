@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::evaluate::Score;
+use crate::metrics::TOP1;
 use crate::run_dir::EpochMetrics;
 use crate::train::{GradientFlow, StepReport};
 
@@ -53,9 +54,9 @@ impl Progress {
         self.history.len() + 1
     }
 
-    /// The first of the epochs with the highest top-1 accuracy on the validation images.
+    /// The first of the epochs with the best result on the validation images.
     pub fn best(&self) -> Option<&EpochMetrics> {
-        self.history.iter().reduce(|best, metrics| match metrics.val_top1 > best.val_top1 {
+        self.history.iter().reduce(|best, metrics| match is_better(metrics, best) {
             true => metrics,
             false => best,
         })
@@ -78,6 +79,12 @@ impl Progress {
     }
 }
 
+/// Whether the validation images say that an epoch is better than another.
+pub(crate) fn is_better(metrics: &EpochMetrics, than: &EpochMetrics) -> bool {
+    let judged = |metrics: &EpochMetrics| metrics.value(&format!("val_{}", TOP1.name));
+    TOP1.is_better(judged(metrics), judged(than))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,7 +93,9 @@ mod tests {
         let mut progress = Progress::new(7);
         for (index, &val_top1) in top1.iter().enumerate() {
             let epoch = index + 1;
-            progress.end_epoch(EpochMetrics { epoch, val_top1, ..EpochMetrics::default() });
+            let mut metrics = EpochMetrics { epoch, ..EpochMetrics::default() };
+            metrics.columns.push("val_top1", val_top1);
+            progress.end_epoch(metrics);
         }
         progress
     }

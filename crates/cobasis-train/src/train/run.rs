@@ -175,10 +175,10 @@ impl<'a> Run<'a> {
         progress: &Progress,
         watch: &mut impl Watch,
     ) -> Result<Option<[EpochSummary; 2]>, Error> {
-        let last = progress.history.last().copied().unwrap_or_default();
-        let best = progress.best().copied().unwrap_or(last);
+        let last = progress.history.last().cloned().unwrap_or_default();
+        let best = progress.best().unwrap_or(&last);
         let Some(test) = &self.loaders.test else {
-            return Ok(Some([last, best].map(|metrics| EpochSummary::on_test(&metrics))));
+            return Ok(Some([&last, best].map(EpochSummary::on_test)));
         };
         let mut judge = |name: &str| -> Result<_, Error> {
             let model = load(&self.directory.path().join(name), &self.device)?;
@@ -190,8 +190,7 @@ impl<'a> Run<'a> {
         let Some(on_best) = judge("best.safetensors")? else {
             return Ok(None);
         };
-        let last = EpochSummary::on_both(&last, &on_last);
-        Ok(Some([last, EpochSummary::on_both(&best, &on_best)]))
+        Ok(Some([EpochSummary::on_both(&last, &on_last), EpochSummary::on_both(best, &on_best)]))
     }
 
     fn interrupted(&self, progress: &Progress) -> Outcome {
@@ -213,6 +212,8 @@ impl<'a> Run<'a> {
     ) -> Summary {
         let (config, loaders) = (self.config, &self.loaders);
         let on_test = loaders.test.is_none();
+        let (best_on_test, best_on_val) =
+            if on_test { (Some(best), None) } else { (None, Some(best)) };
         Summary {
             model: config.model.clone(),
             dataset: config.data.name.to_string(),
@@ -230,8 +231,8 @@ impl<'a> Run<'a> {
             seconds: progress.seconds,
             provenance: self.provenance.clone().at_end(),
             last,
-            best_on_test: on_test.then_some(best),
-            best_on_val: (!on_test).then_some(best),
+            best_on_test,
+            best_on_val,
         }
     }
 }

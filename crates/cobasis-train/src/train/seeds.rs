@@ -86,8 +86,8 @@ pub fn run_seeds(
     let summary = SeedsSummary {
         model: config.model.clone(),
         split: config.data.split.as_str(),
-        last_test_top1: spread(|run| run.last.test_top1),
-        best_test_top1: spread(|run| run.best().test_top1),
+        last_test_top1: spread(|run| run.last.value("test_top1")),
+        best_test_top1: spread(|run| run.best().value("test_top1")),
         runs,
     };
     write_json(&out.join("seeds.json"), &summary)?;

@@ -4,7 +4,7 @@ use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use cobasis_zoo::{Model, ModelConfig};
 
-use crate::config::{Config, DistillConfig, Moment};
+use crate::config::DistillConfig;
 use crate::data::Batch;
 use crate::evaluate::Score;
 use crate::run_dir::BasisGradient;
@@ -16,7 +16,7 @@ use crate::train::gradients::clip;
 use crate::train::mix::Mix;
 use crate::train::optimizer::{Groups, optimizer};
 use crate::train::targets::{Targets, distillation};
-use crate::train::{Losses, Objective, Recipe};
+use crate::train::{Losses, Objective, Recipe, StepAt, StepReport};
 
 /// A model, its optimizer and its objective.
 pub struct Trainer {
@@ -29,45 +29,6 @@ pub struct Trainer {
     /// The gradients of the bases at the last step, where they are asked for.
     basis_gradients: Option<Vec<BasisGradient>>,
     device: Device,
-}
-
-/// Where a step stands in a run, and what the schedules say there.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct StepAt {
-    /// The epoch, counted from 1.
-    pub epoch: usize,
-    /// The step of the epoch, counted from 1.
-    pub step: usize,
-    /// The learning rate.
-    pub lr: f64,
-    /// The weight of the penalty.
-    pub lambda: f64,
-}
-
-impl StepAt {
-    /// The step that follows `steps` steps of an epoch with so many, as the configuration's
-    /// schedules have it.
-    pub fn scheduled(config: &Config, epoch: usize, steps: usize, steps_per_epoch: usize) -> Self {
-        let Config { train, optimizer, schedule, .. } = config;
-        let moment = Moment { epoch, steps, steps_per_epoch, epochs: train.epochs };
-        let (lr, lambda) = (schedule.rate(optimizer.lr, moment), train.lambda_at(moment));
-        Self { epoch, step: steps + 1, lr, lambda }
-    }
-}
-
-/// What a training step came to. Sums, so that unequal batches average right.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct StepReport {
-    /// The step of the epoch, counted from 1.
-    pub step: usize,
-    /// The score before the step against the images' own labels.
-    pub score: Score,
-    /// The penalty before the step, without λ; 0 for a model that shares nothing.
-    pub penalty: f64,
-    /// The loss that the step made smaller: a mean over the images.
-    pub loss: f64,
-    /// The learning rate.
-    pub lr: f64,
 }
 
 /// A batch on its way through the model, all of it part of the graph.
@@ -236,6 +197,7 @@ mod tests {
     use burn::module::Module;
 
     use super::*;
+    use crate::config::Config;
     use crate::data::{Augment, DatasetName, Loader, LoaderConfig, Source, Split};
 
     const AT: StepAt = StepAt { epoch: 1, step: 1, lr: 0.1, lambda: 10.0 };
