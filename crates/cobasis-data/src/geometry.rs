@@ -13,8 +13,8 @@ pub struct Geometry {
 
 /// What is known of an image, which a change of the image may change.
 ///
-/// Operations of [`StrongAugment`](crate::StrongAugment) that move pixels, such as rotations, are
-/// not told: they are for targets that have no place in the image.
+/// Operations like RandAugment's that move pixels, such as rotations, are not told: they are for
+/// targets that have no place in the image.
 pub trait Target: Clone + std::fmt::Debug + PartialEq + Send + Sync + 'static {
     /// Follows the image into a picture. What has no place in the image stays as it is.
     fn follow(&mut self, _to: &Geometry) {}

@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::chart::px;
-use super::figure::{Drawing, Figure};
+use super::drawing::{Drawing, px};
+use super::figure::Figure;
 
 /// Sizes in pixels.
 const WIDTH: f64 = 860.0;

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::figure::Drawing;
+use super::drawing::{Drawing, px};
 use super::scale::Scale;
 
 /// Sizes of charts in their own units, which are pixels where there is room: two abreast, and three.
@@ -76,17 +76,6 @@ impl Chart<'_> {
         let (class, label) = ("chart", self.label.clone());
         Drawing { class, size: [width, height], rigid: false, label, body }
     }
-}
-
-/// A coordinate in tenths: more can't be seen.
-pub(crate) fn px(coordinate: f64) -> String {
-    let text = format!("{coordinate:.1}");
-    text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_string)
-}
-
-/// A number as it is, for programs that read the page.
-pub(crate) fn exact(number: f64) -> String {
-    format!("{number:?}")
 }
 
 #[cfg(test)]

@@ -7,8 +7,9 @@ use cobasis_train::train::Spread;
 use maud::{Markup, html};
 
 use super::card::chosen;
-use super::chart::{Chart, WIDE, exact};
+use super::chart::{Chart, WIDE};
 use super::curves::over_epochs;
+use super::drawing::exact;
 use super::figure::{Figures, Key};
 use super::groups::{Group, groups};
 use super::line::Series;

@@ -6,7 +6,8 @@ use cobasis_train::metrics::Column;
 use cobasis_train::run_dir::{EpochMetrics, RunRecord};
 use maud::{Markup, html};
 
-use super::chart::{Chart, WIDE, exact};
+use super::chart::{Chart, WIDE};
+use super::drawing::exact;
 use super::figure::Figures;
 use super::line::{Series, lines};
 use super::scale::Scale;

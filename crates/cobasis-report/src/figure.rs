@@ -5,27 +5,12 @@ use std::cell::RefCell;
 
 use maud::{Markup, PreEscaped, html};
 
-use super::chart::px;
-use super::page::CHART_STYLE;
+use super::drawing::{CHART_STYLE, Drawing, px};
 
 /// From line to line of a legend in a file.
 const LINE: f64 = 24.0;
 /// Letters of a name that two columns of a legend have room for.
 const SHORT: usize = 34;
-
-/// A picture, to be put into a page or a file.
-pub(crate) struct Drawing {
-    /// The class that the page's style knows it by.
-    pub(crate) class: &'static str,
-    /// Width and height in its own units, tenths of which are the smallest.
-    pub(crate) size: [f64; 2],
-    /// Whether a page must not stretch it.
-    pub(crate) rigid: bool,
-    /// What it shows, for those who don't see it.
-    pub(crate) label: String,
-    /// What is drawn.
-    pub(crate) body: Markup,
-}
 
 /// What a colour or a shape stands for: its classes, and a name.
 pub(crate) type Key = (String, String);
@@ -42,18 +27,6 @@ pub(crate) struct Figure {
 /// The figures of a page, in the order in which they were put into it.
 #[derive(Default)]
 pub(crate) struct Figures(RefCell<Vec<Figure>>);
-
-impl Drawing {
-    /// The drawing as a part of a page.
-    pub(crate) fn markup(&self) -> Markup {
-        let [width, height] = self.size.map(px);
-        html! {
-            svg class=(self.class) viewBox=(format!("0 0 {width} {height}"))
-                style=[self.rigid.then(|| format!("max-width:{width}px"))] role="img"
-                aria-label=(self.label) { (self.body) }
-        }
-    }
-}
 
 impl Figure {
     /// The figure as a part of a page.

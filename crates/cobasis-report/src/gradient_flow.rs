@@ -6,8 +6,9 @@ use cobasis_train::Error;
 use cobasis_train::run_dir::{BasisFlow, RunDirError, parse_gradient_flow_csv, text};
 use maud::{Markup, html};
 
-use super::chart::{Chart, WIDE, exact, px};
+use super::chart::{Chart, WIDE};
 use super::curves::over_epochs;
+use super::drawing::{exact, px};
 use super::figure::Figures;
 use super::line::Series;
 use super::scale::Scale;

@@ -2,8 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::chart::{exact, px};
-use super::figure::Drawing;
+use super::drawing::{Drawing, exact, px};
 use super::picture::{Pixel, data_uri};
 
 /// Side of the picture in the chart's units.

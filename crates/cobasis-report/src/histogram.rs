@@ -2,8 +2,8 @@
 
 use maud::html;
 
-use super::chart::{Chart, NARROW, exact, px};
-use super::figure::Drawing;
+use super::chart::{Chart, NARROW};
+use super::drawing::{Drawing, exact, px};
 use super::scale::Scale;
 
 /// Bars that a histogram has at least, unless all values are one.

@@ -11,6 +11,7 @@ mod chart;
 mod coefficients;
 mod comparison;
 mod curves;
+mod drawing;
 mod figure;
 mod gradient_flow;
 mod groups;

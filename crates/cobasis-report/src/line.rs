@@ -3,8 +3,9 @@
 use cobasis_data::number::compact;
 use maud::{Markup, html};
 
-use super::chart::{Chart, exact, px};
-use super::figure::{Drawing, Key};
+use super::chart::Chart;
+use super::drawing::{Drawing, exact, px};
+use super::figure::Key;
 
 /// More epochs than this are not marked one by one.
 const MARKED: usize = 60;

@@ -2,8 +2,9 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-/// What charts need, in the page and in files of their own, and the page around them.
-pub(crate) const CHART_STYLE: &str = include_str!("chart.css");
+use super::drawing::{CHART_STYLE, exact};
+
+/// What the page around the charts needs.
 const STYLE: &str = include_str!("page.css");
 /// Nothing is fetched and nothing runs, whatever a run's files say.
 const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
@@ -100,7 +101,7 @@ pub(crate) fn table(headings: &[&str], rows: impl Iterator<Item = Vec<Markup>>) 
 
 /// A number in words, which programs find exact under its name.
 pub(crate) fn number(field: &str, value: f64, text: &str) -> Markup {
-    html! { data data-field=(field) value=(super::chart::exact(value)) { (text) } }
+    html! { data data-field=(field) value=(exact(value)) { (text) } }
 }
 
 #[cfg(test)]

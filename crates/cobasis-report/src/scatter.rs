@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::chart::{Chart, exact, px};
-use super::figure::Drawing;
+use super::chart::Chart;
+use super::drawing::{Drawing, exact, px};
 
 /// Width of a character and height of a line of names, in the chart's units.
 const TEXT: [f64; 2] = [6.2, 15.0];
