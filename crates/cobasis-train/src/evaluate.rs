@@ -9,7 +9,7 @@ use cobasis_zoo::{Model, ModelConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Batch, DataError, ImageSet, Loader};
-use crate::metrics::{CROSS_ENTROPY, Measure, TOP1, TOP5};
+use crate::metrics::{CROSS_ENTROPY, Measure, Scores, TOP1, TOP5};
 use crate::tensors::{host, images};
 
 mod confusion;
@@ -54,16 +54,6 @@ pub struct Evaluation {
 }
 
 impl Score {
-    /// What was minimised, in the order of the files.
-    pub fn losses(&self) -> [(Measure, f64); 1] {
-        [(CROSS_ENTROPY, self.mean_cross_entropy())]
-    }
-
-    /// What tells how good it is, in the order of the files.
-    pub fn scores(&self) -> [(Measure, f64); 2] {
-        [(TOP1, self.top1_percent()), (TOP5, self.top5_percent())]
-    }
-
     /// Adds a batch of logits, `[labels.len(), classes]` row-major.
     ///
     /// Where logits are equal, the lower class comes first. A row with a logit that is no number
@@ -107,6 +97,28 @@ impl Score {
     }
 }
 
+impl Scores for Score {
+    type Target = u16;
+
+    const JUDGED_BY: Measure = TOP1;
+
+    fn add(&mut self, output: &[f32], targets: &[u16]) {
+        Self::add(self, output, targets);
+    }
+
+    fn images(&self) -> usize {
+        self.images
+    }
+
+    fn losses(&self) -> Vec<(Measure, f64)> {
+        vec![(CROSS_ENTROPY, self.mean_cross_entropy())]
+    }
+
+    fn scores(&self) -> Vec<(Measure, f64)> {
+        vec![(TOP1, self.top1_percent()), (TOP5, self.top5_percent())]
+    }
+}
+
 impl std::ops::AddAssign for Score {
     fn add_assign(&mut self, other: Self) {
         self.images += other.images;
@@ -118,10 +130,10 @@ impl std::ops::AddAssign for Score {
 
 /// A batch that was just evaluated.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
+pub struct Seen<'a, T = u16> {
     /// The images.
-    pub batch: &'a Batch,
-    /// What they were taken for, `[batch, classes]` row-major.
+    pub batch: &'a Batch<T>,
+    /// What was said of them, `[batch, …]` row-major: logits of classes, unless told otherwise.
     pub logits: &'a [f32],
     /// All images that are done.
     pub images: usize,
@@ -164,19 +176,13 @@ pub fn over(
     mut visit: impl FnMut(Seen<'_>) -> ControlFlow<()>,
 ) -> Result<Option<Evaluation>, DataError> {
     let start = Instant::now();
-    let mut score = Score::default();
     let mut confusion = Confusion::new(loader.set().num_classes());
-    for batch in loader.epoch(0) {
-        let batch = &batch?;
-        let logits = &host(forward(images(batch, device)));
-        score.add(logits, &batch.labels);
-        confusion.add(logits, &batch.labels);
-        if visit(Seen { batch, logits, images: score.images }).is_break() {
-            return Ok(None);
-        }
-    }
+    let score: Option<Score> = score(forward, device, loader, |seen| {
+        confusion.add(seen.logits, &seen.batch.labels);
+        visit(seen)
+    })?;
     let seconds = start.elapsed().as_secs_f64();
-    Ok(Some(Evaluation {
+    Ok(score.map(|score| Evaluation {
         score,
         images: score.images,
         correct: score.top1,
@@ -187,6 +193,46 @@ pub fn over(
         images_per_second: score.images as f64 / seconds,
         confusion,
     }))
+}
+
+/// The scores of a model of any task over every image of a loader, with running statistics.
+/// `after_batch` is told how many images are done and may break off; then there is no result.
+///
+/// # Errors
+///
+/// Those of [`over`].
+pub fn judge<S: Scores>(
+    model: &Model,
+    loader: &Loader<S::Target>,
+    mut after_batch: impl FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<S>, DataError> {
+    let model = model.valid();
+    let device = model.devices().into_iter().next().unwrap_or_default();
+    score(|images| model.forward(images), &device, loader, |seen| after_batch(seen.images))
+}
+
+/// The scores of any task over every image of a loader, from what gives `[batch, …]` for images on
+/// the device; as [`over`] otherwise.
+///
+/// # Errors
+///
+/// Those of [`over`].
+pub fn score<S: Scores>(
+    forward: impl Fn(Tensor<4>) -> Tensor<2>,
+    device: &Device,
+    loader: &Loader<S::Target>,
+    mut visit: impl FnMut(Seen<'_, S::Target>) -> ControlFlow<()>,
+) -> Result<Option<S>, DataError> {
+    let mut score = S::default();
+    for batch in loader.epoch(0) {
+        let batch = &batch?;
+        let logits = &host(forward(images(batch, device)));
+        score.add(logits, &batch.labels);
+        if visit(Seen { batch, logits, images: score.images() }).is_break() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(score))
 }
 
 /// Whether a model has the classes and the channels of the images.

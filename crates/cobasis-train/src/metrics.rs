@@ -1,10 +1,14 @@
 //! Numbers with names: what each is, in which unit, and which way it is better.
 
 use std::borrow::Cow;
+use std::fmt::Debug;
+use std::ops::AddAssign;
 
-use serde::de::{MapAccess, Visitor};
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::data::Target;
 
 /// Which way a number is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +83,30 @@ pub struct Column {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Columns(Vec<Column>);
 
+/// Sums over images, from which the numbers of a task are made.
+pub trait Scores:
+    Copy + Debug + Default + PartialEq + AddAssign + Serialize + DeserializeOwned + 'static
+{
+    /// What is known of an image.
+    type Target: Target;
+
+    /// What the best epoch is chosen by: one of the [`scores`](Self::scores).
+    const JUDGED_BY: Measure;
+
+    /// Adds what a model says of some images, `[targets.len(), …]` row-major.
+    fn add(&mut self, output: &[f32], targets: &[Self::Target]);
+
+    /// The images that were added.
+    fn images(&self) -> usize;
+
+    /// What was minimised, means of the images, in the order of the files. The first is the loss of a
+    /// step whose images are as they are.
+    fn losses(&self) -> Vec<(Measure, f64)>;
+
+    /// What tells how good it is, in the order of the files.
+    fn scores(&self) -> Vec<(Measure, f64)>;
+}
+
 impl Measure {
     /// What a column of this name has, if that is known: `val_top1` has [`TOP1`].
     pub fn of(column: &str) -> Option<Self> {
@@ -113,6 +141,11 @@ impl Columns {
         for (measure, value) in values {
             self.push(format!("{images}_{}", measure.name), value);
         }
+    }
+
+    /// Adds others.
+    pub fn append(&mut self, others: Columns) {
+        self.0.extend(others.0);
     }
 
     /// The number of this name, if there is one.

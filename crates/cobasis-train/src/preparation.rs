@@ -2,10 +2,10 @@
 
 use cobasis_zoo::Preparation;
 
-use crate::data::{DatasetName, ImageSet, SetInfo, View};
+use crate::data::{DatasetName, ImageSet, SetInfo, Target, View};
 
 /// How the images of a set are prepared.
-pub fn of_set(set: &ImageSet) -> Preparation {
+pub fn of_set<T: Target>(set: &ImageSet<T>) -> Preparation {
     preparation(set.info().clone(), set.resize())
 }
 

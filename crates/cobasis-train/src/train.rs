@@ -19,6 +19,7 @@ mod seeds;
 mod sgd;
 mod step;
 mod targets;
+mod task;
 mod trainer;
 mod watch;
 
@@ -31,5 +32,6 @@ pub use run::{Outcome, run};
 pub use seeds::{SeedsOutcome, SeedsSummary, Spread, run_seeds};
 pub use step::{StepAt, StepReport};
 pub use targets::Targets;
+pub use task::{Classification, TargetOf, Task, Terms};
 pub use trainer::Trainer;
 pub use watch::{Started, Watch};

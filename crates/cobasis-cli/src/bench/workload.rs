@@ -67,7 +67,7 @@ impl Workload {
                 let device = device.clone().autodiff();
                 let own = model.config.init_from(model.state(), &device);
                 let own = own.expect("a model has its own tensors");
-                let trainer = Trainer::with_model(Recipe::default(), own, device);
+                let trainer: Trainer = Trainer::with_model(Recipe::default(), own, device);
                 let labels = (0..setup.batch).map(|image| (image % classes) as u16).collect();
                 let indices = (0..setup.batch).collect();
                 let unreadable = Vec::new();

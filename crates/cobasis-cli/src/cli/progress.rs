@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cobasis_train::Error;
 use cobasis_train::evaluate::Score;
-use cobasis_train::metrics::Measure;
+use cobasis_train::metrics::{Measure, Scores};
 use cobasis_train::run_dir::EpochMetrics;
 use cobasis_train::train::{Started, StepReport, Watch};
 use indicatif::{ProgressBar, ProgressStyle};

@@ -106,7 +106,7 @@ impl Curves {
         let model = model.init_from_authors(tensors.map(fill).collect(), &device);
         // The names and shapes are the model's own.
         let Ok(model) = model else { unreachable!("a model has its own tensors") };
-        let mut trainer = Trainer::with_model(&config, model, device);
+        let mut trainer: Trainer = Trainer::with_model(&config, model, device);
         let steps = (0..steps).map(|step| {
             let first = self.batch * step;
             let indices: Vec<usize> = (first..first + self.batch).map(|i| i % set.len()).collect();

@@ -83,6 +83,7 @@ fn row(names: &[Cow<str>], fields: &[Cow<str>]) -> Result<EpochMetrics, String> 
 mod tests {
     use super::*;
     use crate::evaluate::Score;
+    use crate::metrics::Scores;
 
     #[test]
     fn rows_give_the_numbers_back() {

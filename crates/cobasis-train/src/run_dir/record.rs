@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use super::metrics::parse_metrics_csv;
 use super::{CONFIG, EpochMetrics, RunDirError, Summary};
 use crate::config::Config;
-use crate::metrics::TOP1;
+use crate::evaluate::Score;
+use crate::metrics::Scores;
 
 /// What a finished run has left in its directory, models aside.
 #[derive(Clone, Debug)]
@@ -68,7 +69,7 @@ impl RunRecord {
             );
             return Err(RunDirError::damaged(&metrics, problem));
         }
-        let judged = format!("val_{}", TOP1.name);
+        let judged = format!("val_{}", Score::JUDGED_BY.name);
         if history.iter().any(|metrics| metrics.columns.get(&judged).is_none()) {
             return Err(RunDirError::damaged(&metrics, format!("expected a column {judged}")));
         }

@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{EpochMetrics, Provenance};
 use crate::config::Protocol;
-use crate::evaluate::{Evaluation, Score};
-use crate::metrics::{Column, Columns, TOP1};
+use crate::metrics::{Column, Columns, Scores};
 
 /// A run in short.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -68,8 +67,8 @@ pub struct EpochSummary {
 
 impl EpochSummary {
     /// An epoch that was judged by the test set itself.
-    pub(crate) fn on_test(metrics: &EpochMetrics) -> Self {
-        let mut columns = train_losses(metrics);
+    pub(crate) fn on_test<S: Scores>(metrics: &EpochMetrics) -> Self {
+        let mut columns = losses::<S>("train", metrics);
         for Column { name, value } in metrics.columns.iter() {
             if let Some(measure) = name.strip_prefix("val_") {
                 columns.push(format!("test_{measure}"), *value);
@@ -79,16 +78,13 @@ impl EpochSummary {
     }
 
     /// An epoch that was judged by validation images, and its model on the test set.
-    pub(crate) fn on_both(metrics: &EpochMetrics, test: &Evaluation) -> Self {
-        let mut columns = train_losses(metrics);
-        let losses = test.score.losses().map(|(measure, _)| measure);
-        for measure in losses.into_iter().chain([TOP1]) {
-            let name = format!("val_{}", measure.name);
-            let value = metrics.value(&name);
-            columns.push(name, value);
-        }
-        columns.extend("test", test.score.losses());
-        columns.extend("test", test.score.scores());
+    pub(crate) fn on_both<S: Scores>(metrics: &EpochMetrics, test: &S) -> Self {
+        let mut columns = losses::<S>("train", metrics);
+        columns.append(losses::<S>("val", metrics));
+        let judged = format!("val_{}", S::JUDGED_BY.name);
+        columns.push(judged.clone(), metrics.value(&judged));
+        columns.extend("test", test.losses());
+        columns.extend("test", test.scores());
         Self { epoch: metrics.epoch, columns }
     }
 
@@ -98,11 +94,11 @@ impl EpochSummary {
     }
 }
 
-/// The losses of the task on the training images.
-fn train_losses(metrics: &EpochMetrics) -> Columns {
+/// The losses of a task on some images.
+fn losses<S: Scores>(images: &str, metrics: &EpochMetrics) -> Columns {
     let mut columns = Columns::default();
-    for (measure, _) in Score::default().losses() {
-        let name = format!("train_{}", measure.name);
+    for (measure, _) in S::default().losses() {
+        let name = format!("{images}_{}", measure.name);
         let value = metrics.value(&name);
         columns.push(name, value);
     }

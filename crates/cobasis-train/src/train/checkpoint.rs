@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::metrics::Scores;
 use crate::run_dir::{Checkpoints, RunDirError};
 use crate::train::parameter_ids::{parameter_ids, with_parameter_ids};
-use crate::train::{Progress, Trainer};
+use crate::train::{Progress, Task, Trainer};
 
 const MODEL: &str = "model.safetensors";
 const EMA: &str = "ema.safetensors";
@@ -24,10 +25,10 @@ const FORMAT: u32 = 1;
 
 /// `progress.toml`.
 #[derive(Serialize, Deserialize)]
-struct Saved {
+struct Saved<S> {
     format: u32,
     #[serde(flatten)]
-    progress: Progress,
+    progress: Progress<S>,
     /// The identity, in hexadecimal, under which the optimizer keeps the state of a parameter.
     parameters: BTreeMap<String, String>,
 }
@@ -38,10 +39,10 @@ struct Saved {
 /// # Errors
 ///
 /// If it can't be written; then those that were there stay.
-pub(crate) fn write(
+pub(crate) fn write<T: Task>(
     checkpoints: &Checkpoints,
-    trainer: &Trainer,
-    progress: &Progress,
+    trainer: &Trainer<T>,
+    progress: &Progress<T::Score>,
 ) -> Result<(), Error> {
     checkpoints.write(progress.history.len(), progress.steps, |directory| {
         save(trainer.model(), &directory.join(MODEL))?;
@@ -64,16 +65,19 @@ pub(crate) fn write(
     })
 }
 
+/// What a checkpoint gives back.
+pub(crate) type Resumed<T> = (Trainer<T>, Progress<<T as Task>::Score>);
+
 /// Reads a checkpoint.
 ///
 /// # Errors
 ///
 /// If a file of it is missing, damaged, or of another model.
-pub(crate) fn read(
+pub(crate) fn read<T: Task>(
     directory: &Path,
     config: &Config,
     device: &Device,
-) -> Result<(Trainer, Progress), Error> {
+) -> Result<Resumed<T>, Error> {
     let refused = |problem: String| Error::checkpoint(directory, problem);
     let Saved { progress, parameters, .. } = saved(directory)?;
     let ids = parameters.into_iter().map(|(path, id)| Some((path, hexadecimal(&id)?)));
@@ -104,10 +108,10 @@ pub(crate) fn read(
 const FOREIGN: &str = "the parameters are not those of the model";
 
 /// What `progress.toml` of a checkpoint says.
-fn saved(directory: &Path) -> Result<Saved, Error> {
+fn saved<S: Scores>(directory: &Path) -> Result<Saved<S>, Error> {
     let text = String::from_utf8(bytes(directory, PROGRESS)?);
     let text = text.map_err(|error| Error::checkpoint(directory, error))?;
-    let saved: Saved =
+    let saved: Saved<S> =
         toml::from_str(&text).map_err(|error| Error::checkpoint(directory, error))?;
     match saved.format {
         FORMAT => Ok(saved),

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::machine::{free_memory, peak_during, peak_memory};
 use crate::train::loaders::Loaders;
 use crate::train::run::{model, taught, teacher};
-use crate::train::{StepAt, StepReport, Trainer};
+use crate::train::{Classification, StepAt, StepReport, Task, Trainer};
 
 /// Steps of a dry run: the first one also warms up, the second one is timed.
 const STEPS: usize = 2;
@@ -57,7 +57,7 @@ pub struct DryRun {
 /// If the configuration, the data or the device can't be used.
 pub fn dry_run(config: &Config, device: DeviceName) -> Result<DryRun, Error> {
     config.check()?;
-    let loaders = Loaders::new(config)?;
+    let loaders = Loaders::new(config, Classification::load(&config.source()?)?)?;
     let (model, device) = (model(config, &loaders)?, device.open()?);
     let teacher = teacher(config, &model, &device)?;
     let mut batches = Vec::new();
@@ -66,7 +66,7 @@ pub fn dry_run(config: &Config, device: DeviceName) -> Result<DryRun, Error> {
     }
     let batch_size = batches.first().map_or(0, |batch| batch.labels.len());
     let at = |steps| StepAt::scheduled(config, 1, steps, loaders.steps(config));
-    let trainer = || taught(Trainer::new(config, &model, &device), teacher.clone());
+    let trainer = || -> Trainer { taught(Trainer::new(config, &model, &device), teacher.clone()) };
     let need = batches.first().and_then(|first| needed(trainer(), first, at(0)));
     let mut expected_bytes = None;
     if let (Some(need), Some(free)) = (need, free_memory())

@@ -8,34 +8,34 @@ use cobasis_zoo::save;
 use crate::config::Config;
 use crate::data::{Batch, DataError};
 use crate::error::Error;
-use crate::evaluate::{Evaluation, evaluate};
-use crate::metrics::{Columns, LEARNING_RATE, LOSS, PENALTY, SECONDS, SPEED};
+use crate::evaluate::judge;
+use crate::metrics::{Columns, LEARNING_RATE, LOSS, PENALTY, SECONDS, SPEED, Scores};
 use crate::run_dir::{EpochMetrics, RunDir, gradient_flow_csv, metrics_csv};
 use crate::train::loaders::Loaders;
 use crate::train::progress::{Partial, is_better};
-use crate::train::{Progress, StepAt, Trainer, Watch, checkpoint};
+use crate::train::{Progress, StepAt, TargetOf, Task, Trainer, Watch, checkpoint};
 
 /// A run on its way.
-pub(crate) struct Fit<'a> {
+pub(crate) struct Fit<'a, T: Task> {
     config: &'a Config,
-    loaders: &'a Loaders,
+    loaders: &'a Loaders<TargetOf<T>>,
     directory: &'a RunDir,
-    trainer: Trainer,
-    pub(crate) progress: Progress,
+    trainer: Trainer<T>,
+    pub(crate) progress: Progress<T::Score>,
     /// Since when the progress does not know how long the run has taken.
     since: Instant,
     /// Whether the progress is that of the last checkpoint.
     saved: bool,
 }
 
-impl<'a> Fit<'a> {
+impl<'a, T: Task> Fit<'a, T> {
     /// A run that `trainer` and `progress` say how far it has come; time counts from `since`.
     pub(crate) fn new(
         config: &'a Config,
-        loaders: &'a Loaders,
+        loaders: &'a Loaders<TargetOf<T>>,
         directory: &'a RunDir,
-        trainer: Trainer,
-        progress: Progress,
+        trainer: Trainer<T>,
+        progress: Progress<T::Score>,
         since: Instant,
     ) -> Self {
         Self { config, loaders, directory, trainer, progress, since, saved: false }
@@ -43,7 +43,10 @@ impl<'a> Fit<'a> {
 
     /// Trains to the end of the last epoch, or until the watch breaks off; then what was done is
     /// saved.
-    pub(crate) fn run(&mut self, watch: &mut impl Watch) -> Result<ControlFlow<()>, Error> {
+    pub(crate) fn run(
+        &mut self,
+        watch: &mut impl Watch<T::Score>,
+    ) -> Result<ControlFlow<()>, Error> {
         if let (Some(last), 0) = (self.progress.history.last(), self.progress.steps) {
             // The process may have ended after the checkpoint and before these were written.
             let epoch = last.epoch;
@@ -55,7 +58,8 @@ impl<'a> Fit<'a> {
                 self.save()?;
                 return Ok(ControlFlow::Break(()));
             };
-            let is_best = self.progress.best().is_none_or(|best| is_better(&metrics, best));
+            let is_best =
+                self.progress.best().is_none_or(|best| is_better::<T::Score>(&metrics, best));
             self.progress.end_epoch(metrics.clone());
             self.saved = false;
             self.save()?;
@@ -67,7 +71,7 @@ impl<'a> Fit<'a> {
 
     /// The rest of an epoch: its training batches, then the validation images; `None` if the watch
     /// broke off.
-    fn epoch(&mut self, watch: &mut impl Watch) -> Result<Option<EpochMetrics>, Error> {
+    fn epoch(&mut self, watch: &mut impl Watch<T::Score>) -> Result<Option<EpochMetrics>, Error> {
         let (config, epoch) = (self.config, self.progress.epoch());
         let started = (Instant::now(), self.progress.partial.seconds);
         let seconds = || started.1 + started.0.elapsed().as_secs_f64();
@@ -75,7 +79,8 @@ impl<'a> Fit<'a> {
         let done = self.progress.steps;
         let mut batches = self.loaders.train.epoch_from(epoch, done * accumulate);
         for step in done..self.loaders.steps(config) {
-            let group: Result<Vec<Batch>, DataError> = batches.by_ref().take(accumulate).collect();
+            let group: Result<Vec<Batch<TargetOf<T>>>, DataError> =
+                batches.by_ref().take(accumulate).collect();
             let group = group?;
             let report = self.trainer.step(&group, self.at(step));
             if !report.loss.is_finite() {
@@ -94,12 +99,11 @@ impl<'a> Fit<'a> {
             }
         }
         let Partial { score: total, penalties, losses, .. } = self.progress.partial;
-        let images = total.images.max(1) as f64;
+        let images = total.images().max(1) as f64;
         let train_seconds = seconds();
-        let evaluation = evaluate(self.trainer.judged(), &self.loaders.val, |seen| {
-            watch.evaluated(seen.images)
-        })?;
-        let Some(Evaluation { score: val, .. }) = evaluation else {
+        let (model, loader) = (self.trainer.judged(), &self.loaders.val);
+        let val = judge::<T::Score>(model, loader, |images| watch.evaluated(images))?;
+        let Some(val) = val else {
             return Ok(None);
         };
         let mut columns = Columns::default();

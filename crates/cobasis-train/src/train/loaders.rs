@@ -3,23 +3,22 @@
 use std::sync::Arc;
 
 use crate::config::{Config, Protocol};
-use crate::data::{Dataset, Loader, LoaderConfig, StrongAugment, hold_out, take_images};
+use crate::data::{Dataset, Loader, LoaderConfig, StrongAugment, Target, hold_out, take_images};
 use crate::error::Error;
 
 /// The images of a run.
-pub(crate) struct Loaders {
+pub(crate) struct Loaders<T = u16> {
     /// What is trained on.
-    pub(crate) train: Loader,
+    pub(crate) train: Loader<T>,
     /// What judges every epoch.
-    pub(crate) val: Loader,
+    pub(crate) val: Loader<T>,
     /// What judges the result, where that is something else.
-    pub(crate) test: Option<Loader>,
+    pub(crate) test: Option<Loader<T>>,
 }
 
-impl Loaders {
-    /// Reads the images.
-    pub(crate) fn new(config: &Config) -> Result<Self, Error> {
-        let data = Dataset::load(&config.source()?)?;
+impl<T: Target> Loaders<T> {
+    /// The images of both halves of a data set, as the configuration has them.
+    pub(crate) fn new(config: &Config, data: Dataset<T>) -> Result<Self, Error> {
         let judge =
             |set| Loader::in_order(Arc::new(set), config.train.eval_batch, config.data.workers);
         let (train, val, test) = match config.data.split {

@@ -9,15 +9,17 @@ use cobasis_zoo::cobasis::ParameterCount;
 use cobasis_zoo::{Model, ModelConfig, load};
 
 use crate::config::{Config, ConfigError};
+use crate::data::Target;
 use crate::date::iso;
 use crate::device::DeviceName;
 use crate::error::Error;
-use crate::evaluate::evaluate;
+use crate::evaluate::judge;
 use crate::preparation::of_set;
 use crate::run_dir::{EpochSummary, Provenance, RunDir, Summary};
+use crate::train::checkpoint::Resumed;
 use crate::train::fit::Fit;
 use crate::train::loaders::Loaders;
-use crate::train::{Progress, Started, Trainer, Watch, checkpoint};
+use crate::train::{Classification, Progress, Started, TargetOf, Task, Trainer, Watch, checkpoint};
 
 /// How a run ended.
 #[derive(Clone, Debug)]
@@ -36,7 +38,10 @@ pub enum Outcome {
 }
 
 /// The model that the configuration names, for these images.
-pub(super) fn model(config: &Config, loaders: &Loaders) -> Result<ModelConfig, Error> {
+pub(super) fn model<T: Target>(
+    config: &Config,
+    loaders: &Loaders<T>,
+) -> Result<ModelConfig, Error> {
     let set = loaders.train.set();
     let model = ModelConfig::new(config.model_name()?);
     let model = model.with_num_classes(set.num_classes()).with_in_channels(set.shape()[0]);
@@ -68,7 +73,7 @@ pub(super) fn teacher(
 }
 
 /// The trainer, with its teacher if it has one.
-pub(super) fn taught(trainer: Trainer, teacher: Option<Model>) -> Trainer {
+pub(super) fn taught<T: Task>(trainer: Trainer<T>, teacher: Option<Model>) -> Trainer<T> {
     match teacher {
         Some(teacher) => trainer.with_teacher(teacher),
         None => trainer,
@@ -95,9 +100,20 @@ pub fn run(
     command: &str,
     watch: &mut impl Watch,
 ) -> Result<Outcome, Error> {
+    run_task::<Classification>(config, device, out, command, watch)
+}
+
+/// A run of any task.
+fn run_task<T: Task>(
+    config: &Config,
+    device: DeviceName,
+    out: Option<&Path>,
+    command: &str,
+    watch: &mut impl Watch<T::Score>,
+) -> Result<Outcome, Error> {
     let start = Instant::now();
     config.check()?;
-    let mut run = Run::prepare(config, device, out)?;
+    let mut run = Run::<T>::prepare(config, device, out)?;
     let (trainer, progress) = run.resume_or_start(watch)?;
     let params = ParameterCount::of(&trainer.model().network).trainable;
     watch.started(run.started(params, &progress));
@@ -116,10 +132,10 @@ pub fn run(
 }
 
 /// What a run has before it trains.
-struct Run<'a> {
+struct Run<'a, T: Task> {
     config: &'a Config,
     provenance: Provenance,
-    loaders: Loaders,
+    loaders: Loaders<TargetOf<T>>,
     name: DeviceName,
     device: Device,
     model: ModelConfig,
@@ -127,11 +143,11 @@ struct Run<'a> {
     directory: RunDir,
 }
 
-impl<'a> Run<'a> {
+impl<'a, T: Task> Run<'a, T> {
     /// Reads the images and makes the directory, or takes one that has this run.
     fn prepare(config: &'a Config, name: DeviceName, out: Option<&Path>) -> Result<Self, Error> {
         let provenance = Provenance::at_start();
-        let loaders = Loaders::new(config)?;
+        let loaders = Loaders::new(config, T::load(&config.source()?)?)?;
         let device = name.open()?;
         let model = model(config, &loaders)?;
         let teacher = teacher(config, &model, &device)?;
@@ -147,8 +163,8 @@ impl<'a> Run<'a> {
     }
 
     /// The trainer of the last checkpoint, or a new one, and how far the run has come.
-    fn resume_or_start(&mut self, watch: &mut impl Watch) -> Result<(Trainer, Progress), Error> {
-        let resumed = last_checkpoint(&self.directory, self.config, &self.device, watch)?;
+    fn resume_or_start(&mut self, watch: &mut impl Watch<T::Score>) -> Result<Resumed<T>, Error> {
+        let resumed = last_checkpoint::<T>(&self.directory, self.config, &self.device, watch)?;
         let (trainer, progress) = resumed.unwrap_or_else(|| {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
             (Trainer::new(self.config, &self.model, &self.device), Progress::new(now))
@@ -156,7 +172,7 @@ impl<'a> Run<'a> {
         Ok((taught(trainer, self.teacher.take()), progress))
     }
 
-    fn started(&self, params: u64, progress: &Progress) -> Started<'_> {
+    fn started(&self, params: u64, progress: &Progress<T::Score>) -> Started<'_> {
         Started {
             model: &self.config.model,
             params,
@@ -172,28 +188,28 @@ impl<'a> Run<'a> {
     /// The last and the best epoch, judged by the test set; `None` if the watch broke off.
     fn epochs(
         &self,
-        progress: &Progress,
-        watch: &mut impl Watch,
+        progress: &Progress<T::Score>,
+        watch: &mut impl Watch<T::Score>,
     ) -> Result<Option<[EpochSummary; 2]>, Error> {
         let last = progress.history.last().cloned().unwrap_or_default();
         let best = progress.best().unwrap_or(&last);
         let Some(test) = &self.loaders.test else {
-            return Ok(Some([&last, best].map(EpochSummary::on_test)));
+            return Ok(Some([&last, best].map(EpochSummary::on_test::<T::Score>)));
         };
-        let mut judge = |name: &str| -> Result<_, Error> {
+        let mut judged = |name: &str| -> Result<_, Error> {
             let model = load(&self.directory.path().join(name), &self.device)?;
-            Ok(evaluate(&model, test, |seen| watch.evaluated(seen.images))?)
+            Ok(judge::<T::Score>(&model, test, |images| watch.evaluated(images))?)
         };
-        let Some(on_last) = judge("last.safetensors")? else {
+        let Some(on_last) = judged("last.safetensors")? else {
             return Ok(None);
         };
-        let Some(on_best) = judge("best.safetensors")? else {
+        let Some(on_best) = judged("best.safetensors")? else {
             return Ok(None);
         };
         Ok(Some([EpochSummary::on_both(&last, &on_last), EpochSummary::on_both(best, &on_best)]))
     }
 
-    fn interrupted(&self, progress: &Progress) -> Outcome {
+    fn interrupted(&self, progress: &Progress<T::Score>) -> Outcome {
         let (epoch, step) = match progress.steps {
             // Broken off while the test set judged the result.
             0 => (progress.history.len().max(1), self.loaders.steps(self.config)),
@@ -205,7 +221,7 @@ impl<'a> Run<'a> {
     /// The run in short.
     fn summary(
         &self,
-        progress: &Progress,
+        progress: &Progress<T::Score>,
         [last, best]: [EpochSummary; 2],
         params: u64,
         command: &str,
@@ -238,12 +254,12 @@ impl<'a> Run<'a> {
 }
 
 /// What the furthest checkpoint that can be read holds; `None` where there is no checkpoint.
-fn last_checkpoint(
+fn last_checkpoint<T: Task>(
     directory: &RunDir,
     config: &Config,
     device: &Device,
-    watch: &mut impl Watch,
-) -> Result<Option<(Trainer, Progress)>, Error> {
+    watch: &mut impl Watch<T::Score>,
+) -> Result<Option<Resumed<T>>, Error> {
     let mut first_error = None;
     for path in directory.checkpoints().list()? {
         match checkpoint::read(&path, config, device) {

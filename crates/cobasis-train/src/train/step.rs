@@ -29,11 +29,11 @@ impl StepAt {
 
 /// What a training step came to. Sums, so that unequal batches average right.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct StepReport {
+pub struct StepReport<S = Score> {
     /// The step of the epoch, counted from 1.
     pub step: usize,
-    /// The score before the step against the images' own labels.
-    pub score: Score,
+    /// The score before the step against the images' own targets.
+    pub score: S,
     /// The penalty before the step, without λ; 0 for a model that shares nothing.
     pub penalty: f64,
     /// The loss that the step made smaller: a mean over the images.

@@ -1,5 +1,6 @@
 //! What logits are compared with: labels, or shares of classes.
 
+use burn::nn::loss::CrossEntropyLoss;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -39,8 +40,20 @@ impl Targets {
     }
 }
 
+/// The mean cross entropy of logits, `[batch, classes]`, against targets.
+pub(crate) fn cross_entropy(
+    loss: &CrossEntropyLoss,
+    logits: Tensor<2>,
+    targets: Targets,
+) -> Tensor<1> {
+    match targets {
+        Targets::Labels(labels) => loss.forward(logits, labels),
+        Targets::Shares(shares) => soft_cross_entropy(logits, shares),
+    }
+}
+
 /// The mean cross entropy of logits against shares of classes.
-pub(crate) fn soft_cross_entropy(logits: Tensor<2>, shares: Tensor<2>) -> Tensor<1> {
+fn soft_cross_entropy(logits: Tensor<2>, shares: Tensor<2>) -> Tensor<1> {
     let images = logits.dims()[0] as f64;
     (shares * log_softmax(logits, 1)).sum().neg().div_scalar(images)
 }

@@ -1,54 +1,42 @@
 //! A model in training, step by step.
 
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
+use cobasis_zoo::cobasis::ortho::Counted;
 use cobasis_zoo::{Model, ModelConfig};
 
-use crate::config::DistillConfig;
 use crate::data::Batch;
-use crate::evaluate::Score;
+use crate::metrics::Scores;
 use crate::run_dir::BasisGradient;
-use crate::tensors::{host, images};
-use crate::train::dropout::dropout;
+use crate::tensors::host;
 use crate::train::ema::Ema;
 use crate::train::gradient_flow::basis_gradients;
 use crate::train::gradients::clip;
-use crate::train::mix::Mix;
+use crate::train::objective::counted;
 use crate::train::optimizer::{Groups, optimizer};
-use crate::train::targets::{Targets, distillation};
-use crate::train::{Losses, Objective, Recipe, StepAt, StepReport};
+use crate::train::task::{TargetOf, Terms};
+use crate::train::{Classification, Losses, Recipe, StepAt, StepReport, Task};
 
-/// A model, its optimizer and its objective.
-pub struct Trainer {
+/// A model, its optimizer and its task.
+pub struct Trainer<T: Task = Classification> {
     model: Model,
     pub(crate) optimizer: ModuleOptimizer,
     pub(crate) ema: Option<Ema>,
-    objective: Objective,
-    teacher: Option<Model>,
+    task: T,
+    counted: Counted,
     recipe: Recipe,
     /// The gradients of the bases at the last step, where they are asked for.
     basis_gradients: Option<Vec<BasisGradient>>,
-    device: Device,
-}
-
-/// A batch on its way through the model, all of it part of the graph.
-struct Forward {
-    logits: Tensor<2>,
-    losses: Losses,
-    /// The loss that a step makes smaller.
-    total: Tensor<1>,
-    /// Whether it is cross entropy with the images' own labels, and the penalty.
-    plain: bool,
 }
 
 /// What a batch came to: means over its images, the score aside.
-struct Part {
-    score: Score,
+struct Part<S> {
+    score: S,
     penalty: f64,
     loss: f64,
 }
 
-impl Trainer {
+impl<T: Task> Trainer<T> {
     /// A new model on the device's autodiff side, with the initial weights of the recipe's seed.
     pub fn new(recipe: impl Into<Recipe>, model: &ModelConfig, device: &Device) -> Self {
         let (recipe, device) = (recipe.into(), device.clone().autodiff());
@@ -62,19 +50,17 @@ impl Trainer {
         Self {
             optimizer: optimizer(&recipe.optimizer, Groups::of(&model)),
             ema: (recipe.ema > 0.0).then(|| Ema::new(recipe.ema)),
-            objective: Objective::new(recipe.penalty, &model, &device),
-            teacher: None,
+            task: T::new(&recipe, &device),
+            counted: counted(recipe.penalty, &model),
             basis_gradients: recipe.gradient_flow.then(Vec::new),
             recipe,
             model,
-            device,
         }
     }
 
-    /// Learns from a teacher too, which is on the same device off its autodiff side, and has as
-    /// many classes.
+    /// Learns from a teacher too; see [`Task::with_teacher`].
     pub fn with_teacher(self, teacher: Model) -> Self {
-        Self { teacher: Some(teacher), ..self }
+        Self { task: self.task.with_teacher(teacher), ..self }
     }
 
     /// The model as it is now.
@@ -95,11 +81,11 @@ impl Trainer {
     }
 
     /// One step of the optimizer along the mean gradient of some batches.
-    pub fn step(&mut self, batches: &[Batch], at: StepAt) -> StepReport {
+    pub fn step(&mut self, batches: &[Batch<TargetOf<T>>], at: StepAt) -> StepReport<T::Score> {
         let images: usize = batches.iter().map(|batch| batch.labels.len()).sum();
         let mut report = StepReport {
             step: at.step,
-            score: Score::default(),
+            score: T::Score::default(),
             penalty: 0.0,
             loss: 0.0,
             lr: at.lr,
@@ -130,63 +116,32 @@ impl Trainer {
     /// The gradients of one batch, which is the given share of the step, and what it came to.
     fn backward(
         &self,
-        batch: &Batch,
+        batch: &Batch<TargetOf<T>>,
         number: usize,
         share: f64,
         at: StepAt,
-    ) -> (GradientsParams, Part) {
-        let Forward { logits, losses, total, plain } = self.forward(batch, number, at);
+    ) -> (GradientsParams, Part<T::Score>) {
+        let key = [self.recipe.seed, at.epoch as u64, at.step as u64, number as u64];
+        let Terms { output, loss, taught, plain } = self.task.terms(&self.model, batch, key);
+        let losses = Losses { cross_entropy: loss, penalty: self.model.penalty(self.counted) };
+        let total = losses.total(at.lambda);
+        let total = match taught {
+            Some(taught) => total + taught,
+            None => total,
+        };
         let part = if share < 1.0 { total.clone().mul_scalar(share) } else { total.clone() };
         let gradients = GradientsParams::from_grads(part.backward(), &self.model);
 
         // Read after the gradients were asked for: a GPU would stand still at a read between.
-        let mut score = Score::default();
-        score.add(&host(logits.detach()), &batch.labels);
+        let mut score = T::Score::default();
+        score.add(&host(output.detach()), &batch.labels);
         let penalty = losses.penalty.map_or(0.0, |penalty| f64::from(host(penalty.detach())[0]));
-        // Of a plain loss the host knows more digits than the device.
+        let plain = plain.then(|| score.losses()).and_then(|losses| losses.first().copied());
         let loss = match plain {
-            true => score.mean_cross_entropy() + at.lambda * penalty,
-            false => f64::from(host(total.detach())[0]),
+            Some((_, loss)) => loss + at.lambda * penalty,
+            None => f64::from(host(total.detach())[0]),
         };
         (gradients, Part { score, penalty, loss })
-    }
-
-    /// The batch, changed as the recipe says, through the model and the losses.
-    fn forward(&self, batch: &Batch, number: usize, at: StepAt) -> Forward {
-        let [_, _, height, width] = batch.shape;
-        let key = [self.recipe.seed, at.epoch as u64, at.step as u64, number as u64];
-        let mix = Mix::draw(&self.recipe.augment, [height, width], key);
-        let input = images(batch, &self.device);
-        let input = match &mix {
-            Some(mix) => mix.apply(input),
-            None => input,
-        };
-        let pooled = self.model.pooled(input.clone());
-        let logits = self.model.classify(dropout(pooled, self.recipe.dropout, key));
-        let smoothing = self.recipe.label_smoothing;
-        let classes = logits.dims()[1];
-        let targets = Targets::new(&batch.labels, classes, smoothing, mix.as_ref(), &self.device);
-        let plain = matches!(targets, Targets::Labels(_)) && self.teacher.is_none();
-        let losses = self.objective.losses(&self.model, logits.clone(), targets);
-        let total = self.taught(losses.total(at.lambda), &losses.cross_entropy, &logits, input);
-        Forward { logits, losses, total, plain }
-    }
-
-    /// The loss with the teacher's part in it, where there is a teacher.
-    fn taught(
-        &self,
-        total: Tensor<1>,
-        cross_entropy: &Tensor<1>,
-        logits: &Tensor<2>,
-        input: Tensor<4>,
-    ) -> Tensor<1> {
-        let Some(teacher) = &self.teacher else {
-            return total;
-        };
-        let DistillConfig { temperature, weight, .. } = self.recipe.distill;
-        let theirs = Tensor::from_inner(teacher.forward(input.inner()));
-        let divergence = distillation(logits.clone(), theirs, temperature);
-        total + (divergence - cross_entropy.clone()).mul_scalar(weight)
     }
 }
 
@@ -199,6 +154,8 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::data::{Augment, DatasetName, Loader, LoaderConfig, Source, Split};
+    use crate::tensors::images;
+    use crate::train::targets::distillation;
 
     const AT: StepAt = StepAt { epoch: 1, step: 1, lr: 0.1, lambda: 10.0 };
 
@@ -263,7 +220,7 @@ mod tests {
         let teacher = student.model().valid();
         let input = images(&batches[0], &Device::flex());
         let theirs = teacher.forward(input.clone());
-        let ours = student.model().forward(images(&batches[0], &student.device)).inner();
+        let ours = student.model().forward(images(&batches[0], &Device::flex().autodiff())).inner();
         let divergence = f64::from(host(distillation(ours, theirs, 2.0))[0]);
         student = student.with_teacher(teacher);
         let report = student.step(&batches, AT);
