@@ -65,3 +65,24 @@ pub(crate) fn image_size(config: &Config) -> Result<[usize; 2], Error> {
     let [_, height, width] = name.info(view).shape;
     Ok([height, width])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_as_large_as_their_data_set_has_them() {
+        for (model, data, size) in [
+            ("digits/resnet14", "digits", 8),
+            ("cifar10/resnet20", "cifar10", 32),
+            ("cifar10/resnet20", "mnist", 28),
+            ("digits/resnet14", "fashion-mnist", 28),
+            ("imagenet/resnet18", "imagenet", 224),
+            ("cifar10/resnet20", "folder", 32),
+        ] {
+            let text = format!("model = '{model}'\ndata.name = '{data}'");
+            let config = Config::from_table(&text.parse().unwrap()).unwrap();
+            assert_eq!(image_size(&config).unwrap(), [size, size], "{model} {data}");
+        }
+    }
+}

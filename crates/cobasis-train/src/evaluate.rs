@@ -258,6 +258,7 @@ pub fn check_fit(model: &ModelConfig, set: &ImageSet) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::SetInfo;
 
     fn score(logits: &[f32], labels: &[u16]) -> Score {
         let mut score = Score::default();
@@ -273,6 +274,26 @@ mod tests {
             (score.top1, score.top5)
         };
         assert_eq!([0, 1, 4, 5].map(count), [(1, 1), (0, 1), (0, 1), (0, 0)]);
+    }
+
+    #[test]
+    fn images_that_do_not_fit_are_told_with_classes_and_channels() {
+        let model = ModelConfig::new("digits/resnet14".parse().unwrap());
+        let set = |channels: usize| {
+            let info = SetInfo {
+                name: "toy".into(),
+                classes: (0..10).map(|class| class.to_string()).collect(),
+                shape: [channels, 1, 1],
+                mean: vec![0.5; channels],
+                std: vec![0.5; channels],
+                max_value: 1,
+            };
+            ImageSet::new(info, vec![0; channels], vec![0u16]).unwrap()
+        };
+        assert_eq!(check_fit(&model, &set(1)), Ok(()));
+        let expected =
+            "toy: 10 classes and 3 channels do not fit digits/resnet14, which has 10 and 1";
+        assert_eq!(check_fit(&model, &set(3)), Err(expected.to_string()));
     }
 
     #[test]
