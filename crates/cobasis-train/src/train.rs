@@ -28,7 +28,7 @@ pub use gradient_flow::GradientFlow;
 pub use objective::{Losses, Objective};
 pub use progress::{Partial, Progress};
 pub use recipe::Recipe;
-pub use run::{Outcome, run};
+pub use run::{Outcome, run, run_task};
 pub use seeds::{SeedsOutcome, SeedsSummary, Spread, run_seeds};
 pub use step::{StepAt, StepReport};
 pub use targets::Targets;

@@ -103,8 +103,12 @@ pub fn run(
     run_task::<Classification>(config, device, out, command, watch)
 }
 
-/// A run of any task.
-fn run_task<T: Task>(
+/// A run of any task; as [`run`] otherwise.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn run_task<T: Task>(
     config: &Config,
     device: DeviceName,
     out: Option<&Path>,
