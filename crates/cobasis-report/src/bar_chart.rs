@@ -94,14 +94,14 @@ mod tests {
         let chart = BarChart {
             title: "Times".into(),
             contenders: vec![("c1", "ours"), ("c0", "theirs"), ("c5", "other")],
-            rows: vec![row(vec![bar(0.5), bar(1.0), None]), row(vec![bar(4.0), None, bar(2.0)])],
+            rows: vec![row(vec![bar(0.4), bar(1.0), None]), row(vec![bar(4.0), None, bar(2.0)])],
         };
         let svg = chart.document();
         let width = |part: &str| -> f64 {
             part.split("width=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap()
         };
         let widths: Vec<f64> = svg.split("class=\"bar ").skip(1).map(width).collect();
-        assert_eq!(widths, [56.3, 112.5, 450.0, 225.0]);
+        assert_eq!(widths, [45.0, 112.5, 450.0, 225.0]);
         assert!(svg.contains("a&lt;b") && svg.contains("4 s") && svg.contains(">theirs</text>"));
         assert!(svg.contains(">4×</text>") && !svg.contains(">5×</text>"), "{svg}");
     }

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use cobasis_data::csv::Csv;
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{Column, Columns, Measure, SECONDS, SPEED};
+use crate::metrics::{
+    Column, Columns, LEARNING_RATE, LOSS, Measure, PENALTY, SECONDS, SPEED, Scores,
+};
 
 /// What one epoch came to, as named numbers. Losses are means per image in nats.
 ///
@@ -23,6 +25,34 @@ pub struct EpochMetrics {
 }
 
 impl EpochMetrics {
+    /// What an epoch came to: the learning rate at its end; scores of the training and of the judging
+    /// images; penalty and loss; seconds and images per second.
+    pub(crate) fn new<S: Scores>(
+        epoch: usize,
+        lr: f64,
+        [train, val]: [&S; 2],
+        [penalty, loss]: [f64; 2],
+        [seconds, speed]: [f64; 2],
+    ) -> Self {
+        let mut columns = Columns::default();
+        columns.push(LEARNING_RATE.name, lr);
+        columns.extend("train", train.losses());
+        columns.extend("train", [(PENALTY, penalty), (LOSS, loss)]);
+        columns.extend("train", train.scores());
+        columns.extend("val", val.losses());
+        columns.extend("val", val.scores());
+        columns.push(SECONDS.name, seconds);
+        columns.push(SPEED.name, speed);
+        Self { epoch, columns }
+    }
+
+    /// Puts the numbers into the order of the files, which those read from a checkpoint have lost.
+    pub(crate) fn sort<S: Scores>(&mut self) {
+        let score = S::default();
+        let like = Self::new(0, 0.0, [&score, &score], [0.0; 2], [0.0; 2]);
+        self.columns.sort_like(&like.columns);
+    }
+
     /// The number of this name, which is none where there is no such column.
     pub fn value(&self, name: &str) -> f64 {
         self.columns.get(name).unwrap_or(f64::NAN)
@@ -83,32 +113,32 @@ fn row(names: &[Cow<str>], fields: &[Cow<str>]) -> Result<EpochMetrics, String> 
 mod tests {
     use super::*;
     use crate::evaluate::Score;
-    use crate::metrics::Scores;
 
     #[test]
     fn rows_give_the_numbers_back() {
-        let score = |cross_entropy| Score { images: 3, top1: 1, top5: 2, cross_entropy };
+        let score = |cross_entropy| Score { images: 4, top1: 1, top5: 3, cross_entropy };
         let metrics = |cross_entropy, seconds| {
-            let mut columns = Columns::default();
-            columns.push("lr", 0.1);
-            columns.extend("train", score(cross_entropy).losses());
-            columns.push("train_loss", 5e-324);
-            columns.extend("val", score(f64::MAX).scores());
-            columns.push("seconds", seconds);
-            columns.push("images_per_second", 4050.0);
-            EpochMetrics { epoch: 7, columns }
+            let scores = [&score(cross_entropy), &score(f64::MAX)];
+            EpochMetrics::new(7, 0.1, scores, [1.0 / 3.0, 5e-324], [seconds, 4050.0])
         };
         let text = metrics_csv(&[metrics(f64::NAN, 12.34567), metrics(1.0, 12.34567)]);
         let lines: Vec<_> = text.lines().collect();
-        let header =
-            "epoch,lr,train_cross_entropy,train_loss,val_top1,val_top5,seconds,images_per_second";
+        let header = "epoch,lr,train_cross_entropy,train_penalty,train_loss,train_top1,train_top5,\
+                      val_cross_entropy,val_top1,val_top5,seconds,images_per_second";
         assert_eq!((lines.len(), lines[0]), (3, header));
-        let row =
-            "7,0.1,0.3333333333333333,5e-324,33.333333333333336,66.66666666666667,12.346,4050.0";
+        let max = f64::MAX / 4.0;
+        let row = format!(
+            "7,0.1,0.25,0.3333333333333333,5e-324,25.0,75.0,{max:?},25.0,75.0,12.346,4050.0"
+        );
         assert_eq!(lines[2], row);
         let read = parse_metrics_csv(&text).unwrap();
         assert!(read[0].value("train_cross_entropy").is_nan());
         assert_eq!(read[1], metrics(1.0, 12.346));
         assert!(read[1].value("val_loss").is_nan(), "there is none");
+        let mut sorted = read[1].clone();
+        sorted.columns =
+            serde_json::from_value(serde_json::to_value(&sorted.columns).unwrap()).unwrap();
+        sorted.sort::<Score>();
+        assert_eq!(sorted, read[1]);
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Config;
 use crate::error::Error;
 use crate::metrics::Scores;
-use crate::run_dir::{Checkpoints, RunDirError};
+use crate::run_dir::{Checkpoints, EpochMetrics, RunDirError};
 use crate::train::parameter_ids::{parameter_ids, with_parameter_ids};
 use crate::train::{Progress, Task, Trainer};
 
@@ -79,7 +79,8 @@ pub(crate) fn read<T: Task>(
     device: &Device,
 ) -> Result<Resumed<T>, Error> {
     let refused = |problem: String| Error::checkpoint(directory, problem);
-    let Saved { progress, parameters, .. } = saved(directory)?;
+    let Saved { mut progress, parameters, .. } = saved::<T::Score>(directory)?;
+    progress.history.iter_mut().for_each(EpochMetrics::sort::<T::Score>);
     let ids = parameters.into_iter().map(|(path, id)| Some((path, hexadecimal(&id)?)));
     let ids: BTreeMap<String, u64> =
         ids.collect::<Option<_>>().ok_or_else(|| refused(FOREIGN.into()))?;

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::data::{Batch, DataError};
 use crate::error::Error;
 use crate::evaluate::judge;
-use crate::metrics::{Columns, LEARNING_RATE, LOSS, PENALTY, SECONDS, SPEED, Scores};
+use crate::metrics::Scores;
 use crate::run_dir::{EpochMetrics, RunDir, gradient_flow_csv, metrics_csv};
 use crate::train::loaders::Loaders;
 use crate::train::progress::{Partial, is_better};
@@ -106,16 +106,10 @@ impl<'a, T: Task> Fit<'a, T> {
         let Some(val) = val else {
             return Ok(None);
         };
-        let mut columns = Columns::default();
-        columns.push(LEARNING_RATE.name, self.at(self.progress.steps.saturating_sub(1)).lr);
-        columns.extend("train", total.losses());
-        columns.extend("train", [(PENALTY, penalties / images), (LOSS, losses / images)]);
-        columns.extend("train", total.scores());
-        columns.extend("val", val.losses());
-        columns.extend("val", val.scores());
-        columns.push(SECONDS.name, seconds());
-        columns.push(SPEED.name, images / train_seconds);
-        Ok(Some(EpochMetrics { epoch, columns }))
+        let lr = self.at(self.progress.steps.saturating_sub(1)).lr;
+        let means = [penalties / images, losses / images];
+        let times = [seconds(), images / train_seconds];
+        Ok(Some(EpochMetrics::new(epoch, lr, [&total, &val], means, times)))
     }
 
     /// The step that follows `steps` steps of the epoch at hand.
