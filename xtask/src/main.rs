@@ -50,8 +50,8 @@ const TEST: &[Step] = &[
     ("cobasis-zoo alone", &["check", "--package", "cobasis-zoo", "--locked"]),
 ];
 
-const PROGRAM: &[&str] = &["build", "--package", "cobasis-train", "--bin", "cobasis"];
-const GPU_TEST: &[&str] = &["test", "--no-run", "--package", "cobasis-train", "--test", "gpu"];
+const PROGRAM: &[&str] = &["build", "--package", "cobasis-cli", "--bin", "cobasis"];
+const GPU_TEST: &[&str] = &["test", "--no-run", "--package", "cobasis-cli", "--test", "gpu"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();

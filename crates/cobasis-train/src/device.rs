@@ -1,8 +1,8 @@
 //! The devices that commands run on.
 
 use burn::tensor::{DType, Device};
+use cobasis_data::choice::choices;
 
-use crate::choice::choices;
 use crate::error::Error;
 
 choices! {
@@ -57,7 +57,7 @@ const NO_DEVICE: &str = "no Vulkan, Metal or DirectX device found; without a GPU
 
 /// Whether the device computes in 64 bits. Burn says so of GPUs whose driver could, but its shaders
 /// then give wrong numbers there.
-pub(crate) fn has_64_bits(device: &Device) -> bool {
+pub fn has_64_bits(device: &Device) -> bool {
     // Only GPUs have an identity.
     #[cfg(feature = "wgpu")]
     if device.identity().is_some() {

@@ -1,4 +1,4 @@
-//! What can go wrong in a command, and whose it is to mend.
+//! What can go wrong, and whose it is to mend.
 
 use std::path::{Path, PathBuf};
 
@@ -8,10 +8,9 @@ use cobasis_zoo::files::FileError;
 
 use crate::config::ConfigError;
 use crate::data::DataError;
-use crate::data::fetch::FetchError;
 use crate::run_dir::RunDirError;
 
-/// An error of a command, shown on one line.
+/// What went wrong, shown on one line.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A configuration.
@@ -20,9 +19,6 @@ pub enum Error {
     /// A data set.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// A download.
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
     /// A run's directory.
     #[error(transparent)]
     RunDir(#[from] RunDirError),
@@ -40,14 +36,6 @@ pub enum Error {
         /// Why it can't be used.
         problem: String,
     },
-    /// A parity fixture that can't be used.
-    #[error("{}: {problem}", .path.display())]
-    Fixture {
-        /// The fixture.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
     /// A checkpoint that can't be used.
     #[error("{}: cannot use the checkpoint: {problem}", .path.display())]
     Checkpoint {
@@ -56,10 +44,7 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
-    /// PyTorch, which a measurement compares with, could not be used.
-    #[error("PyTorch: {0}")]
-    Peer(String),
-    /// What the command line asks for does not fit together.
+    /// What is asked for does not fit together.
     #[error("{0}")]
     Usage(String),
     /// Training produced a loss that is no number.
@@ -99,36 +84,33 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         let user = match self {
             Error::Data(error) => error.is_user_error(),
-            Error::Fetch(error) => error.is_user_error(),
             Error::RunDir(error) => error.is_user_error(),
             Error::File(error) => error.is_user_error(),
-            Error::Diverged { .. }
-            | Error::Constraint { .. }
-            | Error::Checkpoint { .. }
-            | Error::Peer(_) => false,
-            Error::Config(_)
-            | Error::Name(_)
-            | Error::Device { .. }
-            | Error::Fixture { .. }
-            | Error::Usage(_) => true,
+            Error::Diverged { .. } | Error::Constraint { .. } | Error::Checkpoint { .. } => false,
+            Error::Config(_) | Error::Name(_) | Error::Device { .. } | Error::Usage(_) => true,
         };
         if user { 2 } else { 1 }
     }
 
     /// The error and its causes on one line.
     pub fn line(&self) -> String {
-        let mut line = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            let text = error.to_string();
-            // Some messages tell their cause already.
-            if !line.contains(&text) {
-                line = format!("{line}: {text}");
-            }
-            cause = error.source();
-        }
-        line.replace(['\n', '\r'], " ")
+        line(self)
     }
+}
+
+/// An error and its causes on one line.
+pub fn line(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // Some messages tell their cause already.
+        if !line.contains(&text) {
+            line = format!("{line}: {text}");
+        }
+        cause = error.source();
+    }
+    line.replace(['\n', '\r'], " ")
 }
 
 #[cfg(test)]

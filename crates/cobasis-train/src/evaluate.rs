@@ -4,16 +4,17 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use cobasis_zoo::Model;
+use burn::tensor::{Device, Tensor};
+use cobasis_zoo::{Model, ModelConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Batch, DataError, Loader};
+use crate::data::{Batch, DataError, ImageSet, Loader};
+use crate::metrics::{CROSS_ENTROPY, Measure, Scores, TOP1, TOP5};
+use crate::tensors::{host, images};
 
 mod confusion;
 
-pub(crate) use confusion::predicted;
-pub use confusion::{ClassScore, Confusion, Mistake};
+pub use confusion::{ClassScore, Confusion, Mistake, predicted};
 
 /// Sums over the images that were scored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +32,9 @@ pub struct Score {
 /// The result of an evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evaluation {
+    /// The sums that it was made from.
+    #[serde(skip)]
+    pub score: Score,
     /// Images evaluated.
     pub images: usize,
     /// Images whose class came first.
@@ -93,6 +97,28 @@ impl Score {
     }
 }
 
+impl Scores for Score {
+    type Target = u16;
+
+    const JUDGED_BY: Measure = TOP1;
+
+    fn add(&mut self, output: &[f32], targets: &[u16]) {
+        Self::add(self, output, targets);
+    }
+
+    fn images(&self) -> usize {
+        self.images
+    }
+
+    fn losses(&self) -> Vec<(Measure, f64)> {
+        vec![(CROSS_ENTROPY, self.mean_cross_entropy())]
+    }
+
+    fn scores(&self) -> Vec<(Measure, f64)> {
+        vec![(TOP1, self.top1_percent()), (TOP5, self.top5_percent())]
+    }
+}
+
 impl std::ops::AddAssign for Score {
     fn add_assign(&mut self, other: Self) {
         self.images += other.images;
@@ -102,8 +128,39 @@ impl std::ops::AddAssign for Score {
     }
 }
 
-/// Evaluates a model on every image of a loader, with running statistics. `after_batch` is called
-/// with the number of images done and may break off; then there is no result.
+/// A batch that was just evaluated.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a, T = u16> {
+    /// The images.
+    pub batch: &'a Batch<T>,
+    /// What was said of them, `[batch, …]` row-major: logits of classes, unless told otherwise.
+    pub logits: &'a [f32],
+    /// All images that are done.
+    pub images: usize,
+}
+
+/// Evaluates a model on every image of a loader, with running statistics; see [`over`].
+///
+/// # Errors
+///
+/// Those of [`over`].
+///
+/// # Panics
+///
+/// As [`over`].
+pub fn evaluate(
+    model: &Model,
+    loader: &Loader,
+    visit: impl FnMut(Seen<'_>) -> ControlFlow<()>,
+) -> Result<Option<Evaluation>, DataError> {
+    let model = model.valid();
+    let device = model.devices().into_iter().next().unwrap_or_default();
+    over(|images| model.forward(images), &device, loader, visit)
+}
+
+/// Evaluates what gives logits, `[batch, classes]`, for images on the device,
+/// `[batch, channels, height, width]`, on every image of a loader. `visit` sees each batch and may
+/// break off; then there is no result.
 ///
 /// # Errors
 ///
@@ -111,47 +168,22 @@ impl std::ops::AddAssign for Score {
 ///
 /// # Panics
 ///
-/// Where the model has not as many classes as the images.
-pub fn evaluate(
-    model: &Model,
-    loader: &Loader,
-    after_batch: impl FnMut(usize) -> ControlFlow<()>,
-) -> Result<Option<Evaluation>, DataError> {
-    let model = model.valid();
-    let device = model.devices().into_iter().next().unwrap_or_default();
-    evaluate_with(|images| model.forward(images), &device, loader, after_batch)
-}
-
-/// Evaluates what gives logits, `[batch, classes]`, for images on the device,
-/// `[batch, channels, height, width]`; as [`evaluate`] otherwise.
-///
-/// # Errors
-///
-/// Those of [`evaluate`].
-///
-/// # Panics
-///
-/// As [`evaluate`].
-pub fn evaluate_with(
+/// Where there are not as many logits as the images have classes; [`check_fit`] tells before.
+pub fn over(
     forward: impl Fn(Tensor<4>) -> Tensor<2>,
     device: &Device,
     loader: &Loader,
-    mut after_batch: impl FnMut(usize) -> ControlFlow<()>,
+    mut visit: impl FnMut(Seen<'_>) -> ControlFlow<()>,
 ) -> Result<Option<Evaluation>, DataError> {
     let start = Instant::now();
-    let mut score = Score::default();
     let mut confusion = Confusion::new(loader.set().num_classes());
-    for batch in loader.epoch(0) {
-        let batch = batch?;
-        let logits = host(forward(images(&batch, device)));
-        score.add(&logits, &batch.labels);
-        confusion.add(&logits, &batch.labels);
-        if after_batch(score.images).is_break() {
-            return Ok(None);
-        }
-    }
+    let score: Option<Score> = score(forward, device, loader, |seen| {
+        confusion.add(seen.logits, &seen.batch.labels);
+        visit(seen)
+    })?;
     let seconds = start.elapsed().as_secs_f64();
-    Ok(Some(Evaluation {
+    Ok(score.map(|score| Evaluation {
+        score,
         images: score.images,
         correct: score.top1,
         top1: score.top1_percent(),
@@ -163,26 +195,70 @@ pub fn evaluate_with(
     }))
 }
 
-/// A batch's images on a device, `[batch, channels, height, width]`.
-pub(crate) fn images(batch: &Batch, device: &Device) -> Tensor<4> {
-    Tensor::from_data(TensorData::new(batch.images.clone(), batch.shape), device)
+/// The scores of a model of any task over every image of a loader, with running statistics.
+/// `after_batch` is told how many images are done and may break off; then there is no result.
+///
+/// # Errors
+///
+/// Those of [`over`].
+pub fn judge<S: Scores>(
+    model: &Model,
+    loader: &Loader<S::Target>,
+    mut after_batch: impl FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<S>, DataError> {
+    let model = model.valid();
+    let device = model.devices().into_iter().next().unwrap_or_default();
+    score(|images| model.forward(images), &device, loader, |seen| after_batch(seen.images))
 }
 
-/// Labels on a device, `[batch]`.
-pub(crate) fn labels(labels: &[u16], device: &Device) -> Tensor<1, Int> {
-    let values: Vec<i32> = labels.iter().map(|&label| i32::from(label)).collect();
-    let shape = [values.len()];
-    Tensor::from_data(TensorData::new(values, shape), device)
+/// The scores of any task over every image of a loader, from what gives `[batch, …]` for images on
+/// the device; as [`over`] otherwise.
+///
+/// # Errors
+///
+/// Those of [`over`].
+pub fn score<S: Scores>(
+    forward: impl Fn(Tensor<4>) -> Tensor<2>,
+    device: &Device,
+    loader: &Loader<S::Target>,
+    mut visit: impl FnMut(Seen<'_, S::Target>) -> ControlFlow<()>,
+) -> Result<Option<S>, DataError> {
+    let mut score = S::default();
+    for batch in loader.epoch(0) {
+        let batch = &batch?;
+        let logits = &host(forward(images(batch, device)));
+        score.add(logits, &batch.labels);
+        if visit(Seen { batch, logits, images: score.images() }).is_break() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(score))
 }
 
-/// A tensor's values on the host, row-major.
-pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
+/// Whether a model has the classes and the channels of the images.
+///
+/// # Errors
+///
+/// What does not fit, in words.
+pub fn check_fit(model: &ModelConfig, set: &ImageSet) -> Result<(), String> {
+    let [channels, _, _] = set.shape();
+    if (model.num_classes, model.in_channels) == (set.num_classes(), channels) {
+        return Ok(());
+    }
+    Err(format!(
+        "{}: {} classes and {channels} channels do not fit {}, which has {} and {}",
+        set.info().name,
+        set.num_classes(),
+        model.name,
+        model.num_classes,
+        model.in_channels
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::SetInfo;
 
     fn score(logits: &[f32], labels: &[u16]) -> Score {
         let mut score = Score::default();
@@ -198,6 +274,26 @@ mod tests {
             (score.top1, score.top5)
         };
         assert_eq!([0, 1, 4, 5].map(count), [(1, 1), (0, 1), (0, 1), (0, 0)]);
+    }
+
+    #[test]
+    fn images_that_do_not_fit_are_told_with_classes_and_channels() {
+        let model = ModelConfig::new("digits/resnet14".parse().unwrap());
+        let set = |channels: usize| {
+            let info = SetInfo {
+                name: "toy".into(),
+                classes: (0..10).map(|class| class.to_string()).collect(),
+                shape: [channels, 1, 1],
+                mean: vec![0.5; channels],
+                std: vec![0.5; channels],
+                max_value: 1,
+            };
+            ImageSet::new(info, vec![0; channels], vec![0u16]).unwrap()
+        };
+        assert_eq!(check_fit(&model, &set(1)), Ok(()));
+        let expected =
+            "toy: 10 classes and 3 channels do not fit digits/resnet14, which has 10 and 1";
+        assert_eq!(check_fit(&model, &set(3)), Err(expected.to_string()));
     }
 
     #[test]

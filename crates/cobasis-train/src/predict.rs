@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 
 use crate::data::{Augment, AugmentKey, Batch, ImageSet, Prefetch};
-use crate::evaluate::{host, images};
+use crate::tensors::{host, images};
 
 /// Finished batches that may wait per worker.
 const QUEUE: usize = 1;
@@ -67,7 +67,7 @@ pub struct Predictions {
 pub fn predict_with(
     forward: impl Fn(Tensor<4>) -> Tensor<2>,
     device: &Device,
-    set: &Arc<ImageSet>,
+    set: &Arc<ImageSet<()>>,
     names: &[String],
     config: PredictConfig,
     mut after_batch: impl FnMut(Predictions),

@@ -4,7 +4,10 @@ mod checkpoints;
 mod error;
 mod gradient_flow;
 mod metrics;
+mod provenance;
 mod record;
+mod summary;
+mod write;
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -12,10 +15,15 @@ use std::path::{Path, PathBuf};
 
 pub use checkpoints::Checkpoints;
 pub use error::RunDirError;
-pub use gradient_flow::{BasisFlow, gradient_flow_csv};
+pub use gradient_flow::{BasisFlow, BasisGradient, gradient_flow_csv, parse_gradient_flow_csv};
 pub use metrics::{EpochMetrics, metrics_csv};
-pub use record::RunRecord;
-pub(crate) use record::text;
+pub use provenance::Provenance;
+pub use record::{RunRecord, text};
+pub use summary::{EpochSummary, Summary};
+pub use write::write_json;
+
+use serde::Serialize;
+use write::write;
 
 /// Parent of the runs that are not given a directory, below the working directory.
 const DEFAULT_PARENT: &str = "runs";
@@ -120,9 +128,15 @@ impl RunDir {
     /// # Errors
     /// When the file cannot be written; it is named, and what was there before stays.
     pub fn write_atomic(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirError> {
-        let path = self.path.join(name);
-        let written = cobasis_zoo::files::write_atomic(&path, bytes);
-        written.map_err(RunDirError::io(&path, "write the file"))
+        write(&self.path.join(name), bytes)
+    }
+
+    /// Writes a value as JSON, as [`write_atomic`](Self::write_atomic) does.
+    ///
+    /// # Errors
+    /// Those of [`write_json`].
+    pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), RunDirError> {
+        write_json(&self.path.join(name), value)
     }
 
     fn create_numbered(parent: &Path, model: &str) -> Result<PathBuf, RunDirError> {

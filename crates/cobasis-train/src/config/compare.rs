@@ -10,10 +10,13 @@ const FREE: &[&str] = &["data.dir", "data.download", "data.workers", "train.chec
 
 /// A key whose values differ; one without a value has none.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Difference {
-    pub(crate) key: String,
-    pub(crate) before: Option<Value>,
-    pub(crate) now: Option<Value>,
+pub struct Difference {
+    /// The key, with its section.
+    pub key: String,
+    /// Its value in the one configuration.
+    pub before: Option<Value>,
+    /// Its value in the other.
+    pub now: Option<Value>,
 }
 
 impl Config {
@@ -21,7 +24,7 @@ impl Config {
     ///
     /// # Errors
     /// When a value cannot be written in TOML.
-    pub(crate) fn differences(&self, now: &Config) -> Result<Vec<Difference>, ConfigError> {
+    pub fn differences(&self, now: &Config) -> Result<Vec<Difference>, ConfigError> {
         let table = |config: &Config| Table::try_from(config).map_err(ConfigError::not_toml);
         Ok(compare("", &table(self)?, &table(now)?))
     }

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use cobasis_data::choice::choices;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::{ConfigError, expect};
-use crate::choice::choices;
 use crate::data::{Augment, Crop, DatasetName, Source, View};
 
 /// More padding than this exceeds the side of the largest images of one size known here.

@@ -1,11 +1,11 @@
 //! What the keys mean: told by the schema, which is made from the structs and their comments.
 
+use cobasis_data::nearest::nearest_key;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use super::Config;
 use super::error::ConfigError;
-use crate::nearest::nearest_key;
 
 /// The JSON schema of a configuration, for editors.
 pub fn schema() -> Value {

@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 pub use augment::AugmentConfig;
-pub(crate) use compare::Difference;
+pub use compare::Difference;
 pub use data::{CropKind, DataConfig, Protocol};
 pub use describe::{Key, Section, explain, schema, sections};
 pub use distill::DistillConfig;

@@ -1,10 +1,10 @@
 //! `[optimizer]`: how gradients change weights.
 
+use cobasis_data::choice::choices;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::{ConfigError, expect};
-use crate::choice::choices;
 
 choices! {
     /// The rule of a step.

@@ -5,7 +5,7 @@ use std::fmt;
 use cobasis_zoo::cobasis::ortho::{Constraint, Penalty};
 use serde::{Deserialize, Serialize};
 
-use crate::choice::refusal;
+use cobasis_data::choice::refusal;
 
 const NONE: &str = "none";
 

@@ -1,5 +1,6 @@
 //! `[ortho]`: what keeps shared filters orthonormal.
 
+use cobasis_data::choice::choices;
 use cobasis_zoo::cobasis::ortho::{Constraint, Penalty};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::error::{ConfigError, expect};
 use super::or_none::OrNone;
 use super::schedule::{Moment, half_cosine};
-use crate::choice::choices;
 
 choices! {
     /// Which filters the orthonormality penalty counts.

@@ -2,11 +2,11 @@
 
 use std::f64::consts::PI;
 
+use cobasis_data::choice::choices;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::{ConfigError, expect};
-use crate::choice::choices;
 
 choices! {
     /// How the learning rate falls.

@@ -1,10 +1,10 @@
 //! Which keys exist and of what type, learnt from a full configuration so there is no second list.
 
+use cobasis_data::nearest::nearest_key;
 use toml::{Table, Value};
 
 use super::Config;
 use super::error::ConfigError;
-use crate::nearest::nearest_key;
 
 /// A string shown in an error is cut to this many characters.
 const SHOWN_CHARS: usize = 40;

@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cobasis_zoo::ModelName;
+use burn::tensor::Device;
+use cobasis_data::number::grouped;
 use cobasis_zoo::listing::published;
 use cobasis_zoo::registry::PUBLISHED;
+use cobasis_zoo::{ModelConfig, ModelName};
 use toml::Table;
 
 use super::Config;
-use crate::catalogue::ModelCard;
 use crate::data::{Augment, AugmentKey, Batch, Crop, Dataset, View};
 
 /// What a lab note states even where it is the default.
@@ -100,8 +101,9 @@ fn every_published_result_and_its_dense_network_has_a_config() {
             assert!(path.is_file(), "{}", path.display());
             let text = fs::read_to_string(path).unwrap();
             let text = text.replace("\n#", "").split_whitespace().collect::<Vec<_>>().join(" ");
-            let card = ModelCard::new(name.clone(), None);
-            let params = grouped(card.params.total);
+            let [_, height, width] = name.entry().input;
+            let cost = ModelConfig::new(name.clone()).cost([height, width], &Device::flex());
+            let params = grouped(cost.total().params);
             assert!(text.contains(&format!("{params} parameters")), "{name}: {params}");
             if let Some(row) = published(&name) {
                 let error = format!("Published {:.2} % top-1", row.error);
@@ -118,7 +120,11 @@ fn every_imagenet_config_loads_batches_of_a_folder() {
     for (split, class) in [("train", "n01"), ("train", "n02"), ("val", "n01"), ("val", "n02")] {
         let class = folder.path().join(split).join(class);
         fs::create_dir_all(&class).unwrap();
-        fs::write(class.join("1.JPEG"), include_bytes!("../../assets/red-blue.jpg")).unwrap();
+        fs::write(
+            class.join("1.JPEG"),
+            include_bytes!("../../../cobasis-data/assets/red-blue.jpg"),
+        )
+        .unwrap();
     }
     let dir = configs();
     let mut names = Vec::new();
@@ -135,13 +141,6 @@ fn every_imagenet_config_loads_batches_of_a_folder() {
         let batch = Batch::new(&data.test, &[0, 1], Augment::NONE, key);
         assert_eq!((batch.shape, batch.unreadable.len()), ([2, 3, 224, 224], 0), "{name}");
     }
-}
-
-/// `1234567` as `1,234,567`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let groups = digits.as_bytes().rchunks(3).rev();
-    groups.map(|group| str::from_utf8(group).unwrap()).collect::<Vec<_>>().join(",")
 }
 
 /// `configs/` of the repository, wherever below it this crate lies.

@@ -134,7 +134,7 @@ impl Serialize for Confusion {
 
 /// The class with the highest logit, the lower where two are equal; `None` where a logit is no
 /// number.
-pub(crate) fn predicted(row: &[f32]) -> Option<usize> {
+pub fn predicted(row: &[f32]) -> Option<usize> {
     let mut best: Option<usize> = None;
     for (class, &logit) in row.iter().enumerate() {
         if logit.is_nan() {

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::config::ConfigError;
+
 /// What went wrong with a run's files, on one line that names the path.
 #[derive(Debug, thiserror::Error)]
 pub enum RunDirError {
@@ -51,12 +53,23 @@ pub enum RunDirError {
         /// The run's directory.
         path: PathBuf,
     },
+    /// The configuration of a run is none.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// A file of a run is missing, or not what a run writes.
     #[error("{}: not that of a finished run: {problem}", .path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
+        problem: String,
+    },
+    /// What a run came to has no form in JSON.
+    #[error("{}: cannot be written as JSON: {problem}", .path.display())]
+    NotJson {
+        /// The file.
+        path: PathBuf,
+        /// Why.
         problem: String,
     },
     /// The system refused: disk full, no permission, directory gone.
@@ -74,10 +87,11 @@ pub enum RunDirError {
 impl RunDirError {
     /// Whether a different command line mends it, rather than a look at the disk.
     pub fn is_user_error(&self) -> bool {
-        !matches!(self, Self::Io { .. })
+        !matches!(self, Self::Io { .. } | Self::NotJson { .. })
     }
 
-    pub(crate) fn damaged(path: &Path, problem: impl ToString) -> Self {
+    /// A file that is missing, or not what a run writes.
+    pub fn damaged(path: &Path, problem: impl ToString) -> Self {
         Self::Damaged { path: path.to_owned(), problem: problem.to_string() }
     }
 

@@ -1,143 +1,144 @@
 //! `metrics.csv`: one row per epoch.
 
-use serde::{Deserialize, Serialize};
-use toml::{Table, Value};
+use std::borrow::Cow;
 
-/// What one epoch came to. Losses are means per image in nats.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+use cobasis_data::csv::Csv;
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::{
+    Column, Columns, LEARNING_RATE, LOSS, Measure, PENALTY, SECONDS, SPEED, Scores,
+};
+
+/// What one epoch came to, as named numbers. Losses are means per image in nats.
+///
+/// Of every epoch there are `lr`, its learning rate at the end; `train_penalty`, the orthonormality
+/// penalty before its weight lambda; `train_loss`, what was minimised; `seconds` of wall time; and
+/// training `images_per_second`. Losses and scores of the task are there twice: `train_…` on the
+/// training images as augmented, while the weights were changing, and `val_…` on those that judge.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct EpochMetrics {
     /// The epoch, counted from 1.
     pub epoch: usize,
-    /// Learning rate of the epoch.
-    pub lr: f64,
-    /// Cross-entropy on the training images as augmented, while the weights were changing.
-    pub train_cross_entropy: f64,
-    /// Orthonormality penalty, before its weight lambda.
-    pub train_penalty: f64,
-    /// The loss that was minimised: cross-entropy plus lambda times the penalty.
-    pub train_loss: f64,
-    /// Training images whose class came first, percent.
-    pub train_top1: f64,
-    /// Training images whose class came among the first five, percent.
-    pub train_top5: f64,
-    /// Cross-entropy on the validation images.
-    pub val_cross_entropy: f64,
-    /// Validation images whose class came first, percent.
-    pub val_top1: f64,
-    /// Validation images whose class came among the first five, percent.
-    pub val_top5: f64,
-    /// Wall time of the epoch, seconds.
-    pub seconds: f64,
-    /// Training images per second of wall time.
-    pub images_per_second: f64,
+    /// The numbers.
+    #[serde(flatten)]
+    pub columns: Columns,
 }
 
 impl EpochMetrics {
-    /// Names and values of all columns but the epoch, in their order.
-    pub fn numbers(&self) -> [(&'static str, f64); 11] {
-        [
-            ("lr", self.lr),
-            ("train_cross_entropy", self.train_cross_entropy),
-            ("train_penalty", self.train_penalty),
-            ("train_loss", self.train_loss),
-            ("train_top1", self.train_top1),
-            ("train_top5", self.train_top5),
-            ("val_cross_entropy", self.val_cross_entropy),
-            ("val_top1", self.val_top1),
-            ("val_top5", self.val_top5),
-            ("seconds", self.seconds),
-            ("images_per_second", self.images_per_second),
-        ]
+    /// What an epoch came to: the learning rate at its end; scores of the training and of the judging
+    /// images; penalty and loss; seconds and images per second.
+    pub(crate) fn new<S: Scores>(
+        epoch: usize,
+        lr: f64,
+        [train, val]: [&S; 2],
+        [penalty, loss]: [f64; 2],
+        [seconds, speed]: [f64; 2],
+    ) -> Self {
+        let mut columns = Columns::default();
+        columns.push(LEARNING_RATE.name, lr);
+        columns.extend("train", train.losses());
+        columns.extend("train", [(PENALTY, penalty), (LOSS, loss)]);
+        columns.extend("train", train.scores());
+        columns.extend("val", val.losses());
+        columns.extend("val", val.scores());
+        columns.push(SECONDS.name, seconds);
+        columns.push(SPEED.name, speed);
+        Self { epoch, columns }
     }
 
-    /// Names and texts side by side, so that header and rows cannot part. Numbers carry the digits
-    /// that give the same `f64` back; the times are only good to about a millisecond.
-    fn columns(&self) -> Vec<(&'static str, String)> {
-        let text = |(name, number): (&'static str, f64)| match name {
-            "seconds" => (name, format!("{number:.3}")),
-            "images_per_second" => (name, format!("{number:.1}")),
-            _ => (name, format!("{number:?}")),
-        };
-        let epoch = ("epoch", self.epoch.to_string());
-        std::iter::once(epoch).chain(self.numbers().map(text)).collect()
+    /// Puts the numbers into the order of the files, which those read from a checkpoint have lost.
+    pub(crate) fn sort<S: Scores>(&mut self) {
+        let score = S::default();
+        let like = Self::new(0, 0.0, [&score, &score], [0.0; 2], [0.0; 2]);
+        self.columns.sort_like(&like.columns);
+    }
+
+    /// The number of this name, which is none where there is no such column.
+    pub fn value(&self, name: &str) -> f64 {
+        self.columns.get(name).unwrap_or(f64::NAN)
     }
 }
 
-/// The file's text: a header, and a row for each epoch.
+/// A number as the file has it: with the digits that give the same `f64` back; times are only good to
+/// about a millisecond.
+fn text(Column { name, value }: &Column) -> String {
+    match Measure::of(name) {
+        Some(SECONDS) => format!("{value:.3}"),
+        Some(SPEED) => format!("{value:.1}"),
+        _ => format!("{value:?}"),
+    }
+}
+
+/// The file's text: a header with the names of the first row's columns, and a row for each epoch.
 pub fn metrics_csv(history: &[EpochMetrics]) -> String {
-    let header = EpochMetrics::default().columns().into_iter().map(|(name, _)| name.to_owned());
-    let row = |metrics: &EpochMetrics| {
-        metrics.columns().into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(",") + "\n"
+    let line = |first: &str, rest: &mut dyn Iterator<Item = String>| {
+        std::iter::once(first.to_string()).chain(rest).collect::<Vec<_>>().join(",") + "\n"
     };
-    let header = header.collect::<Vec<_>>().join(",") + "\n";
+    let columns = history.first().map(|metrics| &metrics.columns);
+    let names = columns.into_iter().flat_map(Columns::iter).map(|column| column.name.to_string());
+    let header = line("epoch", &mut { names });
+    let row = |metrics: &EpochMetrics| {
+        line(&metrics.epoch.to_string(), &mut metrics.columns.iter().map(text))
+    };
     std::iter::once(header).chain(history.iter().map(row)).collect()
 }
 
-/// The rows of such a text; columns that are not known are ignored.
+/// The rows of such a text.
 ///
 /// # Errors
 /// The row and what is wrong with it.
 pub(crate) fn parse_metrics_csv(text: &str) -> Result<Vec<EpochMetrics>, String> {
-    let mut lines = text.lines();
-    let names: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
-    let rows = lines.enumerate().map(|(index, line)| {
-        row(&names, line).map_err(|problem| format!("row {}: {problem}", index + 1))
+    let Csv { names, rows } = Csv::read(text)?;
+    let rows = rows.iter().enumerate().map(|(index, fields)| {
+        row(&names, fields).map_err(|problem| format!("row {}: {problem}", index + 1))
     });
     rows.collect()
 }
 
-fn row(names: &[&str], line: &str) -> Result<EpochMetrics, String> {
-    let fields: Vec<&str> = line.split(',').collect();
-    if fields.len() != names.len() {
-        return Err(format!("expected {} fields, got {}", names.len(), fields.len()));
+fn row(names: &[Cow<str>], fields: &[Cow<str>]) -> Result<EpochMetrics, String> {
+    let wrong = |name: &str, field: &str| format!("{name}: expected a number, got {field:?}");
+    let (mut epoch, mut columns) = (None, Columns::default());
+    for (name, field) in names.iter().zip(fields) {
+        let wrong = || wrong(name, field);
+        match name.as_ref() {
+            "epoch" => epoch = Some(field.parse().map_err(|_| wrong())?),
+            _ => columns.push(name.to_string(), field.parse().map_err(|_| wrong())?),
+        }
     }
-    let value = |(name, field): (&&str, &&str)| {
-        let value = match *name {
-            "epoch" => field.parse().map(Value::Integer).ok(),
-            _ => field.parse().map(Value::Float).ok(),
-        };
-        let value = value.ok_or_else(|| format!("{name}: expected a number, got {field:?}"))?;
-        Ok((name.to_string(), value))
-    };
-    let table: Table = names.iter().zip(&fields).map(value).collect::<Result<_, String>>()?;
-    EpochMetrics::deserialize(table).map_err(|error| error.message().to_string())
+    let epoch = epoch.ok_or("expected a column epoch")?;
+    Ok(EpochMetrics { epoch, columns })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluate::Score;
 
     #[test]
     fn rows_give_the_numbers_back() {
-        let numbers = [0.1, 1.0 / 3.0, 5e-324, f64::MAX, 1e-7, 100.0, f64::NAN, 93.07, 99.5];
-        let metrics = EpochMetrics {
-            epoch: 7,
-            lr: numbers[0],
-            train_cross_entropy: numbers[1],
-            train_penalty: numbers[2],
-            train_loss: numbers[3],
-            train_top1: numbers[4],
-            train_top5: numbers[5],
-            val_cross_entropy: numbers[6],
-            val_top1: numbers[7],
-            val_top5: numbers[8],
-            seconds: 12.34567,
-            images_per_second: 4050.06,
+        let score = |cross_entropy| Score { images: 4, top1: 1, top5: 3, cross_entropy };
+        let metrics = |cross_entropy, seconds| {
+            let scores = [&score(cross_entropy), &score(f64::MAX)];
+            EpochMetrics::new(7, 0.1, scores, [1.0 / 3.0, 5e-324], [seconds, 4050.0])
         };
-        let text = metrics_csv(&[metrics, metrics]);
+        let text = metrics_csv(&[metrics(f64::NAN, 12.34567), metrics(1.0, 12.34567)]);
         let lines: Vec<_> = text.lines().collect();
         let header = "epoch,lr,train_cross_entropy,train_penalty,train_loss,train_top1,train_top5,\
                       val_cross_entropy,val_top1,val_top5,seconds,images_per_second";
         assert_eq!((lines.len(), lines[0]), (3, header));
-        let fields: Vec<_> = lines[2].split(',').collect();
-        assert_eq!((fields[0], fields[10], fields[11]), ("7", "12.346", "4050.1"));
-        for (field, number) in fields[1..10].iter().zip(numbers) {
-            let read: f64 = field.parse().unwrap();
-            assert!(read == number || read.is_nan() && number.is_nan(), "{field} {number}");
-        }
-        let finite = EpochMetrics { train_top5: 0.5, val_cross_entropy: -0.0, ..metrics };
-        let read = parse_metrics_csv(&metrics_csv(&[metrics, finite])).unwrap();
-        let rounded = EpochMetrics { seconds: 12.346, images_per_second: 4050.1, ..finite };
-        assert!(read[0].val_cross_entropy.is_nan() && read[1] == rounded);
+        let max = f64::MAX / 4.0;
+        let row = format!(
+            "7,0.1,0.25,0.3333333333333333,5e-324,25.0,75.0,{max:?},25.0,75.0,12.346,4050.0"
+        );
+        assert_eq!(lines[2], row);
+        let read = parse_metrics_csv(&text).unwrap();
+        assert!(read[0].value("train_cross_entropy").is_nan());
+        assert_eq!(read[1], metrics(1.0, 12.346));
+        assert!(read[1].value("val_loss").is_nan(), "there is none");
+        let mut sorted = read[1].clone();
+        sorted.columns =
+            serde_json::from_value(serde_json::to_value(&sorted.columns).unwrap()).unwrap();
+        sorted.sort::<Score>();
+        assert_eq!(sorted, read[1]);
     }
 }

@@ -6,14 +6,16 @@ use std::path::Path;
 
 use burn::optim::OptimizerRecord;
 use burn::tensor::{Bytes, Device};
+use cobasis_zoo::Model;
 use cobasis_zoo::files::{load, save, write_atomic};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::run_dir::{Checkpoints, RunDirError};
+use crate::metrics::Scores;
+use crate::run_dir::{Checkpoints, EpochMetrics, RunDirError};
 use crate::train::parameter_ids::{parameter_ids, with_parameter_ids};
-use crate::train::{Progress, Trainer};
+use crate::train::{Progress, Task, Trainer};
 
 const MODEL: &str = "model.safetensors";
 const EMA: &str = "ema.safetensors";
@@ -24,10 +26,10 @@ const FORMAT: u32 = 1;
 
 /// `progress.toml`.
 #[derive(Serialize, Deserialize)]
-struct Saved {
+struct Saved<S> {
     format: u32,
     #[serde(flatten)]
-    progress: Progress,
+    progress: Progress<S>,
     /// The identity, in hexadecimal, under which the optimizer keeps the state of a parameter.
     parameters: BTreeMap<String, String>,
 }
@@ -38,10 +40,10 @@ struct Saved {
 /// # Errors
 ///
 /// If it can't be written; then those that were there stay.
-pub(crate) fn write(
+pub(crate) fn write<T: Task>(
     checkpoints: &Checkpoints,
-    trainer: &Trainer,
-    progress: &Progress,
+    trainer: &Trainer<T>,
+    progress: &Progress<T::Score>,
 ) -> Result<(), Error> {
     checkpoints.write(progress.history.len(), progress.steps, |directory| {
         save(trainer.model(), &directory.join(MODEL))?;
@@ -64,59 +66,81 @@ pub(crate) fn write(
     })
 }
 
+/// What a checkpoint gives back.
+pub(crate) type Resumed<T> = (Trainer<T>, Progress<<T as Task>::Score>);
+
 /// Reads a checkpoint.
 ///
 /// # Errors
 ///
 /// If a file of it is missing, damaged, or of another model.
-pub(crate) fn read(
+pub(crate) fn read<T: Task>(
     directory: &Path,
     config: &Config,
     device: &Device,
-) -> Result<(Trainer, Progress), Error> {
-    let bytes = |name: &str| {
-        let path = directory.join(name);
-        fs::read(&path).map_err(RunDirError::io(&path, "read the file"))
-    };
-    let text = String::from_utf8(bytes(PROGRESS)?);
-    let text = text.map_err(|error| Error::checkpoint(directory, error))?;
-    let saved: Saved =
-        toml::from_str(&text).map_err(|error| Error::checkpoint(directory, error))?;
-    if saved.format != FORMAT {
-        let problem = format!("expected format {FORMAT}, got {}", saved.format);
-        return Err(Error::checkpoint(directory, problem));
-    }
+) -> Result<Resumed<T>, Error> {
+    let refused = |problem: String| Error::checkpoint(directory, problem);
+    let Saved { mut progress, parameters, .. } = saved::<T::Score>(directory)?;
+    progress.history.iter_mut().for_each(EpochMetrics::sort::<T::Score>);
+    let ids = parameters.into_iter().map(|(path, id)| Some((path, hexadecimal(&id)?)));
+    let ids: BTreeMap<String, u64> =
+        ids.collect::<Option<_>>().ok_or_else(|| refused(FOREIGN.into()))?;
     let device = device.clone().autodiff();
-    let ids = saved.parameters.into_iter().map(|(path, id)| Some((path, hexadecimal(&id)?)));
-    let ids: Option<BTreeMap<_, _>> = ids.collect();
-    let model = |name: &str, device: &Device| {
-        let model = load(&directory.join(name), device)?;
-        if model.config.name.to_string() != config.model {
-            let problem = format!("expected model {}, got {}", config.model, model.config.name);
-            return Err(Error::checkpoint(directory, problem));
-        }
-        let model = ids.as_ref().and_then(|ids| with_parameter_ids(model, ids));
-        model.ok_or_else(|| {
-            Error::checkpoint(directory, "the parameters are not those of the model")
-        })
-    };
-    let mut trainer = Trainer::with_model(config, model(MODEL, &device)?, device.clone());
+    let own = |name: &str, device: &Device| model(&directory.join(name), device, config, &ids);
+
+    let mut trainer = Trainer::with_model(config, own(MODEL, &device)?, device.clone());
     if let Some(ema) = &mut trainer.ema
         && directory.join(EMA).is_file()
     {
-        ema.model = Some(model(EMA, &device.clone().inner())?);
+        ema.model = Some(own(EMA, &device.inner())?);
     }
-    let record = OptimizerRecord::from_bytes(Bytes::from_bytes_vec(bytes(OPTIMIZER)?));
-    let record = record.map_err(|error| Error::checkpoint(directory, error))?;
+    let record = OptimizerRecord::from_bytes(Bytes::from_bytes_vec(bytes(directory, OPTIMIZER)?));
+    let record = record.map_err(|error| refused(error.to_string()))?;
     let tensors = record.len();
     trainer.optimizer = trainer.optimizer.load_record(record);
     // Burn skips what it can't make sense of.
     let loaded = trainer.optimizer.to_record().len();
     if loaded != tensors {
-        let problem = format!("{OPTIMIZER}: {loaded} of {tensors} tensors could be read");
+        return Err(refused(format!("{OPTIMIZER}: {loaded} of {tensors} tensors could be read")));
+    }
+    Ok((trainer, progress))
+}
+
+/// What is said of a checkpoint whose parameters have other names, or identities that are none.
+const FOREIGN: &str = "the parameters are not those of the model";
+
+/// What `progress.toml` of a checkpoint says.
+fn saved<S: Scores>(directory: &Path) -> Result<Saved<S>, Error> {
+    let text = String::from_utf8(bytes(directory, PROGRESS)?);
+    let text = text.map_err(|error| Error::checkpoint(directory, error))?;
+    let saved: Saved<S> =
+        toml::from_str(&text).map_err(|error| Error::checkpoint(directory, error))?;
+    match saved.format {
+        FORMAT => Ok(saved),
+        got => Err(Error::checkpoint(directory, format!("expected format {FORMAT}, got {got}"))),
+    }
+}
+
+/// A model of a checkpoint, whose parameters get the identities under which the optimizer knows
+/// them.
+fn model(
+    path: &Path,
+    device: &Device,
+    config: &Config,
+    ids: &BTreeMap<String, u64>,
+) -> Result<Model, Error> {
+    let directory = path.parent().unwrap_or(path);
+    let model = load(path, device)?;
+    if model.config.name.to_string() != config.model {
+        let problem = format!("expected model {}, got {}", config.model, model.config.name);
         return Err(Error::checkpoint(directory, problem));
     }
-    Ok((trainer, saved.progress))
+    with_parameter_ids(model, ids).ok_or_else(|| Error::checkpoint(directory, FOREIGN))
+}
+
+fn bytes(directory: &Path, name: &str) -> Result<Vec<u8>, RunDirError> {
+    let path = directory.join(name);
+    fs::read(&path).map_err(RunDirError::io(&path, "read the file"))
 }
 
 fn hexadecimal(text: &str) -> Option<u64> {

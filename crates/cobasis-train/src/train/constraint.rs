@@ -11,7 +11,7 @@ use cobasis_zoo::Model;
 use cobasis_zoo::cobasis::BankId;
 use cobasis_zoo::cobasis::ortho::{Constraint, ConstraintError};
 
-use crate::config::Config;
+use crate::train::Recipe;
 use crate::train::kept_momentum::Momentum;
 use crate::train::optimizer::with_kept_momentum;
 
@@ -47,24 +47,24 @@ impl Constrained {
     /// The constraint that a configuration asks for, if any, and the optimizer with the momentum of
     /// the bases within its reach.
     pub(crate) fn of(
-        config: &Config,
+        recipe: &Recipe,
         model: &Model,
         mut optimizer: ModuleOptimizer,
     ) -> (ModuleOptimizer, Option<Self>) {
-        let Some(constraint) = config.ortho.constraint.0 else {
+        let Some(constraint) = recipe.ortho.constraint.0 else {
             return (optimizer, None);
         };
         let mut groups = Vec::new();
         for ids in joint_bases(model) {
             let mut group = Vec::new();
             for id in ids {
-                let (with, momentum) = with_kept_momentum(optimizer, &config.optimizer, id);
+                let (with, momentum) = with_kept_momentum(optimizer, &recipe.optimizer, id);
                 optimizer = with;
                 group.push(Basis { id, momentum });
             }
             groups.push(group);
         }
-        (optimizer, Some(Self { constraint, every: config.ortho.every, groups }))
+        (optimizer, Some(Self { constraint, every: recipe.ortho.every, groups }))
     }
 
     /// Before the optimizer: leaves of the gradients what lies along the manifold. A basis that the

@@ -31,7 +31,7 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::evaluate::host;
+    use crate::tensors::host;
 
     #[test]
     fn the_share_is_dropped_and_the_mean_stays() {

@@ -2,18 +2,14 @@
 
 use std::time::Instant;
 
-use cobasis_zoo::ModelConfig;
-
-use burn::tensor::Device;
-
-use crate::bench::{free_memory, peak_memory};
-use crate::config::{Config, Moment};
+use crate::config::Config;
 use crate::data::Batch;
 use crate::device::DeviceName;
 use crate::error::Error;
+use crate::machine::{free_memory, peak_during, peak_memory};
 use crate::train::loaders::Loaders;
 use crate::train::run::{model, taught, teacher};
-use crate::train::{StepAt, StepReport, Trainer};
+use crate::train::{Classification, StepAt, StepReport, Task, Trainer};
 
 /// Steps of a dry run: the first one also warms up, the second one is timed.
 const STEPS: usize = 2;
@@ -59,7 +55,7 @@ pub struct DryRun {
 /// If the configuration, the data or the device can't be used.
 pub fn dry_run(config: &Config, device: DeviceName) -> Result<DryRun, Error> {
     config.check()?;
-    let loaders = Loaders::new(config)?;
+    let loaders = Loaders::new(config, Classification::load(&config.source()?)?)?;
     let (model, device) = (model(config, &loaders)?, device.open()?);
     let teacher = teacher(config, &model, &device)?;
     let mut batches = Vec::new();
@@ -67,22 +63,21 @@ pub fn dry_run(config: &Config, device: DeviceName) -> Result<DryRun, Error> {
         batches.push(batch?);
     }
     let batch_size = batches.first().map_or(0, |batch| batch.labels.len());
-    let at = |steps| {
-        let (steps_per_epoch, epochs) = (loaders.steps(config), config.train.epochs);
-        let moment = Moment { epoch: 1, steps, steps_per_epoch, epochs };
-        let lr = config.schedule.rate(config.optimizer.lr, moment);
-        StepAt { epoch: 1, step: steps + 1, lr, lambda: config.ortho.lambda_at(moment) }
+    let at = |steps| StepAt::scheduled(config, 1, steps, loaders.steps(config));
+    let trainer = || -> Trainer { taught(Trainer::new(config, &model, &device), teacher.clone()) };
+    let need = match batches.first() {
+        Some(first) => needed(trainer(), first, at(0))?,
+        None => None,
     };
     let mut expected_bytes = None;
-    if let (Some(first), Some(free)) = (batches.first(), free_memory()) {
-        let need = needed(config, &model, &device, first, at(0))?;
-        if need.of(batch_size) > free as f64 * SHARE {
-            expected_bytes = Some(need.of(batch_size) as u64);
-            let fits = need.images(free as f64 * SHARE);
-            batches.iter_mut().for_each(|batch| *batch = batch.first(fits));
-        }
+    if let (Some(need), Some(free)) = (need, free_memory())
+        && need.of(batch_size) > free as f64 * SHARE
+    {
+        expected_bytes = Some(need.of(batch_size) as u64);
+        let fits = need.images(free as f64 * SHARE);
+        batches.iter_mut().for_each(|batch| *batch = batch.first(fits));
     }
-    let mut trainer = taught(Trainer::new(config, &model, &device), teacher);
+    let mut trainer = trainer();
     let mut reports = Vec::new();
     let (mut batch, mut step_seconds) = ([0; 4], 0.0);
     for (steps, images) in batches.into_iter().enumerate() {
@@ -107,12 +102,21 @@ pub fn dry_run(config: &Config, device: DeviceName) -> Result<DryRun, Error> {
 }
 
 /// Memory of a step as a line through two measurements, in bytes.
+#[derive(Debug, PartialEq)]
 struct Need {
     fixed: f64,
     per_image: f64,
 }
 
 impl Need {
+    /// The line through two numbers of images with their bytes; `None` where more images took no
+    /// more memory, which says nothing about still more.
+    fn through(few: (usize, u64), more: (usize, u64)) -> Option<Self> {
+        let per_image = (more.1 as f64 - few.1 as f64) / (more.0 as f64 - few.0 as f64);
+        let fixed = few.1 as f64 - per_image * few.0 as f64;
+        (per_image.is_finite() && per_image > 0.0).then_some(Self { fixed, per_image })
+    }
+
     fn of(&self, images: usize) -> f64 {
         self.fixed + self.per_image * images as f64
     }
@@ -123,22 +127,16 @@ impl Need {
     }
 }
 
-/// What steps of two small batches tell.
-fn needed(
-    config: &Config,
-    model: &ModelConfig,
-    device: &Device,
-    batch: &Batch,
-    at: StepAt,
-) -> Result<Need, Error> {
-    let mut trainer = Trainer::new(config, model, device);
-    let mut peak = |images| -> Result<f64, Error> {
-        trainer.step(&[batch.first(images)], at)?;
-        Ok(peak_memory().unwrap_or(0) as f64)
+/// What steps of two small batches tell; `None` where they or the system do not.
+fn needed(mut trainer: Trainer, batch: &Batch, at: StepAt) -> Result<Option<Need>, Error> {
+    let mut probe = |images| -> Result<_, Error> {
+        let batch = batch.first(images);
+        let (step, bytes) = peak_during(|| trainer.step(std::slice::from_ref(&batch), at));
+        step?;
+        Ok(bytes.map(|bytes| (batch.labels.len(), bytes)))
     };
-    let (few, more) = (peak(PROBES[0])?, peak(PROBES[1])?);
-    let per_image = (more - few) / (PROBES[1] - PROBES[0]) as f64;
-    Ok(Need { fixed: few - per_image * PROBES[0] as f64, per_image })
+    let (few, more) = (probe(PROBES[0])?, probe(PROBES[1])?);
+    Ok(few.zip(more).and_then(|(few, more)| Need::through(few, more)))
 }
 
 #[cfg(test)]
@@ -146,10 +144,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_fits_is_what_was_needed_for_it() {
-        let need = Need { fixed: 1e9, per_image: 5e7 };
-        assert_eq!(need.of(256), 13.8e9);
-        assert_eq!(need.images(need.of(64)), 64);
-        assert_eq!(need.images(5e8), 1);
+    fn a_line_through_two_batches_tells_of_others() {
+        let need = Need::through((2, 700), (8, 1300)).expect("a line");
+        assert_eq!(need, Need { fixed: 500.0, per_image: 100.0 });
+        assert_eq!((need.of(64), need.images(2000.0), need.images(0.0)), (6900.0, 15, 1));
+    }
+
+    #[test]
+    fn no_line_is_no_promise_that_everything_fits() {
+        assert_eq!(Need::through((2, 700), (8, 700)), None);
+        assert_eq!(Need::through((2, 700), (8, 600)), None);
+        assert_eq!(Need::through((2, 700), (2, 900)), None);
     }
 }

@@ -5,36 +5,37 @@ use std::time::Instant;
 
 use cobasis_zoo::save;
 
-use crate::config::{Config, Moment};
+use crate::config::Config;
 use crate::data::{Batch, DataError};
 use crate::error::Error;
-use crate::evaluate::{Evaluation, evaluate};
+use crate::evaluate::judge;
+use crate::metrics::Scores;
 use crate::run_dir::{EpochMetrics, RunDir, gradient_flow_csv, metrics_csv};
 use crate::train::loaders::Loaders;
-use crate::train::progress::Partial;
-use crate::train::{Progress, StepAt, Trainer, Watch, checkpoint};
+use crate::train::progress::{Partial, is_better};
+use crate::train::{Progress, StepAt, TargetOf, Task, Trainer, Watch, checkpoint};
 
 /// A run on its way.
-pub(crate) struct Fit<'a> {
+pub(crate) struct Fit<'a, T: Task> {
     config: &'a Config,
-    loaders: &'a Loaders,
+    loaders: &'a Loaders<TargetOf<T>>,
     directory: &'a RunDir,
-    trainer: Trainer,
-    pub(crate) progress: Progress,
+    trainer: Trainer<T>,
+    pub(crate) progress: Progress<T::Score>,
     /// Since when the progress does not know how long the run has taken.
     since: Instant,
     /// Whether the progress is that of the last checkpoint.
     saved: bool,
 }
 
-impl<'a> Fit<'a> {
+impl<'a, T: Task> Fit<'a, T> {
     /// A run that `trainer` and `progress` say how far it has come; time counts from `since`.
     pub(crate) fn new(
         config: &'a Config,
-        loaders: &'a Loaders,
+        loaders: &'a Loaders<TargetOf<T>>,
         directory: &'a RunDir,
-        trainer: Trainer,
-        progress: Progress,
+        trainer: Trainer<T>,
+        progress: Progress<T::Score>,
         since: Instant,
     ) -> Self {
         Self { config, loaders, directory, trainer, progress, since, saved: false }
@@ -42,30 +43,35 @@ impl<'a> Fit<'a> {
 
     /// Trains to the end of the last epoch, or until the watch breaks off; then what was done is
     /// saved.
-    pub(crate) fn run(&mut self, watch: &mut impl Watch) -> Result<ControlFlow<()>, Error> {
-        if let (Some(last), 0) = (self.progress.history.last().copied(), self.progress.steps) {
+    pub(crate) fn run(
+        &mut self,
+        watch: &mut impl Watch<T::Score>,
+    ) -> Result<ControlFlow<()>, Error> {
+        if let (Some(last), 0) = (self.progress.history.last(), self.progress.steps) {
             // The process may have ended after the checkpoint and before these were written.
+            let epoch = last.epoch;
             self.saved = true;
-            self.publish(last.epoch)?;
+            self.publish(epoch)?;
         }
         while self.progress.epoch() <= self.config.train.epochs {
             let Some(metrics) = self.epoch(watch)? else {
                 self.save()?;
                 return Ok(ControlFlow::Break(()));
             };
-            let best = self.progress.best().map(|best| best.val_top1);
-            self.progress.end_epoch(metrics);
+            let is_best =
+                self.progress.best().is_none_or(|best| is_better::<T::Score>(&metrics, best));
+            self.progress.end_epoch(metrics.clone());
             self.saved = false;
             self.save()?;
             self.publish(metrics.epoch)?;
-            watch.epoch(&metrics, best.is_none_or(|best| metrics.val_top1 > best));
+            watch.epoch(&metrics, is_best);
         }
         Ok(ControlFlow::Continue(()))
     }
 
     /// The rest of an epoch: its training batches, then the validation images; `None` if the watch
     /// broke off.
-    fn epoch(&mut self, watch: &mut impl Watch) -> Result<Option<EpochMetrics>, Error> {
+    fn epoch(&mut self, watch: &mut impl Watch<T::Score>) -> Result<Option<EpochMetrics>, Error> {
         let (config, epoch) = (self.config, self.progress.epoch());
         let started = (Instant::now(), self.progress.partial.seconds);
         let seconds = || started.1 + started.0.elapsed().as_secs_f64();
@@ -73,7 +79,8 @@ impl<'a> Fit<'a> {
         let done = self.progress.steps;
         let mut batches = self.loaders.train.epoch_from(epoch, done * accumulate);
         for step in done..self.loaders.steps(config) {
-            let group: Result<Vec<Batch>, DataError> = batches.by_ref().take(accumulate).collect();
+            let group: Result<Vec<Batch<TargetOf<T>>>, DataError> =
+                batches.by_ref().take(accumulate).collect();
             let group = group?;
             let report = self.trainer.step(&group, self.at(step))?;
             if !report.loss.is_finite() {
@@ -92,37 +99,23 @@ impl<'a> Fit<'a> {
             }
         }
         let Partial { score: total, penalties, losses, .. } = self.progress.partial;
-        let images = total.images.max(1) as f64;
+        let images = total.images().max(1) as f64;
         let train_seconds = seconds();
-        let evaluation =
-            evaluate(self.trainer.judged(), &self.loaders.val, |images| watch.evaluated(images))?;
-        let Some(Evaluation { loss, top1, top5, .. }) = evaluation else {
+        let (model, loader) = (self.trainer.judged(), &self.loaders.val);
+        let val = judge::<T::Score>(model, loader, |images| watch.evaluated(images))?;
+        let Some(val) = val else {
             return Ok(None);
         };
-        Ok(Some(EpochMetrics {
-            epoch,
-            lr: self.at(self.progress.steps.saturating_sub(1)).lr,
-            train_cross_entropy: total.mean_cross_entropy(),
-            train_penalty: penalties / images,
-            train_loss: losses / images,
-            train_top1: total.top1_percent(),
-            train_top5: total.top5_percent(),
-            val_cross_entropy: loss,
-            val_top1: top1,
-            val_top5: top5,
-            seconds: seconds(),
-            images_per_second: images / train_seconds,
-        }))
+        let lr = self.at(self.progress.steps.saturating_sub(1)).lr;
+        let means = [penalties / images, losses / images];
+        let times = [seconds(), images / train_seconds];
+        Ok(Some(EpochMetrics::new(epoch, lr, [&total, &val], means, times)))
     }
 
     /// The step that follows `steps` steps of the epoch at hand.
     fn at(&self, steps: usize) -> StepAt {
-        let Config { train, ortho, optimizer, schedule, .. } = self.config;
-        let epoch = self.progress.epoch();
-        let steps_per_epoch = self.loaders.steps(self.config);
-        let moment = Moment { epoch, steps, steps_per_epoch, epochs: train.epochs };
-        let (lr, lambda) = (schedule.rate(optimizer.lr, moment), ortho.lambda_at(moment));
-        StepAt { epoch, step: steps + 1, lr, lambda }
+        let of = self.loaders.steps(self.config);
+        StepAt::scheduled(self.config, self.progress.epoch(), steps, of)
     }
 
     /// Writes a checkpoint, unless the last one is of this moment.

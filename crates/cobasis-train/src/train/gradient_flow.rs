@@ -5,8 +5,8 @@ use burn::optim::GradientsParams;
 use cobasis_zoo::Model;
 use serde::{Deserialize, Serialize};
 
-use crate::evaluate::host;
-use crate::run_dir::BasisFlow;
+use crate::run_dir::{BasisFlow, BasisGradient};
+use crate::tensors::host;
 
 /// The gradients of the bases over a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -15,17 +15,6 @@ pub struct GradientFlow {
     pub(crate) partial: Vec<BasisGradient>,
     /// The epochs that are done.
     pub(crate) epochs: Vec<BasisFlow>,
-}
-
-/// The gradient of a basis at a step.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct BasisGradient {
-    /// The basis's path in the module tree.
-    pub(crate) basis: String,
-    /// Mean of its entries' absolute values.
-    pub(crate) mean_abs: f64,
-    /// The largest of them.
-    pub(crate) max_abs: f64,
 }
 
 /// The gradients of a model's bases. That of a basis which the loss does not depend on is zero.
@@ -57,8 +46,9 @@ impl GradientFlow {
 
     /// Ends an epoch of so many steps.
     pub(crate) fn end_epoch(&mut self, epoch: usize, steps: usize) {
-        let rows = self.partial.drain(..).map(|BasisGradient { basis, mean_abs, max_abs }| {
-            BasisFlow { epoch, basis, mean_abs: mean_abs / steps as f64, max_abs }
+        let rows = self.partial.drain(..).map(|sum| {
+            let gradient = BasisGradient { mean_abs: sum.mean_abs / steps as f64, ..sum };
+            BasisFlow { epoch, gradient }
         });
         self.epochs.extend(rows);
     }
@@ -103,12 +93,9 @@ mod tests {
             flow.step(&step(2.0, 3.0));
             flow.end_epoch(epoch, 2);
         }
-        let row = |epoch| BasisFlow {
-            epoch,
-            basis: "stages.0.bases.0".into(),
-            mean_abs: 1.5,
-            max_abs: 7.0,
-        };
+        let basis = "stages.0.bases.0".to_string();
+        let gradient = BasisGradient { basis, mean_abs: 1.5, max_abs: 7.0 };
+        let row = |epoch| BasisFlow { epoch, gradient: gradient.clone() };
         assert_eq!(flow, GradientFlow { partial: Vec::new(), epochs: vec![row(1), row(2)] });
     }
 }

@@ -4,7 +4,7 @@ use burn::module::ParamId;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
-use crate::evaluate::host;
+use crate::tensors::host;
 
 /// Keeps a gradient of length 0 from a division by it; PyTorch's value.
 const EPSILON: f64 = 1e-6;

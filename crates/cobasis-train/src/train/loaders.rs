@@ -3,26 +3,24 @@
 use std::sync::Arc;
 
 use crate::config::{Config, Protocol};
-use crate::data::{
-    Augment, Dataset, ImageSet, Loader, LoaderConfig, StrongAugment, hold_out, take_images,
-};
+use crate::data::{Dataset, Loader, LoaderConfig, StrongAugment, Target, hold_out, take_images};
 use crate::error::Error;
 
 /// The images of a run.
-pub(crate) struct Loaders {
+pub(crate) struct Loaders<T = u16> {
     /// What is trained on.
-    pub(crate) train: Loader,
+    pub(crate) train: Loader<T>,
     /// What judges every epoch.
-    pub(crate) val: Loader,
+    pub(crate) val: Loader<T>,
     /// What judges the result, where that is something else.
-    pub(crate) test: Option<Loader>,
+    pub(crate) test: Option<Loader<T>>,
 }
 
-impl Loaders {
-    /// Reads the images.
-    pub(crate) fn new(config: &Config) -> Result<Self, Error> {
-        let data = Dataset::load(&config.source()?)?;
-        let judge = |set| loader(config, set, config.train.eval_batch, false, Augment::NONE);
+impl<T: Target> Loaders<T> {
+    /// The images of both halves of a data set, as the configuration has them.
+    pub(crate) fn new(config: &Config, data: Dataset<T>) -> Result<Self, Error> {
+        let judge =
+            |set| Loader::in_order(Arc::new(set), config.train.eval_batch, config.data.workers);
         let (train, val, test) = match config.data.split {
             Protocol::Paper => (data.train, judge(data.test)?, None),
             Protocol::TrainVal => {
@@ -34,8 +32,15 @@ impl Loaders {
             Some(count) => take_images(&train, count)?,
             None => train,
         };
-        let train = loader(config, train, config.train.batch, true, config.data.augment())?;
-        let train = train.with_strong(StrongAugment {
+        let loader = LoaderConfig {
+            // A batch can't hold more than there is.
+            batch_size: config.train.batch.min(train.len()),
+            shuffle: true,
+            augment: config.data.augment(),
+            seed: config.seed,
+            workers: config.data.workers,
+        };
+        let train = Loader::new(Arc::new(train), loader)?.with_strong(StrongAugment {
             ops: config.augment.rand_ops,
             magnitude: config.augment.rand_magnitude,
             erase: config.augment.erase,
@@ -48,17 +53,4 @@ impl Loaders {
         let steps = self.train.num_batches().div_ceil(config.train.accumulate);
         steps.min(config.train.max_steps.unwrap_or(usize::MAX))
     }
-}
-
-fn loader(
-    config: &Config,
-    set: ImageSet,
-    batch_size: usize,
-    shuffle: bool,
-    augment: Augment,
-) -> Result<Loader, Error> {
-    // A batch can't hold more than there is.
-    let batch_size = batch_size.min(set.len());
-    let (seed, workers) = (config.seed, config.data.workers);
-    Ok(Loader::new(Arc::new(set), LoaderConfig { batch_size, shuffle, augment, seed, workers })?)
 }

@@ -90,7 +90,7 @@ fn beta(shape: f64, rng: &mut SplitMix64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::host;
+    use crate::tensors::host;
     use burn::tensor::Device;
 
     fn config(mixup: f64, cutmix: f64) -> AugmentConfig {

@@ -93,7 +93,7 @@ mod tests {
     use burn::tensor::{Device, Tensor};
     use cobasis_zoo::ModelConfig;
 
-    use crate::evaluate::host;
+    use crate::tensors::host;
     use crate::train::gradients::clip;
 
     #[derive(Module, Debug)]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::evaluate::Score;
+use crate::metrics::Scores;
 use crate::run_dir::EpochMetrics;
 use crate::train::{GradientFlow, StepReport};
 
@@ -11,7 +12,7 @@ use crate::train::{GradientFlow, StepReport};
 /// Nothing random is among it: order and augmentation of the images are functions of seed, epoch
 /// and number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
+pub struct Progress<S = Score> {
     /// Start of the run, seconds since 1970 (UTC).
     pub started_unix: u64,
     /// Wall time that the run has taken before this process, seconds.
@@ -19,7 +20,7 @@ pub struct Progress {
     /// Steps of the epoch at hand that are done.
     pub steps: usize,
     /// What those steps came to.
-    pub partial: Partial,
+    pub partial: Partial<S>,
     /// The epochs that are done.
     pub history: Vec<EpochMetrics>,
     /// The gradients of the bases, where they are asked for.
@@ -29,9 +30,9 @@ pub struct Progress {
 
 /// What the steps of an epoch that is not done came to, as sums.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Partial {
+pub struct Partial<S = Score> {
     /// Scores of the batches.
-    pub score: Score,
+    pub score: S,
     /// Penalties of the steps, each times the images of its step.
     pub penalties: f64,
     /// Losses of the steps, each times the images of its step.
@@ -40,7 +41,7 @@ pub struct Partial {
     pub seconds: f64,
 }
 
-impl Progress {
+impl<S: Scores> Progress<S> {
     /// A run that starts now.
     pub fn new(started_unix: u64) -> Self {
         let partial = Partial::default();
@@ -53,20 +54,20 @@ impl Progress {
         self.history.len() + 1
     }
 
-    /// The first of the epochs with the highest top-1 accuracy on the validation images.
+    /// The first of the epochs with the best result on the validation images.
     pub fn best(&self) -> Option<&EpochMetrics> {
-        self.history.iter().reduce(|best, metrics| match metrics.val_top1 > best.val_top1 {
+        self.history.iter().reduce(|best, metrics| match is_better::<S>(metrics, best) {
             true => metrics,
             false => best,
         })
     }
 
     /// Takes in a step.
-    pub(crate) fn step(&mut self, report: &StepReport) {
+    pub(crate) fn step(&mut self, report: &StepReport<S>) {
         self.steps += 1;
         self.partial.score += report.score;
-        self.partial.penalties += report.penalty * report.score.images as f64;
-        self.partial.losses += report.loss * report.score.images as f64;
+        self.partial.penalties += report.penalty * report.score.images() as f64;
+        self.partial.losses += report.loss * report.score.images() as f64;
     }
 
     /// Ends the epoch at hand.
@@ -78,6 +79,12 @@ impl Progress {
     }
 }
 
+/// Whether the validation images say that an epoch is better than another.
+pub(crate) fn is_better<S: Scores>(metrics: &EpochMetrics, than: &EpochMetrics) -> bool {
+    let judged = |metrics: &EpochMetrics| metrics.value(&format!("val_{}", S::JUDGED_BY.name));
+    S::JUDGED_BY.is_better(judged(metrics), judged(than))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,7 +93,9 @@ mod tests {
         let mut progress = Progress::new(7);
         for (index, &val_top1) in top1.iter().enumerate() {
             let epoch = index + 1;
-            progress.end_epoch(EpochMetrics { epoch, val_top1, ..EpochMetrics::default() });
+            let mut metrics = EpochMetrics { epoch, ..EpochMetrics::default() };
+            metrics.columns.push("val_top1", val_top1);
+            progress.end_epoch(metrics);
         }
         progress
     }

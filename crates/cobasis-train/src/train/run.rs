@@ -8,16 +8,17 @@ use burn::tensor::Device;
 use cobasis_zoo::{Model, ModelConfig, load};
 
 use crate::config::{Config, ConfigError};
+use crate::data::Target;
+use crate::date::iso;
 use crate::device::DeviceName;
 use crate::error::Error;
-use crate::evaluate::evaluate;
-use crate::run_dir::RunDir;
-use crate::train::date::iso;
+use crate::evaluate::judge;
+use crate::preparation::of_set;
+use crate::run_dir::{EpochSummary, Provenance, RunDir, Summary};
+use crate::train::checkpoint::Resumed;
 use crate::train::fit::Fit;
 use crate::train::loaders::Loaders;
-use crate::train::{
-    EpochSummary, Progress, Provenance, Started, Summary, Trainer, Watch, checkpoint,
-};
+use crate::train::{Classification, Progress, Started, TargetOf, Task, Trainer, Watch, checkpoint};
 
 /// How a run ended.
 #[derive(Clone, Debug)]
@@ -36,11 +37,14 @@ pub enum Outcome {
 }
 
 /// The model that the configuration names, for these images.
-pub(super) fn model(config: &Config, loaders: &Loaders) -> Result<ModelConfig, Error> {
+pub(super) fn model<T: Target>(
+    config: &Config,
+    loaders: &Loaders<T>,
+) -> Result<ModelConfig, Error> {
     let set = loaders.train.set();
     let model = ModelConfig::new(config.model_name()?);
     let model = model.with_num_classes(set.num_classes()).with_in_channels(set.shape()[0]);
-    Ok(model.with_norms(config.sharing.norms()).with_preparation(set.preparation()))
+    Ok(model.with_norms(config.sharing.norms()).with_preparation(of_set(set)))
 }
 
 /// The teacher that the configuration names, for that model.
@@ -68,7 +72,7 @@ pub(super) fn teacher(
 }
 
 /// The trainer, with its teacher if it has one.
-pub(super) fn taught(trainer: Trainer, teacher: Option<Model>) -> Trainer {
+pub(super) fn taught<T: Task>(trainer: Trainer<T>, teacher: Option<Model>) -> Trainer<T> {
     match teacher {
         Some(teacher) => trainer.with_teacher(teacher),
         None => trainer,
@@ -95,115 +99,170 @@ pub fn run(
     command: &str,
     watch: &mut impl Watch,
 ) -> Result<Outcome, Error> {
+    run_task::<Classification>(config, device, out, command, watch)
+}
+
+/// A run of any task; as [`run`] otherwise.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn run_task<T: Task>(
+    config: &Config,
+    device: DeviceName,
+    out: Option<&Path>,
+    command: &str,
+    watch: &mut impl Watch<T::Score>,
+) -> Result<Outcome, Error> {
     let start = Instant::now();
     config.check()?;
-    let provenance = Provenance::at_start();
-    let loaders = Loaders::new(config)?;
-    let opened = device.open()?;
-    let model = model(config, &loaders)?;
-    let teacher = teacher(config, &model, &opened)?;
-    let directory = RunDir::open(out, &config.model)?;
-    let place = directory.path().display().to_string();
-    if let Some(text) = directory.config()? {
-        let before = Config::parse_with(&format!("{place}/config.toml"), &text, &[])?;
-        config.check_resumes(&before, &place)?;
-    } else {
-        directory.write_config(&config.to_toml()?)?;
-    }
-    let (trainer, progress) = match last_checkpoint(&directory, config, &opened, watch)? {
-        Some(resumed) => resumed,
-        None => {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-            (Trainer::new(config, &model, &opened), Progress::new(now))
-        }
-    };
-    let trainer = taught(trainer, teacher);
+    let mut run = Run::<T>::prepare(config, device, out)?;
+    let (trainer, progress) = run.resume_or_start(watch)?;
     let params = trainer.model().parameters().trainable;
-    watch.started(Started {
-        model: &config.model,
-        params,
-        train_images: loaders.train.num_images(),
-        val_images: loaders.val.num_images(),
-        epochs: config.train.epochs,
-        steps: loaders.steps(config),
-        done: (progress.history.len(), progress.steps),
-        directory: directory.path(),
-    });
-    let mut fit = Fit::new(config, &loaders, &directory, trainer, progress, start);
+    watch.started(run.started(params, &progress));
+    let mut fit = Fit::new(config, &run.loaders, &run.directory, trainer, progress, start);
     let flow = fit.run(watch)?;
     let epochs = match flow.is_break() {
         true => None,
-        false => epochs(&fit, &loaders, &directory, &opened, watch)?,
+        false => run.epochs(&fit.progress, watch)?,
     };
-    let Some((last, best)) = epochs else {
-        let (epoch, step) = match fit.progress.steps {
-            // Broken off while the test set judged the result.
-            0 => (fit.progress.history.len().max(1), loaders.steps(config)),
-            steps => (fit.progress.epoch(), steps),
-        };
-        let directory = directory.path().to_path_buf();
-        return Ok(Outcome::Interrupted { directory, epoch, step });
+    let Some(epochs) = epochs else {
+        return Ok(run.interrupted(&fit.progress));
     };
-    let on_test = loaders.test.is_none();
-    let summary = Summary {
-        model: config.model.clone(),
-        dataset: config.data.name.to_string(),
-        split: config.data.split,
-        train_images: loaders.train.num_images(),
-        val_images: (!on_test).then(|| loaders.val.num_images()),
-        test_images: loaders.test.as_ref().unwrap_or(&loaders.val).num_images(),
-        params,
-        seed: config.seed,
-        device: device.to_string(),
-        version: env!("CARGO_PKG_VERSION").to_string(),
-        command: command.to_string(),
-        started: iso(fit.progress.started_unix),
-        started_unix: fit.progress.started_unix,
-        seconds: fit.progress.seconds,
-        provenance: provenance.at_end(),
-        last,
-        best_on_test: on_test.then_some(best),
-        best_on_val: (!on_test).then_some(best),
-    };
-    let json = serde_json::to_string_pretty(&summary).unwrap_or_default();
-    directory.write_atomic("summary.json", format!("{json}\n").as_bytes())?;
+    let summary = run.summary(&fit.progress, epochs, params, command);
+    run.directory.write_json("summary.json", &summary)?;
     Ok(Outcome::Finished(Box::new(summary)))
 }
 
-/// The last and the best epoch, judged by the test set; `None` if the watch broke off.
-fn epochs(
-    fit: &Fit,
-    loaders: &Loaders,
-    directory: &RunDir,
-    device: &Device,
-    watch: &mut impl Watch,
-) -> Result<Option<(EpochSummary, EpochSummary)>, Error> {
-    let last = fit.progress.history.last().copied().unwrap_or_default();
-    let best = fit.progress.best().copied().unwrap_or(last);
-    let Some(test) = &loaders.test else {
-        return Ok(Some((EpochSummary::on_test(&last), EpochSummary::on_test(&best))));
-    };
-    let mut judge = |name: &str| -> Result<_, Error> {
-        let model = load(&directory.path().join(name), device)?;
-        Ok(evaluate(&model, test, |images| watch.evaluated(images))?)
-    };
-    let Some(on_last) = judge("last.safetensors")? else {
-        return Ok(None);
-    };
-    let Some(on_best) = judge("best.safetensors")? else {
-        return Ok(None);
-    };
-    let last = EpochSummary::on_both(&last, &on_last);
-    Ok(Some((last, EpochSummary::on_both(&best, &on_best))))
+/// What a run has before it trains.
+struct Run<'a, T: Task> {
+    config: &'a Config,
+    provenance: Provenance,
+    loaders: Loaders<TargetOf<T>>,
+    name: DeviceName,
+    device: Device,
+    model: ModelConfig,
+    teacher: Option<Model>,
+    directory: RunDir,
+}
+
+impl<'a, T: Task> Run<'a, T> {
+    /// Reads the images and makes the directory, or takes one that has this run.
+    fn prepare(config: &'a Config, name: DeviceName, out: Option<&Path>) -> Result<Self, Error> {
+        let provenance = Provenance::at_start();
+        let loaders = Loaders::new(config, T::load(&config.source()?)?)?;
+        let device = name.open()?;
+        let model = model(config, &loaders)?;
+        let teacher = teacher(config, &model, &device)?;
+        let directory = RunDir::open(out, &config.model)?;
+        let place = directory.path().display().to_string();
+        if let Some(text) = directory.config()? {
+            let before = Config::parse_with(&format!("{place}/config.toml"), &text, &[])?;
+            config.check_resumes(&before, &place)?;
+        } else {
+            directory.write_config(&config.to_toml()?)?;
+        }
+        Ok(Self { config, provenance, loaders, name, device, model, teacher, directory })
+    }
+
+    /// The trainer of the last checkpoint, or a new one, and how far the run has come.
+    fn resume_or_start(&mut self, watch: &mut impl Watch<T::Score>) -> Result<Resumed<T>, Error> {
+        let resumed = last_checkpoint::<T>(&self.directory, self.config, &self.device, watch)?;
+        let (trainer, progress) = resumed.unwrap_or_else(|| {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+            (Trainer::new(self.config, &self.model, &self.device), Progress::new(now))
+        });
+        Ok((taught(trainer, self.teacher.take()), progress))
+    }
+
+    fn started(&self, params: u64, progress: &Progress<T::Score>) -> Started<'_> {
+        Started {
+            model: &self.config.model,
+            params,
+            train_images: self.loaders.train.num_images(),
+            val_images: self.loaders.val.num_images(),
+            epochs: self.config.train.epochs,
+            steps: self.loaders.steps(self.config),
+            done: (progress.history.len(), progress.steps),
+            directory: self.directory.path(),
+        }
+    }
+
+    /// The last and the best epoch, judged by the test set; `None` if the watch broke off.
+    fn epochs(
+        &self,
+        progress: &Progress<T::Score>,
+        watch: &mut impl Watch<T::Score>,
+    ) -> Result<Option<[EpochSummary; 2]>, Error> {
+        let last = progress.history.last().cloned().unwrap_or_default();
+        let best = progress.best().unwrap_or(&last);
+        let Some(test) = &self.loaders.test else {
+            return Ok(Some([&last, best].map(EpochSummary::on_test::<T::Score>)));
+        };
+        let mut judged = |name: &str| -> Result<_, Error> {
+            let model = load(&self.directory.path().join(name), &self.device)?;
+            Ok(judge::<T::Score>(&model, test, |images| watch.evaluated(images))?)
+        };
+        let Some(on_last) = judged("last.safetensors")? else {
+            return Ok(None);
+        };
+        let Some(on_best) = judged("best.safetensors")? else {
+            return Ok(None);
+        };
+        Ok(Some([EpochSummary::on_both(&last, &on_last), EpochSummary::on_both(best, &on_best)]))
+    }
+
+    fn interrupted(&self, progress: &Progress<T::Score>) -> Outcome {
+        let (epoch, step) = match progress.steps {
+            // Broken off while the test set judged the result.
+            0 => (progress.history.len().max(1), self.loaders.steps(self.config)),
+            steps => (progress.epoch(), steps),
+        };
+        Outcome::Interrupted { directory: self.directory.path().to_path_buf(), epoch, step }
+    }
+
+    /// The run in short.
+    fn summary(
+        &self,
+        progress: &Progress<T::Score>,
+        [last, best]: [EpochSummary; 2],
+        params: u64,
+        command: &str,
+    ) -> Summary {
+        let (config, loaders) = (self.config, &self.loaders);
+        let on_test = loaders.test.is_none();
+        let (best_on_test, best_on_val) =
+            if on_test { (Some(best), None) } else { (None, Some(best)) };
+        Summary {
+            model: config.model.clone(),
+            dataset: config.data.name.to_string(),
+            split: config.data.split,
+            train_images: loaders.train.num_images(),
+            val_images: (!on_test).then(|| loaders.val.num_images()),
+            test_images: loaders.test.as_ref().unwrap_or(&loaders.val).num_images(),
+            params,
+            seed: config.seed,
+            device: self.name.to_string(),
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            command: command.to_string(),
+            started: iso(progress.started_unix),
+            started_unix: progress.started_unix,
+            seconds: progress.seconds,
+            provenance: self.provenance.clone().at_end(),
+            last,
+            best_on_test,
+            best_on_val,
+        }
+    }
 }
 
 /// What the furthest checkpoint that can be read holds; `None` where there is no checkpoint.
-fn last_checkpoint(
+fn last_checkpoint<T: Task>(
     directory: &RunDir,
     config: &Config,
     device: &Device,
-    watch: &mut impl Watch,
-) -> Result<Option<(Trainer, Progress)>, Error> {
+    watch: &mut impl Watch<T::Score>,
+) -> Result<Option<Resumed<T>>, Error> {
     let mut first_error = None;
     for path in directory.checkpoints().list()? {
         match checkpoint::read(&path, config, device) {

@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::device::DeviceName;
 use crate::error::Error;
-use crate::run_dir::RunDirError;
-use crate::train::{Outcome, Summary, Watch, run};
+use crate::run_dir::{Summary, write_json};
+use crate::train::{Outcome, Watch, run};
 
 /// What the runs of several seeds come to.
 #[derive(Clone, Debug, Serialize)]
@@ -86,14 +86,11 @@ pub fn run_seeds(
     let summary = SeedsSummary {
         model: config.model.clone(),
         split: config.data.split.as_str(),
-        last_test_top1: spread(|run| run.last.test_top1),
-        best_test_top1: spread(|run| run.best().test_top1),
+        last_test_top1: spread(|run| run.last.value("test_top1")),
+        best_test_top1: spread(|run| run.best().value("test_top1")),
         runs,
     };
-    let json = serde_json::to_string_pretty(&summary).unwrap_or_default();
-    let path = out.join("seeds.json");
-    let written = cobasis_zoo::files::write_atomic(&path, format!("{json}\n").as_bytes());
-    written.map_err(RunDirError::io(&path, "write the file"))?;
+    write_json(&out.join("seeds.json"), &summary)?;
     Ok(SeedsOutcome::Finished(Box::new(summary)))
 }
 

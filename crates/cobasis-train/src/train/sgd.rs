@@ -59,7 +59,7 @@ mod tests {
     use burn::optim::momentum::MomentumConfig;
     use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 
-    use crate::evaluate::host;
+    use crate::tensors::host;
 
     #[derive(Module, Debug)]
     struct Layer {

@@ -1,9 +1,10 @@
 //! What logits are compared with: labels, or shares of classes.
 
+use burn::nn::loss::CrossEntropyLoss;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::evaluate::labels;
+use crate::tensors::labels;
 use crate::train::mix::Mix;
 
 /// The targets of a batch.
@@ -39,8 +40,20 @@ impl Targets {
     }
 }
 
+/// The mean cross entropy of logits, `[batch, classes]`, against targets.
+pub(crate) fn cross_entropy(
+    loss: &CrossEntropyLoss,
+    logits: Tensor<2>,
+    targets: Targets,
+) -> Tensor<1> {
+    match targets {
+        Targets::Labels(labels) => loss.forward(logits, labels),
+        Targets::Shares(shares) => soft_cross_entropy(logits, shares),
+    }
+}
+
 /// The mean cross entropy of logits against shares of classes.
-pub(crate) fn soft_cross_entropy(logits: Tensor<2>, shares: Tensor<2>) -> Tensor<1> {
+fn soft_cross_entropy(logits: Tensor<2>, shares: Tensor<2>) -> Tensor<1> {
     let images = logits.dims()[0] as f64;
     (shares * log_softmax(logits, 1)).sum().neg().div_scalar(images)
 }
@@ -57,7 +70,7 @@ pub(crate) fn distillation(student: Tensor<2>, teacher: Tensor<2>, temperature: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::host;
+    use crate::tensors::host;
 
     fn logits() -> Tensor<2> {
         Tensor::from_floats([[1.0, -0.5, 0.25], [0.0, 2.0, -1.0]], &Device::flex())

@@ -1,111 +1,71 @@
 //! A model in training, step by step.
 
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use cobasis_zoo::{Model, ModelConfig};
 
-use crate::config::{AugmentConfig, Config, DistillConfig};
 use crate::data::{Batch, SplitMix64};
 use crate::error::Error;
-use crate::evaluate::{Score, host, images};
-use crate::train::Objective;
+use crate::metrics::Scores;
+use crate::run_dir::BasisGradient;
+use crate::tensors::host;
 use crate::train::constraint::Constrained;
-use crate::train::dropout::dropout;
 use crate::train::ema::Ema;
-use crate::train::gradient_flow::{BasisGradient, basis_gradients};
+use crate::train::gradient_flow::basis_gradients;
 use crate::train::gradients::clip;
-use crate::train::mix::Mix;
+use crate::train::objective::PenaltyTerm;
 use crate::train::optimizer::{Groups, optimizer};
-use crate::train::targets::{Targets, distillation};
+use crate::train::task::{TargetOf, Terms};
+use crate::train::{Classification, Losses, Recipe, StepAt, StepReport, Task};
 
-/// A model, its optimizer and its objective.
-pub struct Trainer {
+/// A model, its optimizer and its task.
+pub struct Trainer<T: Task = Classification> {
     model: Model,
     pub(crate) optimizer: ModuleOptimizer,
     pub(crate) ema: Option<Ema>,
     pub(crate) constrained: Option<Constrained>,
-    objective: Objective,
-    teacher: Option<Model>,
+    task: T,
+    penalty: PenaltyTerm,
     recipe: Recipe,
     /// The gradients of the bases at the last step, where they are asked for.
     basis_gradients: Option<Vec<BasisGradient>>,
-    device: Device,
 }
 
-/// What a configuration says about a step.
-struct Recipe {
-    seed: u64,
-    label_smoothing: f64,
-    dropout: f64,
-    clip_norm: Option<f64>,
-    augment: AugmentConfig,
-    distill: DistillConfig,
+/// What a batch came to: means over its images, the score aside.
+struct Part<S> {
+    score: S,
+    penalty: f64,
+    loss: f64,
 }
 
-/// Where a step stands in a run, and what the schedules say there.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct StepAt {
-    /// The epoch, counted from 1.
-    pub epoch: usize,
-    /// The step of the epoch, counted from 1.
-    pub step: usize,
-    /// The learning rate.
-    pub lr: f64,
-    /// The weight of the penalty.
-    pub lambda: f64,
-}
-
-/// What a training step came to. Sums, so that unequal batches average right.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct StepReport {
-    /// The step of the epoch, counted from 1.
-    pub step: usize,
-    /// The score before the step against the images' own labels.
-    pub score: Score,
-    /// The penalty before the step, without λ; 0 for a model that shares nothing.
-    pub penalty: f64,
-    /// The loss that the step made smaller: a mean over the images.
-    pub loss: f64,
-    /// The learning rate.
-    pub lr: f64,
-}
-
-impl Trainer {
-    /// A new model on the device's autodiff side, with the initial weights of the seed.
-    pub fn new(config: &Config, model: &ModelConfig, device: &Device) -> Self {
-        let device = device.clone().autodiff();
-        let model = model.clone().with_seed(config.seed).init(&device);
-        Self::with_model(config, model, device)
+impl<T: Task> Trainer<T> {
+    /// A new model on the device's autodiff side, with the initial weights of the recipe's seed.
+    pub fn new(recipe: impl Into<Recipe>, model: &ModelConfig, device: &Device) -> Self {
+        let (recipe, device) = (recipe.into(), device.clone().autodiff());
+        let model = model.clone().with_seed(recipe.seed).init(&device);
+        Self::with_model(recipe, model, device)
     }
 
     /// Goes on from a given model, which must be on the autodiff device.
-    pub fn with_model(config: &Config, model: Model, device: Device) -> Self {
-        let optimizer = optimizer(&config.optimizer, Groups::of(&model));
-        let (optimizer, constrained) = Constrained::of(config, &model, optimizer);
+    pub fn with_model(recipe: impl Into<Recipe>, model: Model, device: Device) -> Self {
+        let recipe = recipe.into();
+        let optimizer = optimizer(&recipe.optimizer, Groups::of(&model));
+        let (optimizer, constrained) = Constrained::of(&recipe, &model, optimizer);
         Self {
             optimizer,
             constrained,
-            ema: (config.train.ema > 0.0).then(|| Ema::new(config.train.ema)),
-            objective: Objective::new(&config.ortho, &model, &device),
-            teacher: None,
-            basis_gradients: config.train.gradient_flow.then(Vec::new),
-            recipe: Recipe {
-                seed: config.seed,
-                label_smoothing: config.train.label_smoothing,
-                dropout: config.train.dropout,
-                clip_norm: config.optimizer.clip_norm,
-                augment: config.augment.clone(),
-                distill: config.distill.clone(),
-            },
+            ema: (recipe.ema > 0.0).then(|| Ema::new(recipe.ema)),
+            task: T::new(&recipe, &device),
+            penalty: PenaltyTerm::new(&recipe.ortho, &model),
+            basis_gradients: recipe.gradient_flow.then(Vec::new),
+            recipe,
             model,
-            device,
         }
     }
 
-    /// Learns from a teacher too, which is on the same device off its autodiff side, and has as
-    /// many classes.
+    /// Learns from a teacher too; see [`Task::with_teacher`].
     pub fn with_teacher(self, teacher: Model) -> Self {
-        Self { teacher: Some(teacher), ..self }
+        Self { task: self.task.with_teacher(teacher), ..self }
     }
 
     /// The model as it is now.
@@ -130,26 +90,33 @@ impl Trainer {
     /// # Errors
     ///
     /// If the constraint on the bases can't be kept. Without one there is no error.
-    pub fn step(&mut self, batches: &[Batch], at: StepAt) -> Result<StepReport, Error> {
+    pub fn step(
+        &mut self,
+        batches: &[Batch<TargetOf<T>>],
+        at: StepAt,
+    ) -> Result<StepReport<T::Score>, Error> {
         let images: usize = batches.iter().map(|batch| batch.labels.len()).sum();
         let mut report = StepReport {
             step: at.step,
-            score: Score::default(),
+            score: T::Score::default(),
             penalty: 0.0,
             loss: 0.0,
             lr: at.lr,
         };
-        let mut gradients = GradientsAccumulator::new();
+        let mut sum = GradientsAccumulator::new();
         for (number, batch) in batches.iter().enumerate() {
             let share = batch.labels.len() as f64 / images as f64;
-            let of_batch = self.backward(batch, number, share, at, &mut report);
-            gradients.accumulate(&self.model, of_batch);
+            let (gradients, part) = self.backward(batch, number, share, at);
+            sum.accumulate(&self.model, gradients);
+            report.score += part.score;
+            report.penalty += share * part.penalty;
+            report.loss += share * part.loss;
         }
-        let mut gradients = gradients.grads();
+        let mut gradients = sum.grads();
         if let Some(sizes) = &mut self.basis_gradients {
             *sizes = basis_gradients(&self.model, &gradients);
         }
-        if let Some(norm) = self.recipe.clip_norm {
+        if let Some(norm) = self.recipe.optimizer.clip_norm {
             let tensors = self.model.tensors().into_iter();
             let parameters: Vec<_> =
                 tensors.map(|tensor| (tensor.id, tensor.shape.len())).collect();
@@ -170,65 +137,37 @@ impl Trainer {
         Ok(report)
     }
 
-    /// The gradients of one batch, which is the given share of the step.
+    /// The gradients of one batch, which is the given share of the step, and what it came to.
     fn backward(
         &self,
-        batch: &Batch,
+        batch: &Batch<TargetOf<T>>,
         number: usize,
         share: f64,
         at: StepAt,
-        report: &mut StepReport,
-    ) -> GradientsParams {
-        let [_, _, height, width] = batch.shape;
+    ) -> (GradientsParams, Part<T::Score>) {
         let key = [self.recipe.seed, at.epoch as u64, at.step as u64, number as u64];
-        let mix = Mix::draw(&self.recipe.augment, [height, width], key);
-        let input = images(batch, &self.device);
-        let input = match &mix {
-            Some(mix) => mix.apply(input),
-            None => input,
-        };
-        let pooled = self.model.pooled(input.clone());
-        let logits = self.model.classify(dropout(pooled, self.recipe.dropout, key));
-        let smoothing = self.recipe.label_smoothing;
-        let classes = logits.dims()[1];
-        let targets = Targets::new(&batch.labels, classes, smoothing, mix.as_ref(), &self.device);
-        let plain = matches!(targets, Targets::Labels(_)) && self.teacher.is_none();
+        let Terms { output, loss, taught, plain } = self.task.terms(&self.model, batch, key);
         let drawn = SplitMix64::keyed(&key).next_u64();
-        let losses = self.objective.losses(&self.model, logits.clone(), targets, drawn);
-        let total = self.taught(losses.total(at.lambda), &losses.cross_entropy, &logits, input);
-
+        let penalty = self.penalty.of(&self.model, drawn);
+        let losses = Losses { cross_entropy: loss, penalty };
+        let total = losses.total(at.lambda);
+        let total = match taught {
+            Some(taught) => total + taught,
+            None => total,
+        };
         let part = if share < 1.0 { total.clone().mul_scalar(share) } else { total.clone() };
         let gradients = GradientsParams::from_grads(part.backward(), &self.model);
 
         // Read after the gradients were asked for: a GPU would stand still at a read between.
-        let mut score = Score::default();
-        score.add(&host(logits.detach()), &batch.labels);
+        let mut score = T::Score::default();
+        score.add(&host(output.detach()), &batch.labels);
         let penalty = losses.penalty.map_or(0.0, |penalty| f64::from(host(penalty.detach())[0]));
+        let plain = plain.then(|| score.losses()).and_then(|losses| losses.first().copied());
         let loss = match plain {
-            true => score.mean_cross_entropy() + at.lambda * penalty,
-            false => f64::from(host(total.detach())[0]),
+            Some((_, loss)) => loss + at.lambda * penalty,
+            None => f64::from(host(total.detach())[0]),
         };
-        report.score += score;
-        report.penalty += share * penalty;
-        report.loss += share * loss;
-        gradients
-    }
-
-    /// The loss with the teacher's part in it, where there is a teacher.
-    fn taught(
-        &self,
-        total: Tensor<1>,
-        cross_entropy: &Tensor<1>,
-        logits: &Tensor<2>,
-        input: Tensor<4>,
-    ) -> Tensor<1> {
-        let Some(teacher) = &self.teacher else {
-            return total;
-        };
-        let DistillConfig { temperature, weight, .. } = self.recipe.distill;
-        let theirs = Tensor::from_inner(teacher.forward(input.inner()));
-        let divergence = distillation(logits.clone(), theirs, temperature);
-        total + (divergence - cross_entropy.clone()).mul_scalar(weight)
+        (gradients, Part { score, penalty, loss })
     }
 }
 
@@ -239,7 +178,10 @@ mod tests {
     use burn::module::Module;
 
     use super::*;
+    use crate::config::Config;
     use crate::data::{Augment, DatasetName, Loader, LoaderConfig, Source, Split};
+    use crate::tensors::images;
+    use crate::train::targets::distillation;
 
     const AT: StepAt = StepAt { epoch: 1, step: 1, lr: 0.1, lambda: 10.0 };
 
@@ -304,7 +246,7 @@ mod tests {
         let teacher = student.model().valid();
         let input = images(&batches[0], &Device::flex());
         let theirs = teacher.forward(input.clone());
-        let ours = student.model().forward(images(&batches[0], &student.device)).inner();
+        let ours = student.model().forward(images(&batches[0], &Device::flex().autodiff())).inner();
         let divergence = f64::from(host(distillation(ours, theirs, 2.0))[0]);
         student = student.with_teacher(teacher);
         let report = student.step(&batches, AT).expect("a step");

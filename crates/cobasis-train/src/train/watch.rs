@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::error::Error;
+use crate::evaluate::Score;
 use crate::run_dir::EpochMetrics;
 use crate::train::StepReport;
 
@@ -29,7 +30,7 @@ pub struct Started<'a> {
 }
 
 /// Told what a run does, as it does it. Nothing needs to be done with it.
-pub trait Watch {
+pub trait Watch<S = Score> {
     /// Before the first step.
     fn started(&mut self, _run: Started<'_>) {}
 
@@ -37,7 +38,7 @@ pub trait Watch {
     fn checkpoint_lost(&mut self, _error: &Error) {}
 
     /// After a training step. To break off saves a checkpoint and ends the run.
-    fn step(&mut self, _epoch: usize, _step: &StepReport) -> ControlFlow<()> {
+    fn step(&mut self, _epoch: usize, _step: &StepReport<S>) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 
@@ -52,4 +53,4 @@ pub trait Watch {
 }
 
 /// Watches nothing.
-impl Watch for () {}
+impl<S> Watch<S> for () {}

@@ -66,7 +66,7 @@ fn bases_stay_orthonormal_for_200_steps_jointly() {
              optimizer.nesterov = {nesterov}\northo.lambda = 0"
         ));
         let name = ModelConfig::new(config.model_name().expect("a name"));
-        let mut trainer = Trainer::new(&config, &name, &Device::flex());
+        let mut trainer: Trainer = Trainer::new(&config, &name, &Device::flex());
         let ids = joint_bases(trainer.model());
         for step in 1..=200 {
             let at = StepAt { epoch: 1, step, lr, lambda: 0.0 };
@@ -84,7 +84,7 @@ fn bases_stay_orthonormal_for_200_steps_jointly() {
 fn the_momentum_follows_and_gradients_keep_flowing() {
     let config = config("model = 'digits/resnet14-s4u1-double'\noptimizer.weight_decay = 0.01");
     let name = ModelConfig::new(config.model_name().expect("a name"));
-    let mut trainer = Trainer::new(&config, &name, &Device::flex());
+    let mut trainer: Trainer = Trainer::new(&config, &name, &Device::flex());
     let batches = batches(16);
     for step in 1..=3 {
         let at = StepAt { epoch: 1, step, lr: 0.1, lambda: 10.0 };
@@ -121,7 +121,7 @@ fn trainable(model: &Model) -> usize {
 fn bases_go_back_every_few_steps_where_that_is_asked_for() {
     let config = config("model = 'digits/resnet14-s4u1'\northo.every = 2");
     let name = ModelConfig::new(config.model_name().expect("a name"));
-    let mut trainer = Trainer::new(&config, &name, &Device::flex());
+    let mut trainer: Trainer = Trainer::new(&config, &name, &Device::flex());
     let batches = batches(16);
     for (step, near) in [(1, false), (2, true), (3, false), (4, true)] {
         let at = StepAt { epoch: 1, step, lr: 0.5, lambda: 0.0 };
@@ -134,7 +134,7 @@ fn bases_go_back_every_few_steps_where_that_is_asked_for() {
 fn a_step_that_leaves_no_filters_is_an_error_with_its_place() {
     let config = config("model = 'digits/resnet14-s4u1'\noptimizer.momentum = 0");
     let name = ModelConfig::new(config.model_name().expect("a name"));
-    let mut trainer = Trainer::new(&config, &name, &Device::flex());
+    let mut trainer: Trainer = Trainer::new(&config, &name, &Device::flex());
     let at = StepAt { epoch: 3, step: 7, lr: f64::MAX, lambda: 0.0 };
     let error = trainer.step(&batches(8)[..1], at).expect_err("no finite weights");
     assert!(error.line().contains("epoch 3, step 7: the filters hold numbers that are not finite"));

@@ -1,0 +1,288 @@
+//! `cobasis bench`: how fast models and the loader are on this machine.
+
+mod data;
+mod peers;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use cobasis_cli::Error;
+use cobasis_cli::bench::{
+    LayerTime, Setup, Task, Timing, Workload, layer_times, repeat, shape_times, speed_plot,
+};
+use cobasis_kernels::burn_only;
+use cobasis_train::DeviceName;
+use cobasis_train::machine::{Machine, now, peak_memory};
+use cobasis_zoo::ModelName;
+use cobasis_zoo::files::{FileError, write_atomic};
+use serde::Serialize;
+
+use super::Outcome;
+use super::output::{print, print_json, table};
+
+/// Runs of which a layer's time is the median.
+const LAYER_RUNS: usize = 5;
+
+/// Measures how fast models and the loader are on this machine.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    Data(data::Args),
+    /// Measures training steps or inferences of a model on random images.
+    ///
+    /// Inference is that of the deployed model, unless told otherwise.
+    #[command(after_help = "Examples:
+  cargo xtask bench model cifar100/resnet34-s32u1 --batch 32 --train
+  cargo xtask bench model cifar10/resnet32-s16u1-double --batch 1 -v")]
+    Model {
+        #[command(flatten)]
+        common: Common,
+        /// Device: flex (processor), ndarray (processor, slow reference), wgpu (GPU).
+        #[arg(long, default_value_t = DeviceName::Flex)]
+        device: DeviceName,
+        /// Measure inference of the model as it was trained, not folded.
+        #[arg(long, conflicts_with = "train")]
+        unfolded: bool,
+        /// Leave all work to Burn's own operations.
+        #[arg(long, conflicts_with = "verbose")]
+        burn: bool,
+        /// List for each layer the algorithm taken, its time and its share.
+        #[arg(short, long)]
+        verbose: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Measures each shape of convolution of a model alone.
+    #[command(after_help = "Example:
+  cargo xtask bench layers cifar100/resnet34-s32u1 --batch 32 --train")]
+    Layers {
+        #[command(flatten)]
+        common: Common,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    Peers(peers::Args),
+    /// Draws what `bench peers --csv` wrote.
+    #[command(after_help = "Example:
+  cargo xtask bench plot results/speed.csv --out docs/speed.svg")]
+    Plot {
+        /// CSV file of `bench peers`.
+        file: PathBuf,
+        /// SVG file to write.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Common {
+    /// Name of the model.
+    name: ModelName,
+    /// Images at a time.
+    #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    batch: u32,
+    /// Measure training steps.
+    #[arg(long)]
+    train: bool,
+    /// Threads [default: as many as cores].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Seconds to measure for, at least.
+    #[arg(long, value_name = "S", default_value = "5", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(0..=3600))]
+    seconds: u16,
+}
+
+impl Common {
+    fn setup(&self, unfolded: bool) -> Setup {
+        let task = match (self.train, unfolded) {
+            (true, _) => Task::Train,
+            (false, true) => Task::Infer,
+            (false, false) => Task::InferDeployed,
+        };
+        Setup { model: self.name.clone(), batch: self.batch as usize, task }
+    }
+
+    /// Makes the threads, and says how many.
+    fn start_threads(&self) -> Result<usize, Error> {
+        if let Some(threads) = self.threads {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
+            let problem = |error| Error::Usage(format!("--threads {threads}: {error}"));
+            pool.build_global().map_err(problem)?;
+        }
+        Ok(rayon::current_num_threads())
+    }
+}
+
+#[derive(Serialize)]
+struct Report {
+    model: String,
+    batch: usize,
+    task: &'static str,
+    device: String,
+    threads: usize,
+    machine: Machine,
+    median_seconds: f64,
+    fastest_seconds: f64,
+    quartile_seconds: [f64; 2],
+    runs: usize,
+    images_per_second: f64,
+    gigaflops_per_second: f64,
+    peak_memory_bytes: Option<u64>,
+    layers: Vec<LayerTime>,
+}
+
+pub(crate) fn run(command: Command) -> Outcome {
+    match command {
+        Command::Data(args) => return data::run(args),
+        Command::Peers(args) => return peers::run(args),
+        Command::Plot { file, out } => {
+            let failed = |error| Error::Usage(format!("{}: {error}", file.display()));
+            let csv = fs::read_to_string(&file).map_err(|error| failed(error.to_string()))?;
+            let svg = speed_plot(&csv).map_err(|error| failed(error.to_string()))?;
+            write_atomic(&out, svg.as_bytes()).map_err(|error| FileError::new(&out, error))?;
+        }
+        Command::Model { common, device, unfolded, burn, verbose, json } => {
+            let threads = common.start_threads()?;
+            let setup = common.setup(unfolded);
+            let opened = device.open()?;
+            let measure = || {
+                let mut workload = Workload::new(&setup, &opened);
+                let timing = repeat(Duration::from_secs(common.seconds.into()), 7, || {
+                    workload.run();
+                });
+                let layers = match verbose {
+                    true => layer_times(&mut workload, LAYER_RUNS),
+                    false => Vec::new(),
+                };
+                (timing, workload.operations, layers)
+            };
+            let (timing, operations, layers) = if burn { burn_only(measure) } else { measure() };
+            let report = report(&setup, device, threads, &timing, operations, layers);
+            if json {
+                print_json(&report);
+            } else {
+                print(&describe(&report));
+            }
+        }
+        Command::Layers { common, json } => {
+            let (threads, setup) = (common.start_threads()?, common.setup(false));
+            let mut workload = Workload::new(&setup, &DeviceName::Flex.open()?);
+            let each = Duration::from_millis(u64::from(common.seconds) * 100);
+            let times = shape_times(&mut workload, each);
+            if json {
+                print_json(&times);
+            } else {
+                let mut rows = vec![
+                    ["sizes", "layers", "work", "algorithm", "ms", "GFLOP/s"]
+                        .map(Into::into)
+                        .to_vec(),
+                ];
+                rows.extend(times.iter().map(|time| {
+                    vec![
+                        time.sizes.clone(),
+                        time.layers.to_string(),
+                        time.work.to_owned(),
+                        time.algorithm.clone(),
+                        format!("{:.3}", 1e3 * time.timing.median()),
+                        format!("{:.0}", time.gigaflops),
+                    ]
+                }));
+                print(&format!(
+                    "{}, batch {}, {}, {threads} threads\n{}, {}\n\n{}",
+                    setup.model,
+                    setup.batch,
+                    task_name(setup.task),
+                    Machine::this().processor,
+                    now(),
+                    table(&rows, &[2, 3])
+                ));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn task_name(task: Task) -> &'static str {
+    match task {
+        Task::Train => "training step",
+        Task::Infer => "inference",
+        Task::InferDeployed => "inference, deployed",
+    }
+}
+
+/// Seconds as milliseconds.
+fn ms(seconds: f64) -> String {
+    format!("{:.2}", 1e3 * seconds)
+}
+
+fn report(
+    setup: &Setup,
+    device: DeviceName,
+    threads: usize,
+    timing: &Timing,
+    operations: u64,
+    layers: Vec<LayerTime>,
+) -> Report {
+    let median = timing.median();
+    Report {
+        model: setup.model.to_string(),
+        batch: setup.batch,
+        task: task_name(setup.task),
+        device: device.to_string(),
+        threads,
+        machine: Machine::this(),
+        median_seconds: median,
+        fastest_seconds: timing.fastest(),
+        quartile_seconds: timing.quartiles(),
+        runs: timing.runs(),
+        images_per_second: setup.batch as f64 / median,
+        gigaflops_per_second: 1e-9 * operations as f64 / median,
+        peak_memory_bytes: peak_memory(),
+        layers,
+    }
+}
+
+fn describe(report: &Report) -> String {
+    let [low, high] = report.quartile_seconds;
+    let memory = report.peak_memory_bytes.map(|bytes| format!("{} MB", bytes / 1_000_000));
+    let mut text = format!(
+        "{}, batch {}, {}, {}, {} threads\n{}\n\n\
+         median   {} ms (fastest {}, quartiles {} to {}, {} runs)\n\
+         images   {:.1} a second\n\
+         work     {:.1} GFLOP/s\n\
+         memory   {}",
+        report.model,
+        report.batch,
+        report.task,
+        report.device,
+        report.threads,
+        report.machine.processor,
+        ms(report.median_seconds),
+        ms(report.fastest_seconds),
+        ms(low),
+        ms(high),
+        report.runs,
+        report.images_per_second,
+        report.gigaflops_per_second,
+        memory.unwrap_or_else(|| "not known".to_owned()),
+    );
+    if !report.layers.is_empty() {
+        let mut rows =
+            vec![["layer", "work", "sizes", "algorithm", "ms", "share"].map(Into::into).to_vec()];
+        rows.extend(report.layers.iter().map(|layer| {
+            vec![
+                layer.layer.clone(),
+                layer.work.to_owned(),
+                layer.sizes.clone(),
+                layer.algorithm.clone(),
+                format!("{:.3}", 1e3 * layer.seconds),
+                format!("{:.1} %", 100.0 * layer.seconds / report.median_seconds),
+            ]
+        }));
+        text += &format!("\n\n{}", table(&rows, &[1, 2, 3]));
+    }
+    text
+}

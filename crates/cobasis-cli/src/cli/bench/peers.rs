@@ -1,0 +1,151 @@
+//! `cobasis bench peers`: the same network here and in PyTorch.
+
+use std::env;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use cobasis_cli::Error;
+use cobasis_cli::bench::{Comparison, OURS, Peer, Setup, Task, compare};
+use cobasis_data::csv::field;
+use cobasis_train::machine::{Machine, now};
+use serde::Deserialize;
+
+use super::super::Outcome;
+use super::super::output::{print, print_json, table};
+use super::{Common, ms, task_name};
+
+/// Measures the same network here and in PyTorch, in turn, with the same threads.
+///
+/// Checks first that logits are equal. Inference is that of the deployed model. Memory is that of a
+/// process that does this work alone.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  cargo xtask bench peers cifar100/resnet34-s32u1 --batch 32 --train --python python3")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    common: Common,
+    /// Python that has PyTorch.
+    #[arg(long, default_value = "python3", value_name = "FILE")]
+    python: PathBuf,
+    /// Script that is measured.
+    #[arg(long, default_value = "benches/pytorch_peer.py", value_name = "FILE")]
+    script: PathBuf,
+    /// Measure torch.compile too, which compiles for minutes.
+    #[arg(long)]
+    compile: bool,
+    /// Rounds; each contender is measured once a round.
+    #[arg(long, default_value = "9", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10000))]
+    rounds: u16,
+    /// Append the results to a CSV file.
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: Args) -> Outcome {
+    let threads = args.common.start_threads()?;
+    let setup = args.common.setup(false);
+    let Args { python, script, compile: compiled, .. } = args;
+    let peer = Peer { python, script, compiled, threads };
+    let memory = || own_memory(&setup, threads);
+    let comparison = compare(&peer, &setup, args.rounds.into(), memory)?;
+    if let Some(csv) = args.csv {
+        append(&csv, &setup, threads, &comparison)?;
+    }
+    if args.json {
+        print_json(&comparison);
+    } else {
+        print(&compared(&comparison));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The most memory that this program holds when it does the work and nothing else: a process of its
+/// own tells.
+fn own_memory(setup: &Setup, threads: usize) -> Result<u64, Error> {
+    #[derive(Deserialize)]
+    struct Report {
+        peak_memory_bytes: Option<u64>,
+    }
+    let program = env::current_exe().map_err(|error| Error::Peer(error.to_string()))?;
+    let mut command = Command::new(&program);
+    command.args(["bench", "model", &setup.model.to_string(), "--json", "--seconds", "0"]);
+    command.args(["--batch", &setup.batch.to_string(), "--threads", &threads.to_string()]);
+    command.args((setup.task == Task::Train).then_some("--train"));
+    let problem = |what: String| Error::Peer(format!("{}: {what}", program.display()));
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| problem(error.to_string()))?;
+    let report: Report =
+        serde_json::from_slice(&output.stdout).map_err(|error| problem(error.to_string()))?;
+    report.peak_memory_bytes.ok_or_else(|| problem("the system tells no memory".to_owned()))
+}
+
+fn compared(comparison: &Comparison) -> String {
+    let head = ["", "median ms", "fastest", "quartiles", "runs", "memory MB"];
+    let mut rows = vec![head.map(Into::into).to_vec()];
+    rows.extend(comparison.times.iter().map(|(name, timing)| {
+        let [low, high] = timing.quartiles();
+        vec![
+            name.clone(),
+            ms(timing.median()),
+            ms(timing.fastest()),
+            format!("{} to {}", ms(low), ms(high)),
+            timing.runs().to_string(),
+            megabytes(comparison, name),
+        ]
+    }));
+    let Comparison { best, ratio, apart, .. } = comparison;
+    format!(
+        "{}\n\ncobasis takes {ratio:.2} of the time of PyTorch's fastest, {best}\n\
+         logits are {apart:.1e} apart",
+        table(&rows, &[]),
+    )
+}
+
+/// The memory of a contender, where it was measured.
+fn megabytes(comparison: &Comparison, name: &str) -> String {
+    let bytes = comparison.memory.get(name);
+    bytes.map_or_else(String::new, |bytes| (bytes / 1_000_000).to_string())
+}
+
+/// Adds a line for each contender to a CSV file, which is made if it is not there.
+fn append(
+    path: &Path,
+    setup: &Setup,
+    threads: usize,
+    comparison: &Comparison,
+) -> Result<(), Error> {
+    let failed = |error| Error::Usage(format!("--csv {}: {error}", path.display()));
+    let new = !path.exists();
+    let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
+    let mut text = String::new();
+    if new {
+        text += "date,processor,threads,model,task,batch,contender,median_ms,fastest_ms,\
+                 lower_quartile_ms,upper_quartile_ms,rounds,ratio_to_best_pytorch,\
+                 peak_memory_mb,command\n";
+    }
+    let (date, processor) = (now(), Machine::this().processor.replace(',', " "));
+    let command: Vec<String> = env::args().skip(1).collect();
+    for (name, timing) in &comparison.times {
+        let [low, high] = timing.quartiles();
+        let ratio = if name == OURS { format!("{:.3}", comparison.ratio) } else { String::new() };
+        text += &format!(
+            "{date},{processor},{threads},{},{},{},{name},{},{},{},{},{},{ratio},{},{}\n",
+            setup.model,
+            task_name(setup.task).replace(',', ""),
+            setup.batch,
+            ms(timing.median()),
+            ms(timing.fastest()),
+            ms(low),
+            ms(high),
+            timing.runs(),
+            megabytes(comparison, name),
+            field(&command.join(" ")),
+        );
+    }
+    file.write_all(text.as_bytes()).map_err(failed)
+}

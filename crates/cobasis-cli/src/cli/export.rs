@@ -1,0 +1,94 @@
+//! `cobasis export`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use cobasis_cli::Error;
+use cobasis_train::DeviceName;
+use cobasis_zoo::cobasis::ParameterCount;
+use cobasis_zoo::deploy::FactorisedLayers;
+use cobasis_zoo::files::{self, FileError, write_atomic};
+use cobasis_zoo::{Deployed, ModelName, pytorch};
+
+use super::Outcome;
+use super::model_file::{Destination, Evaluated, form, open, open_any};
+
+/// Writes a model for other programs.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cargo xtask export runs/digits-resnet14-s8u1-001/best.safetensors --format pytorch-keys \\
+    --out digits.safetensors
+  cargo xtask export resnet50.safetensors --format onnx --out resnet50.onnx")]
+pub(crate) struct Args {
+    /// Model file.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Model that the file holds; our own files say it themselves.
+    #[arg(long, value_name = "NAME")]
+    model: Option<ModelName>,
+    /// What to write.
+    #[arg(long)]
+    format: Format,
+    /// For ONNX: layers that consist of a basis convolution and coefficients, each in the form with
+    /// the fewest MACs (the default), all kept (the smallest file), or all composed into dense
+    /// kernels.
+    #[arg(long, value_name = "FORM", value_parser = form())]
+    factorised: Option<FactorisedLayers>,
+    #[command(flatten)]
+    destination: Destination,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// Our own files.
+    Safetensors,
+    /// safetensors with the names and shapes of the authors' PyTorch code, which loads it strictly.
+    PytorchKeys,
+    /// ONNX (operator set 17): folded for inference, from "images" to "logits", for any batch.
+    Onnx,
+}
+
+pub(crate) fn run(args: Args) -> Outcome {
+    let Args { file, model, format, factorised, destination } = args;
+    if let (Some(form), false) = (factorised, format == Format::Onnx) {
+        return Err(Error::Usage(format!("--factorised {form}: only for --format onnx")));
+    }
+    destination.check()?;
+    let device = DeviceName::Flex.open()?;
+    match format {
+        Format::Safetensors => {
+            destination
+                .write(&open(&file, model, &device)?, |model, path| files::save(model, path))?;
+        }
+        Format::PytorchKeys => {
+            destination
+                .write(&open(&file, model, &device)?, |model, path| pytorch::save(model, path))?;
+        }
+        Format::Onnx => match (open_any(&file, model, &device)?, factorised) {
+            (Evaluated::Trained(model), factorised) => {
+                let form = factorised.unwrap_or_default();
+                write_onnx(&model.deploy_with(form, &device), &destination)?;
+            }
+            (Evaluated::Deployed(deployed), None) => write_onnx(&deployed, &destination)?,
+            (Evaluated::Deployed(_), Some(form)) => {
+                let file = file.display();
+                return Err(Error::Usage(format!(
+                    "--factorised {form}: {file} is deployed already"
+                )));
+            }
+        },
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the model for images as it was trained on, where its file says that, else as its data set
+/// has them.
+fn write_onnx(deployed: &Deployed, destination: &Destination) -> Result<(), Error> {
+    let config = &deployed.config.model;
+    let name = &config.name;
+    let [_, height, width] = name.entry().input;
+    let image = config.preparation.as_ref().map_or([height, width], |images| [images.size; 2]);
+    let path = &destination.out;
+    write_atomic(path, &deployed.to_onnx(image)).map_err(|error| FileError::new(path, error))?;
+    destination.report(name, ParameterCount::of(deployed).trainable)
+}

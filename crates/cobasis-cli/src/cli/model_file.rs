@@ -1,0 +1,146 @@
+//! Model files as arguments: reading one of any kind, writing one where none is lost.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use cobasis_cli::Error;
+use cobasis_zoo::deploy::FactorisedLayers;
+use cobasis_zoo::files::{self, FileError, FileProblem, Opened};
+use cobasis_zoo::{Deployed, Model, ModelConfig, ModelName};
+use serde::Serialize;
+
+use super::output::{grouped, print, print_json};
+
+/// Opens a model file: ours, which says which model it holds, or one of PyTorch's, which does not.
+pub(crate) fn open(path: &Path, name: Option<ModelName>, device: &Device) -> Result<Model, Error> {
+    match open_file(path, name, device)? {
+        Opened::Trained(model) => Ok(model),
+        _ => Err(FileError::new(path, FileProblem::Deployed).into()),
+    }
+}
+
+/// A model to be evaluated: as it was trained, or folded for use.
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
+pub(crate) enum Evaluated {
+    Trained(Model),
+    Deployed(Deployed),
+}
+
+/// Opens a model file of any kind, deployed ones among them.
+pub(crate) fn open_any(
+    path: &Path,
+    name: Option<ModelName>,
+    device: &Device,
+) -> Result<Evaluated, Error> {
+    match open_file(path, name, device)? {
+        Opened::Trained(model) => Ok(Evaluated::Trained(model.valid())),
+        Opened::Deployed(deployed) => Ok(Evaluated::Deployed(deployed)),
+        _ => {
+            Err(Error::Usage(format!("{}: a kind of model file that is not known", path.display())))
+        }
+    }
+}
+
+fn open_file(path: &Path, name: Option<ModelName>, device: &Device) -> Result<Opened, Error> {
+    let config = name.map(ModelConfig::new);
+    files::open(path, config.as_ref(), device).map_err(|error| match *error.problem {
+        FileProblem::Unnamed => Error::Usage(format!("{error}: give --model NAME")),
+        FileProblem::OtherModel { .. } => Error::Usage(error.to_string()),
+        _ => error.into(),
+    })
+}
+
+impl Evaluated {
+    pub(crate) fn config(&self) -> &ModelConfig {
+        match self {
+            Evaluated::Trained(model) => &model.config,
+            Evaluated::Deployed(model) => &model.config.model,
+        }
+    }
+
+    pub(crate) fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        match self {
+            Evaluated::Trained(model) => model.forward(images),
+            Evaluated::Deployed(model) => model.forward(images),
+        }
+    }
+}
+
+/// What may become of factorised layers, by name.
+pub(crate) fn form() -> impl TypedValueParser<Value = FactorisedLayers> {
+    PossibleValuesParser::new(FactorisedLayers::ALL.map(FactorisedLayers::name)).map(|name| {
+        let named = FactorisedLayers::ALL.into_iter().find(|form| form.name() == name);
+        named.unwrap_or_default()
+    })
+}
+
+/// Where a command writes a model, and how it reports that.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Destination {
+    /// File to write.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Replace the file if there is one.
+    #[arg(long)]
+    force: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The bytes of a file.
+pub(crate) fn file_size(path: &Path) -> Result<u64, Error> {
+    let metadata = fs::metadata(path).map_err(|error| FileError::new(path, error))?;
+    Ok(metadata.len())
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    model: String,
+    parameters: u64,
+    file: &'a Path,
+    bytes: u64,
+}
+
+impl Destination {
+    /// Refuses to write over a file, before anything is read.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        // A link that leads nowhere is there too.
+        if self.force || fs::symlink_metadata(&self.out).is_err() {
+            return Ok(());
+        }
+        let path = self.out.display();
+        Err(Error::Usage(format!("--out {path}: exists; give --force to replace it")))
+    }
+
+    /// Writes the model and says what was written.
+    pub(crate) fn write(
+        &self,
+        model: &Model,
+        save: impl Fn(&Model, &Path) -> Result<(), FileError>,
+    ) -> Result<(), Error> {
+        save(model, &self.out)?;
+        self.report(&model.config.name, model.parameters().trainable)
+    }
+
+    /// Says what was written.
+    pub(crate) fn report(&self, name: &ModelName, parameters: u64) -> Result<(), Error> {
+        let report = Report {
+            model: name.to_string(),
+            parameters,
+            file: &self.out,
+            bytes: file_size(&self.out)?,
+        };
+        if self.json {
+            print_json(&report);
+        } else {
+            let [parameters, bytes] = [report.parameters, report.bytes].map(grouped);
+            let file = self.out.display();
+            print(&format!("{}, {parameters} parameters\n{file}, {bytes} bytes", report.model));
+        }
+        Ok(())
+    }
+}

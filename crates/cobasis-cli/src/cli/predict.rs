@@ -1,0 +1,216 @@
+//! `cobasis predict`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use cobasis_cli::Error;
+use cobasis_data::{DatasetName, View, unlabelled};
+use cobasis_train::DeviceName;
+use cobasis_train::predict::{Guess, PredictConfig, Prediction, Predictions, predict_with};
+use cobasis_train::preparation::of_dataset;
+use cobasis_zoo::{ModelConfig, ModelName, Preparation};
+use serde::Serialize;
+
+use super::Outcome;
+use super::model_file::open_any;
+use super::output::{print, print_json};
+
+/// Classes that are told for each image unless told otherwise.
+const TOP: usize = 5;
+/// Threads that decode images ahead.
+const WORKERS: usize = 2;
+
+/// Tells what a trained model takes images for: a PNG or JPEG file, or all in a folder.
+///
+/// The checkpoint may be any that eval takes. Images are resized, cropped and normalised as those
+/// that the model was trained on. Files that say nothing of it (older ones, PyTorch's) are taken to
+/// be trained on the data set that the model is named after; the options below say otherwise.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cargo xtask predict FILE.png --checkpoint runs/digits-resnet14-s8u1-001/best.safetensors
+  cargo xtask predict DIR --checkpoint FILE.pth --model cifar10/resnet32-s8u1 --top 3
+  cargo xtask predict DIR --checkpoint best.safetensors --json > predictions.json")]
+pub(crate) struct Args {
+    /// Image file, or folder of image files.
+    #[arg(value_name = "FILE_OR_DIR")]
+    path: PathBuf,
+    /// Model file.
+    #[arg(long, value_name = "FILE")]
+    checkpoint: PathBuf,
+    /// Model that the file holds; our own files say it themselves.
+    #[arg(long, value_name = "NAME")]
+    model: Option<ModelName>,
+    /// Classes to tell for each image, the most probable first [default: 5, or all].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    top: Option<u16>,
+    #[command(flatten)]
+    preparation: PreparationArgs,
+    /// Images at a time.
+    #[arg(long, value_name = "N", default_value = "64", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    batch: u32,
+    /// Device: flex (processor), ndarray (processor, slow reference), wgpu (GPU).
+    #[arg(long, default_value_t = DeviceName::Flex)]
+    device: DeviceName,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How images are prepared, where that is not as the model file says.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "How images are prepared")]
+struct PreparationArgs {
+    /// As those of this data set.
+    #[arg(long, value_name = "NAME")]
+    dataset: Option<DatasetName>,
+    /// Text file with the name of a class on each line.
+    #[arg(long, value_name = "FILE")]
+    classes: Option<PathBuf>,
+    /// Side of the square that the network gets, pixels.
+    #[arg(long, value_name = "PIXELS")]
+    size: Option<usize>,
+    /// Length that the shorter side is resized to before the square is cut out, pixels.
+    #[arg(long, value_name = "PIXELS")]
+    resize: Option<usize>,
+    /// Mean of each channel, where white is 1.
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', allow_negative_numbers = true)]
+    mean: Vec<f32>,
+    /// Standard deviation of each channel, where white is 1.
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', allow_negative_numbers = true)]
+    std: Vec<f32>,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    model: String,
+    checkpoint: &'a Path,
+    device: String,
+    preparation: &'a Preparation,
+    images: usize,
+    #[serde(flatten)]
+    predictions: Predictions,
+}
+
+pub(crate) fn run(args: Args) -> Outcome {
+    let device = args.device.open()?;
+    let model = open_any(&args.checkpoint, args.model, &device)?;
+    let config = model.config();
+    let preparation = args.preparation.resolve(config)?;
+    let top = match args.top.map(usize::from) {
+        None => TOP.min(config.num_classes),
+        Some(top) if top <= config.num_classes => top,
+        Some(top) => {
+            let classes = config.num_classes;
+            let problem = format!("--top: expected at most the {classes} classes of the model");
+            return Err(Error::Usage(format!("{problem}, got {top}")));
+        }
+    };
+    let Preparation { size, resize, ref mean, ref std, .. } = preparation;
+    let view = View { size, resize };
+    let set = Arc::new(unlabelled(&args.path, view, [mean, std])?);
+    let feeding = PredictConfig { batch: args.batch as usize, workers: WORKERS, top };
+    let (mut all, mut read) = (Predictions::default(), 0);
+    let after_batch = |batch: Predictions| {
+        // Of a single file, the error tells.
+        for skipped in batch.skipped.iter().filter(|_| set.len() > 1) {
+            log::warn!("{}: {}; left out", skipped.file, skipped.problem);
+        }
+        read += batch.predictions.len();
+        all.skipped.extend(batch.skipped);
+        if args.json {
+            all.predictions.extend(batch.predictions);
+        } else if !batch.predictions.is_empty() {
+            let lines: Vec<String> = batch.predictions.iter().map(line).collect();
+            print(&lines.join("\n"));
+        }
+    };
+    let forward = |images| model.forward(images);
+    predict_with(forward, &device, &set, &preparation.classes, feeding, after_batch);
+    let skipped = all.skipped.len();
+    if read == 0 {
+        let path = args.path.display();
+        let problem = match &all.skipped[..] {
+            [only] => only.problem.clone(),
+            all => format!("none of the {} images could be read", all.len()),
+        };
+        return Err(Error::Usage(format!("{path}: {problem}")));
+    }
+    if skipped > 0 {
+        log::warn!("{skipped} of {} images could not be read", set.len());
+    }
+    if args.json {
+        print_json(&Report {
+            model: config.name.to_string(),
+            checkpoint: &args.checkpoint,
+            device: args.device.to_string(),
+            preparation: &preparation,
+            images: set.len(),
+            predictions: all,
+        });
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `DIR/1.png: cat 93.10 %, dog 4.22 %`
+fn line(prediction: &Prediction) -> String {
+    let guess = |guess: &Guess| {
+        let name = guess.name.clone().unwrap_or_else(|| format!("class {}", guess.class));
+        format!("{name} {:.2} %", 100.0 * guess.probability)
+    };
+    let guesses: Vec<String> = prediction.top.iter().map(guess).collect();
+    format!("{}: {}", prediction.file, guesses.join(", "))
+}
+
+impl PreparationArgs {
+    /// The preparation that the options ask for, else that of the model's file, else that of the
+    /// data set that the model is named after.
+    fn resolve(&self, config: &ModelConfig) -> Result<Preparation, Error> {
+        let (classes, channels) = (config.num_classes, config.in_channels);
+        let [_, side, _] = config.name.entry().input;
+        let mut preparation = match (self.dataset, &config.preparation) {
+            (Some(dataset), _) => of_dataset(dataset, side),
+            (None, Some(known)) => known.clone(),
+            (None, None) => {
+                let dataset: DatasetName = config.name.dataset().parse().map_err(Error::Usage)?;
+                let mut guess = of_dataset(dataset, side);
+                // It was trained on something else, whose classes nobody knows.
+                if guess.classes.len() != classes {
+                    guess.classes.clear();
+                }
+                guess
+            }
+        };
+        if let Some(size) = self.size {
+            preparation.size = size;
+            preparation.resize = preparation.resize.max(size);
+        }
+        if let Some(resize) = self.resize {
+            preparation.resize = resize;
+        }
+        if !self.mean.is_empty() {
+            preparation.mean.clone_from(&self.mean);
+        }
+        if !self.std.is_empty() {
+            preparation.std.clone_from(&self.std);
+        }
+        if let Some(path) = &self.classes {
+            preparation.classes = read_classes(path)?;
+        }
+        preparation.check(classes, channels).map_err(|problem| {
+            let (name, dataset) = (&config.name, &preparation.dataset);
+            Error::Usage(format!(
+                "images prepared as those of {dataset} do not fit {name}: {problem}; see --help"
+            ))
+        })?;
+        Ok(preparation)
+    }
+}
+
+/// The lines of a text file.
+fn read_classes(path: &Path) -> Result<Vec<String>, Error> {
+    let text = fs::read_to_string(path);
+    let text = text.map_err(|error| Error::Usage(format!("{}: {error}", path.display())))?;
+    Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(String::from).collect())
+}

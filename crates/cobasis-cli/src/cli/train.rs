@@ -1,0 +1,231 @@
+//! `cobasis train`.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use cobasis_cli::Error;
+use cobasis_train::DeviceName;
+use cobasis_train::config::Config;
+use cobasis_train::metrics::{Measure, TOP1, TOP5};
+use cobasis_train::run_dir::{EpochSummary, RunDir, Summary};
+use cobasis_train::train::{
+    DryRun, Outcome as Ended, SeedsOutcome, SeedsSummary, Spread, dry_run, run as train, run_seeds,
+};
+
+use super::Outcome;
+use super::config_args::ConfigArgs;
+use super::output::{grouped, print};
+use super::progress::Progress;
+use super::signals::Signals;
+
+/// Trains a model and records the run in a directory of its own.
+///
+/// Without --config it trains a small network with shared bases on handwritten digits that are
+/// part of the program (1,797 images of 8x8 from the UCI repository: Optical Recognition of
+/// Handwritten Digits, E. Alpaydin and C. Kaynak, CC BY 4.0).
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cargo xtask train
+  cargo xtask train --config cifar10/resnet32-s16u1.toml --data DIR --set train.epochs=2
+  cargo xtask train --config cifar100.toml --data DIR --out RUN   # again: goes on with it
+  cargo xtask train --seeds 0,1,2 --set data.split=train/val")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    chosen: ConfigArgs,
+    /// Download the data set where its files are absent.
+    #[arg(long)]
+    download: bool,
+    /// Directory of the run [default: a new one under runs/]. One that holds this run already goes
+    /// on from its last checkpoint.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Device to train on: flex (processor), ndarray (processor, slow reference), wgpu (GPU).
+    #[arg(long, default_value_t = DeviceName::Flex, hide_default_value = false)]
+    device: DeviceName,
+    /// Seed of all random numbers, over the configuration's.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    seed: Option<u64>,
+    /// Train once with each of these seeds, in directories of their own below --out, and write mean
+    /// and standard deviation to seeds.json.
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',', conflicts_with = "seed")]
+    seeds: Vec<u64>,
+    /// A line for each epoch and no live view, as where there is no terminal.
+    #[arg(long)]
+    no_tui: bool,
+    /// Run two training steps, say what a run would cost, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) fn run(args: Args) -> Outcome {
+    let config = config(&args)?;
+    if args.dry_run {
+        print(&describe_dry_run(&config, &dry_run(&config, args.device)?));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(twice) = args
+        .seeds
+        .iter()
+        .enumerate()
+        .find_map(|(i, seed)| args.seeds[..i].contains(seed).then_some(seed))
+    {
+        return Err(Error::Usage(format!("--seeds: expected each seed once, got {twice} twice")));
+    }
+    let command: Vec<String> =
+        env::args_os().skip(1).map(|argument| quoted(&argument.to_string_lossy())).collect();
+    let command = format!("cobasis {}", command.join(" "));
+    let signals = Signals::listen();
+    let mut progress = Progress::new(&signals, !args.no_tui);
+    let out = args.out.as_deref();
+    let ended = if args.seeds.is_empty() {
+        train(&config, args.device, out, &command, &mut progress)?
+    } else {
+        let parent = RunDir::parent(out, &config.model)?;
+        let (device, seeds) = (args.device, &args.seeds);
+        match run_seeds(&config, seeds, device, &parent, &command, &mut progress)? {
+            SeedsOutcome::Finished(summary) => {
+                print(&describe_seeds(&summary));
+                return Ok(ExitCode::SUCCESS);
+            }
+            SeedsOutcome::Interrupted(Ended::Interrupted { epoch, step, .. }) => {
+                Ended::Interrupted { directory: parent, epoch, step }
+            }
+            SeedsOutcome::Interrupted(finished) => finished,
+        }
+    };
+    match ended {
+        Ended::Finished(summary) => {
+            print(&describe(&summary));
+            Ok(ExitCode::SUCCESS)
+        }
+        Ended::Interrupted { directory, epoch, step } => {
+            progress.end();
+            let out = match args.out {
+                Some(_) => String::new(),
+                None => format!(" --out {}", directory.display()),
+            };
+            print(&format!(
+                "interrupted in epoch {epoch} after step {step}; everything is saved. To go on:\n\
+                 cargo xtask {}{out}",
+                command.trim_start_matches("cobasis ")
+            ));
+            Ok(signals.exit_code())
+        }
+    }
+}
+
+/// An argument as a shell takes it.
+fn quoted(argument: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
+    match !argument.is_empty() && argument.chars().all(plain) {
+        true => argument.to_string(),
+        false => format!("'{}'", argument.replace('\'', "'\\''")),
+    }
+}
+
+fn config(args: &Args) -> Result<Config, Error> {
+    let mut config = args.chosen.load(args.download)?;
+    if let Some(seed) = args.seed {
+        config.seed = seed;
+    }
+    config.check()?;
+    Ok(config)
+}
+
+fn describe(summary: &Summary) -> String {
+    let (last, best) = (&summary.last, summary.best());
+    let line = |epoch: &EpochSummary| {
+        let shown = |name: &str, measure: Measure| {
+            Some(measure.shown(epoch.columns.get(&format!("{name}_{}", measure.name))?))
+        };
+        let val = shown("val", TOP1).map(|top1| format!("validation {top1}, test "));
+        let test: Vec<String> = [TOP1, TOP5].into_iter().filter_map(|m| shown("test", m)).collect();
+        format!("{}{}", val.unwrap_or_default(), test.join(", "))
+    };
+    let chosen = match summary.best_on_val {
+        Some(_) => "on the validation images",
+        None => "on the test set",
+    };
+    format!(
+        "last epoch ({}): {}\nbest epoch ({}, chosen {chosen}): {}\n{:.0} s",
+        last.epoch,
+        line(last),
+        best.epoch,
+        line(best),
+        summary.seconds,
+    )
+}
+
+fn describe_seeds(summary: &SeedsSummary) -> String {
+    let spread = |spread: Spread| {
+        let std = spread.std.map(|std| format!(" ± {std:.2}"));
+        format!("{:.2}{} % (n = {})", spread.mean, std.unwrap_or_default(), spread.n)
+    };
+    let chosen = match summary.split {
+        "paper" => "on the test set",
+        _ => "on the validation images",
+    };
+    format!(
+        "test top-1 of the last epochs: {}\ntest top-1 of the best epochs, chosen {chosen}: {}",
+        spread(summary.last_test_top1),
+        spread(summary.best_test_top1)
+    )
+}
+
+fn describe_dry_run(config: &Config, dry: &DryRun) -> String {
+    let mut lines = vec![
+        format!("model   {}, {} parameters", config.model, grouped(dry.params)),
+        format!(
+            "data    {}, {} training images in batches of {:?}",
+            config.data.name,
+            grouped(dry.train_images as u64),
+            [dry.batch_size, dry.batch[1], dry.batch[2], dry.batch[3]]
+        ),
+        format!("shapes  images {:?} -> logits [{}, {}]", dry.batch, dry.batch[0], dry.classes),
+    ];
+    lines.extend(dry.reports.iter().map(|step| {
+        format!(
+            "batch {} loss {:.4} + {} x {:.2e}",
+            step.step,
+            step.score.mean_cross_entropy(),
+            config.ortho.lambda,
+            step.penalty
+        )
+    }));
+    let epoch = dry.step_seconds * dry.steps as f64;
+    lines.push(format!(
+        "time    {:.2} s a step, about {} an epoch of {} steps, {} for {} epochs, tests aside",
+        dry.step_seconds,
+        duration(epoch),
+        dry.steps,
+        duration(epoch * config.train.epochs as f64),
+        config.train.epochs
+    ));
+    if let Some(bytes) = dry.peak_bytes {
+        let mebibytes = grouped(bytes >> 20);
+        lines.push(format!(
+            "memory  {mebibytes} MiB at the peak, without a graphics processor's own"
+        ));
+    }
+    if let Some(bytes) = dry.expected_bytes {
+        lines.push(format!(
+            "        a batch of {} would take about {} MiB, more than are free here: batches of {} \
+             were tried; train.accumulate adds the gradients of smaller batches",
+            dry.batch_size,
+            grouped(bytes >> 20),
+            dry.batch[0]
+        ));
+    }
+    lines.push("nothing was written".to_string());
+    lines.join("\n")
+}
+
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 120.0 => format!("{s:.0} s"),
+        s if s < 7200.0 => format!("{:.0} min", s / 60.0),
+        s if s < 172_800.0 => format!("{:.1} h", s / 3600.0),
+        s => format!("{:.1} days", s / 86_400.0),
+    }
+}

@@ -1,0 +1,110 @@
+//! Images that stay in files: decoded each time that they are asked for, so that a set of any size
+//! takes no more memory than its names.
+
+use std::path::{Path, PathBuf};
+
+use super::decode::{self, ImageError};
+use super::geometry::Geometry;
+use super::resample::{self, Window};
+use super::rng::SplitMix64;
+
+/// The files of an image set: `ROOT/FOLDER/NAME`.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ImageFiles {
+    /// The folder of the split.
+    pub(super) root: PathBuf,
+    /// Folders below it.
+    pub(super) folders: Vec<String>,
+    /// Which of them each image is in, `[n]`.
+    pub(super) places: Vec<u16>,
+    /// The file of each image, below its folder, `[n]`.
+    pub(super) names: Vec<Box<Path>>,
+    /// Length of the shorter side before the centre is cut out, in pixels.
+    pub(super) resize: u32,
+}
+
+/// Which part of an image in a file becomes the image that the network gets.
+#[derive(Debug)]
+pub(super) enum Framing {
+    /// The centre, after the shorter side was resized.
+    Centre,
+    /// A random part, resized.
+    Random(SplitMix64),
+}
+
+impl ImageFiles {
+    /// The file of image `index`.
+    pub(super) fn path(&self, index: usize) -> PathBuf {
+        let folder = &self.folders[usize::from(self.places[index])];
+        self.root.join(folder).join(&self.names[index])
+    }
+
+    /// The pixels of image `index`, of this shape: a square of three channels, or of one, where
+    /// colours become grey; and which part of the image they are.
+    pub(super) fn read(
+        &self,
+        index: usize,
+        [channels, size, _]: [usize; 3],
+        framing: Framing,
+    ) -> Result<(Vec<u8>, Geometry), ImageError> {
+        let image = decode::read(&self.path(index))?;
+        let side = size as u32;
+        let (pixels, window) = match framing {
+            Framing::Centre => {
+                let area = resample::centre_area(&image, self.resize, side);
+                (resample::centre(&image, self.resize, side), area)
+            }
+            Framing::Random(mut rng) => {
+                let window = Window::random(image.width, image.height, &mut rng);
+                (resample::resized(&image, window, side), window.area())
+            }
+        };
+        let pixels = if channels == 1 { grey(&pixels) } else { planes(&pixels) };
+        Ok((pixels, Geometry { window, flip: false, size: [size, size] }))
+    }
+
+    /// The files `indices`, in that order.
+    pub(super) fn subset(&self, indices: &[usize]) -> Self {
+        Self {
+            root: self.root.clone(),
+            folders: self.folders.clone(),
+            places: indices.iter().map(|&index| self.places[index]).collect(),
+            names: indices.iter().map(|&index| self.names[index].clone()).collect(),
+            resize: self.resize,
+        }
+    }
+}
+
+/// `[height, width, 3]` as `[3, height, width]`.
+fn planes(pixels: &[u8]) -> Vec<u8> {
+    let plane = |channel| pixels.iter().skip(channel).step_by(3);
+    (0..3).flat_map(plane).copied().collect()
+}
+
+/// `[height, width, 3]` as `[height, width]`, by the weights of ITU-R 601 in 16 bits, as PIL does.
+fn grey(pixels: &[u8]) -> Vec<u8> {
+    let [red, green, blue, half] = [19_595, 38_470, 7_471, 1 << 15];
+    let luma = |[r, g, b]: &[u8; 3]| {
+        let [r, g, b] = [r, g, b].map(|&value| u32::from(value));
+        ((red * r + green * g + blue * b + half) >> 16) as u8
+    };
+    pixels.as_chunks::<3>().0.iter().map(luma).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_become_planes() {
+        assert_eq!(planes(&[1, 2, 3, 4, 5, 6]), [1, 4, 2, 5, 3, 6]);
+    }
+
+    #[test]
+    fn colours_become_grey_and_grey_stays() {
+        assert_eq!(grey(&[255, 0, 0, 0, 255, 0, 0, 0, 255]), [76, 150, 29]);
+        for value in 0..=255 {
+            assert_eq!(grey(&[value; 3]), [value]);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Image folders in the layout of ImageNet: `train/CLASS/IMAGE` and `val/CLASS/IMAGE`.
+
+mod search;
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+
+pub(super) use search::Found;
+use search::entries;
+
+use super::error::DataError;
+use super::files::ImageFiles;
+use super::image_set::{ImageSet, SetInfo};
+use super::{Split, View};
+
+/// The folder of the training split.
+const TRAIN: &str = "train";
+/// Folders that the test split may be in; the first one that exists counts.
+const TEST: &[&str] = &["val", "test"];
+
+/// Loads one split of the image folder `dir`, the data set `name`; see [`super::load`].
+pub(super) fn load(
+    name: &str,
+    dir: Option<&Path>,
+    split: Split,
+    view: View,
+) -> Result<ImageSet, DataError> {
+    let set = || name.to_string();
+    let layout = || ["train/CLASS/*.jpg", "val/CLASS/*.jpg"].map(String::from).to_vec();
+    let Some(dir) = dir else {
+        return Err(DataError::DirectoryNotGiven { set: set(), files: layout() });
+    };
+    if !dir.is_dir() {
+        let dir = dir.to_path_buf();
+        return Err(DataError::NotADirectory { set: set(), dir, files: layout() });
+    }
+    let test = || TEST.iter().map(|test| dir.join(test)).find(|test| test.is_dir());
+    let root = match split {
+        Split::Train => Some(dir.join(TRAIN)).filter(|train| train.is_dir()),
+        Split::Test => test(),
+    };
+    let Some(root) = root else {
+        let folder = if split == Split::Train { TRAIN } else { TEST[0] };
+        let (files, looked_in) = (vec![format!("{folder}/CLASS/*.jpg")], vec![dir.to_path_buf()]);
+        return Err(DataError::MissingFiles { set: set(), files, looked_in });
+    };
+    // Labels count the classes of the training split, which may be more.
+    let train = dir.join(TRAIN);
+    let classes = classes(name, if train.is_dir() { &train } else { &root })?;
+
+    let mut found = Found::default();
+    let (mut names, mut labels) = (Vec::new(), Vec::new());
+    for (label, class) in classes.iter().enumerate() {
+        let folder = root.join(class);
+        let before = names.len();
+        if folder.is_dir() {
+            found.collect(&folder, &mut names);
+        }
+        if names.len() == before {
+            log::warn!("{}: no images of class {class:?}", folder.display());
+        }
+        labels.resize(names.len(), label as u16);
+    }
+    check_strangers(name, &root, &classes)?;
+    found.warn(&root);
+    if names.is_empty() {
+        let (files, looked_in) = (vec!["CLASS/*.jpg".to_string()], vec![root]);
+        return Err(DataError::MissingFiles { set: set(), files, looked_in });
+    }
+    let info = info(name, classes, view);
+    if view.resize < view.size {
+        let expected = format!("at least the size, {}", view.size);
+        return Err(info.error("resize", expected, view.resize.to_string()));
+    }
+    // A class's images are in the folder that names it.
+    let (folders, places) = (info.classes.clone(), labels.clone());
+    let resize = view.resize as u32;
+    ImageSet::of_files(info, ImageFiles { root, folders, places, names, resize }, labels)
+}
+
+/// What is true of every image.
+pub(super) fn info(name: &str, classes: Vec<String>, view: View) -> SetInfo {
+    SetInfo {
+        name: name.to_string(),
+        classes,
+        shape: [3, view.size, view.size],
+        // ImageNet's constants, as torchvision's recipes have them for any folder.
+        mean: vec![0.485, 0.456, 0.406],
+        std: vec![0.229, 0.224, 0.225],
+        max_value: u8::MAX,
+    }
+}
+
+/// The names of the folders in `root`, sorted as torchvision does, which makes them labels.
+fn classes(set: &str, root: &Path) -> Result<Vec<String>, DataError> {
+    let mut classes = Vec::new();
+    for (path, is_dir) in entries(root)? {
+        // Hidden folders are of tools, not of classes.
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if hidden || !is_dir {
+            continue;
+        }
+        match path.file_name().and_then(OsStr::to_str) {
+            Some(name) => classes.push(name.to_string()),
+            None => {
+                let source = io::Error::other("the name of a class is not UTF-8");
+                return Err(DataError::Io { path, source });
+            }
+        }
+    }
+    if classes.is_empty() {
+        let (files, looked_in) = (vec!["CLASS/*.jpg".to_string()], vec![root.to_path_buf()]);
+        return Err(DataError::MissingFiles { set: set.to_string(), files, looked_in });
+    }
+    if classes.len() > usize::from(u16::MAX) {
+        return Err(DataError::Inconsistent {
+            set: set.to_string(),
+            what: format!("folders in {}", root.display()),
+            expected: format!("at most {} classes", u16::MAX),
+            got: classes.len().to_string(),
+        });
+    }
+    Ok(classes)
+}
+
+/// Refuses classes of a test split that no image was learnt from: a slip in names would otherwise
+/// show as errors of the network.
+fn check_strangers(set: &str, root: &Path, known: &[String]) -> Result<(), DataError> {
+    let strangers = classes(set, root)?.into_iter().filter(|class| !known.contains(class));
+    let strangers: Vec<String> = strangers.collect();
+    match strangers.first() {
+        None => Ok(()),
+        Some(first) => Err(DataError::Inconsistent {
+            set: set.to_string(),
+            what: format!("folders in {}", root.display()),
+            expected: format!("the {} classes of {TRAIN}", known.len()),
+            got: format!("{} others, such as {first:?}", strangers.len()),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,282 @@
+//! The page of several runs.
+
+use cobasis_data::number::{duration, grouped};
+use cobasis_train::Error;
+use cobasis_train::run_dir::{EpochMetrics, RunRecord};
+use cobasis_train::train::Spread;
+use maud::{Markup, html};
+
+use super::card::chosen;
+use super::chart::{Chart, WIDE};
+use super::curves::over_epochs;
+use super::drawing::exact;
+use super::figure::{Figures, Key};
+use super::groups::{Group, groups};
+use super::line::Series;
+use super::page::{Section, page, table};
+use super::published::{PublishedPoint, published_on};
+use super::scale::Scale;
+use super::scatter::{Kind, Mark, scatter};
+
+/// Factor between the extremes from which on an axis is logarithmic.
+const FAR: f64 = 6.0;
+
+/// The page that compares runs, set by set.
+pub(crate) fn comparison(runs: &[RunRecord], figures: &Figures) -> Result<String, Error> {
+    let groups = groups(runs)?;
+    let mut sets: Vec<&str> = Vec::new();
+    for run in runs {
+        if !sets.contains(&run.summary.dataset.as_str()) {
+            sets.push(&run.summary.dataset);
+        }
+    }
+    let body = |draw: &dyn Fn(&[&Group], &str) -> Markup| {
+        html! {
+            div.stack {
+                @for set in &sets {
+                    @if sets.len() > 1 { h4 { (set) } }
+                    (draw(&of_set(&groups, set), set))
+                }
+            }
+        }
+    };
+    let section = |id, title, body| Section { id, title, body };
+    let sections = [
+        section(
+            "costs",
+            "Error and cost",
+            body(&|groups, set| costs(groups, &published_on(set), figures)),
+        ),
+        section("results", "Results", body(&|groups, _| results(groups))),
+        section("curves", "Learning", body(&|groups, _| curves(groups, figures))),
+        section("published", "Published", body(&|_, set| published(&published_on(set)))),
+        section("runs", "Runs", all(&groups)),
+    ];
+    let title = format!("{} runs of {} configurations", runs.len(), groups.len());
+    let subtitle = html! { "On " (sets.join(", ")) "." };
+    Ok(page(&title, &subtitle, &[], &sections))
+}
+
+fn of_set<'a, 'b>(groups: &'b [Group<'a>], set: &str) -> Vec<&'b Group<'a>> {
+    groups.iter().filter(|group| group.runs[0].summary.dataset == set).collect()
+}
+
+/// `7.43 ± 0.12 (n = 3)`.
+fn spread(spread: &Spread) -> String {
+    let std = spread.std.map(|std| format!(" ± {std:.2}")).unwrap_or_default();
+    format!("{:.2}{std} % (n = {})", spread.mean, spread.n)
+}
+
+fn costs(groups: &[&Group], published: &[PublishedPoint], figures: &Figures) -> Markup {
+    let parameters = |group: &Group| group.params;
+    let macs = |group: &Group| group.macs;
+    html! {
+        div.grid {
+            (against(figures, "Error against parameters", "trainable parameters", groups,
+                parameters, published, |point| point.params))
+            (against(figures, "Error against multiply-accumulates",
+                "multiply-accumulates for one image", groups, macs, published, |point| point.macs))
+        }
+    }
+}
+
+fn against(
+    figures: &Figures,
+    title: &str,
+    unit: &str,
+    groups: &[&Group],
+    cost: fn(&Group) -> u64,
+    published: &[PublishedPoint],
+    published_cost: fn(&PublishedPoint) -> u64,
+) -> Markup {
+    let kinds = [Kind::Last, Kind::Best];
+    let ours = groups.iter().flat_map(|group| {
+        kinds.map(|kind| {
+            let (epoch, error) = match kind {
+                Kind::Last => ("last epoch", group.error(|run| run.last.value("test_top1"))),
+                _ => ("best epoch", group.error(|run| run.best().value("test_top1"))),
+            };
+            let name = if kind == Kind::Last { short(&group.label) } else { String::new() };
+            let title = format!(
+                "{}, {epoch}: error {}, {} {unit}",
+                group.label,
+                spread(&error),
+                grouped(cost(group))
+            );
+            Mark { at: [cost(group) as f64, error.mean], std: error.std, kind, name, title }
+        })
+    });
+    let theirs = published.iter().map(|point| {
+        let (name, error) = (point.published.name, point.published.error);
+        let cost = published_cost(point);
+        let title = format!("published: {name}: error {error:.2} %, {} {unit}", grouped(cost));
+        let (at, kind) = ([cost as f64, error], Kind::Published);
+        Mark { at, std: None, kind, name: short(name), title }
+    });
+    let marks: Vec<Mark> = ours.chain(theirs).collect();
+    let costs = marks.iter().map(|mark| mark.at[0]).collect();
+    let errors = marks.iter().flat_map(|mark| {
+        let std = mark.std.unwrap_or(0.0);
+        // No error is below zero, whatever the deviation.
+        [(mark.at[1] - std).max(0.0), mark.at[1] + std]
+    });
+    let chart = Chart {
+        size: WIDE,
+        label: format!("{title}: {} points", marks.len()),
+        x: (scale(costs), unit),
+        y: (scale(errors.collect()), "test error, %"),
+    };
+    let note = "Top-1 error on the test set; bars are ± one standard deviation over seeds.";
+    let best = format!("ours, best epoch on {}", choice(groups));
+    let mut legend: Vec<Key> = vec![
+        ("round c1".to_string(), "ours, last epoch".to_string()),
+        ("round hollow c2".to_string(), best),
+    ];
+    if !published.is_empty() {
+        let name = "published, best epoch on the test set".to_string();
+        legend.push(("round hollow diamond c0".to_string(), name));
+    }
+    figures.put(title, note, scatter(&chart, &marks), legend)
+}
+
+/// Logarithmic where factors are large.
+fn scale(values: Vec<f64>) -> Scale {
+    let (min, max) =
+        values.iter().fold((f64::INFINITY, 0.0_f64), |(a, b), &v| (a.min(v), b.max(v)));
+    if min > 0.0 && max / min > FAR { Scale::log(values) } else { Scale::linear(values) }
+}
+
+/// What chose the best epochs.
+fn choice(groups: &[&Group]) -> String {
+    let mut ways: Vec<&str> =
+        groups.iter().map(|group| chosen(group.runs[0].summary.split)).collect();
+    ways.sort_unstable();
+    ways.dedup();
+    ways.join(" or ")
+}
+
+/// Without the data set, which the page names.
+fn short(name: &str) -> String {
+    name.split_once('/').map_or(name, |(_, rest)| rest).to_string()
+}
+
+fn results(groups: &[&Group]) -> Markup {
+    let headings = [
+        "configuration",
+        "seeds",
+        "epochs",
+        "parameters",
+        "multiply-accumulates",
+        "test error, last epoch",
+        "test error, best epoch",
+        "best on",
+        "published error",
+    ];
+    let cell = |name: &str, group: &Group, error: Spread| {
+        html! {
+            span data-field=(name) data-group=(group.label) data-value=(exact(error.mean))
+                data-std=[error.std.map(exact)] data-n=(error.n) { (spread(&error)) }
+        }
+    };
+    let rows = groups.iter().map(|group| {
+        let first = &group.runs[0].summary;
+        let seeds: Vec<String> =
+            group.runs.iter().map(|run| run.summary.seed.to_string()).collect();
+        let published = group.published.map(|row| format!("{:.2} %", row.error));
+        vec![
+            html! { (group.label) },
+            html! { (seeds.join(", ")) },
+            html! { (first.last.epoch) },
+            html! { (grouped(group.params)) },
+            html! { (grouped(group.macs)) },
+            cell("last.error", group, group.error(|run| run.last.value("test_top1"))),
+            cell("best.error", group, group.error(|run| run.best().value("test_top1"))),
+            html! { (chosen(first.split)) },
+            html! { (published.as_deref().unwrap_or("–")) },
+        ]
+    });
+    html! {
+        div.panel {
+            (table(&headings, rows))
+            p {
+                "Error is 100 % − top-1 accuracy. The last epoch is chosen before anything is "
+                "measured; an epoch that is best on the test set is an optimistic choice. Means ± "
+                "sample standard deviations (n − 1) over n seeds."
+            }
+        }
+    }
+}
+
+fn curves(groups: &[&Group], figures: &Figures) -> Markup {
+    let series = |value: fn(&EpochMetrics) -> f64| -> Vec<Series> {
+        let line = |(colour, group): (usize, &&'_ Group)| (colour, group.mean(value));
+        let lines = groups.iter().enumerate().map(line);
+        let named = groups.iter().map(|group| group.label.as_str()).zip(lines);
+        named.map(|(name, (colour, points))| Series { name, colour, points, ring: None }).collect()
+    };
+    html! {
+        div.grid {
+            (over_epochs(figures, "Error", "On the images that judge the epochs; means over seeds.",
+                "top-1 error, %", &series(|row| 100.0 - row.value("val_top1"))))
+            (over_epochs(figures, "Training cross entropy", "Augmented images; means over seeds.",
+                "cross entropy, nats", &series(|row| row.value("train_cross_entropy"))))
+        }
+    }
+}
+
+fn published(points: &[PublishedPoint]) -> Markup {
+    if points.is_empty() {
+        return html! { p.panel { "Nothing was published on these images." } };
+    }
+    let headings =
+        ["published model", "parameters", "multiply-accumulates", "test error", "source"];
+    let rows = points.iter().map(|point| {
+        vec![
+            html! { (point.published.name) },
+            html! { (grouped(point.params)) },
+            html! { (grouped(point.macs)) },
+            html! { (format!("{:.2} %", point.published.error)) },
+            html! { (point.published.source) },
+        ]
+    });
+    html! {
+        div.panel {
+            (table(&headings, rows))
+            p {
+                "Published by the method's authors: the best epoch on the test set, after the full "
+                "training."
+            }
+        }
+    }
+}
+
+fn all(groups: &[Group]) -> Markup {
+    let headings = [
+        "run",
+        "configuration",
+        "seed",
+        "top-1, last epoch",
+        "top-1, best epoch",
+        "best epoch",
+        "wall time",
+    ];
+    let value = |field: &str, number: f64, text: String| {
+        html! { span data-field=(field) data-value=(exact(number)) { (text) } }
+    };
+    let rows = groups.iter().flat_map(|group| {
+        group.runs.iter().map(|run| {
+            let (summary, best) = (&run.summary, run.summary.best());
+            let top1 = |field, top1: f64| value(field, top1, format!("{top1:.2} %"));
+            vec![
+                html! { (run.path.display()) },
+                html! { (group.label) },
+                html! { (summary.seed) },
+                top1("last.test_top1", summary.last.value("test_top1")),
+                top1("best.test_top1", best.value("test_top1")),
+                html! { (best.epoch) },
+                value("seconds", summary.seconds, duration(summary.seconds)),
+            ]
+        })
+    });
+    html! { div.panel { (table(&headings, rows)) } }
+}

@@ -1,0 +1,106 @@
+//! What happened epoch by epoch.
+
+use cobasis_data::number::compact;
+use cobasis_train::config::Protocol;
+use cobasis_train::metrics::Column;
+use cobasis_train::run_dir::{EpochMetrics, RunRecord};
+use maud::{Markup, html};
+
+use super::chart::{Chart, WIDE};
+use super::drawing::exact;
+use super::figure::Figures;
+use super::line::{Series, lines};
+use super::scale::Scale;
+
+/// Factor between the extremes from which on an axis is logarithmic.
+const FAR: f64 = 30.0;
+
+/// The curves of a run and its numbers.
+pub(crate) fn curves(run: &RunRecord, figures: &Figures) -> Markup {
+    let judge = match run.summary.split {
+        Protocol::Paper => "test",
+        Protocol::TrainVal => "validation",
+    };
+    let best = run.summary.best().epoch as f64;
+    let of = |value: fn(&EpochMetrics) -> f64| -> Vec<[f64; 2]> {
+        run.history.iter().map(|row| [row.epoch as f64, value(row)]).collect()
+    };
+    let one = |name, value| Series { name, colour: 0, points: of(value), ring: None };
+    let judged = |value, ring| Series { name: judge, colour: 1, points: of(value), ring };
+    let penalised = run.history.iter().any(|row| row.value("train_penalty") != 0.0);
+    let lambda = compact(run.config.ortho.lambda, 4);
+    html! {
+        div.grid {
+            (over_epochs(figures, "Cross entropy", "Mean per image. Training images are augmented.",
+                "cross entropy, nats",
+                &[one("training", |row| row.value("train_cross_entropy")),
+                    judged(|row| row.value("val_cross_entropy"), None)]))
+            (over_epochs(figures, "Top-1 accuracy", "Share of images whose class came first.",
+                "top-1 accuracy, %",
+                &[one("training", |row| row.value("train_top1")),
+                    judged(|row| row.value("val_top1"), Some((best, "best epoch")))]))
+            @if penalised {
+                (over_epochs(figures, "Orthonormality penalty",
+                    &format!("Mean squared entry of BBᵀ − I, before its weight λ = {lambda}."),
+                    "penalty", &[one("penalty", |row| row.value("train_penalty"))]))
+            }
+            (over_epochs(figures, "Learning rate", "At the end of each epoch.", "learning rate",
+                &[one("learning rate", |row| row.value("lr"))]))
+        }
+        details {
+            summary { "All epochs as numbers (metrics.csv)" }
+            (numbers(&run.history))
+        }
+    }
+}
+
+/// A chart over epochs, logarithmic where its values differ by large factors.
+pub(crate) fn over_epochs(
+    figures: &Figures,
+    title: &str,
+    note: &str,
+    unit: &str,
+    series: &[Series],
+) -> Markup {
+    let all = || series.iter().flat_map(|line| line.points.iter());
+    let values = || all().map(|point| point[1]).filter(|value| value.is_finite());
+    let (min, max) = values().fold((f64::INFINITY, 0.0_f64), |(a, b), v| (a.min(v), b.max(v)));
+    let wide = min > 0.0 && max / min > FAR;
+    let (y, kind) = match wide {
+        true => (Scale::log(values()), " (logarithmic)"),
+        false => (Scale::linear(values()), ""),
+    };
+    let names: Vec<&str> = series.iter().map(|line| line.name).collect();
+    let chart = Chart {
+        size: WIDE,
+        label: format!("{title} over epochs: {}", names.join(", ")),
+        x: (Scale::whole(all().map(|point| point[0])), "epoch"),
+        y: (y, &format!("{unit}{kind}")),
+    };
+    let (drawing, legend) = lines(&chart, series);
+    figures.put(title, note, drawing, legend)
+}
+
+/// The rows of `metrics.csv`.
+fn numbers(history: &[EpochMetrics]) -> Markup {
+    let names = history.iter().take(1).flat_map(|row| row.columns.iter());
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="all epochs" {
+            table {
+                thead { tr { th scope="col" { "epoch" }
+                    @for Column { name, .. } in names { th scope="col" { (name.replace('_', " ")) } } } }
+                tbody {
+                    @for row in history {
+                        tr {
+                            th scope="row" { (row.epoch) }
+                            @for Column { name, value } in row.columns.iter() {
+                                td data-column=(name) data-epoch=(row.epoch)
+                                    data-value=(exact(*value)) { (compact(*value, 5)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

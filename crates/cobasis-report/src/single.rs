@@ -1,0 +1,88 @@
+//! The page of one run.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use cobasis_data::Source;
+use cobasis_train::Error;
+use cobasis_train::config::Config;
+use cobasis_train::run_dir::RunRecord;
+use cobasis_zoo::{Model, load};
+use maud::{Markup, html};
+
+use super::bases::bases;
+use super::card::{card, tiles};
+use super::coefficients::coefficients;
+use super::curves::curves;
+use super::figure::Figures;
+use super::gradient_flow::gradient_flow;
+use super::judged::Judgement;
+use super::mistakes::mistakes;
+use super::page::{Section, page};
+
+/// The page of one run; its test images are in `data` or where the run found them.
+pub(crate) fn single(
+    run: &RunRecord,
+    data: Option<&Path>,
+    figures: &Figures,
+) -> Result<String, Error> {
+    let model = last_model(run)?;
+    let costs = model.cost(image_size(&run.config)?);
+    let section = |id, title, body| Section { id, title, body };
+    let sections = [
+        section("curves", "Learning", curves(run, figures)),
+        section("bases", "Bases", bases(&model, figures)),
+        section("coefficients", "Coefficients", coefficients(&model, &costs, figures)),
+        section("gradients", "Gradient flow", gradient_flow(&run.path, figures)?),
+        section("mistakes", "Mistakes", judged(&model, run, data, figures)),
+        section("card", "Card", card(run)?),
+    ];
+    let summary = &run.summary;
+    let subtitle = html! {
+        "Trained on " (summary.dataset) " for " (run.history.len()) " epochs, seed " (summary.seed)
+        ", started " (summary.started) "."
+    };
+    Ok(page(&summary.model, &subtitle, &tiles(run, costs.total().macs), &sections))
+}
+
+fn judged(model: &Model, run: &RunRecord, data: Option<&Path>, figures: &Figures) -> Markup {
+    match Judgement::of(model, &run.config, data) {
+        Ok(judgement) => mistakes(&judgement, figures),
+        Err(error) => html! {
+            p.panel.why { "Not shown, because the test images can't be used: " (error.line()) }
+        },
+    }
+}
+
+/// The model of the run's last epoch.
+pub(crate) fn last_model(run: &RunRecord) -> Result<Model, Error> {
+    Ok(load(&run.path.join("last.safetensors"), &Device::flex())?)
+}
+
+/// The images that the network gets, `[height, width]`: as the data set has them.
+pub(crate) fn image_size(config: &Config) -> Result<[usize; 2], Error> {
+    let Source { name, view, .. } = config.source()?;
+    let [_, height, width] = name.info(view).shape;
+    Ok([height, width])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_as_large_as_their_data_set_has_them() {
+        for (model, data, size) in [
+            ("digits/resnet14", "digits", 8),
+            ("cifar10/resnet20", "cifar10", 32),
+            ("cifar10/resnet20", "mnist", 28),
+            ("digits/resnet14", "fashion-mnist", 28),
+            ("imagenet/resnet18", "imagenet", 224),
+            ("cifar10/resnet20", "folder", 32),
+        ] {
+            let text = format!("model = '{model}'\ndata.name = '{data}'");
+            let config = Config::from_table(&text.parse().unwrap()).unwrap();
+            assert_eq!(image_size(&config).unwrap(), [size, size], "{model} {data}");
+        }
+    }
+}
