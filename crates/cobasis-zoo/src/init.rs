@@ -16,6 +16,7 @@ use rand_distr::StandardNormal;
 use crate::model::Model;
 use crate::spec::{Convolutions, InitialWeights};
 use crate::state::{self, TensorInfo};
+use crate::visit::Visiting;
 use starts::{Starts, Value};
 
 /// The source of a network's initial weights: portable, so a seed means the same everywhere.
@@ -30,7 +31,7 @@ type Rng = Xoshiro256PlusPlus;
 pub(crate) fn initialise(model: Model, weights: InitialWeights, seed: u64) -> Model {
     let mut rng = Rng::seed_from_u64(seed);
     let mut starts = Starts::default();
-    model.walk(&mut starts, ());
+    model.walk(&mut Visiting(&mut starts), ());
     for (id, spec) in model.banks.iter() {
         let value = match spec.start {
             Start::Orthonormal if weights.orthonormal => Value::WithOthers,

@@ -58,6 +58,7 @@ pub mod listing;
 mod model;
 mod name;
 mod network;
+mod on_bases;
 mod preparation;
 mod pytorch_names;
 pub mod registry;
@@ -66,6 +67,7 @@ mod slot;
 pub mod spec;
 mod state;
 mod unique;
+mod visit;
 
 pub use cobasis;
 pub use config::ModelConfig;

@@ -11,6 +11,7 @@ use crate::config::ModelConfig;
 use crate::network::Network;
 use crate::state::{self, State, StateError, TensorInfo};
 use crate::unique::UniqueFilters;
+use crate::visit::Visiting;
 
 /// A network, with what there is to know about it.
 ///
@@ -118,7 +119,7 @@ impl Model {
     /// stage's layers in the first family.
     pub fn families(&self) -> Vec<Family> {
         let mut unique = UniqueFilters::default();
-        self.walk_to_maps(&mut unique, ());
+        self.walk_to_maps(&mut Visiting(&mut unique), ());
         let families = self.banks.families().into_iter().enumerate();
         let families = families.map(|(family, groups)| {
             let groups = groups.into_iter().map(|(scope, ids)| FilterGroup {

@@ -17,8 +17,9 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use cobasis::{Bases, Pass, Place};
 
+pub use crate::on_bases::OnBases;
 pub use low_rank::LowRank;
-pub use method::{MadeWith, Method, SlotLayer};
+pub use method::{MadeWith, Method};
 pub use rank::Rank;
 pub use ranks::{Ranks, RanksLayer};
 pub use templates::{Templates, TemplatesConv2d};
@@ -110,18 +111,11 @@ macro_rules! methods {
             }
         }
 
-        impl SlotConv {
-            /// The convolution in any pass, with the network's banks.
-            pub fn pass<P: Pass>(
-                &self,
-                pass: &mut P,
-                at: &Place,
-                bases: &Bases,
-                x: P::Map,
-            ) -> P::Map {
+        impl OnBases for SlotConv {
+            fn pass<P: Pass>(&self, pass: &mut P, at: &Place, bases: &Bases, x: P::Map) -> P::Map {
                 match self {
                     SlotConv::Dense(conv) => pass.conv2d(at, conv, x),
-                    $(SlotConv::$name(layer) => SlotLayer::pass(layer, pass, at, bases, x),)+
+                    $(SlotConv::$name(layer) => OnBases::pass(layer, pass, at, bases, x),)+
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 mod basis_conv;
 mod depthwise_basis_conv;
+mod forward;
 mod partly_shared_conv;
 mod shared_conv;
 

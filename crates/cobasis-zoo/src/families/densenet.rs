@@ -8,6 +8,7 @@ use cobasis::{Activation, Bases, Pass, Place, Windows};
 
 use crate::banks::{Scope, Shared};
 use crate::conv2d::conv2d;
+use crate::on_bases::OnBases;
 use crate::sharing::{Filler, SlotConv};
 use crate::slot::{Slot, SlotRole};
 use crate::spec::{DenseNetSpec, Variant};
@@ -143,7 +144,7 @@ impl DenseNet {
     }
 }
 
-impl DenseStage {
+impl OnBases for DenseStage {
     fn pass<P: Pass>(&self, pass: &mut P, at: &Place, bases: &Bases, x: P::Map) -> P::Map {
         let layers = self.layers.iter().enumerate();
         let x = layers
@@ -166,8 +167,10 @@ impl DenseLayer {
             conv2: fill.conv(slot).0,
         }
     }
+}
 
-    /// `[batch, channels, height, width]` to `[batch, channels + growth, height, width]`.
+/// `[batch, channels, height, width]` to `[batch, channels + growth, height, width]`.
+impl OnBases for DenseLayer {
     fn pass<P: Pass>(&self, pass: &mut P, at: &Place, bases: &Bases, x: P::Map) -> P::Map {
         let input = x.clone();
         let x = pass.norm(&at.field("norm1"), &self.norm1, x, Activation::Relu);

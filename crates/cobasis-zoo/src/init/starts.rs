@@ -1,4 +1,4 @@
-//! The pass that asks every layer how its tensors start.
+//! Asking every layer how its tensors start.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,9 @@ use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::nn::conv::Conv1d;
 use burn::nn::{BatchNorm, Linear};
 use burn::tensor::Tensor;
-use cobasis::{Activation, Convolution, Filters, Pass, Place, Start, Windows};
+use cobasis::{Convolution, Filters, Place, Start};
+
+use crate::visit::Visit;
 
 /// What a tensor starts with.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,11 +43,8 @@ impl Starts {
     }
 }
 
-impl Pass for Starts {
-    type Map = ();
-    type Vector = ();
-
-    fn conv(&mut self, _: &Place, conv: Convolution<'_>, (): ()) {
+impl Visit for Starts {
+    fn conv(&mut self, _: &Place, conv: &Convolution<'_>) {
         match &conv.filters {
             Filters::Stacked { own: Some(own), .. } => {
                 self.insert(own.id, Value::Starts(Start::Filters));
@@ -63,29 +62,21 @@ impl Pass for Starts {
         }
     }
 
-    fn norm_add(&mut self, _: &Place, norm: &BatchNorm, (): (), _: Option<()>, _: Activation) {
+    fn norm(&mut self, norm: &BatchNorm) {
         norm.visit(&mut Keep(self));
     }
 
-    fn attention(&mut self, _: &Place, conv: &Conv1d, (): ()) {
+    fn attention(&mut self, conv: &Conv1d) {
         self.insert(conv.weight.id, Value::Starts(Start::Filters));
     }
 
-    fn linear(&mut self, _: &Place, linear: &Linear, (): ()) {
+    fn linear(&mut self, linear: &Linear) {
         let inputs = linear.weight.lazy_shape()[0];
         let bias = linear.bias.iter().map(|bias| bias.id);
         for id in bias.chain([linear.weight.id]) {
             self.insert(id, Value::Uniform { inputs });
         }
     }
-
-    fn activate(&mut self, (): (), _: Activation) {}
-    fn add(&mut self, (): (), (): ()) {}
-    fn concat(&mut self, (): (), (): ()) {}
-    fn max_pool(&mut self, _: Windows, (): ()) {}
-    fn avg_pool(&mut self, _: Windows, (): ()) {}
-    fn pad(&mut self, _: usize, _: usize, (): ()) {}
-    fn global_average(&mut self, (): ()) {}
 }
 
 /// Notes the tensors of a module that stay as they are.

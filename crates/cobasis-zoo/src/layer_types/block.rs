@@ -15,6 +15,7 @@ pub(crate) use config::BlockConfig;
 pub use inverted_residual::InvertedResidualBlock;
 pub(crate) use inverted_residual::InvertedResidualConfig;
 
+use crate::on_bases::OnBases;
 use crate::sharing::Filler;
 use crate::spec::BlockKind;
 
@@ -46,14 +47,10 @@ impl Block {
     pub fn forward(&self, input: Tensor<4>, bases: &Bases) -> Tensor<4> {
         self.pass(&mut Forward::default(), &Place::ROOT, bases, input.into()).into_tensor()
     }
+}
 
-    pub(crate) fn pass<P: Pass>(
-        &self,
-        pass: &mut P,
-        at: &Place,
-        bases: &Bases,
-        x: P::Map,
-    ) -> P::Map {
+impl OnBases for Block {
+    fn pass<P: Pass>(&self, pass: &mut P, at: &Place, bases: &Bases, x: P::Map) -> P::Map {
         match self {
             Block::Basic(block) => block.pass(pass, at, bases, x),
             Block::Bottleneck(block) => block.pass(pass, at, bases, x),

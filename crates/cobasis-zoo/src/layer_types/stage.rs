@@ -6,6 +6,7 @@ use cobasis::{Bases, Forward, Pass, Place};
 
 use super::block::Block;
 use crate::banks::{Scope, Shared};
+use crate::on_bases::OnBases;
 
 /// Blocks of one width. What they share stands beside the network, in its [`Bases`].
 #[derive(Module, Debug)]
@@ -20,7 +21,9 @@ impl Stage {
     pub fn forward(&self, input: Tensor<4>, bases: &Bases) -> Tensor<4> {
         self.pass(&mut Forward::default(), &Place::ROOT, bases, input.into()).into_tensor()
     }
+}
 
+impl OnBases for Stage {
     fn pass<P: Pass>(&self, pass: &mut P, at: &Place, bases: &Bases, x: P::Map) -> P::Map {
         let blocks = self.blocks.iter().enumerate();
         let x = blocks

@@ -7,6 +7,7 @@ use burn::tensor::Device;
 use cobasis::{BankId, Bases, BasisConv2d, Pass, Place, SharedConv2d};
 
 use crate::banks::{BankSpec, Banks, Scope};
+use crate::on_bases::OnBases;
 use crate::slot::Slot;
 use crate::spec::{Architecture, Norms};
 
@@ -14,10 +15,11 @@ use crate::spec::{Architecture, Norms};
 ///
 /// A method says which names it has, which banks a network of that name needs, and which layer
 /// stands in each slot that the blocks offer. The rest follows from the layer's
-/// [`pass`](SlotLayer::pass): forward, costs, initial weights, files, deployment, ONNX, training.
+/// [`pass`](OnBases::pass): forward, costs, initial weights, files, deployment, ONNX, training.
 pub trait Method: fmt::Display + Sized + Copy {
-    /// The layer that stands in a slot.
-    type Layer: SlotLayer;
+    /// The layer that stands in a slot: a Burn module, whose fields have the names that its tensors
+    /// have in files.
+    type Layer: Module + OnBases;
 
     /// What its suffixes look like for a network, as in `-s<SHARED>u<UNIQUE>`; `None` if it does not
     /// fit this architecture.
@@ -81,19 +83,13 @@ impl MadeWith<'_> {
     }
 }
 
-/// A layer that can stand in a slot. Its tensors have the names of its fields in files.
-pub trait SlotLayer: Module {
-    /// The layer in any pass, with the network's banks.
-    fn pass<P: Pass>(&self, pass: &mut P, at: &Place, bases: &Bases, x: P::Map) -> P::Map;
-}
-
-impl SlotLayer for BasisConv2d {
+impl OnBases for BasisConv2d {
     fn pass<P: Pass>(&self, pass: &mut P, at: &Place, bases: &Bases, x: P::Map) -> P::Map {
         BasisConv2d::pass(self, pass, at, bases, x)
     }
 }
 
-impl SlotLayer for SharedConv2d {
+impl OnBases for SharedConv2d {
     fn pass<P: Pass>(&self, pass: &mut P, at: &Place, bases: &Bases, x: P::Map) -> P::Map {
         SharedConv2d::pass(self, pass, at, bases, x)
     }

@@ -8,9 +8,10 @@ use cobasis::{
     Place, Start,
 };
 
-use super::method::{MadeWith, Method, SlotLayer};
+use super::method::{MadeWith, Method};
 use super::rank::Rank;
 use crate::banks::{BankSpec, Scope};
+use crate::on_bases::OnBases;
 use crate::slot::{Slot, SlotRole};
 use crate::spec::{Architecture, BlockKind, Norms};
 
@@ -208,7 +209,7 @@ impl fmt::Display for Ranks {
     }
 }
 
-impl SlotLayer for RanksLayer {
+impl OnBases for RanksLayer {
     fn pass<P: Pass>(&self, pass: &mut P, at: &Place, bases: &Bases, x: P::Map) -> P::Map {
         match self {
             RanksLayer::Basis(layer) => layer.pass(pass, at, bases, x),

@@ -9,9 +9,10 @@ use cobasis::{
     BankId, Bases, Composed, Convolution, Filters, Geometry, Pass, Place, Role, Source, Start,
 };
 
-use super::method::{MadeWith, Method, SlotLayer};
+use super::method::{MadeWith, Method};
 use super::rank::Rank;
 use crate::banks::{BankSpec, Scope};
+use crate::on_bases::OnBases;
 use crate::slot::Slot;
 use crate::spec::Architecture;
 // ANCHOR_END: uses
@@ -97,7 +98,7 @@ pub struct TemplatesConv2d {
     pub bank: BankId,
 }
 
-impl SlotLayer for TemplatesConv2d {
+impl OnBases for TemplatesConv2d {
     fn pass<P: Pass>(&self, pass: &mut P, at: &Place, bases: &Bases, x: P::Map) -> P::Map {
         let (templates, shape) = (&bases[self.bank], self.shape);
         let compose = || {

@@ -5,15 +5,16 @@ use burn::module::{Content, DisplaySettings, Initializer, Module, ModuleDisplay,
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
-use cobasis_kernels::{Activation, Maps};
+use cobasis_kernels::Activation;
 use cobasis_ortho::orthonormal_to;
 
 use crate::bases::{BankId, Lent};
 use crate::basis::FilterBasis;
 use crate::convolution::{Convolution, Filters, Geometry, Role};
-use crate::forward::Forward;
 use crate::pass::Pass;
 use crate::place::Place;
+
+use super::forward::forward;
 
 /// Configuration of a [`BasisConv2d`].
 #[derive(Config, Debug)]
@@ -192,12 +193,7 @@ impl BasisConv2dConfig {
     }
 }
 
-impl BasisConv2d {
-    /// The same layer, on the bank of this number of a network's [`Bases`](crate::Bases).
-    pub fn on_bank(self, bank: BankId) -> Self {
-        Self { bank, ..self }
-    }
-
+forward! {
     /// Applies the layer with the given shared filters: a [`FilterBasis`], the
     /// [`Bases`](crate::Bases) of a network, or `None` for a layer that has unique filters only.
     ///
@@ -212,32 +208,12 @@ impl BasisConv2d {
     ///
     /// Panics if the basis does not have the number or the shape of filters that the layer was
     /// made for, or if the input channels do not fit.
-    pub fn forward<'a>(&self, input: Tensor<4>, lent: impl Into<Lent<'a>>) -> Tensor<4> {
-        self.forward_maps(input.into(), lent).into_tensor()
-    }
+    BasisConv2d, bank
+}
 
-    /// [`forward`](Self::forward), of maps that stay as they are kept between layers.
-    ///
-    /// # Panics
-    ///
-    /// As [`forward`](Self::forward).
-    pub fn forward_maps<'a>(&self, input: Maps, lent: impl Into<Lent<'a>>) -> Maps {
-        self.pass(&mut Forward::default(), &Place::ROOT, lent, input)
-    }
-
-    /// The layer in any pass, with what is lent to it.
-    ///
-    /// # Panics
-    ///
-    /// As [`forward`](Self::forward).
-    pub fn pass<'a, P: Pass>(
-        &self,
-        pass: &mut P,
-        at: &Place,
-        lent: impl Into<Lent<'a>>,
-        x: P::Map,
-    ) -> P::Map {
-        let x = pass.conv(at, self.basis_convolution(lent.into()), x);
+impl BasisConv2d {
+    fn describe<P: Pass>(&self, pass: &mut P, at: &Place, lent: Lent, x: P::Map) -> P::Map {
+        let x = pass.conv(at, self.basis_convolution(lent), x);
         let x = match &self.norm {
             Some(norm) => pass.norm(&at.field("norm"), norm, x, Activation::None),
             None => x,

@@ -4,13 +4,13 @@ use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Initializer, Module, ModuleDisplay, Param};
 use burn::nn::PaddingConfig2d;
 use burn::tensor::{Device, Tensor};
-use cobasis_kernels::Maps;
 
 use crate::bases::{BankId, Lent};
 use crate::convolution::{Composed, Convolution, Filters, Geometry, Role, Source, Start};
-use crate::forward::Forward;
 use crate::pass::Pass;
 use crate::place::Place;
+
+use super::forward::forward;
 
 /// Configuration of a [`DepthwiseBasisConv2d`].
 #[derive(Config, Debug)]
@@ -22,13 +22,13 @@ pub struct DepthwiseBasisConv2dConfig {
     /// The number of shared filters: those of the basis that it is given in `forward`, of one channel
     /// each. No more than `kernel_height × kernel_width` of them can be orthonormal.
     pub shared: usize,
-    /// The stride, `[vertical, horizontal]`.
+    /// The stride of every channel's filter, `[vertical, horizontal]`.
     #[config(default = "[1, 1]")]
     pub stride: [usize; 2],
-    /// The zero padding.
+    /// The zero padding of every channel's filter.
     #[config(default = "PaddingConfig2d::Valid")]
     pub padding: PaddingConfig2d,
-    /// The distance of a filter's taps, `[vertical, horizontal]`.
+    /// The distance of the taps of every channel's filter, `[vertical, horizontal]`.
     #[config(default = "[1, 1]")]
     pub dilation: [usize; 2],
     /// How the coefficients start, with as many inputs of an output as there are shared filters.
@@ -97,12 +97,7 @@ impl DepthwiseBasisConv2dConfig {
     }
 }
 
-impl DepthwiseBasisConv2d {
-    /// The same layer, on the bank of this number of a network's [`Bases`](crate::Bases).
-    pub fn on_bank(self, bank: BankId) -> Self {
-        Self { bank, ..self }
-    }
-
+forward! {
     /// Convolves each channel with its combination of the basis's filters.
     ///
     /// # Shapes
@@ -114,34 +109,14 @@ impl DepthwiseBasisConv2d {
     ///
     /// Panics if there is no basis, if it is not of shape `[shared, 1, kernel_height, kernel_width]`,
     /// or if the input channels do not fit.
-    pub fn forward<'a>(&self, input: Tensor<4>, lent: impl Into<Lent<'a>>) -> Tensor<4> {
-        self.forward_maps(input.into(), lent).into_tensor()
-    }
+    DepthwiseBasisConv2d, bank
+}
 
-    /// [`forward`](Self::forward), of maps that stay as they are kept between layers.
-    ///
-    /// # Panics
-    ///
-    /// As [`forward`](Self::forward).
-    pub fn forward_maps<'a>(&self, input: Maps, lent: impl Into<Lent<'a>>) -> Maps {
-        self.pass(&mut Forward::default(), &Place::ROOT, lent, input)
-    }
-
-    /// The layer in any pass, with what is lent to it.
-    ///
-    /// # Panics
-    ///
-    /// As [`forward`](Self::forward).
-    pub fn pass<'a, P: Pass>(
-        &self,
-        pass: &mut P,
-        at: &Place,
-        lent: impl Into<Lent<'a>>,
-        x: P::Map,
-    ) -> P::Map {
+impl DepthwiseBasisConv2d {
+    fn describe<P: Pass>(&self, pass: &mut P, at: &Place, lent: Lent, x: P::Map) -> P::Map {
         let [channels, shared] = self.coefficients.lazy_shape().dims();
         let [height, width] = self.kernel_size;
-        let basis = lent.into().bank(self.bank);
+        let basis = lent.bank(self.bank);
         let basis = basis.unwrap_or_else(|| panic!("a depthwise convolution is given no basis"));
         let (expected, got) = ([shared, 1, height, width], basis.weight.lazy_shape().dims::<4>());
         assert!(expected == got, "expected a basis of shape {expected:?}, got {got:?}");

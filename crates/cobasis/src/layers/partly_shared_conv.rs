@@ -4,15 +4,14 @@ use burn::config::Config;
 use burn::module::{Initializer, Module};
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::tensor::{Device, Tensor};
-use cobasis_kernels::Maps;
+use burn::tensor::Device;
 
-use crate::bases::{BankId, Lent};
+use crate::bases::Lent;
 use crate::convolution::{Convolution, Role};
-use crate::forward::Forward;
 use crate::pass::Pass;
 use crate::place::Place;
 
+use super::forward::forward;
 use super::shared_conv::{SharedConv2d, SharedConv2dConfig};
 
 /// Configuration of a [`PartlySharedConv2d`].
@@ -28,13 +27,13 @@ pub struct PartlySharedConv2dConfig {
     pub unique_groups: usize,
     /// The groups that the shared filters divide the input channels into.
     pub shared_groups: usize,
-    /// The stride, `[vertical, horizontal]`.
+    /// The stride of both kinds of filters, `[vertical, horizontal]`.
     #[config(default = "[1, 1]")]
     pub stride: [usize; 2],
-    /// The zero padding.
+    /// The zero padding of both kinds of filters.
     #[config(default = "PaddingConfig2d::Valid")]
     pub padding: PaddingConfig2d,
-    /// The distance of a filter's taps, `[vertical, horizontal]`.
+    /// The distance of the taps of both kinds of filters, `[vertical, horizontal]`.
     #[config(default = "[1, 1]")]
     pub dilation: [usize; 2],
     /// How the unique filters start.
@@ -55,7 +54,7 @@ pub struct PartlySharedConv2dConfig {
 /// convolution follow.
 ///
 /// ```
-/// use burn::tensor::{Device, Tensor};
+/// use burn::tensor::Device;
 /// use cobasis::{FilterBasisConfig, PartlySharedConv2dConfig};
 ///
 /// let device = Device::flex();
@@ -99,12 +98,7 @@ impl PartlySharedConv2dConfig {
     }
 }
 
-impl PartlySharedConv2d {
-    /// The same layer, on the bank of this number of a network's [`Bases`](crate::Bases).
-    pub fn on_bank(self, bank: BankId) -> Self {
-        Self { shared: self.shared.on_bank(bank), ..self }
-    }
-
+forward! {
     /// Applies the unique filters, then those of the basis.
     ///
     /// # Shapes
@@ -115,31 +109,11 @@ impl PartlySharedConv2d {
     /// # Panics
     ///
     /// Panics if there is no basis, or if the input channels do not fit the filters.
-    pub fn forward<'a>(&self, input: Tensor<4>, lent: impl Into<Lent<'a>>) -> Tensor<4> {
-        self.forward_maps(input.into(), lent).into_tensor()
-    }
+    PartlySharedConv2d, shared.bank
+}
 
-    /// [`forward`](Self::forward), of maps that stay as they are kept between layers.
-    ///
-    /// # Panics
-    ///
-    /// As [`forward`](Self::forward).
-    pub fn forward_maps<'a>(&self, input: Maps, lent: impl Into<Lent<'a>>) -> Maps {
-        self.pass(&mut Forward::default(), &Place::ROOT, lent, input)
-    }
-
-    /// The layer in any pass, with what is lent to it.
-    ///
-    /// # Panics
-    ///
-    /// As [`forward`](Self::forward).
-    pub fn pass<'a, P: Pass>(
-        &self,
-        pass: &mut P,
-        at: &Place,
-        lent: impl Into<Lent<'a>>,
-        x: P::Map,
-    ) -> P::Map {
+impl PartlySharedConv2d {
+    fn describe<P: Pass>(&self, pass: &mut P, at: &Place, lent: Lent, x: P::Map) -> P::Map {
         let unique = Convolution { role: Role::Basis, ..Convolution::from(&self.unique) };
         let unique = pass.conv(&at.field("unique"), unique, x.clone());
         let shared = self.shared.pass(pass, &at.field("shared"), lent, x);
@@ -151,6 +125,7 @@ impl PartlySharedConv2d {
 mod tests {
     use super::*;
     use crate::{CostTable, FilterBasisConfig, Part};
+    use burn::tensor::Tensor;
 
     const PADDED: PaddingConfig2d = PaddingConfig2d::Explicit(1, 1, 1, 1);
 

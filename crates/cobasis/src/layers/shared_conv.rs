@@ -3,25 +3,24 @@
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::nn::PaddingConfig2d;
-use burn::tensor::Tensor;
-use cobasis_kernels::Maps;
 
 use crate::bases::{BankId, Lent};
 use crate::convolution::{Convolution, Filters, Geometry, Role};
-use crate::forward::Forward;
 use crate::pass::Pass;
 use crate::place::Place;
+
+use super::forward::forward;
 
 /// Configuration of a [`SharedConv2d`].
 #[derive(Config, Debug)]
 pub struct SharedConv2dConfig {
-    /// The stride, `[vertical, horizontal]`.
+    /// The stride of the shared filters, `[vertical, horizontal]`.
     #[config(default = "[1, 1]")]
     pub stride: [usize; 2],
-    /// The zero padding.
+    /// The zero padding of the shared filters.
     #[config(default = "PaddingConfig2d::Valid")]
     pub padding: PaddingConfig2d,
-    /// The distance of a filter's taps, `[vertical, horizontal]`.
+    /// The distance of the taps of the shared filters, `[vertical, horizontal]`.
     #[config(default = "[1, 1]")]
     pub dilation: [usize; 2],
     /// The number of groups that the input channels are divided into.
@@ -72,12 +71,7 @@ impl SharedConv2dConfig {
     }
 }
 
-impl SharedConv2d {
-    /// The same layer, on the bank of this number of a network's [`Bases`](crate::Bases).
-    pub fn on_bank(self, bank: BankId) -> Self {
-        Self { bank, ..self }
-    }
-
+forward! {
     /// Applies the filters of the basis.
     ///
     /// # Shapes
@@ -88,32 +82,12 @@ impl SharedConv2d {
     /// # Panics
     ///
     /// Panics if there is no basis, or if the input channels do not fit it.
-    pub fn forward<'a>(&self, input: Tensor<4>, lent: impl Into<Lent<'a>>) -> Tensor<4> {
-        self.forward_maps(input.into(), lent).into_tensor()
-    }
+    SharedConv2d, bank
+}
 
-    /// [`forward`](Self::forward), of maps that stay as they are kept between layers.
-    ///
-    /// # Panics
-    ///
-    /// As [`forward`](Self::forward).
-    pub fn forward_maps<'a>(&self, input: Maps, lent: impl Into<Lent<'a>>) -> Maps {
-        self.pass(&mut Forward::default(), &Place::ROOT, lent, input)
-    }
-
-    /// The layer in any pass, with what is lent to it.
-    ///
-    /// # Panics
-    ///
-    /// As [`forward`](Self::forward).
-    pub fn pass<'a, P: Pass>(
-        &self,
-        pass: &mut P,
-        at: &Place,
-        lent: impl Into<Lent<'a>>,
-        x: P::Map,
-    ) -> P::Map {
-        let basis = lent.into().bank(self.bank);
+impl SharedConv2d {
+    fn describe<P: Pass>(&self, pass: &mut P, at: &Place, lent: Lent, x: P::Map) -> P::Map {
+        let basis = lent.bank(self.bank);
         let basis = basis.unwrap_or_else(|| panic!("a shared convolution is given no basis"));
         let geometry = Geometry {
             stride: self.stride,
@@ -147,6 +121,7 @@ mod tests {
     use super::*;
     use crate::FilterBasisConfig;
     use burn::tensor::Device;
+    use burn::tensor::Tensor;
 
     #[test]
     fn it_applies_the_basis() {

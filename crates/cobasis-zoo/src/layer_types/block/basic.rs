@@ -6,6 +6,7 @@ use cobasis::{Activation, Bases, Pass, Place};
 
 use super::config::BlockConfig;
 use crate::layer_types::shortcut::Shortcut;
+use crate::on_bases::OnBases;
 use crate::sharing::{Filler, SlotConv};
 
 /// `relu(norm2(conv2(relu(norm1(conv1(x))))) + shortcut(x))`.
@@ -37,14 +38,10 @@ impl BasicBlock {
             shortcut: Shortcut::new(shortcut, [input, width], stride, device),
         }
     }
+}
 
-    pub(super) fn pass<P: Pass>(
-        &self,
-        pass: &mut P,
-        at: &Place,
-        bases: &Bases,
-        x: P::Map,
-    ) -> P::Map {
+impl OnBases for BasicBlock {
+    fn pass<P: Pass>(&self, pass: &mut P, at: &Place, bases: &Bases, x: P::Map) -> P::Map {
         let shortcut = self.shortcut.pass(pass, &at.field("shortcut"), x.clone());
         let x = self.conv1.pass(pass, &at.field("conv1"), bases, x);
         let x = match &self.norm1 {

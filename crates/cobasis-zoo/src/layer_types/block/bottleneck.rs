@@ -8,6 +8,7 @@ use cobasis::{Activation, Bases, Pass, Place};
 use super::config::BlockConfig;
 use crate::conv2d::conv2d;
 use crate::layer_types::shortcut::Shortcut;
+use crate::on_bases::OnBases;
 use crate::sharing::{Filler, SlotConv};
 
 /// `relu(norm3(conv3(relu(norm2(conv2(relu(norm1(conv1(x)))))))) + shortcut(x))`.
@@ -45,14 +46,10 @@ impl BottleneckBlock {
             shortcut: Shortcut::new(shortcut, [input, output], stride, device),
         }
     }
+}
 
-    pub(super) fn pass<P: Pass>(
-        &self,
-        pass: &mut P,
-        at: &Place,
-        bases: &Bases,
-        x: P::Map,
-    ) -> P::Map {
+impl OnBases for BottleneckBlock {
+    fn pass<P: Pass>(&self, pass: &mut P, at: &Place, bases: &Bases, x: P::Map) -> P::Map {
         let shortcut = self.shortcut.pass(pass, &at.field("shortcut"), x.clone());
         let x = pass.conv2d(&at.field("conv1"), &self.conv1, x);
         let x = pass.norm(&at.field("norm1"), &self.norm1, x, Activation::Relu);

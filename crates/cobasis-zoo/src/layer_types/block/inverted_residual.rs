@@ -9,6 +9,7 @@ use cobasis::{Activation, Bases, Pass, Place};
 use crate::conv2d::conv2d;
 use crate::layer_types::attention::ChannelAttention;
 use crate::layer_types::shortcut::Shortcut;
+use crate::on_bases::OnBases;
 use crate::sharing::{Filler, SlotConv};
 use crate::slot::{Slot, SlotRole};
 use crate::spec::ShortcutKind;
@@ -118,14 +119,10 @@ impl InvertedResidualBlock {
             activation: config.activation,
         }
     }
+}
 
-    pub(super) fn pass<P: Pass>(
-        &self,
-        pass: &mut P,
-        at: &Place,
-        bases: &Bases,
-        x: P::Map,
-    ) -> P::Map {
+impl OnBases for InvertedResidualBlock {
+    fn pass<P: Pass>(&self, pass: &mut P, at: &Place, bases: &Bases, x: P::Map) -> P::Map {
         let (input, mut x) = (x.clone(), x);
         if let (Some(conv1), Some(norm1)) = (&self.conv1, &self.norm1) {
             x = conv1.pass(pass, &at.field("conv1"), bases, x);

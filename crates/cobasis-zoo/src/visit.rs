@@ -1,0 +1,52 @@
+//! A pass in which nothing flows: it looks at the layers.
+
+use burn::nn::conv::Conv1d;
+use burn::nn::{BatchNorm, Linear};
+use cobasis::{Activation, Convolution, Pass, Place, Windows};
+
+/// Looks at layers, in the order of the computation.
+pub(crate) trait Visit {
+    /// A convolution.
+    fn conv(&mut self, at: &Place, conv: &Convolution<'_>);
+
+    /// A batch norm.
+    fn norm(&mut self, _norm: &BatchNorm) {}
+
+    /// The convolution of an attention to channels.
+    fn attention(&mut self, _conv: &Conv1d) {}
+
+    /// A linear layer.
+    fn linear(&mut self, _linear: &Linear) {}
+}
+
+/// The pass of a visitor.
+pub(crate) struct Visiting<'a, V>(pub(crate) &'a mut V);
+
+impl<V: Visit> Pass for Visiting<'_, V> {
+    type Map = ();
+    type Vector = ();
+
+    fn conv(&mut self, at: &Place, conv: Convolution<'_>, (): ()) {
+        self.0.conv(at, &conv);
+    }
+
+    fn norm_add(&mut self, _: &Place, norm: &BatchNorm, (): (), _: Option<()>, _: Activation) {
+        self.0.norm(norm);
+    }
+
+    fn attention(&mut self, _: &Place, conv: &Conv1d, (): ()) {
+        self.0.attention(conv);
+    }
+
+    fn linear(&mut self, _: &Place, linear: &Linear, (): ()) {
+        self.0.linear(linear);
+    }
+
+    fn activate(&mut self, (): (), _: Activation) {}
+    fn add(&mut self, (): (), (): ()) {}
+    fn concat(&mut self, (): (), (): ()) {}
+    fn max_pool(&mut self, _: Windows, (): ()) {}
+    fn avg_pool(&mut self, _: Windows, (): ()) {}
+    fn pad(&mut self, _: usize, _: usize, (): ()) {}
+    fn global_average(&mut self, (): ()) {}
+}
