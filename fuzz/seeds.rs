@@ -7,7 +7,8 @@ use std::path::Path;
 use burn::tensor::Device;
 use cobasis_fuzz::model;
 use cobasis_train::config::{Config, DIGITS};
-use cobasis_zoo::{save, save_authors, save_deployed};
+use cobasis_zoo::files::{save, save_deployed};
+use cobasis_zoo::pytorch;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
@@ -49,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(&folder)?;
     save(&model, &folder.join("model"))?;
     save_deployed(&model.deploy(&device), &folder.join("deployed"))?;
-    save_authors(&model, &folder.join("pytorch"))?;
+    pytorch::save(&model, &folder.join("pytorch"))?;
     // Only the header: what is said there is checked before anything else.
     for name in ["model", "deployed", "pytorch"] {
         let bytes = fs::read(folder.join(name))?;

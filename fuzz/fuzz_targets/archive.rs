@@ -5,8 +5,8 @@ use std::fs;
 use std::io::Write;
 
 use cobasis_fuzz::in_directory;
-use cobasis_train::data::DatasetName;
-use cobasis_train::data::fetch::Archive;
+use cobasis_data::DatasetName;
+use cobasis_data::fetch::Archive;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use libfuzzer_sys::fuzz_target;

@@ -4,7 +4,7 @@
 use std::fs;
 
 use cobasis_fuzz::in_directory;
-use cobasis_train::data::{DatasetName, Source, Split};
+use cobasis_data::{DatasetName, Source, Split};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

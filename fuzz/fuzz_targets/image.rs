@@ -2,22 +2,15 @@
 #![no_main]
 
 use cobasis_fuzz::as_file;
-use cobasis_train::data::{Augment, AugmentKey, Batch, unlabelled};
-use cobasis_zoo::Preparation;
+use cobasis_data::{Augment, AugmentKey, Batch, View, unlabelled};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     as_file(bytes, |path| {
         for channels in [1, 3] {
-            let preparation = Preparation {
-                dataset: "images".to_string(),
-                size: 16,
-                resize: 18,
-                mean: vec![0.5; channels],
-                std: vec![0.25; channels],
-                classes: Vec::new(),
-            };
-            let set = unlabelled(path, &preparation).expect("a file is there");
+            let (mean, std) = (vec![0.5; channels], vec![0.25; channels]);
+            let view = View { size: 16, resize: 18 };
+            let set = unlabelled(path, view, [&mean, &std]).expect("a file is there");
             let batch = Batch::new(&set, &[0], Augment::NONE, AugmentKey { seed: 0, epoch: 1 });
             assert_eq!(batch.images.len(), channels * 16 * 16);
         }

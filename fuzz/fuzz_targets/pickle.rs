@@ -12,7 +12,7 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     let read = |path: &Path| {
-        let _ = cobasis_zoo::load_authors(path, &model(), &Device::flex());
+        let _ = cobasis_zoo::pytorch::load(path, &model(), &Device::flex());
     };
     match kind % 3 {
         0 => as_file(rest, read),

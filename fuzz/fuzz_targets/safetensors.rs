@@ -2,14 +2,13 @@
 #![no_main]
 
 use burn::tensor::Device;
-use cobasis_fuzz::{as_file, model};
+use cobasis_fuzz::model;
+use cobasis_zoo::files;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    as_file(bytes, |path| {
-        let device = Device::flex();
-        let _ = cobasis_zoo::load(path, &device);
-        let _ = cobasis_zoo::load_deployed(path, &device);
-        let _ = cobasis_zoo::load_authors(path, &model(), &device);
-    });
+    let device = Device::flex();
+    let _ = files::open_bytes(bytes, None, &device);
+    let _ = files::open_bytes(bytes, Some(&model()), &device);
+    let _ = files::deployed_from_bytes(bytes, &device);
 });
