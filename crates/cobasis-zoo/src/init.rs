@@ -232,4 +232,20 @@ mod tests {
             assert!(Orthonormality::of(Tensor::cat(group.shared, 0)).frobenius < 1e-4);
         }
     }
+
+    #[test]
+    #[should_panic(expected = "two convolutions are told at stages.0.conv")]
+    fn a_place_is_of_one_convolution() {
+        use super::starts::Starts;
+        use crate::visit::Visiting;
+        use burn::nn::conv::Conv2dConfig;
+        use cobasis::{Pass, Place};
+
+        let conv = Conv2dConfig::new([1, 1], [1, 1]).init(&Device::flex());
+        let mut starts = Starts::default();
+        let stage = Place::ROOT.item("stages", 0);
+        for _ in 0..2 {
+            Visiting(&mut starts).conv2d(&stage.field("conv"), &conv, ());
+        }
+    }
 }

@@ -10,7 +10,7 @@ use cobasis_zoo::{Deployed, Model, ModelConfig, Norms, State, Variant, load, sav
 use common::{check_that_images_matter, difference, images, numbers, trained, trained_as};
 
 /// One of each family and of each kind of sharing, and an image that is large enough.
-const MODELS: [(&str, usize); 18] = [
+const MODELS: &[(&str, usize)] = &[
     ("cifar10/resnet20", 16),
     ("cifar10/resnet20-s8u1", 16),
     ("cifar10/resnet32-s16u1-double", 16),
@@ -41,7 +41,7 @@ fn error(model: &Model, deployed: &Deployed, size: usize, device: &Device) -> f3
 #[test]
 fn every_form_of_every_family_gives_the_logits_of_its_source() {
     let device = Device::flex();
-    for (name, size) in MODELS {
+    for &(name, size) in MODELS {
         let model = trained(name, Variant::Corrected, &device);
         let source = model.cost([size, size]).total();
         for factorised in FactorisedLayers::ALL {

@@ -13,7 +13,7 @@ use cobasis_zoo::spec::{Architecture, BlockKind, ResNetSpec};
 use cobasis_zoo::{Model, ModelConfig, ModelName, Variant, files, load, save};
 use proptest::prelude::*;
 
-const NAMES: [&str; 10] = [
+const NAMES: &[&str] = &[
     "digits/resnet14",
     "digits/resnet14-s4u1",
     "digits/resnet14-s4u1-double",
@@ -59,7 +59,7 @@ fn step(model: Model, device: &Device) -> Model {
 
 #[test]
 fn every_kind_of_model_trains_and_moves_all_its_tensors() {
-    for name in NAMES {
+    for &name in NAMES {
         for device in devices() {
             let training = device.autodiff();
             let model = config(name).init(&training);
@@ -74,7 +74,7 @@ fn every_kind_of_model_trains_and_moves_all_its_tensors() {
 
 #[test]
 fn devices_agree() {
-    for name in NAMES {
+    for &name in NAMES {
         let [a, b] = devices().map(|device| logits(&config(name).init(&device), &device));
         let scale = a.iter().fold(0.0f32, |max, v| max.max(v.abs()));
         for (a, b) in a.iter().zip(&b) {
@@ -86,7 +86,7 @@ fn devices_agree() {
 #[test]
 fn a_file_brings_back_the_model_that_was_saved() {
     let folder = tempfile::tempdir().expect("a folder");
-    for name in NAMES {
+    for &name in NAMES {
         for device in devices() {
             let training = device.clone().autodiff();
             let model = step(config(name).with_num_classes(9).init(&training), &training);

@@ -12,7 +12,7 @@ use cobasis_zoo::{Deployed, Variant};
 use common::{check_that_images_matter, difference, images, numbers, trained};
 
 /// One of each family and of each kind of layer, and the size of an image.
-const MODELS: [(&str, usize); 12] = [
+const MODELS: &[(&str, usize)] = &[
     ("cifar10/resnet20", 16),
     ("cifar10/resnet32-s16u1-double", 17),
     ("cifar10/resnet20-lowrank4", 16),
@@ -69,7 +69,7 @@ fn onnxruntime_gives_the_logits_of_every_family() {
     }
     let device = Device::flex();
     let folder = tempfile::tempdir().expect("a folder");
-    for (name, size) in MODELS {
+    for &(name, size) in MODELS {
         let model = trained(name, Variant::Corrected, &device);
         let forms = match model.deploy(&device).factorised_layers() {
             [] => &FactorisedLayers::ALL[..1],

@@ -91,7 +91,7 @@ pub enum Role {
 pub struct Geometry {
     /// The stride, `[vertical, horizontal]`.
     pub stride: [usize; 2],
-    /// The zero padding, as in Burn's [`Conv2d`].
+    /// The zero padding, as in Burn's [`Conv2d`]; explicitly, `(top, left, bottom, right)`.
     pub padding: PaddingConfig2d,
     /// The distance of a filter's taps, `[vertical, horizontal]`.
     pub dilation: [usize; 2],

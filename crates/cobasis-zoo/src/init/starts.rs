@@ -1,6 +1,6 @@
 //! Asking every layer how its tensors start.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::nn::conv::Conv1d;
@@ -30,6 +30,7 @@ pub(super) enum Value {
 #[derive(Default)]
 pub(super) struct Starts {
     values: HashMap<ParamId, Value>,
+    places: HashSet<String>,
 }
 
 impl Starts {
@@ -44,7 +45,10 @@ impl Starts {
 }
 
 impl Visit for Starts {
-    fn conv(&mut self, _: &Place, conv: &Convolution<'_>) {
+    fn conv(&mut self, at: &Place, conv: &Convolution<'_>) {
+        // Deployed models and ONNX files name tensors by it.
+        let is_new = self.places.insert(at.to_string());
+        assert!(is_new, "two convolutions are told at {at}; each needs a place of its own");
         match &conv.filters {
             Filters::Stacked { own: Some(own), .. } => {
                 self.insert(own.id, Value::Starts(Start::Filters));

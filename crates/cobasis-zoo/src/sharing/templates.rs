@@ -89,6 +89,7 @@ pub struct TemplatesConv2d {
     /// The weights of the templates in the sum, `[templates]`.
     pub coefficients: Param<Tensor<1>>,
     /// The shape of the kernel, `[channels_out, channels_in, height, width]`.
+    #[module(skip)]
     pub shape: [usize; 4],
     /// How the filters move.
     #[module(skip)]
