@@ -148,9 +148,9 @@ fn exported_digits_get_the_classes_that_eval_gives() {
     let other = |name: &str| folder.path().join(name);
     let mut silent = model.clone();
     silent.config.preparation = None;
-    save(&silent, &other("silent.safetensors")).expect("saved");
-    pytorch::save(&model, &other("authors.safetensors")).expect("saved");
-    save_deployed(&model.deploy(&device), &other("deployed.safetensors")).expect("saved");
+    save(&silent, other("silent.safetensors")).expect("saved");
+    pytorch::save(&model, other("authors.safetensors")).expect("saved");
+    save_deployed(&model.deploy(&device), other("deployed.safetensors")).expect("saved");
     let files = [
         "run/last.safetensors",
         "silent.safetensors",
@@ -188,7 +188,7 @@ fn exported_images_of_cifar10_get_the_classes_that_eval_gives() {
     // Weights as they start tell images apart as well as any.
     let config = ModelConfig::new("cifar10/resnet20-s8u1".parse().expect("a name"));
     let model = config.init(&DeviceName::Flex.open().expect("the processor"));
-    save(&model, &folder.path().join("model.safetensors")).expect("saved");
+    save(&model, folder.path().join("model.safetensors")).expect("saved");
     let (report, _) =
         json(folder.path(), &["predict", "images", "--checkpoint", "model.safetensors"]);
     assert_eq!(predicted(&report, &set), rows(&confusion(&model, set.clone())));
@@ -199,7 +199,7 @@ fn started() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let config = ModelConfig::new("digits/resnet14-s4u1".parse().expect("a name"));
     let model = config.init(&DeviceName::Flex.open().expect("the processor"));
-    save(&model, &folder.path().join("model.safetensors")).expect("saved");
+    save(&model, folder.path().join("model.safetensors")).expect("saved");
     let set = digits();
     write_png(&folder.path().join("images/2.png"), set.shape(), set.image(0));
     folder
@@ -318,7 +318,7 @@ fn classes_of_unknown_names_have_numbers() {
     let folder = started();
     let config = ModelConfig::new("digits/resnet14-s4u1".parse().expect("a name"));
     let model = config.with_num_classes(3).init(&DeviceName::Flex.open().expect("the processor"));
-    save(&model, &folder.path().join("three.safetensors")).expect("saved");
+    save(&model, folder.path().join("three.safetensors")).expect("saved");
     let arguments = ["predict", "images", "--checkpoint", "three.safetensors"];
     let (report, _) = json(folder.path(), &arguments);
     let top = report["predictions"][0]["top"].as_array().expect("a list");

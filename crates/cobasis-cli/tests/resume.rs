@@ -148,7 +148,7 @@ fn a_run_under_a_constraint_ends_as_if_it_had_not_been_broken_off() {
         go(&config(&sets), &out, &mut ()).expect("trained");
         assert!(result(&out) == result(&whole), "{sets:?}");
         if every == "ortho.every=1" {
-            let model = load(&out.join("last.safetensors"), &Device::flex()).expect("a model");
+            let model = load(out.join("last.safetensors"), &Device::flex()).expect("a model");
             for stage in model.bases().chunks(2) {
                 let joint = stage.iter().map(|(_, basis)| basis.weight.val()).collect();
                 assert!(Gram::of(Tensor::cat(joint, 0)).max_deviation() <= 1e-5, "{sets:?}");
@@ -199,7 +199,7 @@ fn a_run_without_norms_goes_on_without_and_is_judged_without() {
     let Outcome::Finished(summary) = ended else { panic!("{ended:?}") };
     assert!(result(&out) == result(&whole));
     assert_eq!((summary.train_images, summary.val_images), (192, Some(143)));
-    let model = load(&out.join("last.safetensors"), &Device::flex()).expect("a model");
+    let model = load(out.join("last.safetensors"), &Device::flex()).expect("a model");
     assert_eq!(model.config.norms, Norms::LastOnly);
     assert_eq!(model.parameters().trainable, summary.params);
     assert_eq!(model.config.preparation, Some(of_dataset(DatasetName::Digits, 8)));

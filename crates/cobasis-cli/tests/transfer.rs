@@ -36,7 +36,7 @@ fn read(folder: &TempDir, file: &str) -> Vec<u8> {
 
 fn model(folder: &TempDir, name: &str, file: &str) {
     let config = ModelConfig::new(name.parse().expect("a name")).with_seed(5);
-    save(&config.init(&Device::flex()), &folder.path().join(file)).expect("saved");
+    save(&config.init(&Device::flex()), folder.path().join(file)).expect("saved");
 }
 
 /// The same tensors in a file that does not say where it comes from.
@@ -108,7 +108,7 @@ fn a_model_goes_to_onnx_folded() {
     let report = json(&folder, "export own.st --format onnx --out default.onnx");
     assert_eq!(report["model"], "digits/resnet14-s4u1");
     assert_eq!(report["bytes"], read(&folder, "default.onnx").len());
-    let own = load(&folder.path().join("own.st"), &Device::flex()).expect("the model");
+    let own = load(folder.path().join("own.st"), &Device::flex()).expect("the model");
     for form in FactorisedLayers::ALL {
         let line = format!("export own.st --format onnx --factorised {form} --out model.onnx");
         done(&folder, &format!("{line} --force"));

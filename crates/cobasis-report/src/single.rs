@@ -56,7 +56,7 @@ fn judged(model: &Model, run: &RunRecord, data: Option<&Path>, figures: &Figures
 
 /// The model of the run's last epoch.
 pub(crate) fn last_model(run: &RunRecord) -> Result<Model, Error> {
-    Ok(load(&run.path.join("last.safetensors"), &Device::flex())?)
+    Ok(load(run.path.join("last.safetensors"), &Device::flex())?)
 }
 
 /// The images that the network gets, `[height, width]`: as the data set has them.

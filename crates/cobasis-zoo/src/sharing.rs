@@ -44,7 +44,6 @@ macro_rules! methods {
 
         /// A convolution of a block: ordinary, or the layer of a sharing method.
         #[derive(Module, Debug)]
-        #[expect(clippy::large_enum_variant, reason = "Burn has no Module for Box, and there are few")]
         #[non_exhaustive]
         pub enum SlotConv {
             /// With filters of its own.

@@ -15,7 +15,7 @@ pub const STEPS: [(&str, [usize; 4]); 2] =
 pub fn training_step(device: &Device, name: &str, images: [usize; 4]) -> Values {
     let device = device.clone().autodiff();
     let model = config(name).init(&device).map(&mut Lift::default());
-    let objective = Objective::with(model.config.name.entry().penalty.into(), &device);
+    let objective = Objective::with(model.config.name.entry().penalty, &device);
     let labels = Targets::Labels(Tensor::<1, Int>::from_data([3, 1, 4, 1], &device));
     let loss =
         |model: &Model, logits| objective.losses(model, logits, labels.clone(), 0).total(10.0);

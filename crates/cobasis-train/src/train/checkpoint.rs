@@ -46,9 +46,9 @@ pub(crate) fn write<T: Task>(
     progress: &Progress<T::Score>,
 ) -> Result<(), Error> {
     checkpoints.write(progress.history.len(), progress.steps, |directory| {
-        save(trainer.model(), &directory.join(MODEL))?;
+        save(trainer.model(), directory.join(MODEL))?;
         if let Some(average) = trainer.ema.as_ref().and_then(|ema| ema.model.as_ref()) {
-            save(average, &directory.join(EMA))?;
+            save(average, directory.join(EMA))?;
         }
         let write = |name: &str, bytes: &[u8]| {
             let path = directory.join(name);

@@ -138,9 +138,9 @@ impl<'a, T: Task> Fit<'a, T> {
             self.directory.write_atomic("gradient_flow.csv", text.as_bytes())?;
         }
         let path = |name| self.directory.path().join(name);
-        save(self.trainer.judged(), &path("last.safetensors"))?;
+        save(self.trainer.judged(), path("last.safetensors"))?;
         if self.progress.best().is_some_and(|best| best.epoch == epoch) {
-            save(self.trainer.judged(), &path("best.safetensors"))?;
+            save(self.trainer.judged(), path("best.safetensors"))?;
         }
         Ok(())
     }

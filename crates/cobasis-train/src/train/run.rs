@@ -200,7 +200,7 @@ impl<'a, T: Task> Run<'a, T> {
             return Ok(Some([&last, best].map(EpochSummary::on_test::<T::Score>)));
         };
         let mut judged = |name: &str| -> Result<_, Error> {
-            let model = load(&self.directory.path().join(name), &self.device)?;
+            let model = load(self.directory.path().join(name), &self.device)?;
             Ok(judge::<T::Score>(&model, test, |images| watch.evaluated(images))?)
         };
         let Some(on_last) = judged("last.safetensors")? else {

@@ -54,7 +54,7 @@ pub struct PartlySharedConv2dConfig {
 /// convolution follow.
 ///
 /// ```
-/// use burn::tensor::Device;
+/// use burn::tensor::{Device, Tensor};
 /// use cobasis::{FilterBasisConfig, PartlySharedConv2dConfig};
 ///
 /// let device = Device::flex();

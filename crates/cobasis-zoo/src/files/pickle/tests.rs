@@ -306,7 +306,7 @@ fn the_authors_checkpoints_load() {
         ("CIFAR10_ResNet56_S8U1_7.52err.pth", "cifar10/resnet56-s8u1"),
     ] {
         let config = ModelConfig::new(name.parse().expect("a name"));
-        let model = load_pytorch(&root.join(file), &config, &Device::flex());
+        let model = load_pytorch(root.join(file), &config, &Device::flex());
         model.expect("a checkpoint of the authors");
     }
 }
