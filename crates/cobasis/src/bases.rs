@@ -83,6 +83,12 @@ impl<'a> From<Option<&'a FilterBasis>> for Lent<'a> {
     }
 }
 
+impl<'a> From<&'a Option<FilterBasis>> for Lent<'a> {
+    fn from(basis: &'a Option<FilterBasis>) -> Self {
+        basis.as_ref().into()
+    }
+}
+
 impl<'a> From<&'a Bases> for Lent<'a> {
     fn from(bases: &'a Bases) -> Self {
         Lent::Bases(bases)

@@ -1,6 +1,7 @@
 //! The layers and the penalty.
 
 use burn::module::{Module, ModuleMapper, Param};
+use burn::nn::PaddingConfig2d;
 use burn::tensor::{Device, Tensor};
 use cobasis_zoo::cobasis::ortho::{Counted, FilterGroup, penalty};
 use cobasis_zoo::cobasis::{
@@ -17,13 +18,15 @@ const INPUT: [usize; 4] = [2, 6, 7, 8];
 pub fn checks() -> Vec<Check> {
     let basis =
         |filters, groups: usize, kernel| FilterBasisConfig::new(filters, 6 / groups, kernel);
-    let conv = BasisConv2dConfig::new([6, 5], [3, 3], 4, 1).with_padding([1, 1]);
+    let conv = BasisConv2dConfig::new([6, 5], [3, 3], 4, 1)
+        .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1));
     let grouped = BasisConv2dConfig::new([6, 5], [1, 3], 4, 2).with_groups(2).with_stride([2, 1]);
     let alone = BasisConv2dConfig::new([6, 5], [3, 3], 0, 3);
-    let shared = SharedConv2dConfig::new().with_padding([1, 1]);
+    let shared = SharedConv2dConfig::new().with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1));
     let strided = shared.clone().with_stride([2, 2]);
     let depthwise = shared.with_groups(6);
-    let partly = PartlySharedConv2dConfig::new(6, [3, 3], 2, 2, 3).with_padding([1, 1]);
+    let partly = PartlySharedConv2dConfig::new(6, [3, 3], 2, 2, 3)
+        .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1));
     let thirds = basis(3, 3, [3, 3]);
     vec![
         basis_conv("BasisConv2d", conv, Some(basis(4, 1, [3, 3]))),
