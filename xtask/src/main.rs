@@ -15,16 +15,18 @@ cargo xtask COMMAND [ARGUMENTS]
 
   train         train a model (with no arguments: on handwritten digits, in a minute)
   eval          evaluate a trained model
-  predict       tell what a model takes images for
+  predict       predict the classes of images
   import        turn a PyTorch model into one of ours
   export        turn a model into one for PyTorch or ONNX
   deploy        fold a model for use
   report        show what runs found, as an HTML page
   parity        compare with what the authors' PyTorch code computes
-  config        check configurations, say what their keys mean
+  config        list and check configurations, explain their keys
   models        list models, show what they are made of
   data          fetch data sets
   bench         measure how fast models and the loader are here
+  completions   print the completions of a shell
+  man           print the manual page
   reference     print the documentation's pages on commands and configuration keys
                 the program cobasis, built in release mode; COMMAND --help says more
 
@@ -39,16 +41,26 @@ type Step = (&'static str, &'static [&'static str]);
 
 const FORMATTING: Step = ("formatting", &["fmt", "--all", "--check"]);
 const TEST: &[Step] = &[
-    ("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
-    ("tests", &["test", "--workspace", "--locked"]),
-    ("documentation", &["doc", "--workspace", "--no-deps", "--locked"]),
-    // Each library as another project sees it: without what its neighbours turn on.
-    ("cobasis-ortho alone", &["doc", "--package", "cobasis-ortho", "--no-deps", "--locked"]),
-    ("cobasis-kernels alone", &["doc", "--package", "cobasis-kernels", "--no-deps", "--locked"]),
-    ("cobasis alone", &["doc", "--package", "cobasis", "--no-deps", "--locked"]),
-    ("cobasis-zoo alone", &["doc", "--package", "cobasis-zoo", "--no-deps", "--locked"]),
-    ("cobasis-zoo alone", &["check", "--package", "cobasis-zoo", "--locked"]),
+    ("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+    ("tests", &["test", "--workspace"]),
+    ("documentation", &["doc", "--workspace", "--no-deps"]),
+    // The libraries as another project sees them: without what the program turns on.
+    (
+        "documentation of the libraries alone",
+        &[
+            "doc",
+            "--no-deps",
+            "-p=cobasis-ortho",
+            "-p=cobasis-kernels",
+            "-p=cobasis",
+            "-p=cobasis-zoo",
+        ],
+    ),
+    ("cobasis-zoo alone", &["check", "-p=cobasis-zoo"]),
 ];
+/// Of the steps that compile: our code with assertions on the dependencies of the release build, so
+/// that Burn is compiled once for the program and the tests.
+const COMPILE: &[&str] = &["--profile", "bench", "--locked"];
 
 const PROGRAM: &[&str] = &["build", "--package", "cobasis-cli", "--bin", "cobasis"];
 const GPU_TEST: &[&str] = &["test", "--no-run", "--package", "cobasis-cli", "--test", "gpu"];
@@ -60,7 +72,7 @@ fn main() -> ExitCode {
             print!("{HELP}");
             ExitCode::SUCCESS
         }
-        Some("test") if wants_gpu(&arguments) => gpu_test(&arguments[1..]),
+        Some("test") if names(&arguments, "wgpu") => gpu_test(&arguments[1..]),
         Some("test") => checks(TEST, &arguments[1..]),
         Some("ci") => {
             let steps: Vec<Step> = [&[FORMATTING], TEST].concat();
@@ -77,8 +89,10 @@ fn checks(steps: &[Step], arguments: &[String]) -> ExitCode {
         return ExitCode::from(2);
     }
     for (what, arguments) in steps {
+        let compile = if *what == FORMATTING.0 { &[] } else { COMPILE };
+        let arguments = [&arguments[..1], compile, &arguments[1..]].concat();
         eprintln!("== {what}: cargo {}", arguments.join(" "));
-        let mut command = cargo(arguments);
+        let mut command = cargo(&arguments);
         // A link that leads nowhere is an error in CI and should be one here.
         let code = run(command.env("RUSTDOCFLAGS", "-D warnings"));
         if code != 0 {
@@ -95,7 +109,7 @@ fn gpu_test(arguments: &[String]) -> ExitCode {
         eprintln!("error: expected --device wgpu and nothing else, got {arguments:?}");
         return ExitCode::from(2);
     }
-    match build(GPU_TEST, true) {
+    match build(GPU_TEST, &["wgpu"]) {
         Ok(test) => ExitCode::from(run(&mut Command::new(test))),
         Err(code) => ExitCode::from(code),
     }
@@ -103,12 +117,13 @@ fn gpu_test(arguments: &[String]) -> ExitCode {
 
 /// Builds the program with the features that the arguments need, and runs it.
 fn cobasis(arguments: &[String]) -> ExitCode {
-    let program = match build(PROGRAM, wants_gpu(arguments)) {
+    let program = match build(PROGRAM, &features(arguments)) {
         Ok(program) => program,
         Err(code) => return ExitCode::from(code),
     };
     let mut command = Command::new(program);
     command.args(arguments).env("COBASIS_CONFIGS", root().join("configs"));
+    command.env("COBASIS_PROGRAM", "cargo xtask");
     ExitCode::from(run(&mut command))
 }
 
@@ -117,16 +132,14 @@ fn cobasis(arguments: &[String]) -> ExitCode {
 ///
 /// The first build takes minutes, so what cargo says is shown; but a command whose program is up to
 /// date should print nothing else than the program does.
-fn build(what: &[&str], gpu: bool) -> Result<PathBuf, u8> {
+fn build(what: &[&str], features: &[&str]) -> Result<PathBuf, u8> {
     let mut command = cargo(what);
     command.args(["--release", "--locked", "--message-format", "json-render-diagnostics"]);
-    if gpu {
-        if vulkan::is_missing() {
-            eprintln!("error: {}", vulkan::MISSING);
-            return Err(2);
-        }
-        command.args(["--features", "wgpu"]);
+    if features.contains(&"wgpu") && vulkan::is_missing() {
+        eprintln!("error: {}", vulkan::MISSING);
+        return Err(2);
     }
+    command.args(features.iter().flat_map(|feature| ["--features", feature]));
     let mut child = match command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() {
         Ok(child) => child,
         Err(error) => return Err(failed(&command, &error)),
@@ -168,10 +181,18 @@ fn executable(message: &str, name: &str) -> Option<PathBuf> {
     Some(PathBuf::from(path.replace("\\\\", "\\")))
 }
 
-/// Whether the arguments name the device that the default build leaves out.
-fn wants_gpu(arguments: &[String]) -> bool {
-    let pairs = arguments.windows(2).any(|pair| pair[0] == "--device" && pair[1] == "wgpu");
-    pairs || arguments.iter().any(|argument| argument == "--device=wgpu")
+/// The devices that the default build leaves out, each a feature of its name.
+const DEVICES: [&str; 2] = ["ndarray", "wgpu"];
+
+/// The features that the devices in the arguments need.
+fn features(arguments: &[String]) -> Vec<&'static str> {
+    DEVICES.into_iter().filter(|device| names(arguments, device)).collect()
+}
+
+/// Whether the arguments name this device.
+fn names(arguments: &[String], device: &str) -> bool {
+    let pairs = arguments.windows(2).any(|pair| pair[0] == "--device" && pair[1] == device);
+    pairs || arguments.iter().any(|argument| *argument == format!("--device={device}"))
 }
 
 fn cargo(arguments: &[&str]) -> Command {
@@ -229,9 +250,10 @@ mod tests {
     }
 
     #[test]
-    fn only_the_gpu_needs_its_feature() {
-        let wants = |line: &str| wants_gpu(&line.split(' ').map(String::from).collect::<Vec<_>>());
-        assert!(wants("train --device wgpu") && wants("eval --device=wgpu --json"));
-        assert!(!wants("train --device flex") && !wants("models list wgpu"));
+    fn only_devices_that_the_default_build_lacks_need_a_feature() {
+        let of = |line: &str| features(&line.split(' ').map(String::from).collect::<Vec<_>>());
+        assert_eq!(of("train --device wgpu"), ["wgpu"]);
+        assert_eq!(of("eval --device=ndarray --json"), ["ndarray"]);
+        assert!(of("train --device flex").is_empty() && of("models list wgpu").is_empty());
     }
 }

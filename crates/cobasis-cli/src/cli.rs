@@ -1,20 +1,24 @@
 //! The command line: arguments in, text or JSON out, errors as one line and an exit code.
 
 mod bench;
+mod completions;
 mod config;
 mod config_args;
 mod confusion;
 mod data;
 mod data_dir;
 mod deploy;
+mod embedded;
 mod eval;
 mod export;
 mod import;
+mod man;
 mod model_file;
 mod models;
 mod output;
 mod parity;
 mod predict;
+mod program;
 mod progress;
 mod reference;
 mod report;
@@ -58,6 +62,8 @@ enum Command {
     Models(models::Command),
     #[command(subcommand)]
     Data(data::Command),
+    Completions(completions::Args),
+    Man(man::Args),
     Reference(reference::Args),
 }
 
@@ -81,6 +87,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Bench(command) => bench::run(command),
         Command::Models(command) => models::run(command),
         Command::Data(command) => data::run(command),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
         Command::Reference(args) => reference::run(args),
     };
     result.unwrap_or_else(|error| {
@@ -126,7 +134,7 @@ mod tests {
                 command.get_subcommands().for_each(check);
             } else if command.get_name() != "help" {
                 let help = command.clone().render_long_help().to_string();
-                assert!(help.contains("cargo xtask "), "{}: {help}", command.get_name());
+                assert!(help.contains("cobasis "), "{}: {help}", command.get_name());
             }
         }
         check(&Cli::command());

@@ -150,7 +150,7 @@ fn help_is_for_every_command_and_shows_an_example() {
     for command in commands.into_iter().chain(models) {
         let output = cobasis(&folder, &[command, &["--help"]].concat());
         assert!(output.status.success());
-        assert!(text(&output.stdout).contains("cargo xtask "), "{command:?}");
+        assert!(text(&output.stdout).contains("cobasis "), "{command:?}");
     }
 }
 
@@ -176,7 +176,7 @@ fn the_page_of_models_is_current() {
     let page = text(&cobasis(&folder, &["models", "list", "--markdown"]).stdout);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/models.md");
     let committed = fs::read_to_string(path).expect("docs/models.md");
-    assert!(committed == page, "cargo xtask models list --markdown > docs/models.md");
+    assert!(committed == page, "cobasis models list --markdown > docs/models.md");
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn the_picture_of_speeds_is_that_of_the_measurements() {
     assert!(plot.status.success(), "{}", text(&plot.stderr));
     let drawn = fs::read(folder.path().join("speed.svg")).expect("a picture");
     let committed = fs::read(root.join("docs/speed.svg")).expect("docs/speed.svg");
-    assert!(committed == drawn, "cargo xtask bench plot results/speed.csv --out docs/speed.svg");
+    assert!(committed == drawn, "cobasis bench plot results/speed.csv --out docs/speed.svg");
 }
 
 #[test]

@@ -329,10 +329,7 @@ fn a_signal_ends_the_step_saves_and_says_how_to_go_on() {
         let output = finish(child);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(output.status.code(), Some(code), "{signal}: {text}");
-        assert!(
-            text.contains("everything is saved. To go on:\ncargo xtask train --out "),
-            "{text}"
-        );
+        assert!(text.contains("everything is saved. To resume:\ncobasis train --out "), "{text}");
     }
     let output = finish(start(&out, &sets));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -88,7 +88,6 @@ pub(super) static SMALL: Layout =
 
 impl Layout {
     /// The files of images, and the size of each in bytes.
-    #[cfg(feature = "fetch")]
     pub(super) fn files(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let bytes = self.record.record_len();
         let files = self.train.iter().chain(self.test);

@@ -5,29 +5,26 @@
 //! interrupts that, the final folder has whole files or none.
 
 mod cache;
+#[cfg(feature = "fetch")]
 mod download;
 mod error;
-#[cfg(test)]
+#[cfg(all(test, feature = "fetch"))]
 mod server;
-#[cfg(test)]
+#[cfg(all(test, feature = "fetch"))]
 mod tests;
+#[cfg(feature = "fetch")]
+mod transfer;
 mod unpack;
 
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Seek};
+use std::fs::{self, File};
 use std::path::Path;
+#[cfg(feature = "fetch")]
 use std::time::Duration;
-
-use sha2::{Digest, Sha256};
 
 use super::DatasetName;
 use super::cifar::{self, Layout};
 pub use cache::cache_dir;
-use download::Download;
 pub use error::FetchError;
-
-/// Largest archive of unknown size that is downloaded.
-const MAX_BYTES: u64 = 1 << 30;
 
 /// Where a data set is published.
 #[derive(Debug, Clone)]
@@ -119,6 +116,7 @@ impl Archive {
     /// SHA-256 or holds something else than the data set, where the disk is full, and where another
     /// program downloads to the same place. What was downloaded stays for the next try, unless it
     /// is not what it should be.
+    #[cfg(feature = "fetch")]
     pub fn fetch(&self, dir: &Path, watch: &mut dyn FnMut(Progress)) -> Result<(), FetchError> {
         self.fetch_with(dir, Duration::from_secs(2), watch)
     }
@@ -136,80 +134,4 @@ impl Archive {
         let mut file = File::open(archive).map_err(FetchError::io(archive, "open the file"))?;
         unpack::unpack(&mut file, archive, self.layout, dir)
     }
-
-    fn fetch_with(
-        &self,
-        dir: &Path,
-        pause: Duration,
-        watch: &mut dyn FnMut(Progress),
-    ) -> Result<(), FetchError> {
-        if self.is_in(dir) {
-            return Ok(());
-        }
-        fs::create_dir_all(dir).map_err(FetchError::io(dir, "make the directory"))?;
-        let path = dir.join(format!("{}.tar.gz.part", self.layout.folder));
-        let mut part = open(&path)?;
-        match part.try_lock() {
-            Err(TryLockError::WouldBlock) => return Err(FetchError::Busy { path }),
-            // A file system without locks: then nobody else can be told apart.
-            Ok(()) | Err(TryLockError::Error(_)) => {}
-        }
-        let download = Download {
-            url: &self.url,
-            path: &path,
-            bytes: self.bytes,
-            limit: self.bytes.unwrap_or(MAX_BYTES),
-            pause,
-        };
-        let resumed = length(&part, &path)? > 0;
-        download.run(&mut part, watch)?;
-        let mut got = sha256(&mut part, &path, watch)?;
-        if got != self.sha256 && resumed {
-            // The beginning was of another time, or of something else.
-            truncate(&part, &path)?;
-            download.run(&mut part, watch)?;
-            got = sha256(&mut part, &path, watch)?;
-        }
-        if got != self.sha256 {
-            let (url, expected) = (self.url.clone(), self.sha256.clone());
-            remove(&path)?;
-            return Err(FetchError::WrongHash { url, expected, got });
-        }
-        watch(Progress::Unpacking);
-        unpack::unpack(&mut part, &path, self.layout, dir)?;
-        remove(&path)
-    }
-}
-
-fn open(path: &Path) -> Result<File, FetchError> {
-    let mut options = File::options();
-    let options = options.read(true).write(true).create(true).truncate(false);
-    options.open(path).map_err(FetchError::io(path, "open the file"))
-}
-
-fn length(part: &File, path: &Path) -> Result<u64, FetchError> {
-    let metadata = part.metadata().map_err(FetchError::io(path, "read the size"))?;
-    Ok(metadata.len())
-}
-
-fn truncate(part: &File, path: &Path) -> Result<(), FetchError> {
-    part.set_len(0).map_err(FetchError::io(path, "empty the file"))
-}
-
-fn remove(path: &Path) -> Result<(), FetchError> {
-    fs::remove_file(path).map_err(FetchError::io(path, "remove the file"))
-}
-
-/// The SHA-256 of a file as hexadecimal digits.
-fn sha256(
-    part: &mut File,
-    path: &Path,
-    watch: &mut dyn FnMut(Progress),
-) -> Result<String, FetchError> {
-    watch(Progress::Checking);
-    let mut hasher = Sha256::new();
-    part.rewind()
-        .and_then(|()| io::copy(part, &mut hasher))
-        .map_err(FetchError::io(path, "read the file"))?;
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }

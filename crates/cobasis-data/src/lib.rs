@@ -25,7 +25,6 @@ pub mod csv;
 mod decode;
 mod digits;
 mod error;
-#[cfg(feature = "fetch")]
 pub mod fetch;
 mod files;
 mod folder;

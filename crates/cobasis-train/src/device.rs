@@ -26,11 +26,21 @@ impl DeviceName {
     pub fn open(self) -> Result<Device, Error> {
         match self {
             DeviceName::Flex => Ok(Device::flex()),
-            #[allow(deprecated)] // Kept as the second, independent CPU reference.
-            DeviceName::NdArray => Ok(Device::ndarray()),
+            DeviceName::NdArray => ndarray(),
             DeviceName::Wgpu => wgpu(),
         }
     }
+}
+
+#[cfg(feature = "ndarray")]
+fn ndarray() -> Result<Device, Error> {
+    #[allow(deprecated)] // Kept as the second, independent CPU reference.
+    Ok(Device::ndarray())
+}
+
+#[cfg(not(feature = "ndarray"))]
+fn ndarray() -> Result<Device, Error> {
+    Err(absent(DeviceName::NdArray))
 }
 
 #[cfg(feature = "wgpu")]
@@ -48,7 +58,7 @@ fn wgpu() -> Result<Device, Error> {
         Err(AdapterUnavailable { .. }) => Err(NO_DEVICE.to_string()),
         Err(error) => Err(error.to_string()),
     });
-    device.clone().map_err(unavailable)
+    device.clone().map_err(|problem| unavailable(DeviceName::Wgpu, problem))
 }
 
 #[cfg(feature = "wgpu")]
@@ -68,11 +78,20 @@ pub fn has_64_bits(device: &Device) -> bool {
 
 #[cfg(not(feature = "wgpu"))]
 fn wgpu() -> Result<Device, Error> {
-    let problem = "this program was built without it; `cargo xtask … --device wgpu` builds with \
-                   it, as does `cargo build --features wgpu`";
-    Err(unavailable(problem.to_string()))
+    Err(absent(DeviceName::Wgpu))
 }
 
-fn unavailable(problem: String) -> Error {
-    Error::Device { device: DeviceName::Wgpu.as_str(), problem }
+/// What is said of a device that this program was built without.
+#[cfg(not(all(feature = "ndarray", feature = "wgpu")))]
+fn absent(device: DeviceName) -> Error {
+    let name = device.as_str();
+    let problem = format!(
+        "this program was built without it; in a clone, `cargo xtask … --device {name}` builds \
+         with it, as does `cargo install --path crates/cobasis-cli --features {name}`"
+    );
+    unavailable(device, problem)
+}
+
+fn unavailable(device: DeviceName, problem: String) -> Error {
+    Error::Device { device: device.as_str(), problem }
 }

@@ -33,8 +33,8 @@ pub(crate) enum Command {
     ///
     /// Inference is that of the deployed model, unless told otherwise.
     #[command(after_help = "Examples:
-  cargo xtask bench model cifar100/resnet34-s32u1 --batch 32 --train
-  cargo xtask bench model cifar10/resnet32-s16u1-double --batch 1 -v")]
+  cobasis bench model cifar100/resnet34-s32u1 --batch 32 --train
+  cobasis bench model cifar10/resnet32-s16u1-double --batch 1 -v")]
     Model {
         #[command(flatten)]
         common: Common,
@@ -56,7 +56,7 @@ pub(crate) enum Command {
     },
     /// Measures each shape of convolution of a model alone.
     #[command(after_help = "Example:
-  cargo xtask bench layers cifar100/resnet34-s32u1 --batch 32 --train")]
+  cobasis bench layers cifar100/resnet34-s32u1 --batch 32 --train")]
     Layers {
         #[command(flatten)]
         common: Common,
@@ -67,7 +67,7 @@ pub(crate) enum Command {
     Peers(peers::Args),
     /// Draws what `bench peers --csv` wrote.
     #[command(after_help = "Example:
-  cargo xtask bench plot results/speed.csv --out docs/speed.svg")]
+  cobasis bench plot results/speed.csv --out docs/speed.svg")]
     Plot {
         /// CSV file of `bench peers`.
         file: PathBuf,

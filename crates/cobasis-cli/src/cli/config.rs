@@ -1,23 +1,34 @@
 //! `cobasis config`.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use cobasis_cli::Error;
 use cobasis_train::config::{Config, explain, schema};
 
-use super::Outcome;
-use super::config_args::configs;
-use super::output::{print, print_json};
+use super::config_args::{load, no_such};
+use super::output::{print, print_json, table};
+use super::{Outcome, embedded};
 
-/// Checks configurations, and says what their keys mean.
+/// Lists and checks configurations, and says what their keys mean.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
+    /// Lists the configurations that are part of the program: name, model, epochs, what it is.
+    #[command(after_help = "Example:
+  cobasis config list")]
+    List,
+    /// Prints a configuration that is part of the program, to be copied and changed.
+    #[command(after_help = "Example:
+  cobasis config show cifar100.toml > mine.toml")]
+    Show {
+        /// Its name in `config list`.
+        name: String,
+    },
     /// Checks configuration files: keys, types, ranges, and how they fit together.
     #[command(after_help = "Example:
-  cargo xtask config check configs/*.toml configs/*/*.toml --set train.epochs=2")]
+  cobasis config check configs/*.toml configs/*/*.toml --set train.epochs=2")]
     Check {
-        /// Configuration files, looked for as given, then under configs/.
+        /// Configuration files, looked for as given, then under configs/, then among those that are
+        /// part of the program.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<String>,
         /// Changes a value of each configuration, by its dotted key; may be repeated.
@@ -26,8 +37,8 @@ pub(crate) enum Command {
     },
     /// Says what a key or a section is for, its type and its default.
     #[command(after_help = "Examples:
-  cargo xtask config explain ortho.lambda
-  cargo xtask config explain schedule")]
+  cobasis config explain ortho.lambda
+  cobasis config explain schedule")]
     Explain {
         /// A dotted key, or the name of a section.
         #[arg(value_name = "KEY")]
@@ -35,15 +46,42 @@ pub(crate) enum Command {
     },
     /// Prints the JSON schema of a configuration, for editors.
     #[command(after_help = "Example:
-  cargo xtask config schema > cobasis.schema.json")]
+  cobasis config schema > cobasis.schema.json")]
     Schema,
 }
 
 pub(crate) fn run(command: Command) -> Outcome {
     match command {
+        Command::List => print(&list()?),
+        Command::Show { name } => return show(&name),
         Command::Check { files, set } => return check(&files, &set),
         Command::Explain { key } => print(&explain(&key)?),
         Command::Schema => print_json(&schema()),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A line for each configuration that is part of the program.
+fn list() -> Result<String, Error> {
+    let rows = embedded::names().map(|name| {
+        let text = embedded::text(name).unwrap_or_default();
+        let config = Config::parse_with(name, text, &[])?;
+        Ok(vec![
+            name.to_string(),
+            config.model,
+            config.train.epochs.to_string(),
+            embedded::title(text),
+        ])
+    });
+    let head = ["configuration", "model", "epochs", "what it is"].map(String::from).to_vec();
+    let rows = std::iter::once(Ok(head)).chain(rows).collect::<Result<Vec<_>, Error>>()?;
+    Ok(table(&rows, &[1, 3]))
+}
+
+fn show(name: &str) -> Outcome {
+    match embedded::text(name) {
+        Some(text) => print(text.trim_end()),
+        None => return Err(Error::Usage(no_such(name))),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -52,10 +90,9 @@ pub(crate) fn run(command: Command) -> Outcome {
 fn check(files: &[String], set: &[String]) -> Outcome {
     let mut code = ExitCode::SUCCESS;
     for file in files {
-        match Config::load_with(file, Path::new(&configs()), set) {
+        match load(file, set) {
             Ok(config) => print(&format!("{file}: ok, {}", config.model)),
             Err(error) => {
-                let error = Error::from(error);
                 eprintln!("error: {}", error.line());
                 code = ExitCode::from(error.exit_code());
             }

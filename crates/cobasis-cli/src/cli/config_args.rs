@@ -8,6 +8,7 @@ use cobasis_cli::Error;
 use cobasis_train::config::{Config, DIGITS};
 
 use super::data_dir::data_dir;
+use super::embedded;
 
 /// Where configs are looked for that are not where they were said to be; `cargo xtask` sets it to
 /// the checkout's `configs`, whatever the working directory.
@@ -16,7 +17,8 @@ const CONFIGS: &str = "COBASIS_CONFIGS";
 /// A configuration, changed, and where its data are.
 #[derive(Debug, clap::Args)]
 pub(super) struct ConfigArgs {
-    /// Configuration file, looked for as given, then under configs/.
+    /// Configuration file, looked for as given, then under configs/, then among those that are part
+    /// of the program (`config list`).
     #[arg(long, value_name = "FILE")]
     config: Option<String>,
     /// Changes a value of the configuration, by its dotted key; may be repeated.
@@ -31,7 +33,7 @@ impl ConfigArgs {
     /// The configuration, checked, with the directory of its data.
     pub(super) fn load(&self, download: bool) -> Result<Config, Error> {
         let mut config = match &self.config {
-            Some(name) => Config::load_with(name, Path::new(&configs()), &self.set)?,
+            Some(name) => load(name, &self.set)?,
             None => Config::parse_with("the built-in digits.toml", DIGITS, &self.set)?,
         };
         if let Some(data) = &self.data {
@@ -43,7 +45,36 @@ impl ConfigArgs {
     }
 }
 
+/// The configuration in a file, or of this name among the shipped ones, changed by `sets`.
+pub(super) fn load(name: &str, sets: &[String]) -> Result<Config, Error> {
+    let folder = configs();
+    let folder = Path::new(&folder);
+    // A directory is no configuration: `cifar100` lies beside `cifar100.toml`.
+    let is_there = |path: &Path| path.exists() && !path.is_dir();
+    if is_there(Path::new(name)) || is_there(&folder.join(name)) {
+        return Ok(Config::load_with(name, folder, sets)?);
+    }
+    match embedded::text(name) {
+        Some(text) => Ok(Config::parse_with(&format!("built-in {name}"), text, sets)?),
+        // The folder's names are the better guess where it is there.
+        None if folder.is_dir() => Ok(Config::load_with(name, folder, sets)?),
+        None => Err(Error::Usage(no_such(name))),
+    }
+}
+
+/// What to say of a name that is no configuration.
+pub(super) fn no_such(name: &str) -> String {
+    let problem = format!(
+        "{name}: no such file, and none of the program's own configurations; \
+         `cobasis config list` lists them"
+    );
+    match embedded::nearest_name(name) {
+        Some(near) => format!("{problem}; did you mean {near}?"),
+        None => problem,
+    }
+}
+
 /// Where configurations are looked for.
-pub(super) fn configs() -> OsString {
+fn configs() -> OsString {
     env::var_os(CONFIGS).unwrap_or_else(|| "configs".into())
 }

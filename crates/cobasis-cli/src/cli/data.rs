@@ -23,8 +23,8 @@ pub(crate) enum Command {
 /// part of the program or have to be got by hand: see docs/data.md.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  cargo xtask data fetch cifar10
-  cargo xtask data fetch cifar100 --dir DIR --url http://mirror/cifar-100-binary.tar.gz")]
+  cobasis data fetch cifar10
+  cobasis data fetch cifar100 --dir DIR --url http://mirror/cifar-100-binary.tar.gz")]
 pub(crate) struct FetchArgs {
     /// Data set: cifar10 or cifar100.
     name: DatasetName,

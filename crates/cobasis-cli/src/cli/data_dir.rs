@@ -5,10 +5,15 @@ use std::io::{IsTerminal, stderr, stdin};
 use std::path::{Path, PathBuf};
 
 use cobasis_cli::Error;
-use cobasis_data::fetch::{Archive, FetchError, Progress, cache_dir};
+#[cfg(feature = "fetch")]
+use cobasis_data::fetch::Progress;
+use cobasis_data::fetch::{Archive, cache_dir};
 use cobasis_train::config::DataConfig;
+#[cfg(feature = "fetch")]
 use indicatif::ProgressBar;
 
+use super::program::program;
+#[cfg(feature = "fetch")]
 use super::progress::bar;
 
 /// The directory of a data set's files. They are downloaded where they are absent and the
@@ -35,7 +40,8 @@ pub(super) fn data_dir(data: &DataConfig, download: bool) -> Result<Option<PathB
         let dir = dir.display();
         return Err(Error::Usage(format!(
             "{name}: no directory given and not in {dir}; give --data DIR, or download it \
-             ({megabytes} MB) with \"cargo xtask data fetch {name}\" or --download"
+             ({megabytes} MB) with \"{} data fetch {name}\" or --download",
+            program()
         )));
     }
     fetch(&archive, &dir)?;
@@ -43,16 +49,24 @@ pub(super) fn data_dir(data: &DataConfig, download: bool) -> Result<Option<PathB
 }
 
 /// Downloads and unpacks an archive to `dir`, and shows how far it is.
-pub(super) fn fetch(archive: &Archive, dir: &Path) -> Result<(), FetchError> {
+#[cfg(feature = "fetch")]
+pub(super) fn fetch(archive: &Archive, dir: &Path) -> Result<(), Error> {
     let bar = bar(
         archive.bytes.unwrap_or(0),
         "{bar:24} {percent:>3} %  {msg}{bytes} of {total_bytes}  {bytes_per_sec}, {eta} left",
     );
     let fetched = archive.fetch(dir, &mut |progress| show(&bar, progress));
     bar.finish_and_clear();
-    fetched
+    Ok(fetched?)
 }
 
+#[cfg(not(feature = "fetch"))]
+pub(super) fn fetch(archive: &Archive, _: &Path) -> Result<(), Error> {
+    let url = &archive.url;
+    Err(Error::Usage(format!("{url}: this program was built without downloads (feature fetch)")))
+}
+
+#[cfg(feature = "fetch")]
 fn show(bar: &ProgressBar, progress: Progress) {
     match progress {
         Progress::Downloading { done, total } => {

@@ -20,9 +20,9 @@ use super::output::{grouped, print, print_json};
 /// but not trained.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  cargo xtask deploy runs/digits-resnet14-s8u1-001/best.safetensors --out digits.safetensors
-  cargo xtask deploy FILE.pth --model cifar10/resnet32-s8u1 --factorised keep --out small.safetensors
-  cargo xtask eval --checkpoint digits.safetensors")]
+  cobasis deploy runs/digits-resnet14-s8u1-001/best.safetensors --out digits.safetensors
+  cobasis deploy FILE.pth --model cifar10/resnet32-s8u1 --factorised keep --out small.safetensors
+  cobasis eval --checkpoint digits.safetensors")]
 pub(crate) struct Args {
     /// Model file.
     #[arg(value_name = "FILE")]

@@ -45,7 +45,7 @@ struct Shown {
     named: bool,
 }
 
-/// What a page says to give to `cargo`.
+/// The commands of a page: the program's own, and cargo's.
 fn commands(page: &str) -> Vec<Shown> {
     let mut shown = Vec::new();
     let mut shell = false;
@@ -63,17 +63,19 @@ fn commands(page: &str) -> Vec<Shown> {
             _ => {}
         }
     }
-    let shown = shown.into_iter().filter(|(line, _)| line.starts_with("cargo "));
+    let starts = ["cargo ", "cobasis "];
+    let shown =
+        shown.into_iter().filter(|(line, _)| starts.iter().any(|start| line.starts_with(start)));
     shown
         .map(|(line, named)| {
             let words = shlex::split(&line).unwrap_or_else(|| panic!("not for a shell: {line}"));
-            let words = words.into_iter().skip(1).take_while(|word| !word.starts_with('>'));
+            let words = words.into_iter().take_while(|word| !word.starts_with('>'));
             Shown { words: words.collect(), named }
         })
         .collect()
 }
 
-/// What is wrong with the words after `cargo`.
+/// What is wrong with the words of a command.
 fn problem(words: &[&str], named: bool) -> Option<String> {
     for word in words.iter().filter(|word| FOLDERS.iter().any(|folder| word.starts_with(folder))) {
         let file = word.split('*').next().unwrap_or_default();
@@ -82,11 +84,13 @@ fn problem(words: &[&str], named: bool) -> Option<String> {
         }
     }
     match words {
-        ["xtask"] | ["xtask", "test" | "ci"] | ["xtask", "test", "--device", "wgpu"] => None,
+        ["cargo", "xtask"] | ["cargo", "xtask", "test" | "ci"] => None,
+        ["cargo", "xtask", "test", "--device", "wgpu"] => None,
         // Stands for any.
-        ["xtask", "COMMAND", ..] => None,
-        ["xtask", words @ ..] => refusal(words, named),
-        ["run", ..] => {
+        ["cargo", "xtask", "COMMAND" | "…", ..] | ["cobasis", "COMMAND" | "…", ..] => None,
+        ["cobasis"] => None,
+        ["cargo", "xtask", words @ ..] | ["cobasis", words @ ..] => refusal(words, named),
+        ["cargo", "run", ..] => {
             let after = |option| {
                 let at = words.iter().position(|word| *word == option)?;
                 words.get(at + 1).copied()
@@ -133,7 +137,7 @@ fn every_command_is_understood() {
         for Shown { words, named } in commands(&page) {
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             let problem = problem(&words, named).unwrap_or_default();
-            assert!(problem.is_empty(), "{}: cargo {}: {problem}", path.display(), words.join(" "));
+            assert!(problem.is_empty(), "{}: {}: {problem}", path.display(), words.join(" "));
             checked += 1;
         }
     }
@@ -142,17 +146,17 @@ fn every_command_is_understood() {
 
 #[test]
 fn wrong_commands_are_found() {
-    let wrong = "```sh\ncargo xtask trian\ncargo xtask train --config \\\n  none.toml\n\
-                 cargo xtask train --set train.epoch=2\ncargo xtask eval  # needs a file\n\
-                 cargo xtask config check configs/none/*.toml\n\
-                 cargo run -p cobasis --example none\n```\n`cargo xtask eval --chekpoint F`";
+    let wrong = "```sh\ncobasis trian\ncobasis train --config \\\n  none.toml\n\
+                 cobasis train --set train.epoch=2\ncobasis eval  # needs a file\n\
+                 cobasis config check configs/none/*.toml\n\
+                 cargo run -p cobasis --example none\n```\n`cobasis eval --chekpoint F`";
     let shown = commands(wrong);
     assert_eq!(shown.len(), 7);
     for Shown { words, named } in shown {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         assert!(problem(&words, named).is_some(), "{words:?}");
     }
-    assert!(problem(&["xtask", "eval"], true).is_none());
+    assert!(problem(&["cobasis", "eval"], true).is_none());
 }
 
 /// The names of a page's headings in its address.
@@ -276,6 +280,6 @@ fn pages_that_are_made_from_the_code_are_current() {
         let path = root().join(format!("docs/{name}.md"));
         let committed = fs::read_to_string(path).unwrap_or_default();
         let current = committed == format!("{}\n", page.text());
-        assert!(current, "cargo xtask reference {name} > docs/{name}.md");
+        assert!(current, "cobasis reference {name} > docs/{name}.md");
     }
 }

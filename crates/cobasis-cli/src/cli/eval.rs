@@ -27,9 +27,9 @@ use super::progress::bar;
 /// be a deployed model.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  cargo xtask eval --checkpoint runs/digits-resnet14-s8u1-001/best.safetensors
-  cargo xtask eval --checkpoint runs/digits-resnet14-s8u1-001/best.safetensors --confusion
-  cargo xtask eval --checkpoint FILE.pth --model cifar10/resnet32-s8u1 --data DIR --per-class")]
+  cobasis eval --checkpoint runs/digits-resnet14-s8u1-001/best.safetensors
+  cobasis eval --checkpoint runs/digits-resnet14-s8u1-001/best.safetensors --confusion
+  cobasis eval --checkpoint FILE.pth --model cifar10/resnet32-s8u1 --data DIR --per-class")]
 pub(crate) struct Args {
     /// Model file.
     #[arg(long, value_name = "FILE")]

@@ -16,9 +16,9 @@ use super::model_file::{Destination, Evaluated, form, open, open_any};
 /// Writes a model for other programs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  cargo xtask export runs/digits-resnet14-s8u1-001/best.safetensors --format pytorch-keys \\
+  cobasis export runs/digits-resnet14-s8u1-001/best.safetensors --format pytorch-keys \\
     --out digits.safetensors
-  cargo xtask export resnet50.safetensors --format onnx --out resnet50.onnx")]
+  cobasis export resnet50.safetensors --format onnx --out resnet50.onnx")]
 pub(crate) struct Args {
     /// Model file.
     #[arg(value_name = "FILE")]

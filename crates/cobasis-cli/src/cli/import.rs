@@ -15,8 +15,8 @@ use super::model_file::{Destination, open};
 /// MobileNetV2 (.pth; both need --model), a safetensors file with either's names, or what `export` wrote.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  cargo xtask import FILE.pth --model cifar10/resnet32-s8u1 --out resnet32.safetensors
-  cargo xtask import resnet50-11ad3fa6.pth --model imagenet/resnet50 --out resnet50.safetensors")]
+  cobasis import FILE.pth --model cifar10/resnet32-s8u1 --out resnet32.safetensors
+  cobasis import resnet50-11ad3fa6.pth --model imagenet/resnet50 --out resnet50.safetensors")]
 pub(crate) struct Args {
     /// Model file.
     #[arg(value_name = "FILE")]

@@ -19,8 +19,8 @@ pub(crate) enum Command {
     ///
     /// Any other ranks make a model too: `cifar10/resnet32-s12u3-double`.
     #[command(after_help = "Examples:
-  cargo xtask models list
-  cargo xtask models list 'cifar10/*-double'")]
+  cobasis models list
+  cobasis models list 'cifar10/*-double'")]
     List {
         /// Names to list, with * for any characters.
         #[arg(default_value = "*", hide_default_value = true)]
@@ -34,7 +34,7 @@ pub(crate) enum Command {
     },
     /// Shows a model's parameters by role, its multiply-accumulates and its layers.
     #[command(after_help = "Example:
-  cargo xtask models info cifar10/resnet32-s16u1")]
+  cobasis models info cifar10/resnet32-s16u1")]
     Info {
         /// Name of the model.
         name: ModelName,
@@ -100,7 +100,7 @@ fn page(rows: &[Vec<String>]) -> String {
     let mut lines = vec![
         "# Models".to_string(),
         String::new(),
-        "Written by `cargo xtask models list --markdown`. Parameters are trainable ones, each shared"
+        "Written by `cobasis models list --markdown`. Parameters are trainable ones, each shared"
             .to_string(),
         "tensor once; MACs are the multiply-accumulates of convolutions and classifier for one image"
             .to_string(),

@@ -19,8 +19,8 @@ use super::output::{print, print_json, table};
 /// takes minutes; without --data it is skipped.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  cargo xtask parity ../shared/parity/cifar10-*.json
-  cargo xtask parity ../shared/parity/curves.json --data DIR")]
+  cobasis parity ../shared/parity/cifar10-*.json
+  cobasis parity ../shared/parity/curves.json --data DIR")]
 pub(crate) struct Args {
     /// Fixtures, counts or training curves.
     #[arg(required = true, value_name = "FILE")]

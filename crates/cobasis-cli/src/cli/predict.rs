@@ -29,9 +29,9 @@ const WORKERS: usize = 2;
 /// be trained on the data set that the model is named after; the options below say otherwise.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  cargo xtask predict FILE.png --checkpoint runs/digits-resnet14-s8u1-001/best.safetensors
-  cargo xtask predict DIR --checkpoint FILE.pth --model cifar10/resnet32-s8u1 --top 3
-  cargo xtask predict DIR --checkpoint best.safetensors --json > predictions.json")]
+  cobasis predict FILE.png --checkpoint runs/digits-resnet14-s8u1-001/best.safetensors
+  cobasis predict DIR --checkpoint FILE.pth --model cifar10/resnet32-s8u1 --top 3
+  cobasis predict DIR --checkpoint best.safetensors --json > predictions.json")]
 pub(crate) struct Args {
     /// Image file, or folder of image files.
     #[arg(value_name = "FILE_OR_DIR")]

@@ -11,8 +11,8 @@ use super::{Cli, Outcome};
 /// Prints a page of the documentation that is made from the program itself, as Markdown.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  cargo xtask reference commands > docs/commands.md
-  cargo xtask reference config > docs/config.md")]
+  cobasis reference commands > docs/commands.md
+  cobasis reference config > docs/config.md")]
 pub(crate) struct Args {
     /// Which page.
     page: Page,
@@ -29,10 +29,8 @@ pub(super) enum Page {
 const COMMANDS: &str = "\
 # Commands
 
-Written by `cargo xtask reference commands` from the program's own help, which
-`cargo xtask COMMAND --help` shows. `cargo xtask` builds the program `cobasis` in release mode and
-runs it; two commands are not the program's: `cargo xtask test` runs what CI runs, and
-`cargo xtask ci` checks formatting first.
+Written by `cobasis reference commands` from the program's own help, which `cobasis COMMAND --help`
+shows. In a clone, `cargo xtask COMMAND` builds the program in release mode and runs it.
 
 Exit codes: 0, 2 for wrong input, 1 for anything else; a training run that was told to stop ends
 with 130 or 143.
@@ -41,7 +39,7 @@ with 130 or 143.
 const KEYS: &str = "\
 # Configuration keys
 
-Written by `cargo xtask reference config` from the code. `cargo xtask config explain KEY` shows the
+Written by `cobasis reference config` from the code. `cobasis config explain KEY` shows the
 same for one key or one section, and `--set KEY=VALUE` changes a key on the command line. A file
 needs to have only what departs from the defaults, which are the paper's CIFAR recipe.
 ";
@@ -55,7 +53,7 @@ impl Page {
     pub(super) fn text(self) -> String {
         match self {
             Page::Commands => {
-                let mut program = Cli::command().bin_name("cargo xtask");
+                let mut program = Cli::command().bin_name("cobasis");
                 program.build();
                 let mut page = COMMANDS.to_string();
                 describe_all(&program, &mut page);
@@ -79,7 +77,7 @@ fn describe_all(of: &Command, page: &mut String) {
 fn describe(command: &Command) -> String {
     let usage = command.clone().render_usage().to_string();
     let usage = usage.trim_start_matches("Usage: ");
-    let name = command.get_bin_name().unwrap_or_default().trim_start_matches("cargo xtask ");
+    let name = command.get_bin_name().unwrap_or_default().trim_start_matches("cobasis ");
     let about = command.get_long_about().or(command.get_about());
     let about = about.map(|about| prose(&about.to_string())).unwrap_or_default();
     let mut section = format!("\n## {name}\n\n{about}\n\n```text\n{usage}\n```\n");

@@ -16,9 +16,9 @@ use super::output::print;
 /// results beside them. The page is one file that needs no network.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  cargo xtask report runs/digits-resnet14-s8u1-001
-  cargo xtask report RUN RUN SEEDS --out comparison.html
-  cargo xtask report RUN --charts figures")]
+  cobasis report runs/digits-resnet14-s8u1-001
+  cobasis report RUN RUN SEEDS --out comparison.html
+  cobasis report RUN --charts figures")]
 pub(crate) struct Args {
     /// Directories of runs; one that holds the runs of several seeds stands for all of them.
     #[arg(required = true, value_name = "RUN")]

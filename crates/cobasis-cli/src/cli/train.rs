@@ -16,6 +16,7 @@ use cobasis_train::train::{
 use super::Outcome;
 use super::config_args::ConfigArgs;
 use super::output::{grouped, print};
+use super::program::program;
 use super::progress::Progress;
 use super::signals::Signals;
 
@@ -26,10 +27,10 @@ use super::signals::Signals;
 /// Handwritten Digits, E. Alpaydin and C. Kaynak, CC BY 4.0).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  cargo xtask train
-  cargo xtask train --config cifar10/resnet32-s16u1.toml --data DIR --set train.epochs=2
-  cargo xtask train --config cifar100.toml --data DIR --out RUN   # again: goes on with it
-  cargo xtask train --seeds 0,1,2 --set data.split=train/val")]
+  cobasis train
+  cobasis train --config cifar10/resnet32-s16u1.toml --data DIR --set train.epochs=2
+  cobasis train --config cifar100.toml --data DIR --out RUN   # again: goes on with it
+  cobasis train --seeds 0,1,2 --set data.split=train/val")]
 pub(crate) struct Args {
     #[command(flatten)]
     chosen: ConfigArgs,
@@ -106,8 +107,9 @@ pub(crate) fn run(args: Args) -> Outcome {
                 None => format!(" --out {}", directory.display()),
             };
             print(&format!(
-                "interrupted in epoch {epoch} after step {step}; everything is saved. To go on:\n\
-                 cargo xtask {}{out}",
+                "interrupted in epoch {epoch} after step {step}; everything is saved. To resume:\n\
+                 {} {}{out}",
+                program(),
                 command.trim_start_matches("cobasis ")
             ));
             Ok(signals.exit_code())

@@ -9,8 +9,9 @@ use std::time::Duration;
 use ureq::http::{Response, header};
 use ureq::{Agent, Body};
 
+use super::Progress;
 use super::error::FetchError;
-use super::{Progress, length, truncate};
+use super::transfer::{length, truncate};
 
 /// Tries without a new byte before giving up.
 const FRUITLESS_TRIES: u32 = 3;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
 use tempfile::{TempDir, tempdir};
 

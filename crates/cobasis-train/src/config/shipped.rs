@@ -41,7 +41,7 @@ fn every_shipped_config_loads_and_is_a_complete_note() {
             assert!(table[*section].get(key).is_some(), "{name}: {section}.{key} not stated");
         }
         let data = if name == "digits.toml" { "" } else { " --data DIR" };
-        let command = format!("# Command    cargo xtask train --config {name}{data}\n");
+        let command = format!("# Command    cobasis train --config {name}{data}\n");
         for part in ["# Source ", "# Published ", "# Expected ", "# Cost ", command.as_str()] {
             assert!(text.contains(part), "{name}: no {part:?}");
         }

@@ -19,8 +19,8 @@ use super::super::output::{grouped, print, print_json, table};
 /// the machine shows the disk.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  cargo xtask bench data --config imagenet/resnet50.toml --data DIR
-  cargo xtask bench data --config cifar10/resnet20.toml --workers 0,1,2,4 --json")]
+  cobasis bench data --config imagenet/resnet50.toml --data DIR
+  cobasis bench data --config cifar10/resnet20.toml --workers 0,1,2,4 --json")]
 pub(crate) struct Args {
     #[command(flatten)]
     chosen: ConfigArgs,

@@ -22,7 +22,7 @@ use super::{Common, ms, task_name};
 /// process that does this work alone.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
-  cargo xtask bench peers cifar100/resnet34-s32u1 --batch 32 --train --python python3")]
+  cobasis bench peers cifar100/resnet34-s32u1 --batch 32 --train --python python3")]
 pub(crate) struct Args {
     #[command(flatten)]
     common: Common,
