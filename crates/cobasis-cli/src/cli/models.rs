@@ -12,23 +12,23 @@ use super::output::{grouped, print, print_json, table};
 /// Layers that a basis's line names; the others are counted.
 const USERS_SHOWN: usize = 4;
 
-/// Lists models and shows what they are made of.
+/// Lists models and shows their layers and sizes.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     /// Lists the named models with parameters, multiply-accumulates and published error.
     ///
-    /// Any other ranks make a model too: `cifar10/resnet32-s12u3-double`.
+    /// Any other ranks are allowed too, as in `cifar10/resnet32-s12u3-double`.
     #[command(after_help = "Examples:
   cobasis models list
   cobasis models list 'cifar10/*-double'")]
     List {
-        /// Names to list, with * for any characters.
+        /// Names to list; * matches any characters.
         #[arg(default_value = "*", hide_default_value = true)]
         glob: String,
         /// Print JSON.
         #[arg(long)]
         json: bool,
-        /// Print a Markdown page: docs/models.md is its output.
+        /// Print a Markdown page (docs/models.md).
         #[arg(long, conflicts_with = "json")]
         markdown: bool,
     },
@@ -38,7 +38,7 @@ pub(crate) enum Command {
     Info {
         /// Name of the model.
         name: ModelName,
-        /// Size of the image to count multiply-accumulates for [default: that of its data set].
+        /// Image size for counting multiply-accumulates [default: that of its data set].
         #[arg(long, value_name = "HxW", value_parser = parse_size)]
         input: Option<[usize; 2]>,
         /// Print JSON.

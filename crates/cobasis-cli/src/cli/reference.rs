@@ -8,7 +8,7 @@ use cobasis_train::config::{Key, sections};
 use super::output::print;
 use super::{Cli, Outcome};
 
-/// Prints a page of the documentation that is made from the program itself, as Markdown.
+/// Prints a page of the documentation that is generated from the program, as Markdown.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cobasis reference commands > docs/commands.md

@@ -33,7 +33,8 @@ choices! {
     }
 }
 
-/// What keeps shared filters orthonormal: a penalty in the loss, a constraint on every step, or both.
+/// What keeps shared filters orthonormal: a penalty in the loss, a constraint applied after steps,
+/// or both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OrthoConfig {
@@ -42,18 +43,18 @@ pub struct OrthoConfig {
     pub penalty: OrNone<Penalty>,
     /// Which filters the penalty counts.
     pub scope: PenaltyScope,
-    /// Weight of the penalty in the loss, at least 0.
+    /// Weight λ of the penalty in the loss, at least 0.
     pub lambda: f64,
-    /// How the weight goes from `lambda` to `lambda_end` over the run: constant, linear or cosine.
+    /// Schedule of the penalty's weight from `lambda` to `lambda_end` over the run: constant,
+    /// linear or cosine.
     pub lambda_schedule: LambdaSchedule,
     /// Weight of the penalty at the end of the run, at least 0; needs a `lambda_schedule`.
     pub lambda_end: Option<f64>,
-    /// How the shared filters of a stage are kept orthonormal, to rounding: moved back by a QR
-    /// decomposition after the optimizer's step (qr), or none. Gradient and momentum lose the part
-    /// that would lead away.
+    /// Constraint that keeps the shared filters of a stage orthonormal to rounding: qr = a QR
+    /// decomposition after the optimizer's step (retraction), with gradient and momentum projected
+    /// to the tangent space; none = off.
     pub constraint: OrNone<Constraint>,
-    /// Steps of an epoch from one time that the constraint moves filters back to the next, at
-    /// least 1.
+    /// Apply the constraint's QR decomposition every this many steps of an epoch, at least 1.
     pub every: usize,
 }
 
