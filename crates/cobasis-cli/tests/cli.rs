@@ -92,7 +92,7 @@ fn wrong_input_gets_one_line_and_exit_code_2() {
         (&["config", "check", "bad.toml"], "optimizer.lrr: unknown key; did you mean optimizer.lr"),
         (&["config", "explain", "lr"], "lr: unknown key; did you mean optimizer.lr?"),
         (&["train", "--seeds", "1,x"], "--seeds"),
-        (&["train", "--seeds", "1,2,1"], "expected each seed once, got 1 twice"),
+        (&["train", "--seeds", "1,2,1"], "--seeds: duplicate seed 1"),
         (
             &["train", "--set", "distill.teacher=none.safetensors"],
             "distill.teacher: none.safetensors: No such file",

@@ -96,8 +96,8 @@ fn bars(flows: &[BasisFlow], bases: &[&str], figures: &Figures) -> Markup {
     };
     let keys = [("c1", "mean"), ("c2", "largest")].map(|(class, name)| (class.into(), name.into()));
     let note = match every {
-        1 => "The bars of all epochs lie over one another.".to_string(),
-        _ => format!("The bars of every {every} epochs lie over one another, the last included."),
+        1 => "The bars of all epochs overlap.".to_string(),
+        _ => format!("The bars of every {every} epochs overlap, including the last."),
     };
     figures.put("Bases side by side", note, chart.draw(&marks), keys.to_vec())
 }

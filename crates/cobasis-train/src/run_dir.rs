@@ -305,7 +305,7 @@ mod tests {
     fn two_processes_do_not_train_in_one_directory() {
         let dir = tempfile::tempdir().unwrap();
         let first = RunDir::open(Some(dir.path()), MODEL).unwrap();
-        assert!(refused(dir.path()).ends_with("another process is training there"));
+        assert!(refused(dir.path()).ends_with("another process is training in this directory"));
         drop(first);
         RunDir::open(Some(dir.path()), MODEL).unwrap();
     }

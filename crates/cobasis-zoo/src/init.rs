@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "two convolutions are told at stages.0.conv")]
+    #[should_panic(expected = "two convolutions are declared at stages.0.conv")]
     fn a_place_is_of_one_convolution() {
         use super::starts::Starts;
         use crate::visit::Visiting;

@@ -267,7 +267,7 @@ fn describe(report: &Report) -> String {
         report.runs,
         report.images_per_second,
         report.gigaflops_per_second,
-        memory.unwrap_or_else(|| "not known".to_owned()),
+        memory.unwrap_or_else(|| "unknown".to_owned()),
     );
     if !report.layers.is_empty() {
         let mut rows =

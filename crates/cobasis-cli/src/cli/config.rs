@@ -72,7 +72,7 @@ fn list() -> Result<String, Error> {
             embedded::title(text),
         ])
     });
-    let head = ["configuration", "model", "epochs", "what it is"].map(String::from).to_vec();
+    let head = ["configuration", "model", "epochs", "description"].map(String::from).to_vec();
     let rows = std::iter::once(Ok(head)).chain(rows).collect::<Result<Vec<_>, Error>>()?;
     Ok(table(&rows, &[1, 3]))
 }

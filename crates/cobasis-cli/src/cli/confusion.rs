@@ -44,7 +44,7 @@ pub(crate) fn matrix(confusion: &Confusion, names: &[String]) -> String {
 fn mistakes(confusion: &Confusion, names: &[String]) -> String {
     let mistakes = confusion.mistakes(LISTED);
     if mistakes.is_empty() {
-        return "no image was taken for another class".to_string();
+        return "no image was misclassified".to_string();
     }
     let row = |mistake: &Mistake| {
         let of = confusion.class(mistake.class).images;

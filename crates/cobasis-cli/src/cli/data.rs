@@ -50,9 +50,9 @@ fn run_fetch(args: FetchArgs) -> Outcome {
     let FetchArgs { name, dir, url, sha256 } = args;
     let Some(mut archive) = Archive::of(name) else {
         let problem = match name {
-            DatasetName::Digits => "part of the program, nothing to download",
+            DatasetName::Digits => "built into the program, nothing to download",
             _ => {
-                "not downloaded by this program; docs/data.md says where it is and where to put it"
+                "cannot be downloaded by this program; see docs/data.md for where to get it and where to put it"
             }
         };
         return Err(Error::Usage(format!("{name}: {problem}")));
@@ -69,7 +69,7 @@ fn run_fetch(args: FetchArgs) -> Outcome {
     };
     let was_there = archive.is_in(&dir);
     fetch(&archive, &dir)?;
-    let how = if was_there { "was there already, in" } else { "is now in" };
+    let how = if was_there { "is already in" } else { "is now in" };
     print(&format!("{name} {how} {}", dir.display()));
     Ok(ExitCode::SUCCESS)
 }

@@ -74,7 +74,7 @@ pub(crate) fn run(args: Args) -> Outcome {
             (Evaluated::Deployed(_), Some(form)) => {
                 let file = file.display();
                 return Err(Error::Usage(format!(
-                    "--factorised {form}: {file} is deployed already"
+                    "--factorised {form}: {file} is already deployed"
                 )));
             }
         },

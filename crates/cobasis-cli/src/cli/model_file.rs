@@ -38,9 +38,7 @@ pub(crate) fn open_any(
     match open_file(path, name, device)? {
         Opened::Trained(model) => Ok(Evaluated::Trained(model.valid())),
         Opened::Deployed(deployed) => Ok(Evaluated::Deployed(deployed)),
-        _ => {
-            Err(Error::Usage(format!("{}: a kind of model file that is not known", path.display())))
-        }
+        _ => Err(Error::Usage(format!("{}: unknown kind of model file", path.display()))),
     }
 }
 

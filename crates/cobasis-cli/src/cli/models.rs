@@ -67,7 +67,7 @@ fn list(glob: &str, json: bool, markdown: bool) -> Result<(), Error> {
         listing::matching(glob).map(|name| ModelCard::new(name, None)).collect();
     if cards.is_empty() {
         return Err(Error::Usage(format!(
-            "no model matches {glob:?}; `models list` without a pattern shows all"
+            "no model matches {glob:?}; run `cobasis models list` to see all models"
         )));
     }
     if json {

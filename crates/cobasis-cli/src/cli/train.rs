@@ -71,7 +71,7 @@ pub(crate) fn run(args: Args) -> Outcome {
         .enumerate()
         .find_map(|(i, seed)| args.seeds[..i].contains(seed).then_some(seed))
     {
-        return Err(Error::Usage(format!("--seeds: expected each seed once, got {twice} twice")));
+        return Err(Error::Usage(format!("--seeds: duplicate seed {twice}")));
     }
     let command: Vec<String> =
         env::args_os().skip(1).map(|argument| quoted(&argument.to_string_lossy())).collect();
@@ -197,7 +197,7 @@ fn describe_dry_run(config: &Config, dry: &DryRun) -> String {
     }));
     let epoch = dry.step_seconds * dry.steps as f64;
     lines.push(format!(
-        "time    {:.2} s a step, about {} an epoch of {} steps, {} for {} epochs, tests aside",
+        "time    {:.2} s per step, about {} per epoch of {} steps, {} for {} epochs, without evaluation",
         dry.step_seconds,
         duration(epoch),
         dry.steps,

@@ -153,7 +153,7 @@ const BAD: &[(&str, &str, &str)] = &[
     (
         "optimizer.kind = 'adamw'\noptimizer.nesterov = true",
         "optimizer.nesterov",
-        "expected false without sgd's momentum, got true",
+        "expected false unless sgd has momentum, got true",
     ),
     (
         "schedule.factors = [0.1]",

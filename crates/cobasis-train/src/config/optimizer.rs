@@ -95,7 +95,7 @@ impl OptimizerConfig {
     /// Checks how the keys fit together.
     pub(super) fn check_together(&self) -> Result<(), ConfigError> {
         let without = self.nesterov && (self.kind != OptimizerKind::Sgd || self.momentum == 0.0);
-        let expected = "false without sgd's momentum";
+        let expected = "false unless sgd has momentum";
         expect("optimizer.nesterov", self.nesterov, !without, expected)
     }
 }

@@ -248,7 +248,7 @@ impl BasisConv2d {
         let [height, width] = self.kernel_size;
         assert!(
             shape[2..] == self.kernel_size,
-            "filters of shape {shape:?} do not fit a layer with a {height}x{width} kernel"
+            "expected filters for a {height}x{width} kernel, got shape {shape:?}"
         );
         let geometry = Geometry {
             stride: self.stride,
