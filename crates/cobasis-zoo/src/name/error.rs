@@ -5,7 +5,7 @@
 #[non_exhaustive]
 pub enum ModelNameError {
     /// No network of this name is in the registry.
-    #[error("no model {name:?}{}", did_you_mean(.nearest))]
+    #[error("unknown model {name:?}{}", did_you_mean(.nearest))]
     Unknown {
         /// The name asked for.
         name: String,
