@@ -74,7 +74,10 @@ fn wrong_input_gets_one_line_and_exit_code_2() {
         (&["data", "fetch", "imagenet"], "cannot be downloaded by this program"),
         (&["data", "fetch", "cifar10", "--sha256", "00"], "expected 64 hexadecimal digits"),
         (&["data", "fetch", "cifar10", "--url", "mirror"], "expected http:// or https://"),
-        (&["data", "fetch", "cifar10", "--dir", "bad.toml"], "bad.toml: cannot create the directory"),
+        (
+            &["data", "fetch", "cifar10", "--dir", "bad.toml"],
+            "bad.toml: cannot create the directory",
+        ),
         (&["bench", "data", "--workers", "1,x"], "--workers"),
         (&["bench", "data", "--seconds", "-1"], "-1 is not in 1..=3600"),
         (&["config", "explain", ""], "\"\": unknown key"),

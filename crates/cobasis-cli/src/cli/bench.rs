@@ -25,7 +25,7 @@ use super::output::{print, print_json, table};
 /// Runs of which a layer's time is the median.
 const LAYER_RUNS: usize = 5;
 
-/// Measures how fast models and the loader are on this machine.
+/// Measures the speed of models and of the data loader.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     Data(data::Args),
@@ -38,7 +38,7 @@ pub(crate) enum Command {
     Model {
         #[command(flatten)]
         common: Common,
-        /// Device: flex (processor), ndarray (processor, slow reference), wgpu (GPU).
+        /// Device: flex (CPU), ndarray (CPU, slow reference), wgpu (GPU).
         #[arg(long, default_value_t = DeviceName::Flex)]
         device: DeviceName,
         /// Measure inference of the model as trained, without folding.

@@ -9,7 +9,7 @@ use super::config_args::{load, no_such};
 use super::output::{print, print_json, table};
 use super::{Outcome, embedded};
 
-/// Lists and checks configurations, and says what their keys mean.
+/// Lists, shows, checks and explains configurations.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     /// Lists the configurations that are built into the program: name, model, epochs, description.

@@ -46,7 +46,7 @@ pub(crate) struct Args {
     /// Batch size.
     #[arg(long, value_name = "N", default_value = "256", value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch: u32,
-    /// Device: flex (processor), ndarray (processor, slow reference), wgpu (GPU).
+    /// Device: flex (CPU), ndarray (CPU, slow reference), wgpu (GPU).
     #[arg(long, default_value_t = DeviceName::Flex)]
     device: DeviceName,
     /// Print per-class results.

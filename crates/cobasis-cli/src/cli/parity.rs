@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 use super::Outcome;
 use super::output::{print, print_json, table};
 
-/// Compares models with what the authors' PyTorch code computes, fixture by fixture.
+/// Compares models with recorded results of the authors' PyTorch code (fixtures).
 ///
 /// Each error is printed next to its bound: ten times the error of the authors' own code in 32-bit
 /// arithmetic, and at most 1e-4 for logits and loss. The exit code is 1 if any error exceeds its
@@ -26,7 +26,7 @@ pub(crate) struct Args {
     /// Fixtures, counts or training curves.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Device: flex (processor), ndarray (processor, slow reference), wgpu (GPU).
+    /// Device: flex (CPU), ndarray (CPU, slow reference), wgpu (GPU).
     #[arg(long, default_value_t = DeviceName::Flex)]
     device: DeviceName,
     /// Directory of CIFAR-10, for training curves.

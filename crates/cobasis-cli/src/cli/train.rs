@@ -41,7 +41,7 @@ pub(crate) struct Args {
     /// training resumes from the last checkpoint.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Device to train on: flex (processor), ndarray (processor, slow reference), wgpu (GPU).
+    /// Device to train on: flex (CPU), ndarray (CPU, slow reference), wgpu (GPU).
     #[arg(long, default_value_t = DeviceName::Flex, hide_default_value = false)]
     device: DeviceName,
     /// Random seed, overrides the configuration's.
@@ -197,7 +197,8 @@ fn describe_dry_run(config: &Config, dry: &DryRun) -> String {
     }));
     let epoch = dry.step_seconds * dry.steps as f64;
     lines.push(format!(
-        "time    {:.2} s per step, about {} per epoch of {} steps, {} for {} epochs, without evaluation",
+        "time    {:.2} s per step, about {} per epoch of {} steps, {} for {} epochs, excluding \
+         evaluation",
         dry.step_seconds,
         duration(epoch),
         dry.steps,
@@ -206,14 +207,12 @@ fn describe_dry_run(config: &Config, dry: &DryRun) -> String {
     ));
     if let Some(bytes) = dry.peak_bytes {
         let mebibytes = grouped(bytes >> 20);
-        lines.push(format!(
-            "memory  {mebibytes} MiB at the peak, without a graphics processor's own"
-        ));
+        lines.push(format!("memory  {mebibytes} MiB at the peak, excluding GPU memory"));
     }
     if let Some(bytes) = dry.expected_bytes {
         lines.push(format!(
-            "        a batch of {} would take about {} MiB, more than are free here: batches of {} \
-             were tried; train.accumulate adds the gradients of smaller batches",
+            "        a batch of {} would need about {} MiB, more than is free here, so batches of {} \
+             were tried; train.accumulate averages the gradients of smaller batches",
             dry.batch_size,
             grouped(bytes >> 20),
             dry.batch[0]
