@@ -1,5 +1,5 @@
-//! Runs that are broken off and gone on with: nothing is lost, and the result is the same to the
-//! last bit.
+//! Runs that are interrupted and resumed: nothing is lost, and the result is the same to the last
+//! bit.
 
 use std::fs;
 use std::ops::ControlFlow;

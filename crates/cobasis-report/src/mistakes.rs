@@ -94,7 +94,7 @@ fn cell(confusion: &Confusion, class: usize, predicted: usize) -> Markup {
     }
 }
 
-/// The share of the images of a class that were taken for another.
+/// The share of the images of a class that were misclassified.
 fn share(confusion: &Confusion, class: usize, predicted: usize) -> f64 {
     let images = confusion.class(class).images;
     confusion.count(class, predicted) as f64 / images.max(1) as f64
