@@ -26,8 +26,8 @@ pub(crate) fn gradient_flow(run: &Path, figures: &Figures) -> Result<Markup, Err
             }
         });
     }
-    let flows = parse_gradient_flow_csv(&text(&path)?);
-    let flows = flows.map_err(|problem| RunDirError::damaged(&path, problem))?;
+    let flows = parse_gradient_flow_csv(&text(&path)?)
+        .map_err(|problem| RunDirError::damaged(&path, problem))?;
     Ok(draw(&flows, figures))
 }
 
