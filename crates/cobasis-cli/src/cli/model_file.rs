@@ -81,7 +81,7 @@ pub(crate) struct Destination {
     /// File to write.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// Replace the file if there is one.
+    /// Overwrite the file if it exists.
     #[arg(long)]
     force: bool,
     /// Print JSON.

@@ -24,8 +24,8 @@ const WORKERS: usize = 2;
 
 /// Predicts the classes of images: a PNG or JPEG file, or all images in a folder.
 ///
-/// Takes the same model files as eval. Images are resized, cropped and normalised as during
-/// evaluation of the training run. If the model file does not record how (older files, PyTorch
+/// Takes the same model files as eval. Images are resized, cropped and normalised as for the
+/// evaluation during training. If the model file does not record how (older files, PyTorch
 /// checkpoints), the preparation of the data set in the model's name is used; the options below
 /// override it.
 #[derive(Debug, clap::Args)]

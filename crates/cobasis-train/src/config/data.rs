@@ -40,7 +40,7 @@ choices! {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
-    /// The data set; must be the one that the model is for.
+    /// The data set; must fit the model.
     pub name: DatasetName,
     /// Directory of the data set; `--data` on the command line takes precedence.
     pub dir: Option<PathBuf>,

@@ -41,7 +41,7 @@ pub struct OrthoConfig {
     /// The penalty in the loss: the paper's mean over all inner products, soft orthogonality (so),
     /// double soft orthogonality (dso), or none.
     pub penalty: OrNone<Penalty>,
-    /// Which filters the penalty counts.
+    /// Which filters the penalty counts: auto = those of the authors' objective for the model.
     pub scope: PenaltyScope,
     /// Weight λ of the penalty in the loss, at least 0.
     pub lambda: f64,
@@ -54,7 +54,8 @@ pub struct OrthoConfig {
     /// decomposition after the optimizer's step (retraction), with gradient and momentum projected
     /// to the tangent space; none = off.
     pub constraint: OrNone<Constraint>,
-    /// Apply the constraint's QR decomposition every this many steps of an epoch, at least 1.
+    /// Number of steps from one application of the constraint's QR decomposition to the next,
+    /// counted within an epoch, at least 1.
     pub every: usize,
 }
 

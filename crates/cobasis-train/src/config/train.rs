@@ -28,8 +28,8 @@ pub struct TrainConfig {
     pub ema: f64,
     /// Maximum steps per epoch (for smoke tests), at least 1; absent = no limit.
     pub max_steps: Option<usize>,
-    /// Also write a checkpoint every this many steps within an epoch, at least 1; absent = only
-    /// after each epoch.
+    /// Number of steps between checkpoints within an epoch, at least 1; absent = only after each
+    /// epoch.
     pub checkpoint_steps: Option<usize>,
     /// Whether to record the mean and maximum gradients of the shared filters for every epoch, in
     /// `gradient_flow.csv`.
