@@ -18,7 +18,7 @@ use crate::spec::Architecture;
 // ANCHOR_END: uses
 
 // ANCHOR: method
-/// The kernel of each layer is a weighted sum of its stage's templates, with the layer's coefficients:
+/// The kernel of a layer is a sum of its stage's templates, weighted by the layer's coefficients:
 /// `W = Σ aⱼ Tⱼ`. The templates are not kept orthonormal.
 ///
 /// Source: soft sharing (Savarese & Maire 2019), except for the initial coefficients: here each
