@@ -35,8 +35,8 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use cobasis_cli::Error;
 
-/// Convolutional networks that share one orthonormal filter basis per stage: train, evaluate,
-/// inspect.
+/// Trains, evaluates and inspects convolutional networks whose layers share one orthonormal filter
+/// basis per stage.
 #[derive(Debug, Parser)]
 #[command(name = "cobasis", version, max_term_width = 100)]
 struct Cli {

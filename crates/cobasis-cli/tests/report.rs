@@ -172,8 +172,8 @@ fn damaged_and_partial_runs_get_one_line_and_exit_code_2() {
         assert!(line.contains(said), "{said}: {line}");
         assert!(!path.join("refused.html").exists());
     };
-    refused(&["none"], "none: no run there");
-    refused(&["both", "both/seed-4"], "expected each run once");
+    refused(&["none"], "none: not the directory of a run");
+    refused(&["both", "both/seed-4"], "both/seed-4: duplicate run");
     let file = |name: &str| path.join("both/seed-4").join(name);
     let model = fs::read(file("last.safetensors")).expect("a model");
     fs::write(file("last.safetensors"), &model[..model.len() / 2]).expect("written");
@@ -182,9 +182,9 @@ fn damaged_and_partial_runs_get_one_line_and_exit_code_2() {
     refused(&["both"], "last.safetensors: No such file");
     fs::write(file("gradient_flow.csv"), "epoch\n").expect("written");
     fs::write(file("last.safetensors"), &model).expect("written");
-    refused(&["both/seed-4"], "gradient_flow.csv: not that of a finished run: expected");
+    refused(&["both/seed-4"], "gradient_flow.csv: does not belong to a finished run: expected");
     fs::write(file("metrics.csv"), [0xff, 0xfe]).expect("written");
-    refused(&["both/seed-4"], "metrics.csv: not that of a finished run");
+    refused(&["both/seed-4"], "metrics.csv: does not belong to a finished run");
     fs::remove_file(file("summary.json")).expect("removed");
     refused(&["both"], "the run is not finished");
 }

@@ -1,5 +1,5 @@
-//! Runs that are broken off and gone on with: nothing is lost, and the result is the same to the
-//! last bit.
+//! Runs that are interrupted and resumed: nothing is lost, and the result is the same to the last
+//! bit.
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -333,6 +333,6 @@ fn a_signal_ends_the_step_saves_and_says_how_to_go_on() {
     }
     let output = finish(start(&out, &sets));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("going on in epoch 1 after step "));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("resuming in epoch 1 after step "));
     assert!(result(&out) == expected);
 }

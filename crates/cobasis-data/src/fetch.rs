@@ -1,6 +1,6 @@
 //! Data sets from the net: download, check, unpack.
 //!
-//! An archive is downloaded to a file that ends in `.part`, which a later try goes on with; checked
+//! An archive is downloaded to a file that ends in `.part`, which a later try resumes; checked
 //! against its SHA-256; unpacked to a folder beside the final one; and moved there. Whatever
 //! interrupts that, the final folder has whole files or none.
 

@@ -1,4 +1,4 @@
-//! Memory for tensors, used again.
+//! Reused memory for tensors.
 //!
 //! A network asks for the same few sizes in every step. Fresh memory of a megabyte costs the
 //! processor longer in page faults than most operations take, so buffers of tensors that are gone
@@ -56,7 +56,7 @@ fn pool<T>(job: impl FnOnce(&mut Pool) -> T) -> T {
     job(&mut POOL.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// So many numbers, whatever they are, to be written and made a tensor.
+/// A number of values, whatever they are, to be overwritten and turned into a tensor.
 pub(crate) struct Buffer {
     lines: Vec<Line>,
     len: usize,

@@ -146,7 +146,7 @@ impl PackedWeight {
     }
 }
 
-/// Whether banks of so many filters are as fast packed each for itself as together.
+/// Whether banks with these numbers of filters are as fast packed separately as together.
 pub fn banks_part_well(shape: &ConvShape, filters: &[usize]) -> bool {
     let run = match choose(shape, Pass::Forward) {
         Algorithm::Winograd => shape.channels_in,

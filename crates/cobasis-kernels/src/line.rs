@@ -16,12 +16,12 @@ unsafe impl Zeroable for Line {}
 unsafe impl Pod for Line {}
 
 impl Line {
-    /// The lines that hold so many numbers.
+    /// The lines that hold a count of numbers.
     pub(crate) fn count(numbers: usize) -> usize {
         numbers.div_ceil(LINE)
     }
 
-    /// So many lines of zeros.
+    /// A count of lines of zeros.
     pub(crate) fn zeros(count: usize) -> Vec<Line> {
         bytemuck::zeroed_vec(count)
     }

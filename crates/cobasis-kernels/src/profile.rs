@@ -34,15 +34,15 @@ pub struct Record {
 pub enum Work {
     /// A convolution.
     Conv(ConvShape, Pass, Algorithm),
-    /// The mean and variance of each channel of so many numbers.
+    /// The mean and variance of each channel, with the count of all numbers.
     NormStatistics(usize),
-    /// Batch norm, and what follows it, of so many numbers.
+    /// Batch norm, and what follows it, with the count of all numbers.
     Norm(usize),
     /// Its gradients.
     NormBackward(usize),
 }
 
-/// Runs the job, and tells which operations of this crate it came to, in their order.
+/// Runs the job, and returns the operations of this crate that it used, in their order.
 ///
 /// Operations of other threads at the same time are among them.
 pub fn profile<T>(job: impl FnOnce() -> T) -> (T, Vec<Record>) {

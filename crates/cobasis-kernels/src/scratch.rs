@@ -1,4 +1,4 @@
-//! Memory for intermediate values, kept by each thread and used again.
+//! Memory for intermediate values, kept by each thread and reused.
 
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};

@@ -30,7 +30,7 @@ pub(crate) fn bases(model: &Model, figures: &Figures) -> Markup {
     }
     html! {
         p {
-            "B has one flattened shared filter per row. Filters are orthonormal where BBᵀ is the "
+            "B has one flattened shared filter per row. Filters are orthonormal if BBᵀ is the "
             "identity: ones on the diagonal, the squared norms, and zeros beside it. Of the last "
             "epoch's model."
         }
@@ -90,11 +90,11 @@ fn draw(basis: &Basis, figures: &Figures) -> Markup {
         h4 { (basis.name) ", " (basis.filters) " filters" }
         div.grid.three {
             (figures.put("|BBᵀ|", "Absolute inner products of filters.", map.draw(), Vec::new()))
-            (figures.put("Diagonal entries", "Squared norms of the filters; 1 is meant.",
+            (figures.put("Diagonal entries", "Squared norms of the filters; the target is 1.",
                 histogram(&diagonal, "diagonal entries", "squared norm"), Vec::new()))
             @if !above.is_empty() {
                 (figures.put("Off-diagonal entries",
-                    "Inner products of different filters; 0 is meant.",
+                    "Inner products of different filters; the target is 0.",
                     histogram(&above, "off-diagonal entries", "inner product"), Vec::new()))
             }
         }

@@ -216,7 +216,7 @@ fn curves(groups: &[&Group], figures: &Figures) -> Markup {
     };
     html! {
         div.grid {
-            (over_epochs(figures, "Error", "On the images that judge the epochs; means over seeds.",
+            (over_epochs(figures, "Error", "On the images that evaluate the epochs; means over seeds.",
                 "top-1 error, %", &series(|row| 100.0 - row.value("val_top1"))))
             (over_epochs(figures, "Training cross entropy", "Augmented images; means over seeds.",
                 "cross entropy, nats", &series(|row| row.value("train_cross_entropy"))))

@@ -35,7 +35,7 @@ pub(crate) fn curves(run: &RunRecord, figures: &Figures) -> Markup {
                 "cross entropy, nats",
                 &[one("training", |row| row.value("train_cross_entropy")),
                     judged(|row| row.value("val_cross_entropy"), None)]))
-            (over_epochs(figures, "Top-1 accuracy", "Share of images whose class came first.",
+            (over_epochs(figures, "Top-1 accuracy", "Share of images whose top-1 prediction is correct.",
                 "top-1 accuracy, %",
                 &[one("training", |row| row.value("train_top1")),
                     judged(|row| row.value("val_top1"), Some((best, "best epoch")))]))

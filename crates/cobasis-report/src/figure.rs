@@ -59,12 +59,12 @@ impl Figure {
             let y = height + LINE * ((index / columns) as f64 + 0.75);
             html! { (key(class, [x, y - 4.5])) text x=(x + 22.0) y=(y) { (name) } (NEW_LINE) }
         });
-        let head = [
+        let attributes = [
             ("viewBox", format!("0 0 {width_text} {whole_text}")),
             ("role", "img".to_string()),
             ("font-family", "system-ui, sans-serif".to_string()),
         ];
-        let head = head.map(|(name, value)| format!(" {name}=\"{value}\"")).concat();
+        let head = attributes.map(|(name, value)| format!(" {name}=\"{value}\"")).concat();
         let document = html! {
             (PreEscaped(format!("<svg xmlns=\"http://www.w3.org/2000/svg\"{head}>\n")))
             title { (title) } (NEW_LINE)

@@ -26,8 +26,8 @@ pub(crate) fn gradient_flow(run: &Path, figures: &Figures) -> Result<Markup, Err
             }
         });
     }
-    let flows = parse_gradient_flow_csv(&text(&path)?);
-    let flows = flows.map_err(|problem| RunDirError::damaged(&path, problem))?;
+    let flows = parse_gradient_flow_csv(&text(&path)?)
+        .map_err(|problem| RunDirError::damaged(&path, problem))?;
     Ok(draw(&flows, figures))
 }
 
@@ -96,8 +96,8 @@ fn bars(flows: &[BasisFlow], bases: &[&str], figures: &Figures) -> Markup {
     };
     let keys = [("c1", "mean"), ("c2", "largest")].map(|(class, name)| (class.into(), name.into()));
     let note = match every {
-        1 => "The bars of all epochs lie over one another.".to_string(),
-        _ => format!("The bars of every {every} epochs lie over one another, the last included."),
+        1 => "The bars of all epochs overlap.".to_string(),
+        _ => format!("The bars of every {every} epochs overlap, including the last."),
     };
     figures.put("Bases side by side", note, chart.draw(&marks), keys.to_vec())
 }

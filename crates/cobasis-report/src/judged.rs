@@ -19,17 +19,17 @@ pub(crate) struct Judgement {
     pub(crate) set: Arc<ImageSet>,
     /// What the model makes of them.
     pub(crate) evaluation: Evaluation,
-    /// Those that were taken for another class, the worst first.
+    /// The misclassified ones, the worst first.
     pub(crate) wrong: Vec<Wrong>,
 }
 
-/// An image that was taken for another class.
+/// A misclassified image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Wrong {
     /// Where it stands in its set.
     pub(crate) index: usize,
     pub(crate) class: usize,
-    /// The class it was taken for, and the probability that the model gives to that.
+    /// The predicted class and its probability.
     pub(crate) predicted: usize,
     pub(crate) confidence: f64,
     /// The probability that the model gives to its own class.
@@ -55,7 +55,7 @@ impl Judgement {
     }
 }
 
-/// The images of a batch that were taken for another class.
+/// The misclassified images of a batch.
 fn mistakes(batch: &Batch, logits: &[f32], classes: usize) -> Vec<Wrong> {
     let rows = logits.chunks_exact(classes).zip(&batch.labels).zip(&batch.indices);
     let wrong = rows.filter_map(|((row, &label), &index)| {

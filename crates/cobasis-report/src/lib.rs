@@ -58,7 +58,7 @@ pub fn report(paths: &[PathBuf], data: Option<&Path>) -> Result<Report, Error> {
         for directory in RunRecord::find(path)? {
             if runs.iter().any(|run| same(&run.path, &directory)) {
                 let twice = directory.display();
-                return Err(Error::Usage(format!("{twice}: expected each run once, got it twice")));
+                return Err(Error::Usage(format!("{twice}: duplicate run")));
             }
             runs.push(RunRecord::read(&directory)?);
         }

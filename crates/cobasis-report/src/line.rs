@@ -41,8 +41,7 @@ pub(crate) fn colour(index: usize) -> String {
 
 fn draw(chart: &Chart, line: &Series) -> Markup {
     let hidden = line.points.len() > MARKED;
-    let placed = line.points.iter().map(|&point| (point, chart.at(point)));
-    let placed: Vec<_> = placed.collect();
+    let placed: Vec<_> = line.points.iter().map(|&point| (point, chart.at(point))).collect();
     html! {
         path.line d=(path(placed.iter().map(|(_, at)| *at))) {}
         @for ([epoch, value], at) in &placed {

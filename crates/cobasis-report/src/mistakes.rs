@@ -50,7 +50,7 @@ fn written(confusion: &Confusion, classes: &[String]) -> Markup {
         figure {
             figcaption {
                 h3 { "Confusion matrix" }
-                p { "Images of each true class (row) by the class they were taken for (column)." }
+                p { "Images of each true class (row) by predicted class (column)." }
             }
             div.scroll tabindex="0" role="region" aria-label="confusion matrix" {
                 table.confusion {
@@ -94,7 +94,7 @@ fn cell(confusion: &Confusion, class: usize, predicted: usize) -> Markup {
     }
 }
 
-/// The share of the images of a class that were taken for another.
+/// The share of the images of a class that were misclassified.
 fn share(confusion: &Confusion, class: usize, predicted: usize) -> f64 {
     let images = confusion.class(class).images;
     confusion.count(class, predicted) as f64 / images.max(1) as f64
@@ -113,7 +113,7 @@ fn picture(confusion: &Confusion, figures: &Figures) -> Markup {
         names: &[],
         titles: ["true class", "predicted class"],
     };
-    let note = "Share of the images of each true class, by the class they were taken for.";
+    let note = "Share of the images of each true class, by predicted class.";
     figures.put("Confusion matrix", note, map.draw(), Vec::new())
 }
 
@@ -121,7 +121,7 @@ fn pairs(confusion: &Confusion, classes: &[String]) -> Markup {
     let rows = confusion.mistakes(PAIRS).into_iter().map(|mistake| {
         let share = 100.0 * share(confusion, mistake.class, mistake.predicted);
         vec![
-            html! { (classes[mistake.class]) " taken for " (classes[mistake.predicted]) },
+            html! { (classes[mistake.class]) " predicted as " (classes[mistake.predicted]) },
             html! { (grouped(mistake.images)) },
             html! { (format!("{share:.1} %")) },
         ]
@@ -148,8 +148,8 @@ fn worst(judgement: &Judgement) -> Markup {
                 p {
                     (judgement.wrong.len().min(IMAGES)) " of "
                     (grouped(judgement.wrong.len() as u64))
-                    " images that were taken for another class, those first to whose own class the "
-                    "model gives the least probability."
+                    " misclassified images, those with the lowest predicted probability of their "
+                    "true class first."
                 }
             }
             ul.images {
@@ -169,7 +169,7 @@ fn worst(judgement: &Judgement) -> Markup {
 fn image(set: &ImageSet, wrong: &Wrong) -> Markup {
     let classes = &set.info().classes;
     let what = format!(
-        "{}: {} taken for {}",
+        "{}: {} predicted as {}",
         set.describe(wrong.index),
         classes[wrong.class],
         classes[wrong.predicted]
@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(pixels(&set, 0), Some(vec![[10, 20, 30, 255]]));
         let wrong = Wrong { index: 0, class: 0, predicted: 1, confidence: 0.9, own: 0.1 };
         let image = image(&set, &wrong).into_string();
-        assert!(image.contains("alt=\"image 0: &lt;b&gt; taken for c\""), "{image}");
+        assert!(image.contains("alt=\"image 0: &lt;b&gt; predicted as c\""), "{image}");
     }
 
     #[test]
@@ -253,7 +253,7 @@ mod tests {
         );
         assert!(table.contains("&lt;b&gt;") && table.contains("50.0 %"));
         assert!(
-            pairs(&confusion, &["a".into(), "c".into()]).into_string().contains("a taken for c")
+            pairs(&confusion, &["a".into(), "c".into()]).into_string().contains("a predicted as c")
         );
     }
 }

@@ -49,7 +49,7 @@ pub struct Evaluation {
     pub seconds: f64,
     /// Images per second of wall time.
     pub images_per_second: f64,
-    /// Which classes were taken for which.
+    /// The confusion matrix.
     pub confusion: Confusion,
 }
 

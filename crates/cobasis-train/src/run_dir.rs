@@ -50,7 +50,7 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Opens the directory of a run: `out`, new, empty, or with a run to go on with; or a new
+    /// Opens the directory of a run: `out`, new, empty, or with a run to resume; or a new
     /// `runs/<model>-<number>` with the next free number. Parents are made.
     ///
     /// What interrupted writes have left in it is removed.
@@ -189,8 +189,8 @@ fn remove_temporaries(dir: &Path) -> Result<(), RunDirError> {
     Ok(())
 }
 
-/// `.NAME.….tmp`, as [`cobasis_zoo::files::write_atomic`] and [`Checkpoints`] name what they have not
-/// finished; of names that a run writes, so that nobody else's file is taken for one.
+/// `.NAME.….tmp`, as [`cobasis_zoo::files::write_atomic`] and [`Checkpoints`] name what they have
+/// not finished; of names that a run writes, so that nobody else's file is mistaken for one.
 fn is_temporary(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.ends_with(".tmp") && WRITTEN.iter().any(|written| name.starts_with(written))
@@ -305,7 +305,7 @@ mod tests {
     fn two_processes_do_not_train_in_one_directory() {
         let dir = tempfile::tempdir().unwrap();
         let first = RunDir::open(Some(dir.path()), MODEL).unwrap();
-        assert!(refused(dir.path()).ends_with("another process is training there"));
+        assert!(refused(dir.path()).ends_with("another process is training in this directory"));
         drop(first);
         RunDir::open(Some(dir.path()), MODEL).unwrap();
     }

@@ -1,4 +1,4 @@
-//! A network from a specification of one's own: trained, saved, loaded, deployed, exported.
+//! A network from your own specification: trained, saved, loaded, deployed, exported.
 
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Five stages of two blocks, for images of 64×64 pixels in 12 classes.
     let spec = ResNetSpec::new(BlockKind::Basic, [2, 2, 2, 2, 2]).with_width(8);
     let entry = Entry::new("mine/resnet22", Architecture::ResNet(spec), 12, [3, 64, 64]);
-    // 4 shared filters and 1 unique filter a layer, in the first stage; any suffix that fits.
+    // 4 shared filters and 1 unique filter per layer in the first stage; any suffix that fits.
     let name = ModelName::own(entry)?.with_sharing("s4u1")?;
 
     let device = Device::flex();

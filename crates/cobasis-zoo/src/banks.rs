@@ -108,8 +108,8 @@ impl Banks {
         let mut scopes = self.specs.iter().map(|spec| spec.scope).zip(banks).peekable();
         let mut ordered = Vec::with_capacity(tensors.len());
         for layer in layers {
-            let stage = layer.path.strip_prefix("stages.").and_then(|rest| rest.split('.').next());
-            let stage = stage.and_then(|stage| stage.parse().ok()).map(Scope::Stage);
+            let number = layer.path.strip_prefix("stages.").and_then(|rest| rest.split('.').next());
+            let stage = number.and_then(|number| number.parse().ok()).map(Scope::Stage);
             let reached = stage.unwrap_or(Scope::Network);
             while let Some((_, bank)) = scopes.next_if(|(scope, _)| *scope <= reached) {
                 ordered.push(bank.clone());

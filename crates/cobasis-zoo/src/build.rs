@@ -86,7 +86,7 @@ impl ModelConfig {
 }
 
 impl Model {
-    /// The model with a new classifier for so many classes, to be trained on other data. Its
+    /// The model with a new classifier for `num_classes` classes, to be trained on other data. Its
     /// weights are drawn from the model's seed as those of a new model are.
     ///
     /// ```

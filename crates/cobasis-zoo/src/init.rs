@@ -42,8 +42,8 @@ pub(crate) fn initialise(model: Model, weights: InitialWeights, seed: u64) -> Mo
     }
     let mut values = HashMap::new();
     for TensorInfo { path, shape, id } in model.tensors() {
-        let value = starts.of(id);
-        let value = value.unwrap_or_else(|| panic!("no layer says how {path} starts"));
+        let value =
+            starts.of(id).unwrap_or_else(|| panic!("no layer says how {path} is initialised"));
         if let Some(numbers) = draw(value, &shape, weights.convolutions, &mut rng) {
             values.insert(id, TensorData::new(numbers, shape));
         }
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "two convolutions are told at stages.0.conv")]
+    #[should_panic(expected = "two convolutions are declared at stages.0.conv")]
     fn a_place_is_of_one_convolution() {
         use super::starts::Starts;
         use crate::visit::Visiting;

@@ -13,8 +13,8 @@ pub fn published(name: &ModelName) -> Option<&'static Published> {
 ///
 /// Any other ranks make a model too; these are the ones worth listing.
 pub fn names() -> impl Iterator<Item = ModelName> {
-    let variants = VARIANTS.iter().copied().chain(PUBLISHED.iter().map(|row| row.name));
-    let variants: Vec<&str> = variants.filter(|name| entry(name).is_none()).collect();
+    let names = VARIANTS.iter().copied().chain(PUBLISHED.iter().map(|row| row.name));
+    let variants: Vec<&str> = names.filter(|name| entry(name).is_none()).collect();
     ENTRIES.iter().flat_map(move |entry| {
         let of_entry = variants.clone().into_iter().filter_map(move |name| {
             let suffix = name.strip_prefix(&*entry.name)?;

@@ -1,6 +1,6 @@
 //! A small residual network whose stages share filters, trained to tell the direction of stripes.
 //!
-//! The guide "A network of your own" in `docs/own-network.md` walks through it. To run it:
+//! The guide "Building your own network" in `docs/own-network.md` walks through it. To run it:
 //! `cargo run -p cobasis --example small_network`.
 
 // ANCHOR: uses
@@ -19,7 +19,7 @@ use cobasis::{BasisConv2d, BasisConv2dConfig, FilterBasis, FilterBasisConfig, Pa
 // ANCHOR_END: uses
 
 // ANCHOR: block
-/// Two convolutions and a shortcut. It owns what is its own and borrows the basis.
+/// Two convolutions and a shortcut. It owns its layers and borrows the basis.
 #[derive(Module, Debug)]
 struct Block {
     conv1: BasisConv2d,
@@ -29,7 +29,7 @@ struct Block {
 }
 
 impl Block {
-    /// `channels` in and out, on `shared` filters of the stage and one of each layer's own.
+    /// `channels` in and out, with `shared` filters of the stage and one unique filter per layer.
     fn new(channels: usize, shared: usize, device: &Device) -> Self {
         let conv = BasisConv2dConfig::new([channels, channels], [3, 3], shared, 1)
             .with_padding(PaddingConfig2d::Same);
@@ -51,7 +51,7 @@ impl Block {
 // ANCHOR_END: block
 
 // ANCHOR: stage
-/// Blocks on one basis. The stage is the basis's only owner.
+/// Blocks that share one basis, which only the stage owns.
 #[derive(Module, Debug)]
 struct Stage {
     basis: FilterBasis,
@@ -70,7 +70,7 @@ impl Stage {
         self.blocks.iter().fold(x, |x, block| block.forward(x, &self.basis))
     }
 
-    /// What the penalty is to keep orthonormal.
+    /// The filters that the penalty keeps orthonormal.
     fn filters(&self) -> FilterGroup {
         let convs = self.blocks.iter().flat_map(|block| [&block.conv1, &block.conv2]);
         let unique = convs.filter_map(|conv| conv.unique.as_ref());
@@ -150,7 +150,7 @@ fn stripes(device: &Device) -> (Tensor<4>, Tensor<1, Int>) {
 // ANCHOR: train
 const LAMBDA: f64 = 10.0;
 
-/// Trains a network for so many steps of SGD, and prints losses on the way.
+/// Trains a network for `steps` steps of SGD and prints losses on the way.
 fn train(steps: usize, device: &Device) -> Network {
     let device = device.clone().autodiff();
     let mut network = Network::new(&device);
@@ -176,11 +176,11 @@ fn train(steps: usize, device: &Device) -> Network {
 // ANCHOR_END: train
 
 // ANCHOR: judge
-/// The share of stripes whose direction the network tells.
+/// The share of stripes whose direction the network predicts correctly.
 fn accuracy(network: &Network, device: &Device) -> f32 {
     let (images, labels) = stripes(device);
-    let told = network.forward(images).argmax(1).flatten::<1>(0, 1);
-    told.equal(labels).float().mean().into_scalar()
+    let predicted = network.forward(images).argmax(1).flatten::<1>(0, 1);
+    predicted.equal(labels).float().mean().into_scalar()
 }
 
 fn main() {

@@ -41,7 +41,7 @@ impl Index<BankId> for Bases {
         let count = self.banks.len();
         self.banks
             .get(index)
-            .unwrap_or_else(|| panic!("there are {count} banks, and a layer needs number {index}"))
+            .unwrap_or_else(|| panic!("expected a bank with index {index}, got {count} banks"))
     }
 }
 

@@ -111,8 +111,8 @@ impl FilterBasisConfig {
         let length = filter_shape.iter().product::<usize>();
         let values = orthonormal(N * filters, length, normal);
         std::array::from_fn(|index| {
-            let part = &values[index * filters * length..(index + 1) * filters * length];
-            let part: Vec<f32> = part.iter().map(|&value| value as f32).collect();
+            let exact = &values[index * filters * length..(index + 1) * filters * length];
+            let part: Vec<f32> = exact.iter().map(|&value| value as f32).collect();
             FilterBasis { weight: Param::from_data(TensorData::new(part, shape), device) }
         })
     }

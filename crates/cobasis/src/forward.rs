@@ -58,8 +58,8 @@ impl Pass for Forward {
         conv.check_channels(at, x.dims()[1]);
         let mut parts = conv.parts();
         let last = parts.pop().expect("a convolution has filters");
-        let before = parts.iter().map(|part| convolve(part, x.clone()));
-        let before = before.reduce(|maps, part| maps.concat(&part));
+        let maps = parts.iter().map(|part| convolve(part, x.clone()));
+        let before = maps.reduce(|maps, part| maps.concat(&part));
         let maps = convolve(&last, x);
         match before {
             Some(before) => before.concat(&maps),

@@ -131,7 +131,7 @@ fn a_missing_basis_is_refused() {
 }
 
 #[test]
-#[should_panic(expected = "do not fit a layer with a 5x5 kernel")]
+#[should_panic(expected = "expected filters for a 5x5 kernel")]
 fn a_basis_of_another_kernel_is_refused() {
     let device = Device::flex();
     let conv =

@@ -42,7 +42,7 @@ pub struct ShapeTime {
     pub gigaflops: f64,
 }
 
-/// Runs the work so many times and gives each layer's times, in the order of the work. Layers that
+/// Runs the work repeatedly and returns each layer's times, in the order of the work. Layers that
 /// are left to Burn are not among them.
 pub fn layer_times(workload: &mut Workload, runs: usize) -> Vec<LayerTime> {
     workload.run();

@@ -193,7 +193,8 @@ impl Python {
 
     fn answer<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, Error> {
         let line = self.output.next().and_then(Result::ok);
-        let line = line.ok_or_else(|| Error::Peer("PyTorch ended; it says why above".into()))?;
+        let line =
+            line.ok_or_else(|| Error::Peer("PyTorch exited; see its message above".into()))?;
         serde_json::from_str(&line).map_err(|error| Error::Peer(format!("{line}: {error}")))
     }
 }

@@ -31,7 +31,7 @@ pub fn speed_plot(csv: &str) -> Result<String, Error> {
         let theirs = |(name, _): &(&String, &f64)| name.as_str() != OURS && name.as_str() != BURN;
         let best = times.iter().filter(theirs).map(|(_, &ms)| ms).min_by(f64::total_cmp);
         let Some(best) = best else {
-            return Err(Error::Usage(format!("{work}: expected a time of PyTorch, got none")));
+            return Err(Error::Usage(format!("{work}: expected a time for PyTorch, got none")));
         };
         let bar = |ms: Option<f64>| ms.map(|ms| (ms / best, time(ms)));
         let [ours, burn] = [OURS, BURN].map(|name| bar(times.get(name).copied()));

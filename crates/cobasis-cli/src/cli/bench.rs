@@ -25,36 +25,36 @@ use super::output::{print, print_json, table};
 /// Runs of which a layer's time is the median.
 const LAYER_RUNS: usize = 5;
 
-/// Measures how fast models and the loader are on this machine.
+/// Measures the speed of models and of the data loader.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     Data(data::Args),
     /// Measures training steps or inferences of a model on random images.
     ///
-    /// Inference is that of the deployed model, unless told otherwise.
+    /// Inference is measured on the deployed model, unless --unfolded is given.
     #[command(after_help = "Examples:
   cobasis bench model cifar100/resnet34-s32u1 --batch 32 --train
   cobasis bench model cifar10/resnet32-s16u1-double --batch 1 -v")]
     Model {
         #[command(flatten)]
         common: Common,
-        /// Device: flex (processor), ndarray (processor, slow reference), wgpu (GPU).
+        /// Device: flex (CPU), ndarray (CPU, slow reference), wgpu (GPU).
         #[arg(long, default_value_t = DeviceName::Flex)]
         device: DeviceName,
-        /// Measure inference of the model as it was trained, not folded.
+        /// Measure inference of the model as trained, without folding.
         #[arg(long, conflicts_with = "train")]
         unfolded: bool,
-        /// Leave all work to Burn's own operations.
+        /// Use Burn's own operations instead of cobasis-kernels.
         #[arg(long, conflicts_with = "verbose")]
         burn: bool,
-        /// List for each layer the algorithm taken, its time and its share.
+        /// List the algorithm, time and share of each layer.
         #[arg(short, long)]
         verbose: bool,
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Measures each shape of convolution of a model alone.
+    /// Measures each convolution shape of a model in isolation.
     #[command(after_help = "Example:
   cobasis bench layers cifar100/resnet34-s32u1 --batch 32 --train")]
     Layers {
@@ -65,7 +65,7 @@ pub(crate) enum Command {
         json: bool,
     },
     Peers(peers::Args),
-    /// Draws what `bench peers --csv` wrote.
+    /// Plots the results of `bench peers --csv`.
     #[command(after_help = "Example:
   cobasis bench plot results/speed.csv --out docs/speed.svg")]
     Plot {
@@ -81,16 +81,16 @@ pub(crate) enum Command {
 pub(crate) struct Common {
     /// Name of the model.
     name: ModelName,
-    /// Images at a time.
+    /// Batch size.
     #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch: u32,
     /// Measure training steps.
     #[arg(long)]
     train: bool,
-    /// Threads [default: as many as cores].
+    /// Number of threads [default: number of cores].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Seconds to measure for, at least.
+    /// Minimum time to measure, in seconds.
     #[arg(long, value_name = "S", default_value = "5", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(0..=3600))]
     seconds: u16,
 }
@@ -267,7 +267,7 @@ fn describe(report: &Report) -> String {
         report.runs,
         report.images_per_second,
         report.gigaflops_per_second,
-        memory.unwrap_or_else(|| "not known".to_owned()),
+        memory.unwrap_or_else(|| "unknown".to_owned()),
     );
     if !report.layers.is_empty() {
         let mut rows =

@@ -8,7 +8,7 @@ use clap_complete::{Shell, generate};
 use super::output::print;
 use super::{Cli, Outcome};
 
-/// Prints a shell's completions of commands and options.
+/// Prints shell completions.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cobasis completions bash > ~/.local/share/bash-completion/completions/cobasis

@@ -9,38 +9,37 @@ use super::config_args::{load, no_such};
 use super::output::{print, print_json, table};
 use super::{Outcome, embedded};
 
-/// Lists and checks configurations, and says what their keys mean.
+/// Lists, shows, checks and explains configurations.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Lists the configurations that are part of the program: name, model, epochs, what it is.
+    /// Lists the configurations that are built into the program: name, model, epochs, description.
     #[command(after_help = "Example:
   cobasis config list")]
     List,
-    /// Prints a configuration that is part of the program, to be copied and changed.
+    /// Prints a built-in configuration, as a starting point for your own.
     #[command(after_help = "Example:
   cobasis config show cifar100.toml > mine.toml")]
     Show {
-        /// Its name in `config list`.
+        /// Name of the configuration, from `cobasis config list`.
         name: String,
     },
-    /// Checks configuration files: keys, types, ranges, and how they fit together.
+    /// Checks configuration files: keys, types, ranges, and combinations of keys.
     #[command(after_help = "Example:
   cobasis config check configs/*.toml configs/*/*.toml --set train.epochs=2")]
     Check {
-        /// Configuration files, looked for as given, then under configs/, then among those that are
-        /// part of the program.
+        /// Configuration files: paths, files under configs/, or names of built-in ones.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<String>,
-        /// Changes a value of each configuration, by its dotted key; may be repeated.
+        /// Override a key in each configuration, such as train.epochs=2; may be repeated.
         #[arg(long, value_name = "KEY=VALUE")]
         set: Vec<String>,
     },
-    /// Says what a key or a section is for, its type and its default.
+    /// Explains a key or a section: meaning, type and default.
     #[command(after_help = "Examples:
   cobasis config explain ortho.lambda
   cobasis config explain schedule")]
     Explain {
-        /// A dotted key, or the name of a section.
+        /// A dotted key, such as optimizer.lr, or the name of a section.
         #[arg(value_name = "KEY")]
         key: String,
     },
@@ -73,7 +72,7 @@ fn list() -> Result<String, Error> {
             embedded::title(text),
         ])
     });
-    let head = ["configuration", "model", "epochs", "what it is"].map(String::from).to_vec();
+    let head = ["configuration", "model", "epochs", "description"].map(String::from).to_vec();
     let rows = std::iter::once(Ok(head)).chain(rows).collect::<Result<Vec<_>, Error>>()?;
     Ok(table(&rows, &[1, 3]))
 }

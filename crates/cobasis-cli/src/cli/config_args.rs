@@ -17,14 +17,14 @@ const CONFIGS: &str = "COBASIS_CONFIGS";
 /// A configuration, changed, and where its data are.
 #[derive(Debug, clap::Args)]
 pub(super) struct ConfigArgs {
-    /// Configuration file, looked for as given, then under configs/, then among those that are part
-    /// of the program (`config list`).
+    /// Configuration file: a path, a file under configs/, or one built into the program (see
+    /// `cobasis config list`).
     #[arg(long, value_name = "FILE")]
     config: Option<String>,
-    /// Changes a value of the configuration, by its dotted key; may be repeated.
+    /// Override a configuration key, such as train.epochs=2; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Directory of the data set's files [default: where `data fetch` puts them].
+    /// Directory of the data set [default: where `cobasis data fetch` puts it].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }

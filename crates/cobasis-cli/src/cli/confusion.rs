@@ -1,4 +1,4 @@
-//! A confusion matrix as text: tables by class, and what was taken for what.
+//! Per-class results and the confusion matrix as text.
 
 use cobasis_train::evaluate::{Confusion, Mistake};
 
@@ -10,7 +10,7 @@ const MAX_COLUMNS: usize = 12;
 const LISTED: usize = 20;
 
 /// A line for each class: its images, how many of them were recognised, and how many that were
-/// taken for it are of it.
+/// predicted as it are of it.
 pub(crate) fn per_class(confusion: &Confusion, names: &[String]) -> String {
     let head = ["class", "", "images", "correct", "recall", "precision"];
     let percent = |share: Option<f64>| share.map_or("-".into(), |share| format!("{share:.2} %"));
@@ -44,7 +44,7 @@ pub(crate) fn matrix(confusion: &Confusion, names: &[String]) -> String {
 fn mistakes(confusion: &Confusion, names: &[String]) -> String {
     let mistakes = confusion.mistakes(LISTED);
     if mistakes.is_empty() {
-        return "no image was taken for another class".to_string();
+        return "no image was misclassified".to_string();
     }
     let row = |mistake: &Mistake| {
         let of = confusion.class(mistake.class).images;

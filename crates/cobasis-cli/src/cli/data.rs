@@ -11,7 +11,7 @@ use super::Outcome;
 use super::data_dir::fetch;
 use super::output::print;
 
-/// Gets data sets.
+/// Downloads data sets.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     Fetch(FetchArgs),
@@ -19,8 +19,8 @@ pub(crate) enum Command {
 
 /// Downloads a data set, checks its SHA-256, and unpacks it.
 ///
-/// An interrupted download goes on where it stopped. There are cifar10 and cifar100; the others are
-/// part of the program or have to be got by hand: see docs/data.md.
+/// An interrupted download is resumed. Available are cifar10 and cifar100; digits is built into the
+/// program, and the others have to be downloaded manually (see docs/data.md).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cobasis data fetch cifar10
@@ -28,13 +28,14 @@ pub(crate) enum Command {
 pub(crate) struct FetchArgs {
     /// Data set: cifar10 or cifar100.
     name: DatasetName,
-    /// Directory to unpack to [default: the one that `train` looks in, in the user's cache].
+    /// Directory to unpack to [default: the one that `cobasis train` looks in, in the user's
+    /// cache].
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// Address of the archive [default: that of its authors].
+    /// URL of the archive [default: the authors' site].
     #[arg(long, value_name = "URL", value_parser = parse_url)]
     url: Option<String>,
-    /// SHA-256 of the archive, where it was packed anew [default: that of the authors' archive].
+    /// SHA-256 of the archive, if it was repacked [default: that of the authors' archive].
     #[arg(long, value_name = "HEX", requires = "url", value_parser = parse_sha256)]
     sha256: Option<String>,
 }
@@ -49,9 +50,9 @@ fn run_fetch(args: FetchArgs) -> Outcome {
     let FetchArgs { name, dir, url, sha256 } = args;
     let Some(mut archive) = Archive::of(name) else {
         let problem = match name {
-            DatasetName::Digits => "part of the program, nothing to download",
+            DatasetName::Digits => "built into the program, nothing to download",
             _ => {
-                "not downloaded by this program; docs/data.md says where it is and where to put it"
+                "cannot be downloaded by this program; see docs/data.md for where to get it and where to put it"
             }
         };
         return Err(Error::Usage(format!("{name}: {problem}")));
@@ -68,7 +69,7 @@ fn run_fetch(args: FetchArgs) -> Outcome {
     };
     let was_there = archive.is_in(&dir);
     fetch(&archive, &dir)?;
-    let how = if was_there { "was there already, in" } else { "is now in" };
+    let how = if was_there { "is already in" } else { "is now in" };
     print(&format!("{name} {how} {}", dir.display()));
     Ok(ExitCode::SUCCESS)
 }

@@ -81,7 +81,7 @@ fn show(bar: &ProgressBar, progress: Progress) {
             bar.set_message("");
             bar.set_position(done);
         }
-        Progress::Retrying { problem } => bar.set_message(format!("{problem}, again: ")),
+        Progress::Retrying { problem } => bar.set_message(format!("{problem}, retrying: ")),
         Progress::Checking => bar.set_message("checking "),
         Progress::Unpacking => bar.set_message("unpacking "),
     }

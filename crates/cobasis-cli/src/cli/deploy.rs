@@ -14,10 +14,10 @@ use super::Outcome;
 use super::model_file::{Destination, file_size, form, open};
 use super::output::{grouped, print, print_json};
 
-/// Writes a model folded for use: no batch norms, and of each factorised layer the cheaper form.
+/// Writes a model for inference: batch norms folded, each factorised layer in its cheaper form.
 ///
-/// It gives the same logits as its source, takes no more multiply-accumulates, and can be evaluated
-/// but not trained.
+/// The result computes the same logits as the original with at most as many multiply-accumulates.
+/// It can be evaluated but not trained.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cobasis deploy runs/digits-resnet14-s8u1-001/best.safetensors --out digits.safetensors
@@ -27,11 +27,12 @@ pub(crate) struct Args {
     /// Model file.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Model that the file holds; our own files say it themselves.
+    /// Name of the model in the file; not needed for files written by cobasis.
     #[arg(long, value_name = "NAME")]
     model: Option<ModelName>,
-    /// Layers that consist of a basis convolution and coefficients: each in the form with the
-    /// fewest MACs, all kept (the smallest file), or all composed into dense kernels.
+    /// How to write layers that consist of a basis convolution and coefficients: each in the form
+    /// with the fewest MACs, all kept factorised (the smallest file), or all composed into dense
+    /// kernels.
     #[arg(long, value_name = "FORM", default_value_t, value_parser = form())]
     factorised: FactorisedLayers,
     #[command(flatten)]

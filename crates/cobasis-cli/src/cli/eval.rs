@@ -20,11 +20,11 @@ use super::model_file::open_any;
 use super::output::{print, print_json};
 use super::progress::bar;
 
-/// Evaluates a trained model on the test images of a data set.
+/// Evaluates a trained model on a test set: loss, top-1 and top-5 accuracy.
 ///
-/// The checkpoint is one of ours (safetensors, which say which model they hold) or one of PyTorch's
-/// (the authors' or torchvision's .pth, or safetensors with their names), which need --model. It may
-/// be a deployed model.
+/// The model file is either one of ours (safetensors, trained or deployed), which records which
+/// model it holds, or a PyTorch checkpoint (the authors' or torchvision's .pth, or safetensors with
+/// their tensor names), which needs --model.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cobasis eval --checkpoint runs/digits-resnet14-s8u1-001/best.safetensors
@@ -34,29 +34,28 @@ pub(crate) struct Args {
     /// Model file.
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
-    /// Model that the file holds; our own files say it themselves.
+    /// Name of the model in the file; not needed for files written by cobasis.
     #[arg(long, value_name = "NAME")]
     model: Option<ModelName>,
-    /// Data set, such as cifar10 or folder [default: the model's].
+    /// Data set to evaluate on, such as cifar10 or folder [default: the model's].
     #[arg(long, value_name = "NAME")]
     dataset: Option<DatasetName>,
-    /// Directory of the data set's files [default: where `data fetch` puts them].
+    /// Directory of the data set [default: where `cobasis data fetch` puts it].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Images at a time.
+    /// Batch size.
     #[arg(long, value_name = "N", default_value = "256", value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch: u32,
-    /// Device: flex (processor), ndarray (processor, slow reference), wgpu (GPU).
+    /// Device: flex (CPU), ndarray (CPU, slow reference), wgpu (GPU).
     #[arg(long, default_value_t = DeviceName::Flex)]
     device: DeviceName,
-    /// Print how each class fared.
+    /// Print per-class results.
     #[arg(long)]
     per_class: bool,
-    /// Print which classes were taken for which; of more than 12 classes, the most frequent
-    /// mistakes.
+    /// Print the confusion matrix; with more than 12 classes, the most frequent confusions.
     #[arg(long)]
     confusion: bool,
-    /// Print JSON, always with the confusion matrix and how each class fared.
+    /// Print JSON, including the confusion matrix and per-class results.
     #[arg(long)]
     json: bool,
 }

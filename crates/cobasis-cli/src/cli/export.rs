@@ -13,7 +13,7 @@ use cobasis_zoo::{Deployed, ModelName, pytorch};
 use super::Outcome;
 use super::model_file::{Destination, Evaluated, form, open, open_any};
 
-/// Writes a model for other programs.
+/// Exports a model to ONNX, to PyTorch's tensor names, or to our own format.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cobasis export runs/digits-resnet14-s8u1-001/best.safetensors --format pytorch-keys \\
@@ -23,15 +23,15 @@ pub(crate) struct Args {
     /// Model file.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Model that the file holds; our own files say it themselves.
+    /// Name of the model in the file; not needed for files written by cobasis.
     #[arg(long, value_name = "NAME")]
     model: Option<ModelName>,
-    /// What to write.
+    /// Format to write.
     #[arg(long)]
     format: Format,
-    /// For ONNX: layers that consist of a basis convolution and coefficients, each in the form with
-    /// the fewest MACs (the default), all kept (the smallest file), or all composed into dense
-    /// kernels.
+    /// For ONNX: how to write layers that consist of a basis convolution and coefficients: each in
+    /// the form with the fewest MACs (the default), all kept factorised (the smallest file), or all
+    /// composed into dense kernels.
     #[arg(long, value_name = "FORM", value_parser = form())]
     factorised: Option<FactorisedLayers>,
     #[command(flatten)]
@@ -40,11 +40,12 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
-    /// Our own files.
+    /// Our own format: safetensors that record which model they hold.
     Safetensors,
-    /// safetensors with the names and shapes of the authors' PyTorch code, which loads it strictly.
+    /// safetensors with the tensor names and shapes of the authors' PyTorch code, for a strict
+    /// load_state_dict.
     PytorchKeys,
-    /// ONNX (operator set 17): folded for inference, from "images" to "logits", for any batch.
+    /// ONNX (opset 17): batch norms folded, input "images", output "logits", any batch size.
     Onnx,
 }
 
@@ -73,7 +74,7 @@ pub(crate) fn run(args: Args) -> Outcome {
             (Evaluated::Deployed(_), Some(form)) => {
                 let file = file.display();
                 return Err(Error::Usage(format!(
-                    "--factorised {form}: {file} is deployed already"
+                    "--factorised {form}: {file} is already deployed"
                 )));
             }
         },

@@ -9,10 +9,11 @@ use cobasis_zoo::{ModelName, save};
 use super::Outcome;
 use super::model_file::{Destination, open};
 
-/// Writes a PyTorch model as one of ours, a safetensors file that says which model it holds.
+/// Converts a PyTorch checkpoint to a safetensors file that records which model it holds.
 ///
-/// The model is a checkpoint of the authors' code, torchvision's weights of an ImageNet ResNet or
-/// MobileNetV2 (.pth; both need --model), a safetensors file with either's names, or what `export` wrote.
+/// The input is a checkpoint of the authors' code, torchvision's weights of an ImageNet ResNet or
+/// MobileNetV2 (.pth; both need --model), a safetensors file with the tensor names of either, or a
+/// file written by `cobasis export`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cobasis import FILE.pth --model cifar10/resnet32-s8u1 --out resnet32.safetensors
@@ -21,7 +22,7 @@ pub(crate) struct Args {
     /// Model file.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Model that the file holds; those of `export` say it themselves.
+    /// Name of the model in the file; not needed for files written by `cobasis export`.
     #[arg(long, value_name = "NAME")]
     model: Option<ModelName>,
     #[command(flatten)]

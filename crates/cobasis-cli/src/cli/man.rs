@@ -17,7 +17,7 @@ use super::{Cli, Outcome};
   cobasis man > cobasis.1
   cobasis man --out ~/.local/share/man/man1")]
 pub(crate) struct Args {
-    /// Directory for a page of each command, which must be there.
+    /// Existing directory to write one page per command to.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }

@@ -38,9 +38,7 @@ pub(crate) fn open_any(
     match open_file(path, name, device)? {
         Opened::Trained(model) => Ok(Evaluated::Trained(model.valid())),
         Opened::Deployed(deployed) => Ok(Evaluated::Deployed(deployed)),
-        _ => {
-            Err(Error::Usage(format!("{}: a kind of model file that is not known", path.display())))
-        }
+        _ => Err(Error::Usage(format!("{}: unknown kind of model file", path.display()))),
     }
 }
 
@@ -83,7 +81,7 @@ pub(crate) struct Destination {
     /// File to write.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// Replace the file if there is one.
+    /// Overwrite the file if it exists.
     #[arg(long)]
     force: bool,
     /// Print JSON.

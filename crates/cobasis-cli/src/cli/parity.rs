@@ -10,13 +10,14 @@ use indicatif::ProgressBar;
 use super::Outcome;
 use super::output::{print, print_json, table};
 
-/// Compares models with what the authors' PyTorch code computes, fixture by fixture.
+/// Compares models with recorded results of the authors' PyTorch code (fixtures).
 ///
-/// Each error stands beside its bound: ten times the error of the authors' own code in 32-bit
-/// arithmetic, for logits and loss never more than 1e-4. Exits with 1 if an error is beyond it.
+/// Each error is printed next to its bound: ten times the error of the authors' own code in 32-bit
+/// arithmetic, and at most 1e-4 for logits and loss. The exit code is 1 if any error exceeds its
+/// bound.
 ///
-/// A file of counts is compared exactly. A file of training curves is followed step by step, which
-/// takes minutes; without --data it is skipped.
+/// Files of parameter counts are compared exactly. Files of training curves are repeated step by
+/// step, which takes minutes; without --data they are skipped.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cobasis parity ../shared/parity/cifar10-*.json
@@ -25,10 +26,10 @@ pub(crate) struct Args {
     /// Fixtures, counts or training curves.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Device: flex (processor), ndarray (processor, slow reference), wgpu (GPU).
+    /// Device: flex (CPU), ndarray (CPU, slow reference), wgpu (GPU).
     #[arg(long, default_value_t = DeviceName::Flex)]
     device: DeviceName,
-    /// Directory of CIFAR-10's files, for training curves.
+    /// Directory of CIFAR-10, for training curves.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Print JSON.

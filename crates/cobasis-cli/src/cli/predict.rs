@@ -17,16 +17,17 @@ use super::Outcome;
 use super::model_file::open_any;
 use super::output::{print, print_json};
 
-/// Classes that are told for each image unless told otherwise.
+/// Classes printed per image by default.
 const TOP: usize = 5;
 /// Threads that decode images ahead.
 const WORKERS: usize = 2;
 
-/// Tells what a trained model takes images for: a PNG or JPEG file, or all in a folder.
+/// Predicts the classes of images: a PNG or JPEG file, or all images in a folder.
 ///
-/// The checkpoint may be any that eval takes. Images are resized, cropped and normalised as those
-/// that the model was trained on. Files that say nothing of it (older ones, PyTorch's) are taken to
-/// be trained on the data set that the model is named after; the options below say otherwise.
+/// Takes the same model files as eval. Images are resized, cropped and normalised as for the
+/// evaluation during training. If the model file does not record how (older files, PyTorch
+/// checkpoints), the preparation of the data set in the model's name is used; the options below
+/// override it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cobasis predict FILE.png --checkpoint runs/digits-resnet14-s8u1-001/best.safetensors
@@ -39,18 +40,19 @@ pub(crate) struct Args {
     /// Model file.
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
-    /// Model that the file holds; our own files say it themselves.
+    /// Name of the model in the file; not needed for files written by cobasis.
     #[arg(long, value_name = "NAME")]
     model: Option<ModelName>,
-    /// Classes to tell for each image, the most probable first [default: 5, or all].
+    /// Number of classes to print per image, most probable first [default: 5, or all if there are
+    /// fewer].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     top: Option<u16>,
     #[command(flatten)]
     preparation: PreparationArgs,
-    /// Images at a time.
+    /// Batch size.
     #[arg(long, value_name = "N", default_value = "64", value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch: u32,
-    /// Device: flex (processor), ndarray (processor, slow reference), wgpu (GPU).
+    /// Device: flex (CPU), ndarray (CPU, slow reference), wgpu (GPU).
     #[arg(long, default_value_t = DeviceName::Flex)]
     device: DeviceName,
     /// Print JSON.
@@ -58,26 +60,26 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// How images are prepared, where that is not as the model file says.
+/// How images are prepared, where that differs from what the model file records.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "How images are prepared")]
 struct PreparationArgs {
-    /// As those of this data set.
+    /// Prepare images as for this data set.
     #[arg(long, value_name = "NAME")]
     dataset: Option<DatasetName>,
-    /// Text file with the name of a class on each line.
+    /// Text file with one class name per line.
     #[arg(long, value_name = "FILE")]
     classes: Option<PathBuf>,
-    /// Side of the square that the network gets, pixels.
+    /// Side of the square network input, in pixels.
     #[arg(long, value_name = "PIXELS")]
     size: Option<usize>,
-    /// Length that the shorter side is resized to before the square is cut out, pixels.
+    /// Length to which the shorter side is resized before the centre crop, in pixels.
     #[arg(long, value_name = "PIXELS")]
     resize: Option<usize>,
-    /// Mean of each channel, where white is 1.
+    /// Mean of each channel, on a scale where white is 1.
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', allow_negative_numbers = true)]
     mean: Vec<f32>,
-    /// Standard deviation of each channel, where white is 1.
+    /// Standard deviation of each channel, on a scale where white is 1.
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', allow_negative_numbers = true)]
     std: Vec<f32>,
 }

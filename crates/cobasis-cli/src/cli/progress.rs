@@ -47,7 +47,7 @@ impl Progress {
                 thread::sleep(POLL);
             }
             if signals.came() {
-                let text = "finishing this step to save; a second signal ends at once";
+                let text = "finishing this step, then saving; a second signal stops at once";
                 bar.suspend(|| eprintln!("{text}"));
             }
         });
@@ -94,8 +94,8 @@ impl Watch for Progress {
         self.announce_signals();
         let goes_on = match run.done {
             (0, 0) => String::new(),
-            (epochs, 0) => format!(", going on after epoch {epochs}"),
-            (epochs, steps) => format!(", going on in epoch {} after step {steps}", epochs + 1),
+            (epochs, 0) => format!(", resuming after epoch {epochs}"),
+            (epochs, steps) => format!(", resuming in epoch {} after step {steps}", epochs + 1),
         };
         self.line(&format!(
             "{}: {} parameters; {} training and {} validation images; {} epochs of {} steps\n\

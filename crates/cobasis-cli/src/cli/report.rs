@@ -9,28 +9,28 @@ use cobasis_zoo::files::{FileError, write_atomic};
 use super::Outcome;
 use super::output::print;
 
-/// Writes an HTML page that shows what runs found.
+/// Writes an HTML report of one run, or a comparison of several.
 ///
-/// Of one run: curves, bases, coefficients, mistakes, and what it takes to make the run again. Of
-/// several: errors against parameters and multiply-accumulates, means over seeds, and published
-/// results beside them. The page is one file that needs no network.
+/// For one run: training curves, bases, coefficients, confusion matrix, and everything needed to
+/// reproduce the run. For several: errors against parameters and multiply-accumulates, means over
+/// seeds, and published results for comparison. The page is a single file that works offline.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cobasis report runs/digits-resnet14-s8u1-001
   cobasis report RUN RUN SEEDS --out comparison.html
   cobasis report RUN --charts figures")]
 pub(crate) struct Args {
-    /// Directories of runs; one that holds the runs of several seeds stands for all of them.
+    /// Directories of runs; a directory written by `train --seeds` stands for all its runs.
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// File to write, replaced if it is there [default: report.html in RUN, or in the working
-    /// directory for several].
+    /// File to write, replaced if it exists [default: report.html in RUN, or in the working
+    /// directory for several runs].
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Directory for the charts as SVG files of their own, made if it is not there.
+    /// Also write each chart as an SVG file to this directory, created if missing.
     #[arg(long, value_name = "DIR")]
     charts: Option<PathBuf>,
-    /// Directory of the data set's files, for one run [default: where the run found them].
+    /// Directory of the data set, for the report of one run [default: where the run found it].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }

@@ -21,7 +21,7 @@ impl Signals {
         let signals = Self::default();
         let noted = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
-            // Where the system refuses, the signal ends the process as ever, and the checkpoint is
+            // Where the system refuses, the signal ends the process as usual, and the checkpoint is
             // the last one written. What is registered first runs first.
             let _ = flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&noted))
                 .and_then(|_| flag::register(signal, Arc::clone(&noted)))

@@ -20,41 +20,41 @@ use super::program::program;
 use super::progress::Progress;
 use super::signals::Signals;
 
-/// Trains a model and records the run in a directory of its own.
+/// Trains a model and records the run in its own directory.
 ///
-/// Without --config it trains a small network with shared bases on handwritten digits that are
-/// part of the program (1,797 images of 8x8 from the UCI repository: Optical Recognition of
+/// Without --config, it trains a small network with shared bases on handwritten digits that are
+/// built into the program (1,797 images of 8x8 from the UCI repository: Optical Recognition of
 /// Handwritten Digits, E. Alpaydin and C. Kaynak, CC BY 4.0).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cobasis train
   cobasis train --config cifar10/resnet32-s16u1.toml --data DIR --set train.epochs=2
-  cobasis train --config cifar100.toml --data DIR --out RUN   # again: goes on with it
+  cobasis train --config cifar100.toml --data DIR --out RUN   # repeat to resume
   cobasis train --seeds 0,1,2 --set data.split=train/val")]
 pub(crate) struct Args {
     #[command(flatten)]
     chosen: ConfigArgs,
-    /// Download the data set where its files are absent.
+    /// Download the data set if its files are missing.
     #[arg(long)]
     download: bool,
-    /// Directory of the run [default: a new one under runs/]. One that holds this run already goes
-    /// on from its last checkpoint.
+    /// Directory of the run [default: a new one under runs/]. If it already holds this run,
+    /// training resumes from the last checkpoint.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Device to train on: flex (processor), ndarray (processor, slow reference), wgpu (GPU).
+    /// Device to train on: flex (CPU), ndarray (CPU, slow reference), wgpu (GPU).
     #[arg(long, default_value_t = DeviceName::Flex, hide_default_value = false)]
     device: DeviceName,
-    /// Seed of all random numbers, over the configuration's.
+    /// Random seed, overrides the configuration's.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     seed: Option<u64>,
-    /// Train once with each of these seeds, in directories of their own below --out, and write mean
-    /// and standard deviation to seeds.json.
+    /// Train once with each of these seeds, each in its own directory below --out, and write the
+    /// mean and standard deviation to seeds.json.
     #[arg(long, value_name = "N,N,...", value_delimiter = ',', conflicts_with = "seed")]
     seeds: Vec<u64>,
-    /// A line for each epoch and no live view, as where there is no terminal.
+    /// Print one line per epoch instead of the live view (the default without a terminal).
     #[arg(long)]
     no_tui: bool,
-    /// Run two training steps, say what a run would cost, and write nothing.
+    /// Run two training steps, estimate the cost of the whole run, and write nothing.
     #[arg(long)]
     dry_run: bool,
 }
@@ -71,7 +71,7 @@ pub(crate) fn run(args: Args) -> Outcome {
         .enumerate()
         .find_map(|(i, seed)| args.seeds[..i].contains(seed).then_some(seed))
     {
-        return Err(Error::Usage(format!("--seeds: expected each seed once, got {twice} twice")));
+        return Err(Error::Usage(format!("--seeds: duplicate seed {twice}")));
     }
     let command: Vec<String> =
         env::args_os().skip(1).map(|argument| quoted(&argument.to_string_lossy())).collect();
@@ -197,7 +197,8 @@ fn describe_dry_run(config: &Config, dry: &DryRun) -> String {
     }));
     let epoch = dry.step_seconds * dry.steps as f64;
     lines.push(format!(
-        "time    {:.2} s a step, about {} an epoch of {} steps, {} for {} epochs, tests aside",
+        "time    {:.2} s per step, about {} per epoch of {} steps, {} for {} epochs, excluding \
+         evaluation",
         dry.step_seconds,
         duration(epoch),
         dry.steps,
@@ -206,14 +207,12 @@ fn describe_dry_run(config: &Config, dry: &DryRun) -> String {
     ));
     if let Some(bytes) = dry.peak_bytes {
         let mebibytes = grouped(bytes >> 20);
-        lines.push(format!(
-            "memory  {mebibytes} MiB at the peak, without a graphics processor's own"
-        ));
+        lines.push(format!("memory  {mebibytes} MiB at the peak, excluding GPU memory"));
     }
     if let Some(bytes) = dry.expected_bytes {
         lines.push(format!(
-            "        a batch of {} would take about {} MiB, more than are free here: batches of {} \
-             were tried; train.accumulate adds the gradients of smaller batches",
+            "        a batch of {} would need about {} MiB, more than is free here, so batches of {} \
+             were tried; train.accumulate averages the gradients of smaller batches",
             dry.batch_size,
             grouped(bytes >> 20),
             dry.batch[0]

@@ -81,7 +81,7 @@ impl Fixture {
             && fixture.input.iter().product::<usize>() > 0;
         match complete {
             true => Ok(fixture),
-            false => Err("its sizes contradict one another".to_string()),
+            false => Err("its sizes contradict each other".to_string()),
         }
     }
 

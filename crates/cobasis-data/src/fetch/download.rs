@@ -74,7 +74,7 @@ impl Download<'_> {
             watch(Progress::Retrying { problem });
             thread::sleep(self.pause);
         }
-        let problem = format!("{TRIES} tries, each broken off");
+        let problem = format!("{TRIES} attempts were interrupted");
         let (url, got) = (self.url.to_string(), length(part, self.path)?);
         Err(FetchError::Interrupted { url, got, expected: self.bytes, problem })
     }
@@ -97,11 +97,11 @@ impl Download<'_> {
             // The file is no longer than what is there: complete, or another one by now.
             416 | 206 => {
                 truncate(part, self.path)?;
-                let problem = "the server cannot go on from there".to_string();
+                let problem = "the server cannot resume the download".to_string();
                 return Err(Stop::Broken { problem, total: None });
             }
             429 | 500.. => {
-                let problem = format!("the server answers {}", response.status());
+                let problem = format!("the server answered {}", response.status());
                 return Err(Stop::Broken { problem, total: None });
             }
             _ => {

@@ -10,7 +10,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum FetchError {
     /// The server has no such file, or will not give it.
-    #[error("{url}: the server answers {status}")]
+    #[error("{url}: the server answered {status}")]
     Status {
         /// The address.
         url: String,
@@ -27,7 +27,7 @@ pub enum FetchError {
     },
     /// The connection broke too often.
     #[error(
-        "{url}: interrupted after {} MB of {}: {problem}; the next try goes on from there",
+        "{url}: interrupted after {} MB of {}: {problem}; run the command again to resume",
         .got / 1_000_000, .expected.map_or("an unknown size".into(), |all| format!("{} MB", all / 1_000_000))
     )]
     Interrupted {
@@ -67,7 +67,7 @@ pub enum FetchError {
         problem: String,
     },
     /// Another program downloads to the same place.
-    #[error("{}: another download goes on", .path.display())]
+    #[error("{}: another download is in progress", .path.display())]
     Busy {
         /// The file that it writes.
         path: PathBuf,

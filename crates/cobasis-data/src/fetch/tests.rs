@@ -192,7 +192,7 @@ fn a_refusal_of_the_server_is_told_at_once() {
             _ => &[Status("401 Unauthorized")],
         };
         let fetch = Fetch::new(good(), replies);
-        assert_eq!(fetch.refused(), format!("URL: the server answers {status}"));
+        assert_eq!(fetch.refused(), format!("URL: the server answered {status}"));
         assert_eq!(fetch.server.ranges().len(), 1);
     }
 }
@@ -229,7 +229,7 @@ fn two_programs_do_not_write_one_file() {
     let fetch = Fetch::new(good(), &[Send]);
     let other = File::create(fetch.part()).expect("a file");
     other.lock().expect("a lock");
-    assert!(fetch.refused().ends_with(".part: another download goes on"));
+    assert!(fetch.refused().ends_with(".part: another download is in progress"));
     drop(other);
     fetch.run().expect("fetched");
     fetch.assert_complete();

@@ -25,7 +25,7 @@ impl Archive {
         if self.is_in(dir) {
             return Ok(());
         }
-        fs::create_dir_all(dir).map_err(FetchError::io(dir, "make the directory"))?;
+        fs::create_dir_all(dir).map_err(FetchError::io(dir, "create the directory"))?;
         let path = dir.join(format!("{}.tar.gz.part", self.layout.folder));
         let mut part = open(&path)?;
         match part.try_lock() {

@@ -27,7 +27,7 @@ pub(super) fn unpack(
     let staging = dir.join(format!(".{}.unpacking", layout.folder));
     // What an interrupted try left.
     let _ = fs::remove_dir_all(&staging);
-    fs::create_dir(&staging).map_err(FetchError::io(&staging, "make the directory"))?;
+    fs::create_dir(&staging).map_err(FetchError::io(&staging, "create the directory"))?;
     let unpacked = Unpack { path, layout, staging: &staging }.run(archive);
     let installed = unpacked.and_then(|()| install(&staging, &dir.join(layout.folder)));
     installed.inspect_err(|_| {
@@ -101,7 +101,7 @@ impl Unpack<'_> {
 
     fn write(&self, mut entry: impl Read, name: &str, bytes: u64) -> Result<(), FetchError> {
         let path = self.staging.join(name);
-        let mut file = File::create_new(&path).map_err(FetchError::io(&path, "make the file"))?;
+        let mut file = File::create_new(&path).map_err(FetchError::io(&path, "create the file"))?;
         let mut buffer = vec![0; 1 << 16];
         let mut left = bytes;
         while left > 0 {

@@ -60,8 +60,8 @@ impl isa::Task for FilterPart<'_> {
                     let shift = x as isize + window.start[1];
                     let stride = window.stride[1];
                     let first = ((-shift).max(0) as usize).div_ceil(stride);
-                    let end = (width as isize - shift).max(0) as usize;
-                    let end = end.div_ceil(stride).min(window.positions[1]);
+                    let pixels = (width as isize - shift).max(0) as usize;
+                    let end = pixels.div_ceil(stride).min(window.positions[1]);
                     if first >= end {
                         continue;
                     }

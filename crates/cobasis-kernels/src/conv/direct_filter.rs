@@ -43,8 +43,7 @@ impl Plan {
         // Columns are read in whole vectors, so what lies behind the last must be readable too.
         window.copied |= !across && width > len;
         // Few positions make few parts: their sums must be added up in the end.
-        let parts = (window.lines() * window.positions[1] / 2048).clamp(1, 4);
-        let parts = parts.min(window.lines());
+        let parts = (window.lines() * window.positions[1] / 2048).clamp(1, 4).min(window.lines());
         Self {
             parts,
             splits: (4 / parts).min(rows),

@@ -110,7 +110,7 @@ impl Panels {
     }
 }
 
-/// Whether matrices with so many columns, packed each for itself, make no more work than packed
+/// Whether matrices with these numbers of columns, packed separately, make no more work than packed
 /// together: no vector more, and none filled up with zeros.
 pub fn part_well(columns: &[usize], run: usize) -> bool {
     let together = cut(columns.iter().sum(), run);
@@ -122,7 +122,7 @@ pub fn part_well(columns: &[usize], run: usize) -> bool {
         && parts.iter().all(|block| block.columns == block.width)
 }
 
-/// The blocks of so many columns.
+/// The blocks of a number of columns.
 fn cut(columns: usize, run: usize) -> Vec<Block> {
     /// Most columns that are computed as dot products.
     const DOTS: usize = 4;

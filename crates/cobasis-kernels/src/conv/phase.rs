@@ -73,8 +73,8 @@ impl Phase {
         };
         // The last tap of the kernel reaches the first output.
         let tap = |i: usize, nth: usize| first[i] + nth * shape.stride[i];
-        let taps = (0..count[0]).rev().flat_map(|y| (0..count[1]).rev().map(move |x| (y, x)));
-        let taps = taps.map(|(y, x)| tap(0, y) * shape.kernel[1] + tap(1, x)).collect();
+        let places = (0..count[0]).rev().flat_map(|y| (0..count[1]).rev().map(move |x| (y, x)));
+        let taps = places.map(|(y, x)| tap(0, y) * shape.kernel[1] + tap(1, x)).collect();
         Self { window, placement, taps }
     }
 

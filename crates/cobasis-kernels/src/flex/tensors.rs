@@ -91,8 +91,8 @@ pub(super) fn followed<const D: usize>(
     tensor: Tracked,
     context: DispatchAutodiffContext,
 ) -> Tensor<D> {
-    let kind = DispatchTensorKind::Flex(BackendTensor::Autodiff(tensor));
-    let kind = DispatchTensorKind::Autodiff(Box::new(kind));
+    let flex = DispatchTensorKind::Flex(BackendTensor::Autodiff(tensor));
+    let kind = DispatchTensorKind::Autodiff(Box::new(flex));
     Tensor::from_dispatch(DispatchTensor { kind, autodiff: context })
 }
 

@@ -30,7 +30,7 @@ impl Default for ConvOptions {
 }
 
 impl ConvOptions {
-    /// With so many zeros on both sides, `[vertical, horizontal]`.
+    /// With this many zeros on both sides, `[vertical, horizontal]`.
     pub fn with_symmetric_padding(self, padding: [usize; 2]) -> Self {
         Self { padding: padding.map(|side| [side; 2]), ..self }
     }

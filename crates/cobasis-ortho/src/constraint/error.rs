@@ -8,7 +8,7 @@ pub enum ConstraintError {
     #[error("expected filters to keep orthonormal, got none")]
     NoFilters,
     /// Filters of different sizes, which have no inner products.
-    #[error("jointly kept filters have {expected} numbers each, and some are of shape {got:?}")]
+    #[error("expected jointly constrained filters of {expected} numbers each, got shape {got:?}")]
     FilterSize {
         /// The numbers of a filter of the first basis.
         expected: usize,

@@ -220,7 +220,7 @@ fn what_can_not_be_kept_is_refused() {
     let (small, large) = (one(&[1.0, 0.0], [1, 2, 1, 1]), one(&[1.0, 0.0, 0.0], [1, 3, 1, 1]));
     assert_eq!(
         retract(vec![small.clone(), large.clone()]).to_string(),
-        "jointly kept filters have 2 numbers each, and some are of shape [1, 3, 1, 1]"
+        "expected jointly constrained filters of 2 numbers each, got shape [1, 3, 1, 1]"
     );
     let tangent = |gradients| Constraint::Qr.tangent(std::slice::from_ref(&small), gradients);
     let shape = ConstraintError::Shape { expected: [1, 2, 1, 1], got: [1, 3, 1, 1] };

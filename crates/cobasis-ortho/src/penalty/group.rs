@@ -54,7 +54,7 @@ impl FilterGroup {
             let dims = filters.dims();
             assert!(
                 dims[1..].iter().product::<usize>() == size,
-                "filters of a group have {size} numbers each, and some are of shape {dims:?}"
+                "expected filters of {size} numbers each in a group, got shape {dims:?}"
             );
         }
         Some(Tensor::cat(self.shared.iter().cloned().map(rows).collect(), 0))

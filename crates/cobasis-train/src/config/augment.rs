@@ -10,21 +10,22 @@ const MAX_SHAPE: f64 = 8.0;
 /// The scale of magnitudes, as in the literature.
 const MAX_MAGNITUDE: usize = 30;
 
-/// Changes to training images beyond crop and flip; none unless asked for.
+/// Augmentation beyond random crop and flip; all off by default.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AugmentConfig {
-    /// Mixup: shape of the beta distribution that a batch's share of mixing is drawn from, at most
-    /// 8; 0 = none.
+    /// Mixup alpha: parameter of the beta distribution from which the mixing ratio of a batch is
+    /// drawn, at most 8; 0 = off.
     pub mixup: f64,
-    /// Cutmix: shape of the beta distribution that the size of the pasted box is drawn from, at
-    /// most 8; 0 = none. With mixup too, each batch gets either, as often.
+    /// CutMix alpha: parameter of the beta distribution from which the size of the pasted box is
+    /// drawn, at most 8; 0 = off. If mixup is set too, each batch uses one of them with equal
+    /// probability.
     pub cutmix: f64,
-    /// Random erasing: share of the images that lose a box, at most 1; 0 = none.
+    /// Random erasing: probability that an image has a box erased, at most 1; 0 = off.
     pub erase: f64,
-    /// Operations drawn for every image from a set like RandAugment's, at most 4; 0 = none.
+    /// Number of RandAugment-style operations applied to each image, at most 4; 0 = off.
     pub rand_ops: usize,
-    /// Strength of those operations, 0 to 30.
+    /// Magnitude of the RandAugment-style operations, 0 to 30.
     pub rand_magnitude: usize,
 }
 

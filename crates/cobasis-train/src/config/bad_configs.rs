@@ -153,7 +153,7 @@ const BAD: &[(&str, &str, &str)] = &[
     (
         "optimizer.kind = 'adamw'\noptimizer.nesterov = true",
         "optimizer.nesterov",
-        "expected false without sgd's momentum, got true",
+        "expected false unless sgd has momentum, got true",
     ),
     (
         "schedule.factors = [0.1]",
@@ -199,10 +199,10 @@ const BAD: &[(&str, &str, &str)] = &[
     (
         "model = 'cifar10/resnet33'",
         "model",
-        "no model \"cifar10/resnet33\"; did you mean \"cifar10/resnet32\"?",
+        "unknown model \"cifar10/resnet33\"; did you mean \"cifar10/resnet32\"?",
     ),
     ("model = 'cifar10/resnet32-s16'", "model", "expected -s<SHARED>u<UNIQUE>"),
-    ("model = ''", "model", "no model \"\""),
+    ("model = ''", "model", "unknown model \"\""),
 ];
 
 #[test]

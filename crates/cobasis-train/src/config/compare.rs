@@ -43,8 +43,8 @@ impl Config {
                 };
                 let (before, now) = (shown(before), shown(now));
                 let problem = format!(
-                    "the run in {place} has {before}, got {now}; to go on, give the same \
-                     configuration, to start anew, another --out"
+                    "the run in {place} has {before}, got {now}; to resume it, give the same \
+                     configuration; to start a new run, another --out"
                 );
                 Err(ConfigError::at(key, problem))
             }

@@ -36,38 +36,40 @@ choices! {
     }
 }
 
-/// The images and how they are fed.
+/// The data set, preprocessing and loading.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
-    /// The data set; it has to be the one the model is for.
+    /// The data set; must fit the model.
     pub name: DatasetName,
-    /// Directory of the data set's files; the command line's `--data` goes first.
+    /// Directory of the data set; `--data` on the command line takes precedence.
     pub dir: Option<PathBuf>,
-    /// Which images judge every epoch and choose the best: paper = the test set, as the authors
-    /// have it; train/val = `val_images` of the training images, which are not trained on.
+    /// Which images evaluate every epoch and select the best one: paper = the test set, as the
+    /// authors do; train/val = a validation set of `val_images` training images, which are not
+    /// trained on.
     pub split: Protocol,
-    /// Training images held out with split = "train/val", at least 1; absent = every tenth (5,000
-    /// of CIFAR).
+    /// Size of the validation set held out with split = "train/val", at least 1; absent = every
+    /// tenth training image (5,000 for CIFAR).
     pub val_images: Option<usize>,
-    /// Training images that are trained on, at least 1: so many drawn at random, the same ones in
-    /// every run whatever its seed; absent = all.
+    /// Train on a random subset of this many training images, at least 1; the subset is the same in
+    /// every run, whatever the seed; absent = all.
     pub train_images: Option<usize>,
-    /// Whether to download the data set where its files are absent, into `dir` or the cache.
+    /// Whether to download the data set if its files are missing, into `dir` or the cache.
     pub download: bool,
-    /// Side of the images that the network gets, pixels, 16 to 1024; only for images in folders;
-    /// absent = the side that the model was made for.
+    /// Side of the network's input images in pixels, 16 to 1024; only for image folders; absent =
+    /// the model's input size.
     pub size: Option<usize>,
-    /// Length that the shorter side of a test image is resized to before the centre is cut out,
-    /// pixels; only for images in folders; absent = `size` * 256 / 224.
+    /// Length in pixels to which the shorter side of a test image is resized before the centre
+    /// crop; only for image folders; absent = `size` * 256 / 224.
     pub resize: Option<usize>,
-    /// How training images are cropped at random; `resized` only for images in folders.
+    /// Random crop of training images: padded, or resized as torchvision's RandomResizedCrop (only
+    /// for image folders).
     pub crop: CropKind,
-    /// Zero padding on each side before a padded crop, pixels, at most 32; 0 = no crop.
+    /// Zero padding in pixels on each side before a padded crop, at most 32; 0 = no crop.
     pub pad: usize,
-    /// Whether half of the training images are mirrored left to right.
+    /// Random horizontal flip of training images, with probability 1/2.
     pub flip: bool,
-    /// Loader threads, at most 256; 0 = load in the training thread.
+    /// Data loader threads, at most 256; 0 = load in the training thread.
     pub workers: usize,
 }
 

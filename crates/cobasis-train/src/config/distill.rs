@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{ConfigError, expect};
 
-/// Learning from a trained model: the loss becomes (1 - weight) x cross entropy + weight x
-/// temperature² x KL(teacher ‖ student), both softened by the temperature.
+/// Knowledge distillation from a trained model: the loss becomes (1 - weight) x cross entropy +
+/// weight x temperature² x KL(teacher ‖ student), both softened by the temperature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DistillConfig {
-    /// Model file of the teacher, one of ours; absent = no teacher.
+    /// Model file of the teacher, in our format; absent = no distillation.
     pub teacher: Option<PathBuf>,
-    /// What logits are divided by before they are compared, above 0.
+    /// Distillation temperature: both models' logits are divided by it, above 0.
     pub temperature: f64,
-    /// Share of the teacher in the loss, at least 0 and at most 1.
+    /// Weight of the distillation term in the loss, at least 0 and at most 1.
     pub weight: f64,
 }
 

@@ -214,7 +214,7 @@ mod tests {
         );
         assert_eq!(
             bad(b"model = 'wrong'"),
-            "configs/bad.toml: model: no model \"wrong\"; `models list` shows those there are"
+            "configs/bad.toml: model: unknown model \"wrong\"; run `cobasis models list` to see all models"
         );
     }
 

@@ -50,30 +50,30 @@ use error::expect;
 
 use crate::data::Source;
 
-/// Everything that decides a training run. Every key has a default.
+/// Everything that determines a training run. Every key has a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     // TOML wants plain keys before tables, so sections stay last.
     /// Name of the model, `<data set>/<network>[-s<shared>u<unique>[-double]]`.
     pub model: String,
-    /// Seed of every random number of the run, at most 2^63 - 1 (TOML has no larger integer).
+    /// Random seed of the run, at most 2^63 - 1 (the largest integer in TOML).
     pub seed: u64,
-    /// How blocks that share filters are made.
+    /// How blocks that share filters are built.
     pub sharing: SharingConfig,
-    /// The images and how they are fed.
+    /// The data set, preprocessing and loading.
     pub data: DataConfig,
-    /// How long, how many at a time, and the loss.
+    /// Epochs, batch size, loss and checkpoints.
     pub train: TrainConfig,
     /// What keeps shared filters orthonormal.
     pub ortho: OrthoConfig,
-    /// How gradients change weights.
+    /// Optimizer, learning rate, weight decay and gradient clipping.
     pub optimizer: OptimizerConfig,
-    /// The learning rate over time.
+    /// Learning rate schedule and warm-up.
     pub schedule: ScheduleConfig,
-    /// Changes to training images beyond crop and flip.
+    /// Augmentation beyond random crop and flip.
     pub augment: AugmentConfig,
-    /// Learning from a teacher.
+    /// Knowledge distillation.
     pub distill: DistillConfig,
 }
 

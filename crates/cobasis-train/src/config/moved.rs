@@ -34,7 +34,7 @@ pub(super) fn rename(table: &mut Table) -> Result<Vec<[String; 2]>, ConfigError>
         if let Value::Table(section) = section
             && section.insert(new[1].to_owned(), value).is_some()
         {
-            let problem = format!("is called {path} now, and that is given too");
+            let problem = format!("was renamed to {path}, which is given too");
             return Err(ConfigError::at(old, problem));
         }
         renamed.push([old, path]);
@@ -45,7 +45,7 @@ pub(super) fn rename(table: &mut Table) -> Result<Vec<[String; 2]>, ConfigError>
 /// [`rename`] with a line of warning for each old key, which names where it is.
 pub(super) fn rename_aloud(table: &mut Table, place: &str) -> Result<(), ConfigError> {
     for [old, new] in rename(table).map_err(|err| err.in_place(place))? {
-        log::warn!("{place}: {old} is called {new} now");
+        log::warn!("{place}: {old} was renamed to {new}");
     }
     Ok(())
 }
@@ -101,7 +101,7 @@ mod tests {
         for (file, said) in [
             (
                 "train.lambda = 3\northo.lambda = 4",
-                "a.toml: train.lambda: is called ortho.lambda now, and that is given too",
+                "a.toml: train.lambda: was renamed to ortho.lambda, which is given too",
             ),
             ("train.lambda = -1", "a.toml: ortho.lambda: expected a number of at least 0"),
             ("train.penalty = 'mean'", "a.toml: ortho.scope: expected auto | shared"),

@@ -16,32 +16,32 @@ choices! {
     }
 }
 
-/// How gradients change weights.
+/// Optimizer, learning rate, weight decay and gradient clipping.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimizerConfig {
-    /// The rule of a step: sgd (with momentum, no dampening) or adamw.
+    /// Optimizer: sgd (with momentum, no dampening) or adamw.
     pub kind: OptimizerKind,
-    /// Learning rate that the schedule starts from, above 0.
+    /// Initial learning rate (the schedule starts from it), above 0.
     pub lr: f64,
-    /// Share of the last step's direction that sgd keeps, at least 0 and below 1.
+    /// SGD momentum, at least 0 and below 1.
     pub momentum: f64,
-    /// Whether sgd looks ahead along the momentum, as Nesterov has it.
+    /// Nesterov momentum for sgd.
     pub nesterov: bool,
-    /// Shares of the past that adamw keeps of the gradient and of its square, each at least 0 and
-    /// below 1.
+    /// AdamW betas: decay rates of the running averages of the gradient and of its square, each at
+    /// least 0 and below 1.
     pub betas: [f64; 2],
-    /// What adamw adds to the root of the mean square, above 0.
+    /// AdamW epsilon, added to the denominator, above 0.
     pub epsilon: f64,
-    /// Weight decay, at least 0: L2 in the gradient for sgd, decoupled for adamw. On all parameters
-    /// (norms, biases and bases too), as the authors have it, unless the next two keys say
-    /// otherwise.
+    /// Weight decay, at least 0: added to the gradient for sgd (L2), decoupled for adamw. Applied
+    /// to all parameters, including batch norms, biases and bases, as the authors do, unless
+    /// `basis_weight_decay` or `decay_norms` is set.
     pub weight_decay: f64,
-    /// Whether weights and biases of norms, and biases of layers, decay too.
+    /// Whether weight decay also applies to batch norm parameters and to biases.
     pub decay_norms: bool,
-    /// Weight decay of the shared bases, at least 0; absent = as the others.
+    /// Weight decay of the shared bases, at least 0; absent = `weight_decay`.
     pub basis_weight_decay: Option<f64>,
-    /// Length that the gradient of all parameters together is cut to, above 0; absent = not cut.
+    /// Gradient clipping: maximum global gradient norm, above 0; absent = no clipping.
     pub clip_norm: Option<f64>,
 }
 
@@ -95,7 +95,7 @@ impl OptimizerConfig {
     /// Checks how the keys fit together.
     pub(super) fn check_together(&self) -> Result<(), ConfigError> {
         let without = self.nesterov && (self.kind != OptimizerKind::Sgd || self.momentum == 0.0);
-        let expected = "false without sgd's momentum";
+        let expected = "false unless sgd has momentum";
         expect("optimizer.nesterov", self.nesterov, !without, expected)
     }
 }

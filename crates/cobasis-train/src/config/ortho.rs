@@ -33,27 +33,29 @@ choices! {
     }
 }
 
-/// What keeps shared filters orthonormal: a penalty in the loss, a constraint on every step, or both.
+/// What keeps shared filters orthonormal: a penalty in the loss, a constraint applied after steps,
+/// or both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OrthoConfig {
     /// The penalty in the loss: the paper's mean over all inner products, soft orthogonality (so),
     /// double soft orthogonality (dso), or none.
     pub penalty: OrNone<Penalty>,
-    /// Which filters the penalty counts.
+    /// Which filters the penalty counts: auto = those of the authors' objective for the model.
     pub scope: PenaltyScope,
-    /// Weight of the penalty in the loss, at least 0.
+    /// Weight λ of the penalty in the loss, at least 0.
     pub lambda: f64,
-    /// How the weight goes from `lambda` to `lambda_end` over the run: constant, linear or cosine.
+    /// Schedule of the penalty's weight from `lambda` to `lambda_end` over the run: constant,
+    /// linear or cosine.
     pub lambda_schedule: LambdaSchedule,
     /// Weight of the penalty at the end of the run, at least 0; needs a `lambda_schedule`.
     pub lambda_end: Option<f64>,
-    /// How the shared filters of a stage are kept orthonormal, to rounding: moved back by a QR
-    /// decomposition after the optimizer's step (qr), or none. Gradient and momentum lose the part
-    /// that would lead away.
+    /// Constraint that keeps the shared filters of a stage orthonormal to rounding: qr = a QR
+    /// decomposition after the optimizer's step (retraction), with gradient and momentum projected
+    /// to the tangent space; none = off.
     pub constraint: OrNone<Constraint>,
-    /// Steps of an epoch from one time that the constraint moves filters back to the next, at
-    /// least 1.
+    /// Number of steps from one application of the constraint's QR decomposition to the next,
+    /// counted within an epoch, at least 1.
     pub every: usize,
 }
 

@@ -11,35 +11,36 @@ use super::error::{ConfigError, expect};
 choices! {
     /// How the learning rate falls.
     ScheduleKind {
-        /// In steps, after certain epochs.
+        /// Multiplied by a factor at each milestone.
         MultiStep = "multi-step",
-        /// Along half a cosine, to `min_lr` at the end of the run.
+        /// Cosine annealing to `min_lr` at the end of the run.
         Cosine = "cosine",
-        /// Not at all.
+        /// Constant.
         Constant = "constant",
     }
 }
 
-/// The learning rate over time.
+/// Learning rate schedule and warm-up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScheduleConfig {
-    /// How the learning rate falls: multi-step, cosine or constant.
+    /// Learning rate schedule: multi-step, cosine or constant.
     pub kind: ScheduleKind,
-    /// For multi-step: epochs, counted from 1, after which the learning rate is multiplied by
-    /// `gamma`: strictly ascending; empty = a constant rate.
+    /// For multi-step: epochs (counted from 1) after which the learning rate is multiplied by
+    /// `gamma`, strictly ascending; empty = a constant learning rate.
     pub milestones: Vec<usize>,
-    /// Factor applied at each milestone, above 0 and at most 1.
+    /// For multi-step: factor applied to the learning rate at each milestone, above 0 and at most
+    /// 1.
     pub gamma: f64,
-    /// Factors applied at the milestones in turn, in place of `gamma`: as many as milestones, each
-    /// above 0 and at most 1; empty = `gamma`.
+    /// For multi-step: one factor per milestone instead of `gamma`, each above 0 and at most 1;
+    /// empty = `gamma`.
     pub factors: Vec<f64>,
-    /// For cosine: the rate at the end of the run, at least 0 and at most `optimizer.lr`.
+    /// For cosine: learning rate at the end of the run, at least 0 and at most `optimizer.lr`.
     pub min_lr: f64,
-    /// Epochs in which the rate rises, step by step, from `warmup_start` of what it would be; 0 =
-    /// none. A cosine begins after them.
+    /// Linear warm-up: number of epochs over which the learning rate rises, step by step, from
+    /// `warmup_start` times its value; 0 = none. A cosine schedule starts after the warm-up.
     pub warmup_epochs: usize,
-    /// Share of the rate that the warm-up starts from, at least 0 and at most 1.
+    /// Factor of the learning rate at the start of the warm-up, at least 0 and at most 1.
     pub warmup_start: f64,
 }
 

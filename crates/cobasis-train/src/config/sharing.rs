@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{ConfigError, expect};
 
-/// How blocks that share filters are made; which filters they share, the model's name says.
+/// How blocks that share filters are built; the model's name says which filters they share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SharingConfig {
-    /// Whether such a block has all its batch norms. Without, as in the paper's ablation, only the
-    /// last one of the block is left; only for ResNets of basic blocks with bases.
+    /// Whether blocks that share filters have all their batch norms. If false, only the last one of
+    /// each block is left, as in the paper's ablation; only for ResNets with basic blocks and
+    /// bases.
     pub norms: bool,
 }
 

@@ -5,33 +5,34 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{ConfigError, expect};
 
-/// How long to train, how many images at a time, and the loss.
+/// Epochs, batch size, loss and checkpoints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
-    /// Passes over the training images, at least 1.
+    /// Number of epochs, at least 1.
     pub epochs: usize,
-    /// Images of a batch, at least 1.
+    /// Batch size, at least 1.
     pub batch: usize,
-    /// Batches whose mean gradient makes a step, at least 1.
+    /// Gradient accumulation: number of batches whose gradients are averaged for one optimizer
+    /// step, at least 1.
     pub accumulate: usize,
-    /// Images of a validation step, at least 1; changes speed and memory, not the result.
+    /// Batch size of evaluation, at least 1; affects speed and memory, not the result.
     pub eval_batch: usize,
-    /// Share of the target that is spread over all classes, at least 0 and below 1.
+    /// Label smoothing, at least 0 and below 1.
     pub label_smoothing: f64,
-    /// Share of the features before the classifier that is dropped, at least 0 and below 1; the
-    /// authors drop 0.2 in MobileNetV2s for ImageNet.
+    /// Dropout probability before the classifier, at least 0 and below 1; the authors use 0.2 in
+    /// MobileNetV2s for ImageNet.
     pub dropout: f64,
-    /// Share of the past in the moving average of the weights, below 1; 0 = no average. With one,
-    /// it is the average that is judged after every epoch and saved as last and best model.
+    /// EMA: decay of the exponential moving average of the weights, below 1; 0 = off. If set, the
+    /// averaged weights are evaluated after every epoch and saved as last and best model.
     pub ema: f64,
-    /// Steps after which every epoch is cut short (smoke tests), at least 1; absent = never.
+    /// Maximum steps per epoch (for smoke tests), at least 1; absent = no limit.
     pub max_steps: Option<usize>,
-    /// Steps after which a checkpoint is written within an epoch too, at least 1; absent = only
-    /// after every epoch.
+    /// Number of steps between checkpoints within an epoch, at least 1; absent = only after each
+    /// epoch.
     pub checkpoint_steps: Option<usize>,
-    /// Whether mean and maximum of the gradients of the shared filters are written down for every
-    /// epoch, in `gradient_flow.csv`.
+    /// Whether to record the mean and maximum gradients of the shared filters for every epoch, in
+    /// `gradient_flow.csv`.
     pub gradient_flow: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Which classes were taken for which.
+//! The confusion matrix and per-class results.
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
@@ -21,31 +21,31 @@ pub struct Confusion {
 pub struct ClassScore {
     /// Images of the class.
     pub images: u64,
-    /// Images that were taken for the class, rightly or not.
+    /// Images that were predicted as the class, correctly or not.
     pub predicted: u64,
-    /// Images of the class that were taken for it.
+    /// Images of the class that were predicted as it.
     pub correct: u64,
-    /// Of the images of the class, those that were taken for it, in percent; `None` where the class
-    /// has no images.
+    /// Recall: of the images of the class, those that were predicted as it, in percent; `None`
+    /// where the class has no images.
     pub recall: Option<f64>,
-    /// Of the images that were taken for the class, those of the class, in percent; `None` where
-    /// none was.
+    /// Precision: of the images that were predicted as the class, those that belong to it, in
+    /// percent; `None` where none was.
     pub precision: Option<f64>,
 }
 
-/// Images of one class that were taken for another.
+/// Images of one class that were predicted as another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Mistake {
     /// The true class.
     pub class: usize,
-    /// The class that they were taken for.
+    /// The class that they were predicted as.
     pub predicted: usize,
     /// How many.
     pub images: u64,
 }
 
 impl Confusion {
-    /// No images yet, of so many classes.
+    /// No images yet, of `classes` classes.
     pub fn new(classes: usize) -> Self {
         Self { classes, counts: vec![0; classes * classes], images: vec![0; classes] }
     }
@@ -72,7 +72,7 @@ impl Confusion {
         self.classes
     }
 
-    /// Images of `class` that were taken for `predicted`.
+    /// Images of `class` that were predicted as `predicted`.
     ///
     /// # Panics
     ///
@@ -81,7 +81,7 @@ impl Confusion {
         self.row(class)[predicted]
     }
 
-    /// What the images of `class` were taken for: their number for each predicted class.
+    /// The images of `class` by predicted class.
     ///
     /// # Panics
     ///

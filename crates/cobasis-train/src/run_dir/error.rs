@@ -27,26 +27,26 @@ pub enum RunDirError {
         path: PathBuf,
     },
     /// The directory for several runs holds one.
-    #[error("{}: expected a directory for several runs, got that of one", .path.display())]
+    #[error("{}: expected a directory for several runs, got the directory of one run", .path.display())]
     OneRun {
         /// The directory asked for.
         path: PathBuf,
     },
     /// Another process trains in the directory.
-    #[error("{}: another process is training there", .path.display())]
+    #[error("{}: another process is training in this directory", .path.display())]
     Busy {
         /// The directory.
         path: PathBuf,
     },
     /// A directory of runs was asked for and holds none.
-    #[error("{}: no run there (no config.toml)", .path.display())]
+    #[error("{}: not the directory of a run (no config.toml)", .path.display())]
     NoRun {
         /// The directory.
         path: PathBuf,
     },
     /// The run was broken off, or is still going on.
     #[error(
-        "{}: the run is not finished (no summary.json); `train` with --out goes on with it",
+        "{}: the run is not finished (no summary.json); `cobasis train` with its --out resumes it",
         .path.display()
     )]
     Unfinished {
@@ -57,7 +57,7 @@ pub enum RunDirError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A file of a run is missing, or not what a run writes.
-    #[error("{}: not that of a finished run: {problem}", .path.display())]
+    #[error("{}: does not belong to a finished run: {problem}", .path.display())]
     Damaged {
         /// The file.
         path: PathBuf,

@@ -10,8 +10,8 @@ use crate::machine::{Machine, peak_memory};
 /// The version of Burn that the workspace pins; Burn does not tell it.
 const BURN: &str = "0.22.1";
 
-/// What a run was made with. What is not known is absent; in a run that was gone on with, all of it
-/// is about the process that finished it.
+/// What a run was made with. What is not known is absent; in a run that was resumed, all of it is
+/// about the process that finished it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// The version of Burn.

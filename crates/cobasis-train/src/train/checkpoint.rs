@@ -107,7 +107,7 @@ pub(crate) fn read<T: Task>(
 }
 
 /// What is said of a checkpoint whose parameters have other names, or identities that are none.
-const FOREIGN: &str = "the parameters are not those of the model";
+const FOREIGN: &str = "the parameters do not match the model";
 
 /// What `progress.toml` of a checkpoint says.
 fn saved<S: Scores>(directory: &Path) -> Result<Saved<S>, Error> {

@@ -25,7 +25,7 @@ use crate::train::{Classification, Progress, Started, TargetOf, Task, Trainer, W
 pub enum Outcome {
     /// All epochs are done.
     Finished(Box<Summary>),
-    /// The [`Watch`] broke it off; the same call goes on with it.
+    /// The [`Watch`] interrupted it; the same call resumes it.
     Interrupted {
         /// Where the run lies.
         directory: PathBuf,
@@ -80,8 +80,8 @@ pub(super) fn taught<T: Task>(trainer: Trainer<T>, teacher: Option<Model>) -> Tr
 }
 
 /// Trains a model as configured and records the run in a directory: `out`, or a new one with the
-/// model's name and a number under `runs`. Where `out` holds the run already, it goes on with it
-/// from its last checkpoint, and on the processor the result is the same to the last bit.
+/// model's name and a number under `runs`. If `out` already holds the run, it resumes it from its
+/// last checkpoint, and on the processor the result is the same to the last bit.
 ///
 /// The directory gets the resolved configuration (`config.toml`), a row per epoch (`metrics.csv`),
 /// the model of the last and of the best epoch (`last.safetensors`, `best.safetensors`), the last

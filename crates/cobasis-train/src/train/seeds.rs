@@ -55,12 +55,12 @@ impl Spread {
 pub enum SeedsOutcome {
     /// All are done.
     Finished(Box<SeedsSummary>),
-    /// One was broken off; the same call goes on with it.
+    /// One was interrupted; the same call resumes it.
     Interrupted(Outcome),
 }
 
 /// Trains with each seed in turn, in `seed-N` below `out`, and writes `seeds.json` there. Runs that
-/// are there already are gone on with or, where they are finished, taken as they are.
+/// exist already are resumed or, if they are finished, kept as they are.
 ///
 /// # Errors
 ///

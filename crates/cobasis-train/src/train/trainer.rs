@@ -46,7 +46,7 @@ impl<T: Task> Trainer<T> {
         Self::with_model(recipe, model, device)
     }
 
-    /// Goes on from a given model, which must be on the autodiff device.
+    /// Starts from a given model, which must be on the autodiff device.
     pub fn with_model(recipe: impl Into<Recipe>, model: Model, device: Device) -> Self {
         let recipe = recipe.into();
         let optimizer = optimizer(&recipe.optimizer, Groups::of(&model));

@@ -104,8 +104,8 @@ impl Pass for Trace {
             .zip(&variance)
             .map(|(gamma, variance)| gamma / (variance + norm.epsilon).sqrt())
             .collect();
-        let shift = beta.iter().zip(&mean).zip(&scale).map(|((b, mean), scale)| b - mean * scale);
-        let shift = shift.collect();
+        let shifts = beta.iter().zip(&mean).zip(&scale).map(|((b, mean), scale)| b - mean * scale);
+        let shift = shifts.collect();
         self.graph.affines.push(Affine { scale, shift });
         let affine = Op::Affine(self.graph.affines.len() - 1);
         let normed = self.push(at.to_string(), affine, vec![x]);
@@ -152,8 +152,10 @@ impl Pass for Trace {
 
     fn linear(&mut self, at: &Place, linear: &Linear, x: usize) -> usize {
         let weight = linear.weight.val().to_data();
-        let bias = linear.bias.as_ref().map(|bias| bias.val().to_data());
-        let bias = bias.unwrap_or_else(|| TensorData::zeros::<f32, _>([weight.shape()[1]]));
+        let bias = match &linear.bias {
+            Some(bias) => bias.val().to_data(),
+            None => TensorData::zeros::<f32, _>([weight.shape()[1]]),
+        };
         self.graph.head = Some(LinearWeights { weight, bias });
         self.push(at.to_string(), Op::Head, vec![x])
     }

@@ -48,7 +48,7 @@ impl Visit for Starts {
     fn conv(&mut self, at: &Place, conv: &Convolution<'_>) {
         // Deployed models and ONNX files name tensors by it.
         let is_new = self.places.insert(at.to_string());
-        assert!(is_new, "two convolutions are told at {at}; each needs a place of its own");
+        assert!(is_new, "two convolutions are declared at {at}; each needs its own place");
         match &conv.filters {
             Filters::Stacked { own: Some(own), .. } => {
                 self.insert(own.id, Value::Starts(Start::Filters));

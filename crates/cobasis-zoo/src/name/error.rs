@@ -5,7 +5,7 @@
 #[non_exhaustive]
 pub enum ModelNameError {
     /// No network of this name is in the registry.
-    #[error("no model {name:?}{}", did_you_mean(.nearest))]
+    #[error("unknown model {name:?}{}", did_you_mean(.nearest))]
     Unknown {
         /// The name asked for.
         name: String,
@@ -45,6 +45,6 @@ pub enum ModelNameError {
 fn did_you_mean(nearest: &Option<String>) -> String {
     match nearest {
         Some(nearest) => format!("; did you mean {nearest:?}?"),
-        None => "; `models list` shows those there are".to_string(),
+        None => "; run `cobasis models list` to see all models".to_string(),
     }
 }

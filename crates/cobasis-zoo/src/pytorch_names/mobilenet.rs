@@ -53,11 +53,11 @@ fn name_in_block(path: &[&str]) -> Option<String> {
 /// The names of a basis in the blocks that use it: those after the first one of its stage, which is
 /// dense.
 pub(super) fn copies(tensors: &[TensorInfo], stage: &str, basis: &str) -> Vec<String> {
-    let blocks = tensors.iter().filter_map(|tensor| {
+    let numbers = tensors.iter().filter_map(|tensor| {
         let rest = tensor.path.strip_prefix("stages.")?.strip_prefix(stage)?;
         rest.strip_prefix(".blocks.")?.split('.').next()?.parse::<usize>().ok()
     });
-    let blocks = 1..=blocks.max().unwrap_or(0);
+    let blocks = 1..=numbers.max().unwrap_or(0);
     let (stage, basis) = (one_based(stage), one_based(basis));
     blocks.map(|block| format!("stage{stage}.{block}.shared_basis{basis}.weight")).collect()
 }

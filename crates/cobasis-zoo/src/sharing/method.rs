@@ -40,7 +40,7 @@ pub trait Method: fmt::Display + Sized + Copy {
     /// The layer of a slot; `None` leaves an ordinary convolution there.
     fn layer(&self, slot: &Slot, made_with: &MadeWith) -> Option<Self::Layer>;
 
-    /// The output channels of the layer. The block's next layers are made for so many.
+    /// The output channels of the layer. The block's next layers take this number.
     fn channels_out(&self, slot: &Slot) -> usize {
         slot.channels[1]
     }

@@ -18,14 +18,14 @@ use crate::spec::Architecture;
 // ANCHOR_END: uses
 
 // ANCHOR: method
-/// The kernel of each layer is a sum of templates that its stage has, with coefficients of the layer:
+/// The kernel of a layer is a sum of its stage's templates, weighted by the layer's coefficients:
 /// `W = Σ aⱼ Tⱼ`. The templates are not kept orthonormal.
 ///
-/// Source: soft sharing (Savarese & Maire 2019), but for the start of the coefficients: here each
+/// Source: soft sharing (Savarese & Maire 2019), except for the initial coefficients: here each
 /// layer's are a random direction of length 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Templates {
-    /// How many templates each stage has: the same number in all of them, or a list.
+    /// The number of templates of each stage: the same in all of them, or a list.
     pub count: Rank,
 }
 
@@ -38,7 +38,7 @@ impl Method for Templates {
 
     fn parse(suffix: &str, architecture: &Architecture) -> Option<Result<Self, &'static str>> {
         Self::syntax(architecture)?;
-        // Templates are as wide as their stage, so that no more of them are needed in later ones.
+        // Templates are as wide as their stage, so later stages need no more of them.
         let scales = vec![1; architecture.scales().len()];
         let count = Rank::parse(suffix.strip_prefix("templates")?, &scales)?;
         Some(count.and_then(|count| match (0..scales.len()).all(|stage| count.at(stage, 1) > 0) {
@@ -52,7 +52,7 @@ impl Method for Templates {
         for slot in slots {
             let [filters, channels, height, width] = slot.filter_shape();
             let shape = [self.count.at(slot.stage, 1) * filters, channels, height, width];
-            // As a convolution starts by its inputs (Kaiming).
+            // Kaiming initialisation by the number of inputs, as for a convolution.
             let start = Start::Normal((2.0 / (channels * height * width) as f64).sqrt());
             let bank = BankSpec { scope: Scope::Stage(slot.stage), shape, start, family: None };
             if !banks.contains(&bank) {
@@ -65,7 +65,7 @@ impl Method for Templates {
     fn layer(&self, slot: &Slot, made_with: &MadeWith) -> Option<TemplatesConv2d> {
         let count = self.count.at(slot.stage, 1);
         Some(TemplatesConv2d {
-            // What they start with follows from the `Source` below.
+            // Their initial values follow from the `Source` below.
             coefficients: Initializer::Zeros.init([count], made_with.device),
             shape: slot.filter_shape(),
             geometry: slot.geometry(),
@@ -91,10 +91,10 @@ pub struct TemplatesConv2d {
     /// The shape of the kernel, `[channels_out, channels_in, height, width]`.
     #[module(skip)]
     pub shape: [usize; 4],
-    /// How the filters move.
+    /// Stride, padding, dilation and groups.
     #[module(skip)]
     pub geometry: Geometry,
-    /// The bank of templates that it borrows.
+    /// The bank of templates that the layer borrows.
     #[module(skip)]
     pub bank: BankId,
 }

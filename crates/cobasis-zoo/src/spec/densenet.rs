@@ -15,7 +15,7 @@ pub struct DenseNetSpec {
 }
 
 impl DenseNetSpec {
-    /// So many layers in each stage, each of which adds `growth` channels.
+    /// `layers` layers in each stage, each of which adds `growth` channels.
     pub fn new(layers: impl Into<Vec<usize>>, growth: usize) -> Self {
         Self { layers: layers.into().into(), growth }
     }

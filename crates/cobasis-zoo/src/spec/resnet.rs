@@ -58,8 +58,8 @@ pub enum ShortcutKind {
 }
 
 impl ResNetSpec {
-    /// So many blocks in each stage, of width 64 in the first one, for small images, with projections
-    /// where the shape changes.
+    /// `blocks` blocks in each stage, of width 64 in the first one, for small images, with
+    /// projections where the shape changes.
     pub fn new(block: BlockKind, blocks: impl Into<Vec<usize>>) -> Self {
         Self {
             block,

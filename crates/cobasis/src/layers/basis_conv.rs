@@ -178,11 +178,11 @@ impl BasisConv2dConfig {
         let length: usize = shape[1..].iter().product();
         let shared: Vec<f64> = basis.weight.val().detach().into_data().iter::<f64>().collect();
         let numbers = Distribution::Normal(0.0, 1.0);
-        let normal = Tensor::<1>::random([self.unique * length], numbers, device).into_data();
-        let mut normal = normal.iter::<f64>();
+        let drawn = Tensor::<1>::random([self.unique * length], numbers, device).into_data();
+        let mut normal = drawn.iter::<f64>();
         let mut next = || normal.next().unwrap_or_default();
-        let values = orthonormal_to(&shared, self.unique, length, &mut next);
-        let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
+        let exact = orthonormal_to(&shared, self.unique, length, &mut next);
+        let values: Vec<f32> = exact.iter().map(|&value| value as f32).collect();
         let unique = Param::from_data(TensorData::new(values, shape), device);
         BasisConv2d { unique: Some(unique), ..layer }
     }
@@ -248,7 +248,7 @@ impl BasisConv2d {
         let [height, width] = self.kernel_size;
         assert!(
             shape[2..] == self.kernel_size,
-            "filters of shape {shape:?} do not fit a layer with a {height}x{width} kernel"
+            "expected filters for a {height}x{width} kernel, got shape {shape:?}"
         );
         let geometry = Geometry {
             stride: self.stride,

@@ -116,8 +116,7 @@ impl DepthwiseBasisConv2d {
     fn describe<P: Pass>(&self, pass: &mut P, at: &Place, lent: Lent, x: P::Map) -> P::Map {
         let [channels, shared] = self.coefficients.lazy_shape().dims();
         let [height, width] = self.kernel_size;
-        let basis = lent.bank(self.bank);
-        let basis = basis.unwrap_or_else(|| panic!("a depthwise convolution is given no basis"));
+        let basis = lent.bank(self.bank).expect("a depthwise basis convolution needs a basis");
         let (expected, got) = ([shared, 1, height, width], basis.weight.lazy_shape().dims::<4>());
         assert!(expected == got, "expected a basis of shape {expected:?}, got {got:?}");
         let compose = || {

@@ -114,8 +114,8 @@ forward! {
 
 impl PartlySharedConv2d {
     fn describe<P: Pass>(&self, pass: &mut P, at: &Place, lent: Lent, x: P::Map) -> P::Map {
-        let unique = Convolution { role: Role::Basis, ..Convolution::from(&self.unique) };
-        let unique = pass.conv(&at.field("unique"), unique, x.clone());
+        let convolution = Convolution { role: Role::Basis, ..Convolution::from(&self.unique) };
+        let unique = pass.conv(&at.field("unique"), convolution, x.clone());
         let shared = self.shared.pass(pass, &at.field("shared"), lent, x);
         pass.concat(unique, shared)
     }

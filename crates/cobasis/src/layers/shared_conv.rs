@@ -87,8 +87,7 @@ forward! {
 
 impl SharedConv2d {
     fn describe<P: Pass>(&self, pass: &mut P, at: &Place, lent: Lent, x: P::Map) -> P::Map {
-        let basis = lent.bank(self.bank);
-        let basis = basis.unwrap_or_else(|| panic!("a shared convolution is given no basis"));
+        let basis = lent.bank(self.bank).expect("a shared convolution needs a basis");
         let geometry = Geometry {
             stride: self.stride,
             padding: self.padding.clone(),

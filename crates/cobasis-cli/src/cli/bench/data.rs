@@ -12,11 +12,11 @@ use super::super::Outcome;
 use super::super::config_args::ConfigArgs;
 use super::super::output::{grouped, print, print_json, table};
 
-/// Measures how many training images a second the loader alone prepares.
+/// Measures the throughput of the data loader, without a network.
 ///
-/// Decoding, cropping, flipping and normalising, as `train` does with this configuration, but
-/// without a network. Files that were read lately come from memory: a first run after a start of
-/// the machine shows the disk.
+/// Decodes, crops, flips and normalises training images as `cobasis train` does with this
+/// configuration. Recently read files come from the operating system's cache; to measure the disk,
+/// run it right after booting.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cobasis bench data --config imagenet/resnet50.toml --data DIR
@@ -24,10 +24,10 @@ use super::super::output::{grouped, print, print_json, table};
 pub(crate) struct Args {
     #[command(flatten)]
     chosen: ConfigArgs,
-    /// Numbers of loader threads to try [default: 0, 1, 2 and so on up to the processors].
+    /// Numbers of loader threads to try [default: 0, 1, 2, … up to the number of processors].
     #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(0..=256))]
     workers: Vec<u16>,
-    /// Seconds to measure each for.
+    /// Seconds to measure each setting.
     #[arg(long, value_name = "S", default_value = "5", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=3600))]
     seconds: u16,
     /// Print JSON.

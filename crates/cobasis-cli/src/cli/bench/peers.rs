@@ -16,26 +16,26 @@ use super::super::Outcome;
 use super::super::output::{print, print_json, table};
 use super::{Common, ms, task_name};
 
-/// Measures the same network here and in PyTorch, in turn, with the same threads.
+/// Compares the speed of a network here and in PyTorch, in turn, with the same number of threads.
 ///
-/// Checks first that logits are equal. Inference is that of the deployed model. Memory is that of a
-/// process that does this work alone.
+/// First checks that the logits agree. Inference is measured on the deployed model, memory in a
+/// process that does nothing else.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   cobasis bench peers cifar100/resnet34-s32u1 --batch 32 --train --python python3")]
 pub(crate) struct Args {
     #[command(flatten)]
     common: Common,
-    /// Python that has PyTorch.
+    /// Python interpreter with PyTorch installed.
     #[arg(long, default_value = "python3", value_name = "FILE")]
     python: PathBuf,
-    /// Script that is measured.
+    /// PyTorch script to run.
     #[arg(long, default_value = "benches/pytorch_peer.py", value_name = "FILE")]
     script: PathBuf,
-    /// Measure torch.compile too, which compiles for minutes.
+    /// Also measure torch.compile, which takes minutes to compile.
     #[arg(long)]
     compile: bool,
-    /// Rounds; each contender is measured once a round.
+    /// Number of rounds; each contender is measured once per round.
     #[arg(long, default_value = "9", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10000))]
     rounds: u16,
     /// Append the results to a CSV file.
@@ -81,7 +81,7 @@ fn own_memory(setup: &Setup, threads: usize) -> Result<u64, Error> {
     let output = output.map_err(|error| problem(error.to_string()))?;
     let report: Report =
         serde_json::from_slice(&output.stdout).map_err(|error| problem(error.to_string()))?;
-    report.peak_memory_bytes.ok_or_else(|| problem("the system tells no memory".to_owned()))
+    report.peak_memory_bytes.ok_or_else(|| problem("the system does not report memory".to_owned()))
 }
 
 fn compared(comparison: &Comparison) -> String {

@@ -126,9 +126,7 @@ impl<R: BufRead> Scan<R> {
             b'r' => self.long().and_then(|slot| self.memoize(slot)),
             b'h' => self.short().and_then(|slot| self.fetch(slot)),
             b'j' => self.long().and_then(|slot| self.fetch(slot)),
-            _ => {
-                refuse(format!("opcode 0x{opcode:02x}, which dictionaries of tensors do not need"))
-            }
+            _ => refuse(format!("unexpected opcode 0x{opcode:02x}")),
         }
     }
 

@@ -132,8 +132,8 @@ impl OnBases for InvertedResidualBlock {
         let x = pass.norm(&at.field("norm2"), &self.norm2, x, self.activation);
         let x = self.conv3.pass(pass, &at.field("conv3"), bases, x);
         let norm3 = at.field("norm3");
-        let shortcut = self.shortcut.as_ref();
-        let shortcut = shortcut.map(|layer| layer.pass(pass, &at.field("shortcut"), input));
+        let shortcut =
+            self.shortcut.as_ref().map(|layer| layer.pass(pass, &at.field("shortcut"), input));
         let Some(attention) = &self.attention else {
             return pass.norm_add(&norm3, &self.norm3, x, shortcut, Activation::None);
         };
