@@ -10,6 +10,7 @@ mod deploy;
 mod eval;
 mod export;
 mod import;
+mod live;
 mod model_file;
 mod models;
 mod output;

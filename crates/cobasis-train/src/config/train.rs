@@ -33,6 +33,9 @@ pub struct TrainConfig {
     /// Whether mean and maximum of the gradients of the shared filters are written down for every
     /// epoch, in `gradient_flow.csv`.
     pub gradient_flow: bool,
+    /// Whether the metrics are written for TensorBoard, too, in
+    /// `events.out.tfevents.cobasis`.
+    pub tensorboard: bool,
 }
 
 impl Default for TrainConfig {
@@ -48,6 +51,7 @@ impl Default for TrainConfig {
             max_steps: None,
             checkpoint_steps: None,
             gradient_flow: false,
+            tensorboard: false,
         }
     }
 }
