@@ -20,6 +20,7 @@ mod progress;
 mod reference;
 mod report;
 mod signals;
+mod sweep;
 mod train;
 mod warnings;
 

@@ -25,6 +25,7 @@ pub use record::{RunRecord, text};
 pub use summary::{EpochSummary, Summary};
 pub use unfinished::UnfinishedRun;
 pub use write::write_json;
+pub(crate) use write::write_text;
 
 use serde::Serialize;
 use write::write;

@@ -93,6 +93,15 @@ impl Now {
 }
 
 impl Watch for Progress {
+    fn next_run(&mut self, number: usize, of: usize, name: &str) {
+        self.line(&format!("run {number} of {of}: {name}"));
+    }
+
+    fn run_failed(&mut self, name: &str, error: &Error) {
+        self.end();
+        log::warn!("{name}: {}", error.line());
+    }
+
     fn started(&mut self, run: Started<'_>) {
         self.epochs = run.epochs;
         self.steps = run.steps;
