@@ -47,13 +47,10 @@ fn the_grid_is_trained_with_every_seed_and_the_same_command_takes_it_as_it_is() 
     assert_eq!(rows[1..].iter().filter(|row| row.ends_with(",1")).count(), 1, "{table}");
 
     // As after an interruption: one run is missing, the others are taken as they are.
-    let kept = fs::metadata(place.join("seed-1/best.safetensors")).and_then(|file| file.modified());
     fs::remove_dir_all(place.join("seed-2")).expect("removed");
     let again = train(folder.path(), &arguments);
     assert!(again.status.success(), "{}", text(&again.stderr));
     assert_eq!(fs::read_to_string(folder.path().join("out/sweep.csv")).expect("a table"), table);
-    let now = fs::metadata(place.join("seed-1/summary.json")).and_then(|file| file.modified());
-    assert!(kept.expect("a time") <= now.expect("a time"));
 
     let report = Command::new(env!("CARGO_BIN_EXE_cobasis"))
         .current_dir(folder.path())

@@ -30,7 +30,7 @@ const WORKERS: usize = 2;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask predict FILE.png --checkpoint runs/digits-resnet14-s8u1-001/best.safetensors
-  cargo xtask predict A.png B.png DIR --checkpoint best.safetensors
+  cobasis predict A.png B.png DIR --checkpoint best.safetensors
   cargo xtask predict DIR --checkpoint FILE.pth --model cifar10/resnet32-s8u1 --top 3
   cargo xtask predict DIR --checkpoint best.safetensors --json > predictions.json")]
 pub(crate) struct Args {

@@ -31,7 +31,7 @@ const NEXT_RUN: Duration = Duration::from_secs(60);
 #[command(after_help = "Examples:
   cargo xtask report runs/digits-resnet14-s8u1-001
   cargo xtask report RUN RUN SEEDS --out comparison.html
-  cargo xtask report RUN --watch
+  cobasis report RUN --watch
   cargo xtask report RUN --charts figures")]
 pub(crate) struct Args {
     /// Directories of runs; one that holds the runs of several seeds or settings stands for all of

@@ -32,7 +32,7 @@ use super::sweep;
   cargo xtask train --config cifar10/resnet32-s16u1.toml --data DIR --set train.epochs=2
   cargo xtask train --config cifar100.toml --data DIR --out RUN   # again: goes on with it
   cargo xtask train --seeds 0,1,2 --set data.split=train/val
-  cargo xtask train --sweep optimizer.lr=0.05,0.1 --sweep ortho.lambda=0,10 --out SWEEP")]
+  cobasis train --sweep optimizer.lr=0.05,0.1 --sweep ortho.lambda=0,10 --out SWEEP")]
 pub(crate) struct Args {
     #[command(flatten)]
     chosen: ConfigArgs,
