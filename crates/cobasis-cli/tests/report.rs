@@ -182,12 +182,12 @@ fn damaged_and_partial_runs_get_one_line_and_exit_code_2() {
     refused(&["both"], "last.safetensors: No such file");
     fs::write(file("gradient_flow.csv"), "epoch\n").expect("written");
     fs::write(file("last.safetensors"), &model).expect("written");
-    refused(&["both/seed-4"], "gradient_flow.csv: not that of a finished run: expected");
+    refused(&["both/seed-4"], "gradient_flow.csv: not what a run writes: expected");
     fs::write(file("metrics.csv"), [0xff, 0xfe]).expect("written");
-    refused(&["both/seed-4"], "metrics.csv: not that of a finished run");
+    refused(&["both/seed-4"], "metrics.csv: not what a run writes");
     fs::remove_file(file("summary.json")).expect("removed");
     fs::write(file("metrics.csv"), "epoch,lr\n1,x\n2,0.1\n").expect("written");
-    refused(&["both"], "metrics.csv: not that of a finished run: row 1: lr");
+    refused(&["both"], "metrics.csv: not what a run writes: row 1: lr");
 }
 
 /// What is written beside the name of the page.

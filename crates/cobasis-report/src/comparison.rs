@@ -69,15 +69,20 @@ pub(crate) fn comparison(
     if !groups.is_empty() {
         sections.push(section("runs", "Runs", all(&groups)));
     }
+    let compared =
+        format!("{} of {}", count(runs.len(), "run"), count(groups.len(), "configuration"));
     let title = match (groups.len(), others.len()) {
-        (0, others) => format!("{others} runs, none of them finished"),
-        (groups, 0) => format!("{} runs of {groups} configurations", runs.len()),
-        (groups, others) => {
-            format!("{} runs of {groups} configurations, and {others} not finished", runs.len())
-        }
+        (0, others) => format!("{}, none of them finished", count(others, "run")),
+        (_, 0) => compared,
+        (_, others) => format!("{compared}, and {others} not finished"),
     };
     let subtitle = html! { "On " (sets.join(", ")) "." };
     Ok(page(&Head { title, subtitle, grows: !others.is_empty() }, &[], &sections))
+}
+
+/// `1 run`, `2 runs`.
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn of_set<'a, 'b>(groups: &'b [Group<'a>], set: &str) -> Vec<&'b Group<'a>> {

@@ -103,12 +103,12 @@ fn write(args: &Args, out: &Path) -> Result<bool, Error> {
     Ok(running)
 }
 
-/// What tells whether there is something new of a run: its metrics, and whether it goes on or is
-/// finished.
+/// What tells whether there is something new of a run: its metrics and its model, which are not written at
+/// the same moment, and whether it goes on or is finished.
 #[derive(PartialEq)]
 struct Look {
     run: PathBuf,
-    metrics: Option<(u64, SystemTime)>,
+    files: [Option<(u64, SystemTime)>; 2],
     running: bool,
     finished: bool,
 }
@@ -117,11 +117,13 @@ fn looks(paths: &[PathBuf]) -> Result<Vec<Look>, Error> {
     let mut looks = Vec::new();
     for path in paths {
         for run in RunRecord::find(path)? {
-            let metrics = fs::metadata(run.join("metrics.csv")).ok();
-            let metrics = metrics.and_then(|file| Some((file.len(), file.modified().ok()?)));
+            let files = ["metrics.csv", "last.safetensors"].map(|name| {
+                let file = fs::metadata(run.join(name)).ok()?;
+                Some((file.len(), file.modified().ok()?))
+            });
             let (running, finished) =
                 (UnfinishedRun::is_running(&run), RunRecord::is_finished(&run));
-            looks.push(Look { run, metrics, running, finished });
+            looks.push(Look { run, files, running, finished });
         }
     }
     Ok(looks)

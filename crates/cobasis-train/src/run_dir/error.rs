@@ -57,7 +57,7 @@ pub enum RunDirError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A file of a run is missing, or not what a run writes.
-    #[error("{}: not that of a finished run: {problem}", .path.display())]
+    #[error("{}: not what a run writes: {problem}", .path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
