@@ -12,6 +12,7 @@ mod embedded;
 mod eval;
 mod export;
 mod import;
+mod live;
 mod man;
 mod model_file;
 mod models;
@@ -23,6 +24,7 @@ mod progress;
 mod reference;
 mod report;
 mod signals;
+mod sweep;
 mod train;
 mod warnings;
 

@@ -268,7 +268,7 @@ fn configurations_are_checked_and_explained() {
 fn several_seeds_make_a_mean_and_a_deviation() {
     let folder = tempfile::tempdir().expect("a folder");
     let short = ["--set", "train.epochs=1", "--set", "train.max_steps=2", "--out", "runs/both"];
-    let seeds = ["train", "--seeds", "4,5", "--no-tui", "--set", "data.split=train/val"];
+    let seeds = ["train", "--seeds", "4,5", "--no-live", "--set", "data.split=train/val"];
     for _ in 0..2 {
         let run = cobasis(&folder, &[&seeds[..], &short].concat());
         assert!(run.status.success(), "{}", text(&run.stderr));

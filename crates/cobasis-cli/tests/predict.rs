@@ -231,6 +231,33 @@ fn broken_files_are_named_and_left_out() {
 }
 
 #[test]
+fn several_files_and_folders_keep_their_order() {
+    let folder = started();
+    let path = |name: &str| folder.path().join(name);
+    fs::copy(path("images/2.png"), path("z.png")).expect("copied");
+    fs::write(path("bad.png"), "no image").expect("written");
+    let arguments = ["predict", "z.png", "bad.png", "images", "none.png", "images/2.png"];
+    let (report, warnings) =
+        json(folder.path(), &[&arguments[..], &["--checkpoint", "model.safetensors"]].concat());
+    let predictions = report["predictions"].as_array().expect("a list").iter();
+    let files: Vec<_> = predictions.map(|item| item["file"].as_str().expect("a file")).collect();
+    assert_eq!(files, ["z.png", "images/2.png", "images/2.png"]);
+    assert_eq!(
+        (&report["images"], report["skipped"].as_array().map(Vec::len)),
+        (&5.into(), Some(2))
+    );
+    let lines: Vec<&str> = warnings.lines().collect();
+    assert_eq!(lines.len(), 3, "{warnings}");
+    assert!(lines[0].starts_with("warning: bad.png: neither"), "{warnings}");
+    assert!(lines[1].starts_with("warning: none.png: cannot be read"), "{warnings}");
+    assert_eq!(lines[2], "warning: 2 of 5 images could not be read");
+    let none = ["predict", "bad.png", "none.png", "--checkpoint", "model.safetensors"];
+    let output = cobasis(folder.path(), &none);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).ends_with("error: none of the 2 images could be read\n"));
+}
+
+#[test]
 fn text_has_a_line_for_each_image() {
     let folder = started();
     let arguments = ["predict", "images/2.png", "--checkpoint", "model.safetensors", "--top", "2"];

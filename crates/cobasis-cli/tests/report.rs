@@ -29,7 +29,7 @@ fn succeeds(folder: &Path, arguments: &[&str]) {
 /// A folder with two short runs, `both/seed-4` and `both/seed-5`.
 fn runs() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    let train = ["train", "--seeds", "4,5", "--no-tui", "--out", "both"];
+    let train = ["train", "--seeds", "4,5", "--no-live", "--out", "both"];
     let short = ["--set", "train.epochs=2", "--set", "train.max_steps=4"];
     succeeds(folder.path(), &[&train[..], &short].concat());
     folder
@@ -182,11 +182,77 @@ fn damaged_and_partial_runs_get_one_line_and_exit_code_2() {
     refused(&["both"], "last.safetensors: No such file");
     fs::write(file("gradient_flow.csv"), "epoch\n").expect("written");
     fs::write(file("last.safetensors"), &model).expect("written");
-    refused(&["both/seed-4"], "gradient_flow.csv: does not belong to a finished run: expected");
+    refused(&["both/seed-4"], "gradient_flow.csv: cannot be read as part of a run: expected");
     fs::write(file("metrics.csv"), [0xff, 0xfe]).expect("written");
-    refused(&["both/seed-4"], "metrics.csv: does not belong to a finished run");
+    refused(&["both/seed-4"], "metrics.csv: cannot be read as part of a run");
     fs::remove_file(file("summary.json")).expect("removed");
-    refused(&["both"], "the run is not finished");
+    fs::write(file("metrics.csv"), "epoch,lr\n1,x\n2,0.1\n").expect("written");
+    refused(&["both"], "metrics.csv: cannot be read as part of a run: row 1: lr");
+}
+
+/// What is written beside the name of the page.
+fn said(folder: &Path, arguments: &[&str]) -> String {
+    let output = cobasis(folder, arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[test]
+fn runs_that_are_not_finished_show_what_there_is_and_count_in_no_mean() {
+    let folder = runs();
+    let path = folder.path();
+    let run = path.join("both/seed-5");
+    let refresh = "<meta http-equiv=\"refresh\"";
+    succeeds(path, &["report", "both", "--out", "whole.html"]);
+    assert!(!page(path, "whole.html").contains(refresh));
+    let metrics = fs::read_to_string(run.join("metrics.csv")).expect("metrics");
+    fs::remove_file(run.join("summary.json")).expect("removed");
+
+    assert_eq!(
+        said(path, &["report", "both/seed-5", "--watch"]),
+        "wrote both/seed-5/report.html (interrupted: epoch 2 of 2)\n"
+    );
+    // One epoch, the second cut within its last number, and none.
+    let first = metrics.lines().take(2).map(|line| format!("{line}\n")).collect::<String>();
+    let head = metrics.lines().next().expect("a header");
+    for (text, dots) in [(first.as_str(), 1), (&metrics[..metrics.len() - 2], 1), (head, 0)] {
+        fs::write(run.join("metrics.csv"), text).expect("written");
+        let state = format!("interrupted: epoch {} of 2", dots + 1);
+        assert!(said(path, &["report", "both/seed-5"]).contains(&state));
+        let single = page(path, "both/seed-5/report.html");
+        assert!(single.contains(refresh) && single.contains(&state), "{text}");
+        assert!(!single.contains("NaN") && !single.contains("inf"), "{text}");
+        let series = tags(&single);
+        let losses = series.iter().filter(|tag| tag.contains_key("data-epoch"));
+        assert_eq!(losses.count() > 0, dots == 1, "{text}");
+        let cut = single.contains("damaged or not whole, and left out");
+        assert_eq!(cut, !text.ends_with('\n'), "{text}");
+    }
+    fs::remove_file(run.join("metrics.csv")).expect("removed");
+    fs::remove_file(run.join("last.safetensors")).expect("removed");
+    assert!(said(path, &["report", "both/seed-5"]).contains("interrupted: epoch 1 of 2"));
+
+    fs::write(run.join("metrics.csv"), &first).expect("written");
+    assert!(
+        said(path, &["report", "both", "--out", "two.html"])
+            .contains("(interrupted: epoch 2 of 2)")
+    );
+    let two = page(path, "two.html");
+    assert!(two.contains(refresh) && two.contains("Not finished"));
+    assert!(two.contains("seed 5 (interrupted: epoch 2 of 2)"));
+    let one = json(path.join("both/seed-4/summary.json"));
+    let error = 100.0 - one["last"]["test_top1"].as_f64().expect("a number");
+    let tags = tags(&two);
+    assert_eq!(value(&tags, &[("data-field", "last.error")], "data-n"), 1.0);
+    assert!((value(&tags, &[("data-field", "last.error")], "data-value") - error).abs() < 1e-9);
+
+    // None is finished.
+    fs::remove_file(path.join("both/seed-4/summary.json")).expect("removed");
+    assert!(
+        said(path, &["report", "both", "--out", "none.html"]).contains("2 runs are not finished")
+    );
+    let none = page(path, "none.html");
+    assert!(none.contains("2 runs, none of them finished") && !none.contains("last.error"));
 }
 
 /// The page as Chromium has it, which must have nothing to say about it; `None` without Chromium.

@@ -1,4 +1,4 @@
-//! Images without labels: a file, or all in a folder.
+//! Images without labels: files, and all in folders.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,19 +9,20 @@ use super::files::ImageFiles;
 use super::folder::Found;
 use super::image_set::{ImageSet, SetInfo};
 
-/// The images at `path`, in this view and normalised with a mean and a standard deviation for each
-/// channel: the file, whatever its name, or the JPEG and PNG files in the folder and the folders
-/// below, in the order of their names.
+/// The images at these paths, in this view and normalised with a mean and a standard deviation for each
+/// channel: a file, whatever its name, or the JPEG and PNG files in a folder and the folders below, in
+/// the order of their names; one path after the other.
 ///
-/// They are listed, not read. Links that lead in circles or nowhere, and images of other formats,
-/// are left out and logged as warnings.
+/// They are listed, not read. Links that lead in circles or nowhere, and images of other formats, are
+/// left out and logged as warnings. Of several paths, one where nothing is counts as an image that can't
+/// be read, and a folder without images is logged as a warning.
 ///
 /// # Errors
 ///
-/// Where there is no such file, no image in the folder, or they can't be prepared like this: a
-/// network gets one channel, for which colours become grey, or three.
+/// Where nothing is at the only path, there is no image in the folders, or they can't be prepared like
+/// this: a network gets one channel, for which colours become grey, or three.
 pub fn unlabelled(
-    path: &Path,
+    paths: &[impl AsRef<Path>],
     View { size, resize }: View,
     [mean, std]: [&[f32]; 2],
 ) -> Result<ImageSet<()>, DataError> {
@@ -36,32 +37,45 @@ pub fn unlabelled(
     if !matches!(mean.len(), 1 | 3) {
         return Err(info.error("channels", "1 or 3", mean.len().to_string()));
     }
-    let (root, names) = list(path)?;
+    let paths: Vec<&Path> = paths.iter().map(AsRef::as_ref).collect();
+    let mut names: Vec<Box<Path>> = Vec::new();
+    for &path in &paths {
+        let before = names.len();
+        match list(path, &mut names) {
+            // Reading it as an image tells what is wrong, in its place among the others.
+            Err(_) if paths.len() > 1 => names.push(path.into()),
+            listed => listed?,
+        }
+        if names.len() == before && paths.len() > 1 {
+            log::warn!("{}: no images", path.display());
+        }
+    }
     if names.is_empty() {
-        let (set, looked_in) = (info.name, vec![root]);
+        let (set, looked_in) = (info.name, paths.into_iter().map(Path::to_path_buf).collect());
         let files = ["*.jpg", "*.jpeg", "*.png"].map(String::from).to_vec();
         return Err(DataError::MissingFiles { set, files, looked_in });
     }
-    // The files lie in the folder itself.
+    let root = PathBuf::new();
+    // Every file is named as it was given.
     let (folders, places) = (vec![String::new()], vec![0; names.len()]);
     let (resize, nothing) = (resize as u32, vec![(); names.len()]);
     ImageSet::of_files(info, ImageFiles { root, folders, places, names, resize }, nothing)
 }
 
-/// A folder, and files in it.
-fn list(path: &Path) -> Result<(PathBuf, Vec<Box<Path>>), DataError> {
+/// Adds the file, or the images in the folder.
+fn list(path: &Path, names: &mut Vec<Box<Path>>) -> Result<(), DataError> {
     let failed = |source| DataError::Io { path: path.to_path_buf(), source };
-    if fs::metadata(path).map_err(failed)?.is_dir() {
-        // Tells why it can't be searched.
-        fs::read_dir(path).map_err(failed)?;
-        let (mut found, mut names) = (Found::default(), Vec::new());
-        found.collect(path, &mut names);
-        found.warn(path);
-        return Ok((path.to_path_buf(), names));
+    if !fs::metadata(path).map_err(failed)?.is_dir() {
+        names.push(path.into());
+        return Ok(());
     }
-    let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
-    let name = path.strip_prefix(&folder).unwrap_or(path);
-    Ok((folder, vec![name.into()]))
+    // Tells why it can't be searched.
+    fs::read_dir(path).map_err(failed)?;
+    let (mut found, mut inside) = (Found::default(), Vec::new());
+    found.collect(path, &mut inside);
+    found.warn(path);
+    names.extend(inside.into_iter().map(|name| path.join(name).into_boxed_path()));
+    Ok(())
 }
 
 #[cfg(test)]
@@ -87,18 +101,38 @@ mod tests {
             fs::write(dir.path().join(name), "").expect("a file");
         }
         std::os::unix::fs::symlink(dir.path(), dir.path().join("b/up")).expect("a link");
-        let set = unlabelled(dir.path(), VIEW, COLOUR).expect("images");
+        let set = unlabelled(&[dir.path()], VIEW, COLOUR).expect("images");
         let expected = ["a.png", "b/10.JPG", "b/2.png", "b/deep/1.jpeg", "c.png"];
         assert_eq!(names(&set, dir.path()), expected);
-        let file = unlabelled(&dir.path().join("list.txt"), VIEW, COLOUR).expect("a file");
+        let file = unlabelled(&[dir.path().join("list.txt")], VIEW, COLOUR).expect("a file");
         assert_eq!((names(&file, dir.path()), file.num_classes()), (vec!["list.txt".into()], 0));
+    }
+
+    #[test]
+    fn several_paths_follow_one_another_as_given() {
+        let dir = tempdir().expect("a folder");
+        for folder in ["b", "a", "empty"] {
+            fs::create_dir(dir.path().join(folder)).expect("a folder");
+        }
+        for name in ["b/2.png", "b/1.png", "a/3.png"] {
+            fs::write(dir.path().join(name), "").expect("a file");
+        }
+        let paths = ["b/2.png", "a", "none.png", "empty", "b"].map(|path| dir.path().join(path));
+        let set = unlabelled(&paths, VIEW, COLOUR).expect("images");
+        assert_eq!(
+            names(&set, dir.path()),
+            ["b/2.png", "a/3.png", "none.png", "b/1.png", "b/2.png"]
+        );
+        let nothing =
+            unlabelled(&[dir.path().join("empty"), dir.path().join("empty")], VIEW, COLOUR);
+        assert!(nothing.expect_err("must be refused").is_user_error());
     }
 
     #[test]
     fn nothing_to_look_at_is_told() {
         let dir = tempdir().expect("a folder");
         let refused = |path: &Path, constants| {
-            let error = unlabelled(path, VIEW, constants).expect_err("must be refused");
+            let error = unlabelled(&[path], VIEW, constants).expect_err("must be refused");
             assert!(error.is_user_error());
             error.to_string().replace(&dir.path().display().to_string(), "DIR")
         };

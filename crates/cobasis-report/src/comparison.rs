@@ -2,7 +2,7 @@
 
 use cobasis_data::number::{duration, grouped};
 use cobasis_train::Error;
-use cobasis_train::run_dir::{EpochMetrics, RunRecord};
+use cobasis_train::run_dir::{EpochMetrics, RunRecord, UnfinishedRun};
 use cobasis_train::train::Spread;
 use maud::{Markup, html};
 
@@ -13,21 +13,30 @@ use super::drawing::exact;
 use super::figure::{Figures, Key};
 use super::groups::{Group, groups};
 use super::line::Series;
-use super::page::{Section, page, table};
+use super::page::{Head, Section, page, table};
 use super::published::{PublishedPoint, published_on};
 use super::scale::Scale;
 use super::scatter::{Kind, Mark, scatter};
+use super::unfinished::{Unfinished, table_of};
 
 /// Factor between the extremes from which on an axis is logarithmic.
 const FAR: f64 = 6.0;
 
-/// The page that compares runs, set by set.
-pub(crate) fn comparison(runs: &[RunRecord], figures: &Figures) -> Result<String, Error> {
-    let groups = groups(runs)?;
-    let mut sets: Vec<&str> = Vec::new();
-    for run in runs {
-        if !sets.contains(&run.summary.dataset.as_str()) {
-            sets.push(&run.summary.dataset);
+/// The page that compares runs, set by set. Those that are not finished have curves and a table of their
+/// own, and count in no mean.
+pub(crate) fn comparison(
+    runs: &[RunRecord],
+    unfinished: &[UnfinishedRun],
+    figures: &Figures,
+) -> Result<String, Error> {
+    let (groups, labels) = groups(runs, unfinished)?;
+    let others: Vec<Unfinished> = unfinished.iter().zip(labels).map(Unfinished::from).collect();
+    let mut sets: Vec<String> = Vec::new();
+    let configs = runs.iter().map(|run| &run.config);
+    for config in configs.chain(unfinished.iter().map(|run| &run.config)) {
+        let set = config.data.name.to_string();
+        if !sets.contains(&set) {
+            sets.push(set);
         }
     }
     let body = |draw: &dyn Fn(&[&Group], &str) -> Markup| {
@@ -41,20 +50,39 @@ pub(crate) fn comparison(runs: &[RunRecord], figures: &Figures) -> Result<String
         }
     };
     let section = |id, title, body| Section { id, title, body };
-    let sections = [
-        section(
-            "costs",
-            "Error and cost",
-            body(&|groups, set| costs(groups, &published_on(set), figures)),
-        ),
-        section("results", "Results", body(&|groups, _| results(groups))),
-        section("curves", "Learning", body(&|groups, _| curves(groups, figures))),
-        section("published", "Published", body(&|_, set| published(&published_on(set)))),
-        section("runs", "Runs", all(&groups)),
-    ];
-    let title = format!("{} runs of {} configurations", runs.len(), groups.len());
+    let mut sections = Vec::new();
+    if !groups.is_empty() {
+        let costs = |groups: &[&Group], set: &str| costs(groups, &published_on(set), figures);
+        sections.push(section("costs", "Error and cost", body(&costs)));
+        sections.push(section("results", "Results", body(&|groups, _| results(groups))));
+    }
+    let learning = |groups: &[&Group], set: &str| {
+        let others: Vec<&Unfinished> = others.iter().filter(|run| run.is_on(set)).collect();
+        curves(groups, &others, figures)
+    };
+    sections.push(section("curves", "Learning", body(&learning)));
+    if !others.is_empty() {
+        sections.push(section("unfinished", "Not finished", table_of(&others)));
+    }
+    let published = |_: &[&Group], set: &str| published(&published_on(set));
+    sections.push(section("published", "Published", body(&published)));
+    if !groups.is_empty() {
+        sections.push(section("runs", "Runs", all(&groups)));
+    }
+    let compared =
+        format!("{} of {}", count(runs.len(), "run"), count(groups.len(), "configuration"));
+    let title = match (groups.len(), others.len()) {
+        (0, others) => format!("{}, none of them finished", count(others, "run")),
+        (_, 0) => compared,
+        (_, others) => format!("{compared}, and {others} not finished"),
+    };
     let subtitle = html! { "On " (sets.join(", ")) "." };
-    Ok(page(&title, &subtitle, &[], &sections))
+    Ok(page(&Head { title, subtitle, grows: !others.is_empty() }, &[], &sections))
+}
+
+/// `1 run`, `2 runs`.
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn of_set<'a, 'b>(groups: &'b [Group<'a>], set: &str) -> Vec<&'b Group<'a>> {
@@ -207,13 +235,16 @@ fn results(groups: &[&Group]) -> Markup {
     }
 }
 
-fn curves(groups: &[&Group], figures: &Figures) -> Markup {
+fn curves(groups: &[&Group], others: &[&Unfinished], figures: &Figures) -> Markup {
     let series = |value: fn(&EpochMetrics) -> f64| -> Vec<Series> {
-        let line = |(colour, group): (usize, &&'_ Group)| (colour, group.mean(value));
-        let lines = groups.iter().enumerate().map(line);
-        let named = groups.iter().map(|group| group.label.as_str()).zip(lines);
-        named.map(|(name, (colour, points))| Series { name, colour, points, ring: None }).collect()
+        let means = groups.iter().map(|group| (group.label.as_str(), group.mean(value)));
+        let others = others.iter().map(|run| (run.name.as_str(), run.curve(value)));
+        let line = |(colour, (name, points))| Series { name, colour, points, ring: None };
+        means.chain(others).enumerate().map(line).collect()
     };
+    if groups.is_empty() && others.iter().all(|run| run.run.history.is_empty()) {
+        return html! { p.panel { "No epoch is done yet." } };
+    }
     html! {
         div.grid {
             (over_epochs(figures, "Error", "On the images that evaluate the epochs; means over seeds.",

@@ -1,9 +1,9 @@
 //! What happened epoch by epoch.
 
 use cobasis_data::number::compact;
-use cobasis_train::config::Protocol;
+use cobasis_train::config::{Config, Protocol};
 use cobasis_train::metrics::Column;
-use cobasis_train::run_dir::{EpochMetrics, RunRecord};
+use cobasis_train::run_dir::EpochMetrics;
 use maud::{Markup, html};
 
 use super::chart::{Chart, WIDE};
@@ -15,13 +15,23 @@ use super::scale::Scale;
 /// Factor between the extremes from which on an axis is logarithmic.
 const FAR: f64 = 30.0;
 
+/// What the curves show.
+pub(crate) struct Learning<'a> {
+    /// The epochs that are done.
+    pub(crate) history: &'a [EpochMetrics],
+    /// What the run was told to do.
+    pub(crate) config: &'a Config,
+    /// The best epoch, and what it is called.
+    pub(crate) best: Option<(usize, &'a str)>,
+}
+
 /// The curves of a run and its numbers.
-pub(crate) fn curves(run: &RunRecord, figures: &Figures) -> Markup {
-    let judge = match run.summary.split {
+pub(crate) fn curves(run: &Learning, figures: &Figures) -> Markup {
+    let judge = match run.config.data.split {
         Protocol::Paper => "test",
         Protocol::TrainVal => "validation",
     };
-    let best = run.summary.best().epoch as f64;
+    let best = run.best.map(|(epoch, name)| (epoch as f64, name));
     let of = |value: fn(&EpochMetrics) -> f64| -> Vec<[f64; 2]> {
         run.history.iter().map(|row| [row.epoch as f64, value(row)]).collect()
     };
@@ -38,7 +48,7 @@ pub(crate) fn curves(run: &RunRecord, figures: &Figures) -> Markup {
             (over_epochs(figures, "Top-1 accuracy", "Share of images whose top-1 prediction is correct.",
                 "top-1 accuracy, %",
                 &[one("training", |row| row.value("train_top1")),
-                    judged(|row| row.value("val_top1"), Some((best, "best epoch")))]))
+                    judged(|row| row.value("val_top1"), best)]))
             @if penalised {
                 (over_epochs(figures, "Orthonormality penalty",
                     &format!("Mean squared entry of BBᵀ − I, before its weight λ = {lambda}."),
@@ -49,7 +59,7 @@ pub(crate) fn curves(run: &RunRecord, figures: &Figures) -> Markup {
         }
         details {
             summary { "All epochs as numbers (metrics.csv)" }
-            (numbers(&run.history))
+            (numbers(run.history))
         }
     }
 }

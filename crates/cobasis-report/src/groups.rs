@@ -2,7 +2,7 @@
 
 use cobasis_train::Error;
 use cobasis_train::config::{Config, ConfigError, Difference};
-use cobasis_train::run_dir::{EpochMetrics, RunRecord, Summary};
+use cobasis_train::run_dir::{EpochMetrics, RunRecord, Summary, UnfinishedRun};
 use cobasis_train::train::Spread;
 use cobasis_zoo::listing;
 use cobasis_zoo::registry::Published;
@@ -23,8 +23,12 @@ pub(crate) struct Group<'a> {
     pub(crate) published: Option<&'static Published>,
 }
 
-/// The runs by configuration, in the order in which they were given.
-pub(crate) fn groups(runs: &[RunRecord]) -> Result<Vec<Group<'_>>, Error> {
+/// The runs by configuration, in the order in which they were given; and the labels of the unfinished
+/// runs, which belong to no group.
+pub(crate) fn groups<'a>(
+    runs: &'a [RunRecord],
+    unfinished: &[UnfinishedRun],
+) -> Result<(Vec<Group<'a>>, Vec<String>), Error> {
     let mut members: Vec<Vec<&RunRecord>> = Vec::new();
     for run in runs {
         let mut home = None;
@@ -38,16 +42,19 @@ pub(crate) fn groups(runs: &[RunRecord]) -> Result<Vec<Group<'_>>, Error> {
             None => members.push(vec![run]),
         }
     }
-    let firsts: Vec<&Config> = members.iter().map(|group| &group[0].config).collect();
-    let labels = labels(&firsts)?;
-    members.into_iter().zip(labels).map(|(runs, label)| group(label, runs)).collect()
+    let firsts = members.iter().map(|group| &group[0].config);
+    let all: Vec<&Config> = firsts.chain(unfinished.iter().map(|run| &run.config)).collect();
+    let mut labels = labels(&all)?;
+    let others = labels.split_off(members.len());
+    let groups = members.into_iter().zip(labels).map(|(runs, label)| group(label, runs));
+    Ok((groups.collect::<Result<_, Error>>()?, others))
 }
 
 /// The runs, of one configuration, with what their network costs.
 fn group(label: String, mut runs: Vec<&RunRecord>) -> Result<Group<'_>, Error> {
     runs.sort_by_key(|run| run.config.seed);
     let config = &runs[0].config;
-    let model = last_model(runs[0])?;
+    let model = last_model(&runs[0].path)?;
     let macs = model.cost(image_size(config)?).total().macs;
     let named = config.data.name.has_models();
     let published = named.then(|| listing::published(&model.config.name)).flatten();

@@ -26,12 +26,13 @@ mod published;
 mod scale;
 mod scatter;
 mod single;
+mod unfinished;
 
 use std::path::{Path, PathBuf};
 
 pub use bar_chart::{BarChart, BarRow};
 use cobasis_train::Error;
-use cobasis_train::run_dir::RunRecord;
+use cobasis_train::run_dir::{RunRecord, UnfinishedRun};
 use figure::Figures;
 
 /// A page and its charts.
@@ -41,34 +42,49 @@ pub struct Report {
     pub page: String,
     /// The charts for papers and slides: names of files and SVG documents, in the page's order.
     pub charts: Vec<(String, String)>,
+    /// Directories of the runs that are not finished, and how far each is: `running: epoch 3 of 10`.
+    pub unfinished: Vec<(PathBuf, String)>,
+    /// Whether one of them is being trained now.
+    pub running: bool,
 }
 
 /// The page of a run, or of several that it compares.
 ///
-/// Each path is the directory of a run or one that holds those of several seeds. A single run's
-/// test images are looked for in `data`, or where the run found them; without them the page says
-/// why they are missing.
+/// Each path is the directory of a run or one that holds those of several seeds or settings. Runs may
+/// be unfinished: the page shows what there is of them and is loaded again by browsers now and then. A
+/// single run's test images are looked for in `data`, or where the run found them; without them the
+/// page says why they are missing.
 ///
 /// # Errors
 ///
-/// If a directory holds no run, one that is not finished or is damaged, or a run is given twice.
+/// If a directory holds no run or one that is damaged, or a run is given twice.
 pub fn report(paths: &[PathBuf], data: Option<&Path>) -> Result<Report, Error> {
-    let mut runs: Vec<RunRecord> = Vec::new();
+    let mut directories: Vec<PathBuf> = Vec::new();
     for path in paths {
         for directory in RunRecord::find(path)? {
-            if runs.iter().any(|run| same(&run.path, &directory)) {
+            if directories.iter().any(|known| same(known, &directory)) {
                 let twice = directory.display();
                 return Err(Error::Usage(format!("{twice}: duplicate run")));
             }
-            runs.push(RunRecord::read(&directory)?);
+            directories.push(directory);
+        }
+    }
+    let (mut runs, mut others) = (Vec::new(), Vec::new());
+    for directory in directories {
+        match RunRecord::is_finished(&directory) {
+            true => runs.push(RunRecord::read(&directory)?),
+            false => others.push(UnfinishedRun::read(&directory)?),
         }
     }
     let figures = Figures::default();
-    let page = match runs.as_slice() {
-        [run] => single::single(run, data, &figures)?,
-        runs => comparison::comparison(runs, &figures)?,
+    let page = match (&runs[..], &others[..]) {
+        ([run], []) => single::single(run, data, &figures)?,
+        ([], [run]) => unfinished::unfinished(run, &figures)?,
+        (runs, others) => comparison::comparison(runs, others, &figures)?,
     };
-    Ok(Report { page, charts: figures.files() })
+    let running = others.iter().any(|run| run.running);
+    let unfinished = others.into_iter().map(|run| (run.path.clone(), run.state())).collect();
+    Ok(Report { page, charts: figures.files(), unfinished, running })
 }
 
 fn same(a: &Path, b: &Path) -> bool {

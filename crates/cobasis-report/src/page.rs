@@ -24,8 +24,20 @@ pub(crate) struct Tile {
     pub(crate) note: String,
 }
 
+/// What is above the sections.
+pub(crate) struct Head {
+    pub(crate) title: String,
+    pub(crate) subtitle: Markup,
+    /// Whether there will be more to see: browsers load the page again now and then.
+    pub(crate) grows: bool,
+}
+
+/// Seconds after which a page that grows is loaded again.
+const REFRESH: &str = "5";
+
 /// The whole page.
-pub(crate) fn page(title: &str, subtitle: &Markup, tiles: &[Tile], sections: &[Section]) -> String {
+pub(crate) fn page(head: &Head, tiles: &[Tile], sections: &[Section]) -> String {
+    let Head { title, subtitle, grows } = head;
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -34,6 +46,7 @@ pub(crate) fn page(title: &str, subtitle: &Markup, tiles: &[Tile], sections: &[S
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
+                @if *grows { meta http-equiv="refresh" content=(REFRESH); }
                 meta name="generator" content=(concat!("cobasis ", env!("CARGO_PKG_VERSION")));
                 title { (title) }
                 // No icon, which browsers would ask for.
@@ -114,7 +127,9 @@ mod tests {
         let section = Section { id: "one", title: "One", body };
         let name = "<img src=x onerror=alert(1)>";
         let tile = Tile { title: name.into(), value: html! { (name) }, note: name.into() };
-        let page = page(name, &html! { (name) }, &[tile], &[section]);
+        let head = Head { title: name.into(), subtitle: html! { (name) }, grows: false };
+        let page = page(&head, &[tile], &[section]);
+        assert!(!page.contains("http-equiv=\"refresh\""));
         assert!(!page.contains("<img") && !page.contains("<script"), "{page}");
         assert!(page.contains("&lt;img src=x") && page.contains("href=\"#one\""));
         for fetched in ["http://", "https://", "url(", "@import"] {

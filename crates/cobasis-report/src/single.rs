@@ -13,12 +13,12 @@ use maud::{Markup, html};
 use super::bases::bases;
 use super::card::{card, tiles};
 use super::coefficients::coefficients;
-use super::curves::curves;
+use super::curves::{Learning, curves};
 use super::figure::Figures;
 use super::gradient_flow::gradient_flow;
 use super::judged::Judgement;
 use super::mistakes::mistakes;
-use super::page::{Section, page};
+use super::page::{Head, Section, page};
 
 /// The page of one run; its test images are in `data` or where the run found them.
 pub(crate) fn single(
@@ -26,23 +26,26 @@ pub(crate) fn single(
     data: Option<&Path>,
     figures: &Figures,
 ) -> Result<String, Error> {
-    let model = last_model(run)?;
+    let model = last_model(&run.path)?;
     let costs = model.cost(image_size(&run.config)?);
+    let summary = &run.summary;
+    let best = Some((summary.best().epoch, "best epoch"));
+    let learning = Learning { history: &run.history, config: &run.config, best };
     let section = |id, title, body| Section { id, title, body };
     let sections = [
-        section("curves", "Learning", curves(run, figures)),
+        section("curves", "Learning", curves(&learning, figures)),
         section("bases", "Bases", bases(&model, figures)),
         section("coefficients", "Coefficients", coefficients(&model, &costs, figures)),
         section("gradients", "Gradient flow", gradient_flow(&run.path, figures)?),
         section("mistakes", "Mistakes", judged(&model, run, data, figures)),
         section("card", "Card", card(run)?),
     ];
-    let summary = &run.summary;
     let subtitle = html! {
         "Trained on " (summary.dataset) " for " (run.history.len()) " epochs, seed " (summary.seed)
         ", started " (summary.started) "."
     };
-    Ok(page(&summary.model, &subtitle, &tiles(run, costs.total().macs), &sections))
+    let head = Head { title: summary.model.clone(), subtitle, grows: false };
+    Ok(page(&head, &tiles(run, costs.total().macs), &sections))
 }
 
 fn judged(model: &Model, run: &RunRecord, data: Option<&Path>, figures: &Figures) -> Markup {
@@ -54,9 +57,9 @@ fn judged(model: &Model, run: &RunRecord, data: Option<&Path>, figures: &Figures
     }
 }
 
-/// The model of the run's last epoch.
-pub(crate) fn last_model(run: &RunRecord) -> Result<Model, Error> {
-    Ok(load(run.path.join("last.safetensors"), &Device::flex())?)
+/// The model of the last epoch of the run in this directory.
+pub(crate) fn last_model(run: &Path) -> Result<Model, Error> {
+    Ok(load(run.join("last.safetensors"), &Device::flex())?)
 }
 
 /// The images that the network gets, `[height, width]`: as the data set has them.

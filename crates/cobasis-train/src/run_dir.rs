@@ -2,11 +2,13 @@
 
 mod checkpoints;
 mod error;
+mod events;
 mod gradient_flow;
 mod metrics;
 mod provenance;
 mod record;
 mod summary;
+mod unfinished;
 mod write;
 
 use std::fs::{self, File, TryLockError};
@@ -15,12 +17,15 @@ use std::path::{Path, PathBuf};
 
 pub use checkpoints::Checkpoints;
 pub use error::RunDirError;
+pub(crate) use events::write_events;
 pub use gradient_flow::{BasisFlow, BasisGradient, gradient_flow_csv, parse_gradient_flow_csv};
 pub use metrics::{EpochMetrics, metrics_csv};
 pub use provenance::Provenance;
 pub use record::{RunRecord, text};
 pub use summary::{EpochSummary, Summary};
+pub use unfinished::UnfinishedRun;
 pub use write::write_json;
+pub(crate) use write::write_text;
 
 use serde::Serialize;
 use write::write;
@@ -35,6 +40,7 @@ const WRITTEN: &[&str] = &[
     ".config.toml.",
     ".metrics.csv.",
     ".gradient_flow.csv.",
+    ".events.out.tfevents.",
     ".summary.json.",
     ".last.",
     ".best.",

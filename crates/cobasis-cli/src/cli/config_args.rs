@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use cobasis_cli::Error;
-use cobasis_train::config::{Config, DIGITS};
+use cobasis_train::config::{Choice, Config, DIGITS};
 
 use super::data_dir::data_dir;
 use super::embedded;
@@ -30,11 +30,13 @@ pub(super) struct ConfigArgs {
 }
 
 impl ConfigArgs {
-    /// The configuration, checked, with the directory of its data.
-    pub(super) fn load(&self, download: bool) -> Result<Config, Error> {
+    /// The configuration with these keys and values over it, checked, and with the directory of its data.
+    pub(super) fn load(&self, choices: &[Choice], download: bool) -> Result<Config, Error> {
+        let choices = choices.iter().map(|(key, value)| format!("{key}={value}"));
+        let sets: Vec<String> = self.set.iter().cloned().chain(choices).collect();
         let mut config = match &self.config {
-            Some(name) => load(name, &self.set)?,
-            None => Config::parse_with("the built-in digits.toml", DIGITS, &self.set)?,
+            Some(name) => load(name, &sets)?,
+            None => Config::parse_with("the built-in digits.toml", DIGITS, &sets)?,
         };
         if let Some(data) = &self.data {
             config.data.dir = Some(data.clone());

@@ -3,6 +3,8 @@
 use std::env;
 use std::io::{IsTerminal, stderr, stdin};
 use std::path::{Path, PathBuf};
+#[cfg(feature = "fetch")]
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cobasis_cli::Error;
 #[cfg(feature = "fetch")]
@@ -10,11 +12,11 @@ use cobasis_data::fetch::Progress;
 use cobasis_data::fetch::{Archive, cache_dir};
 use cobasis_train::config::DataConfig;
 #[cfg(feature = "fetch")]
-use indicatif::ProgressBar;
+use indicatif::{DecimalBytes, FormattedDuration, ProgressBar, ProgressState};
 
-use super::program::program;
 #[cfg(feature = "fetch")]
-use super::progress::bar;
+use super::live::{Part, live_line, percent};
+use super::program::program;
 
 /// The directory of a data set's files. They are downloaded where they are absent and the
 /// configuration, the flag `download` or, in a terminal, the user allows it.
@@ -51,11 +53,10 @@ pub(super) fn data_dir(data: &DataConfig, download: bool) -> Result<Option<PathB
 /// Downloads and unpacks an archive to `dir`, and shows how far it is.
 #[cfg(feature = "fetch")]
 pub(super) fn fetch(archive: &Archive, dir: &Path) -> Result<(), Error> {
-    let bar = bar(
-        archive.bytes.unwrap_or(0),
-        "{bar:24} {percent:>3} %  {msg}{bytes} of {total_bytes}  {bytes_per_sec}, {eta} left",
-    );
-    let fetched = archive.fetch(dir, &mut |progress| show(&bar, progress));
+    let doing = Doing::default();
+    let shown = doing.clone();
+    let bar = live_line(archive.bytes.unwrap_or(0), move |state| shown.parts(state));
+    let fetched = archive.fetch(dir, &mut |progress| show(&bar, &doing, progress));
     bar.finish_and_clear();
     Ok(fetched?)
 }
@@ -66,8 +67,34 @@ pub(super) fn fetch(archive: &Archive, _: &Path) -> Result<(), Error> {
     Err(Error::Usage(format!("{url}: this program was built without downloads (feature fetch)")))
 }
 
+/// What is being done, other than downloading.
 #[cfg(feature = "fetch")]
-fn show(bar: &ProgressBar, progress: Progress) {
+#[derive(Clone, Default)]
+struct Doing(Arc<Mutex<String>>);
+
+#[cfg(feature = "fetch")]
+impl Doing {
+    fn set(&self, text: impl Into<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = text.into();
+    }
+
+    /// The parts of the live line.
+    fn parts(&self, state: &ProgressState) -> Vec<Part> {
+        let doing = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut parts = vec![Part::new(0, percent(state))];
+        if !doing.is_empty() {
+            parts.push(Part::new(1, doing));
+        }
+        let (done, all) = (state.pos(), state.len().unwrap_or_default());
+        parts.push(Part::new(3, format!("{} of {}", DecimalBytes(done), DecimalBytes(all))));
+        parts.push(Part::new(4, format!("{}/s", DecimalBytes(state.per_sec() as u64))));
+        parts.push(Part::new(2, format!("{} left", FormattedDuration(state.eta()))));
+        parts
+    }
+}
+
+#[cfg(feature = "fetch")]
+fn show(bar: &ProgressBar, doing: &Doing, progress: Progress) {
     match progress {
         Progress::Downloading { done, total } => {
             if let Some(total) = total {
@@ -78,13 +105,14 @@ fn show(bar: &ProgressBar, progress: Progress) {
                 bar.set_position(done);
                 bar.reset_eta();
             }
-            bar.set_message("");
+            doing.set("");
             bar.set_position(done);
         }
-        Progress::Retrying { problem } => bar.set_message(format!("{problem}, retrying: ")),
-        Progress::Checking => bar.set_message("checking "),
-        Progress::Unpacking => bar.set_message("unpacking "),
+        Progress::Retrying { problem } => doing.set(format!("{problem}, retrying")),
+        Progress::Checking => doing.set("checking"),
+        Progress::Unpacking => doing.set("unpacking"),
     }
+    bar.tick();
 }
 
 /// Asks in a terminal whether to download; never where nobody would answer.

@@ -11,14 +11,15 @@ use cobasis_train::DeviceName;
 use cobasis_train::config::DataConfig;
 use cobasis_train::evaluate::{Evaluation, check_fit, over};
 use cobasis_zoo::{ModelName, Preparation};
+use indicatif::FormattedDuration;
 use serde::Serialize;
 
 use super::Outcome;
 use super::confusion::{matrix, per_class};
 use super::data_dir::data_dir;
+use super::live::{Part, live_line, percent};
 use super::model_file::open_any;
 use super::output::{print, print_json};
-use super::progress::bar;
 
 /// Evaluates a trained model on a test set: loss, top-1 and top-5 accuracy.
 ///
@@ -91,10 +92,11 @@ pub(crate) fn run(args: Args) -> Outcome {
     fits.map_err(|problem| Error::Usage(format!("--dataset {problem}")))?;
     let classes = set.info().classes.clone();
     let loader = Loader::in_order(Arc::new(set), args.batch as usize, 1)?;
-    let progress = bar(
-        loader.num_images() as u64,
-        "{bar:24} {percent:>3} %  {pos} images  {eta_precise} left",
-    );
+    let progress = live_line(loader.num_images() as u64, |state| {
+        let left = format!("{} left", FormattedDuration(state.eta()));
+        let images = format!("{} images", state.pos());
+        vec![Part::new(0, percent(state)), Part::new(2, images), Part::new(1, left)]
+    });
     let show = |images: usize| {
         progress.set_position(images as u64);
         ControlFlow::Continue(())

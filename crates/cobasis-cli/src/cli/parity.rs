@@ -8,6 +8,7 @@ use cobasis_train::DeviceName;
 use indicatif::ProgressBar;
 
 use super::Outcome;
+use super::live::is_live;
 use super::output::{print, print_json, table};
 
 /// Compares models with recorded results of the authors' PyTorch code (fixtures).
@@ -41,7 +42,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     let device = args.device.open()?;
     let mut reports = Vec::new();
     for file in &args.files {
-        let progress = ProgressBar::new_spinner();
+        let progress = if is_live() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
         let of_file = check(file, &device, args.data.as_deref(), |model, step| {
             progress.set_message(format!("{model}: step {step}"));
             progress.tick();

@@ -22,7 +22,7 @@ const TOP: usize = 5;
 /// Threads that decode images ahead.
 const WORKERS: usize = 2;
 
-/// Predicts the classes of images: a PNG or JPEG file, or all images in a folder.
+/// Predicts the classes of images: PNG or JPEG files, and all images in folders.
 ///
 /// Takes the same model files as eval. Images are resized, cropped and normalised as for the
 /// evaluation during training. If the model file does not record how (older files, PyTorch
@@ -31,12 +31,13 @@ const WORKERS: usize = 2;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cobasis predict FILE.png --checkpoint runs/digits-resnet14-s8u1-001/best.safetensors
+  cobasis predict A.png B.png DIR --checkpoint best.safetensors
   cobasis predict DIR --checkpoint FILE.pth --model cifar10/resnet32-s8u1 --top 3
   cobasis predict DIR --checkpoint best.safetensors --json > predictions.json")]
 pub(crate) struct Args {
-    /// Image file, or folder of image files.
-    #[arg(value_name = "FILE_OR_DIR")]
-    path: PathBuf,
+    /// Image files, and folders of image files.
+    #[arg(required = true, value_name = "FILE_OR_DIR")]
+    paths: Vec<PathBuf>,
     /// Model file.
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
@@ -111,7 +112,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     };
     let Preparation { size, resize, ref mean, ref std, .. } = preparation;
     let view = View { size, resize };
-    let set = Arc::new(unlabelled(&args.path, view, [mean, std])?);
+    let set = Arc::new(unlabelled(&args.paths, view, [mean, std])?);
     let feeding = PredictConfig { batch: args.batch as usize, workers: WORKERS, top };
     let (mut all, mut read) = (Predictions::default(), 0);
     let after_batch = |batch: Predictions| {
@@ -132,12 +133,14 @@ pub(crate) fn run(args: Args) -> Outcome {
     predict_with(forward, &device, &set, &preparation.classes, feeding, after_batch);
     let skipped = all.skipped.len();
     if read == 0 {
-        let path = args.path.display();
         let problem = match &all.skipped[..] {
             [only] => only.problem.clone(),
             all => format!("none of the {} images could be read", all.len()),
         };
-        return Err(Error::Usage(format!("{path}: {problem}")));
+        return Err(Error::Usage(match &args.paths[..] {
+            [path] => format!("{}: {problem}", path.display()),
+            _ => problem,
+        }));
     }
     if skipped > 0 {
         log::warn!("{skipped} of {} images could not be read", set.len());

@@ -1,6 +1,8 @@
-//! A progress bar on the terminal, and a line per epoch on standard output.
+//! A live line on the terminal, and a line per epoch on standard output.
 
+use std::io::{Write, stderr};
 use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -9,18 +11,26 @@ use cobasis_train::evaluate::Score;
 use cobasis_train::metrics::{Measure, Scores};
 use cobasis_train::run_dir::EpochMetrics;
 use cobasis_train::train::{Started, StepReport, Watch};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{FormattedDuration, ProgressBar, ProgressState};
 
+use super::live::{Part, live_line, percent};
 use super::output::{grouped, print};
 use super::signals::Signals;
 
 /// How often it is looked for signals.
 const POLL: Duration = Duration::from_millis(100);
 
+/// Parts of the live line, which the thread that draws it reads.
+#[derive(Clone, Default)]
+struct Now(Arc<Mutex<Vec<Part>>>);
+
 /// Shows a run as it goes.
 pub(crate) struct Progress {
     bar: ProgressBar,
+    /// Whether there is to be a live line.
     live: bool,
+    /// What the live line says of the step at hand.
+    now: Now,
     epochs: usize,
     steps: usize,
     score: Score,
@@ -28,13 +38,13 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Shows lines, and a live view on a terminal if that is wanted.
+    /// Shows lines, and a live one on a terminal if that is wanted.
     pub(crate) fn new(signals: &Signals, live: bool) -> Self {
-        let (bar, signals) = (ProgressBar::hidden(), signals.clone());
-        Self { bar, live, epochs: 0, steps: 0, score: Score::default(), signals }
+        let (bar, signals, now) = (ProgressBar::hidden(), signals.clone(), Now::default());
+        Self { bar, live, now, epochs: 0, steps: 0, score: Score::default(), signals }
     }
 
-    /// Removes the bar.
+    /// Removes the live line.
     pub(crate) fn end(&self) {
         self.bar.finish_and_clear();
     }
@@ -48,7 +58,8 @@ impl Progress {
             }
             if signals.came() {
                 let text = "finishing this step, then saving; a second signal stops at once";
-                bar.suspend(|| eprintln!("{text}"));
+                // Whoever closed standard error does not want to know.
+                bar.suspend(|| drop(writeln!(stderr(), "{text}")));
             }
         });
     }
@@ -60,36 +71,51 @@ impl Progress {
         }
     }
 
-    /// Prints a line without tearing the bar.
-    fn line(&self, text: &str) {
+    /// Prints a line without tearing the live one.
+    pub(crate) fn line(&self, text: &str) {
         self.bar.suspend(|| print(text));
     }
 }
 
-/// A bar for a known number of things, hidden where there is no terminal.
-pub(crate) fn bar(length: u64, template: &str) -> ProgressBar {
-    let bar = ProgressBar::new(length);
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style.progress_chars("=> "));
+impl Now {
+    fn set(&self, parts: impl Into<Vec<Part>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = parts.into();
     }
-    bar
+
+    /// All parts of the line.
+    fn parts(&self, state: &ProgressState) -> Vec<Part> {
+        let mut parts = vec![Part::new(1, percent(state))];
+        parts.extend_from_slice(&self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        parts.push(Part::new(9, format!("{} gone", FormattedDuration(state.elapsed()))));
+        parts.push(Part::new(3, format!("{} left", FormattedDuration(state.eta()))));
+        parts
+    }
 }
 
 impl Watch for Progress {
+    fn next_run(&mut self, number: usize, of: usize, name: &str) {
+        self.line(&format!("run {number} of {of}: {name}"));
+    }
+
+    fn run_failed(&mut self, name: &str, error: &Error) {
+        self.end();
+        log::warn!("{name}: {}", error.line());
+    }
+
     fn started(&mut self, run: Started<'_>) {
         self.epochs = run.epochs;
         self.steps = run.steps;
+        // Of the run before, where there are several.
+        self.end();
+        self.now.set([Part::new(0, "first step")]);
         if self.live {
-            self.bar = bar(
-                (run.epochs * run.steps) as u64,
-                "{bar:24} {percent:>3} %  {msg}  {elapsed_precise} gone, {eta_precise} left",
-            );
+            let now = self.now.clone();
+            self.bar = live_line((run.epochs * run.steps) as u64, move |state| now.parts(state));
         }
         let (epochs, steps) = run.done;
         self.bar.set_position((epochs * run.steps + steps) as u64);
         // Done before: not a rate to go by.
         self.bar.reset_eta();
-        self.bar.set_message("first step");
         self.bar.enable_steady_tick(Duration::from_millis(250));
         self.announce_signals();
         let goes_on = match run.done {
@@ -119,24 +145,22 @@ impl Watch for Progress {
             self.score = Score::default();
         }
         self.score += step.score;
-        self.bar.set_message(format!(
-            "epoch {epoch}/{} step {}/{}  lr {}  loss {:.4}, penalty {:.2e}, top-1 {:.1} %  {} \
-             images/s",
-            self.epochs,
-            step.step,
-            self.steps,
-            rate(step.lr),
-            self.score.mean_cross_entropy(),
-            step.penalty,
-            self.score.top1_percent(),
-            speed(self.bar.per_sec() * step.score.images as f64),
-        ));
+        let images = self.bar.per_sec() * step.score.images as f64;
+        self.now.set([
+            Part::new(0, format!("epoch {epoch}/{}", self.epochs)),
+            Part::new(5, format!("step {}/{}", step.step, self.steps)),
+            Part::new(2, format!("loss {:.4}", self.score.mean_cross_entropy())),
+            Part::new(4, format!("top-1 {:.1} %", self.score.top1_percent())),
+            Part::new(8, format!("penalty {:.2e}", step.penalty)),
+            Part::new(7, format!("lr {}", rate(step.lr))),
+            Part::new(6, format!("{} images/s", speed(images))),
+        ]);
         self.bar.inc(1);
         self.flow()
     }
 
     fn evaluated(&mut self, images: usize) -> ControlFlow<()> {
-        self.bar.set_message(format!("validating {}", grouped(images as u64)));
+        self.now.set([Part::new(0, format!("validating {}", grouped(images as u64)))]);
         self.flow()
     }
 

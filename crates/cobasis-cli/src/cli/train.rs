@@ -6,11 +6,12 @@ use std::process::ExitCode;
 
 use cobasis_cli::Error;
 use cobasis_train::DeviceName;
-use cobasis_train::config::Config;
+use cobasis_train::config::{Axis, Config, ConfigError, grid};
 use cobasis_train::metrics::{Measure, TOP1, TOP5};
 use cobasis_train::run_dir::{EpochSummary, RunDir, Summary};
 use cobasis_train::train::{
-    DryRun, Outcome as Ended, SeedsOutcome, SeedsSummary, Spread, dry_run, run as train, run_seeds,
+    DryRun, Outcome as Ended, SeedsOutcome, SeedsSummary, Setting, SweepOutcome, dry_run,
+    run as train, run_seeds, run_sweep,
 };
 
 use super::Outcome;
@@ -19,6 +20,7 @@ use super::output::{grouped, print};
 use super::program::program;
 use super::progress::Progress;
 use super::signals::Signals;
+use super::sweep;
 
 /// Trains a model and records the run in its own directory.
 ///
@@ -30,7 +32,8 @@ use super::signals::Signals;
   cobasis train
   cobasis train --config cifar10/resnet32-s16u1.toml --data DIR --set train.epochs=2
   cobasis train --config cifar100.toml --data DIR --out RUN   # repeat to resume
-  cobasis train --seeds 0,1,2 --set data.split=train/val")]
+  cobasis train --seeds 0,1,2 --set data.split=train/val
+  cobasis train --sweep optimizer.lr=0.05,0.1 --sweep ortho.lambda=0,10 --out SWEEP")]
 pub(crate) struct Args {
     #[command(flatten)]
     chosen: ConfigArgs,
@@ -51,20 +54,20 @@ pub(crate) struct Args {
     /// mean and standard deviation to seeds.json.
     #[arg(long, value_name = "N,N,...", value_delimiter = ',', conflicts_with = "seed")]
     seeds: Vec<u64>,
-    /// Print one line per epoch instead of the live view (the default without a terminal).
-    #[arg(long)]
-    no_tui: bool,
+    /// Train once with each of these values of a key, each run in its own directory below --out, and
+    /// write a table of the results to sweep.csv. Several --sweep form the grid; with --seeds each
+    /// setting is trained with each seed. Keys and values are those of --set.
+    #[arg(long, value_name = "KEY=VALUE,VALUE,...")]
+    sweep: Vec<String>,
+    /// Print one line per epoch instead of the live line (the default without a terminal).
+    #[arg(long, alias = "no-tui")]
+    no_live: bool,
     /// Run two training steps, estimate the cost of the whole run, and write nothing.
     #[arg(long)]
     dry_run: bool,
 }
 
 pub(crate) fn run(args: Args) -> Outcome {
-    let config = config(&args)?;
-    if args.dry_run {
-        print(&describe_dry_run(&config, &dry_run(&config, args.device)?));
-        return Ok(ExitCode::SUCCESS);
-    }
     if let Some(twice) = args
         .seeds
         .iter()
@@ -73,26 +76,50 @@ pub(crate) fn run(args: Args) -> Outcome {
     {
         return Err(Error::Usage(format!("--seeds: duplicate seed {twice}")));
     }
+    let settings = settings(&args)?;
+    let config = &settings[0].config;
+    if args.dry_run {
+        let runs = settings.len() * args.seeds.len().max(1);
+        if runs > 1 {
+            let (settings, seeds) = (settings.len(), args.seeds.len().max(1));
+            print(&format!("runs    {runs}: settings {settings} x seeds {seeds}; of the first:"));
+        }
+        print(&describe_dry_run(config, &dry_run(config, args.device)?));
+        return Ok(ExitCode::SUCCESS);
+    }
     let command: Vec<String> =
         env::args_os().skip(1).map(|argument| quoted(&argument.to_string_lossy())).collect();
     let command = format!("cobasis {}", command.join(" "));
     let signals = Signals::listen();
-    let mut progress = Progress::new(&signals, !args.no_tui);
-    let out = args.out.as_deref();
-    let ended = if args.seeds.is_empty() {
-        train(&config, args.device, out, &command, &mut progress)?
+    let mut progress = Progress::new(&signals, !args.no_live);
+    let (out, device, seeds) = (args.out.as_deref(), args.device, &args.seeds);
+    // What goes on with a run of several is the command for all of them.
+    let of_several = |ended: Ended, parent: PathBuf| match ended {
+        Ended::Interrupted { epoch, step, .. } => {
+            Ended::Interrupted { directory: parent, epoch, step }
+        }
+        finished => finished,
+    };
+    let ended = if !args.sweep.is_empty() {
+        let parent = RunDir::parent(out, "sweep")?;
+        match run_sweep(&settings, seeds, device, &parent, &command, &mut progress)? {
+            SweepOutcome::Finished(summary) => {
+                print(&sweep::describe(&summary));
+                print(&format!("wrote {}", parent.join("sweep.csv").display()));
+                return Ok(ExitCode::SUCCESS);
+            }
+            SweepOutcome::Interrupted(ended) => of_several(ended, parent),
+        }
+    } else if seeds.is_empty() {
+        train(config, device, out, &command, &mut progress)?
     } else {
         let parent = RunDir::parent(out, &config.model)?;
-        let (device, seeds) = (args.device, &args.seeds);
-        match run_seeds(&config, seeds, device, &parent, &command, &mut progress)? {
+        match run_seeds(config, seeds, device, &parent, &command, &mut progress)? {
             SeedsOutcome::Finished(summary) => {
                 print(&describe_seeds(&summary));
                 return Ok(ExitCode::SUCCESS);
             }
-            SeedsOutcome::Interrupted(Ended::Interrupted { epoch, step, .. }) => {
-                Ended::Interrupted { directory: parent, epoch, step }
-            }
-            SeedsOutcome::Interrupted(finished) => finished,
+            SeedsOutcome::Interrupted(ended) => of_several(ended, parent),
         }
     };
     match ended {
@@ -126,13 +153,26 @@ fn quoted(argument: &str) -> String {
     }
 }
 
-fn config(args: &Args) -> Result<Config, Error> {
-    let mut config = args.chosen.load(args.download)?;
-    if let Some(seed) = args.seed {
-        config.seed = seed;
+/// The configurations to train with, at least one, all checked before the first of them is.
+fn settings(args: &Args) -> Result<Vec<Setting>, Error> {
+    let axes: Vec<Axis> =
+        args.sweep.iter().map(|text| Axis::parse(text)).collect::<Result<_, ConfigError>>()?;
+    let mut settings: Vec<Setting> = Vec::new();
+    for choices in grid(&axes)? {
+        let mut config = args.chosen.load(&choices, args.download)?;
+        if let Some(seed) = args.seed {
+            config.seed = seed;
+        }
+        config.check()?;
+        if let Some(same) = settings.iter().find(|other| other.config == config) {
+            let [one, other] = [&same.choices, &choices].map(|choices| sweep::text(choices));
+            return Err(Error::Usage(format!(
+                "--sweep: {one} and {other} are the same configuration"
+            )));
+        }
+        settings.push(Setting { choices, config });
     }
-    config.check()?;
-    Ok(config)
+    Ok(settings)
 }
 
 fn describe(summary: &Summary) -> String {
@@ -160,10 +200,7 @@ fn describe(summary: &Summary) -> String {
 }
 
 fn describe_seeds(summary: &SeedsSummary) -> String {
-    let spread = |spread: Spread| {
-        let std = spread.std.map(|std| format!(" ± {std:.2}"));
-        format!("{:.2}{} % (n = {})", spread.mean, std.unwrap_or_default(), spread.n)
-    };
+    let spread = sweep::spread;
     let chosen = match summary.split {
         "paper" => "on the test set",
         _ => "on the validation images",

@@ -34,6 +34,7 @@ const BAD: &[(&str, &str, &str)] = &[
     ("optimizer.lr = '.1'", "optimizer.lr", "did you mean 0.1?"),
     ("data.flip = 1", "data.flip", "expected true or false, got integer 1; did you mean true?"),
     ("sharing.norm = false", "sharing.norm", "did you mean sharing.norms?"),
+    ("train.tensorboard = 'yes'", "train.tensorboard", "got string"),
     ("train.gradient_flow = 1", "train.gradient_flow", "got integer 1; did you mean true?"),
     ("data.flip = 'false'", "data.flip", "got string \"false\"; did you mean false?"),
     ("data.dir = 3", "data.dir", "expected a string, got integer 3"),

@@ -6,7 +6,8 @@ use super::Config;
 use super::error::ConfigError;
 
 /// Keys that say where things are and how fast they go, not what comes out.
-const FREE: &[&str] = &["data.dir", "data.download", "data.workers", "train.checkpoint_steps"];
+const FREE: &[&str] =
+    &["data.dir", "data.download", "data.workers", "train.checkpoint_steps", "train.tensorboard"];
 
 /// A key whose values differ; one without a value has none.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,7 +94,9 @@ mod tests {
 
     #[test]
     fn what_changes_no_weight_may_change() {
-        let before = config("data.dir = 'a'\ndata.workers = 1\ntrain.checkpoint_steps = 1");
+        let before = config(
+            "data.dir = 'a'\ndata.workers = 1\n[train]\ncheckpoint_steps = 1\ntensorboard = true",
+        );
         config("data.dir = 'b'").check_resumes(&before, "DIR").unwrap();
     }
 }

@@ -19,6 +19,7 @@ mod overrides;
 mod schedule;
 mod shape;
 mod sharing;
+mod sweep;
 mod train;
 
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub use ortho::{LambdaSchedule, OrthoConfig, PenaltyScope};
 pub use overrides::apply_set;
 pub use schedule::{Moment, ScheduleConfig, ScheduleKind};
 pub use sharing::SharingConfig;
+pub use sweep::{Axis, Choice, grid};
 pub use train::TrainConfig;
 
 use cobasis_zoo::ModelName;

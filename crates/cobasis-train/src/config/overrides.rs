@@ -21,13 +21,18 @@ const MAX_DEPTH: usize = 8;
 /// either; the text is named. The table may hold the changes before it.
 pub fn apply_set(table: &mut Table, sets: &[String]) -> Result<(), ConfigError> {
     for text in sets {
-        let mut change = parse(text)?;
-        rename_aloud(&mut change, &place(text))?;
-        // Checked alone, over the defaults, so that the fault can only be this text's.
-        Config::from_table(&change).map_err(|err| err.in_place(&place(text)))?;
-        merge(table, change);
+        merge(table, change(text, &place(text))?);
     }
     Ok(())
+}
+
+/// What a `key=value` changes; `place` is how errors name it.
+pub(super) fn change(text: &str, place: &str) -> Result<Table, ConfigError> {
+    let mut change = parse(text, place)?;
+    rename_aloud(&mut change, place)?;
+    // Checked alone, over the defaults, so that the fault can only be this text's.
+    Config::from_table(&change).map_err(|err| err.in_place(place))?;
+    Ok(change)
 }
 
 /// How an error names the override it is in.
@@ -35,10 +40,10 @@ pub(super) fn place(text: &str) -> String {
     format!("--set {text}")
 }
 
-fn parse(text: &str) -> Result<Table, ConfigError> {
+fn parse(text: &str, place: &str) -> Result<Table, ConfigError> {
     let malformed = |what| {
         let problem = format!("expected key=value like train.epochs=10, got {what}");
-        ConfigError::of(&place(text), problem)
+        ConfigError::of(place, problem)
     };
     let (key, value) = text.split_once('=').ok_or_else(|| malformed("no \"=\""))?;
     let (key, value) = (key.trim(), value.trim());

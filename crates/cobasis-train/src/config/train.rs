@@ -34,6 +34,9 @@ pub struct TrainConfig {
     /// Whether to record the mean and maximum gradients of the shared filters for every epoch, in
     /// `gradient_flow.csv`.
     pub gradient_flow: bool,
+    /// Whether the metrics are written for TensorBoard, too, in
+    /// `events.out.tfevents.cobasis`.
+    pub tensorboard: bool,
 }
 
 impl Default for TrainConfig {
@@ -49,6 +52,7 @@ impl Default for TrainConfig {
             max_steps: None,
             checkpoint_steps: None,
             gradient_flow: false,
+            tensorboard: false,
         }
     }
 }

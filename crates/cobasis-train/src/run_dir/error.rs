@@ -56,8 +56,8 @@ pub enum RunDirError {
     /// The configuration of a run is none.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A file of a run is missing, or not what a run writes.
-    #[error("{}: does not belong to a finished run: {problem}", .path.display())]
+    /// A file of a run is missing, or cannot be read as part of a run.
+    #[error("{}: cannot be read as part of a run: {problem}", .path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -90,7 +90,7 @@ impl RunDirError {
         !matches!(self, Self::Io { .. } | Self::NotJson { .. })
     }
 
-    /// A file that is missing, or not what a run writes.
+    /// A file that is missing, or cannot be read as part of a run.
     pub fn damaged(path: &Path, problem: impl ToString) -> Self {
         Self::Damaged { path: path.to_owned(), problem: problem.to_string() }
     }

@@ -9,6 +9,11 @@ use crate::config::Config;
 use crate::evaluate::Score;
 use crate::metrics::Scores;
 
+/// The file that a run writes when it is finished.
+const SUMMARY: &str = "summary.json";
+/// Directories that runs are looked for in: one, those in it, and those in these.
+const DEPTH: usize = 3;
+
 /// What a finished run has left in its directory, models aside.
 #[derive(Clone, Debug)]
 pub struct RunRecord {
@@ -24,24 +29,29 @@ pub struct RunRecord {
 
 impl RunRecord {
     /// The directories of runs that `path` stands for: itself, or those in it (the runs of several
-    /// seeds), in the order of their names.
+    /// seeds or settings) or in its directories (those of several seeds for each setting), in the order
+    /// of their names.
     ///
     /// # Errors
     /// When there are none.
     pub fn find(path: &Path) -> Result<Vec<PathBuf>, RunDirError> {
-        if path.join(CONFIG).is_file() {
-            return Ok(vec![path.to_owned()]);
+        let mut level = vec![path.to_owned()];
+        for _ in 0..DEPTH {
+            let is_run = |path: &PathBuf| path.join(CONFIG).is_file();
+            let runs: Vec<PathBuf> = level.iter().filter(|path| is_run(path)).cloned().collect();
+            if !runs.is_empty() {
+                return Ok(runs);
+            }
+            let entries = level.iter().flat_map(|path| fs::read_dir(path).into_iter().flatten());
+            level = entries.flatten().map(|entry| entry.path()).collect();
+            level.sort();
         }
-        let entries = fs::read_dir(path).into_iter().flatten().flatten();
-        let mut runs: Vec<PathBuf> = entries
-            .map(|entry| entry.path())
-            .filter(|directory| directory.join(CONFIG).is_file())
-            .collect();
-        runs.sort();
-        match runs.is_empty() {
-            true => Err(RunDirError::NoRun { path: path.to_owned() }),
-            false => Ok(runs),
-        }
+        Err(RunDirError::NoRun { path: path.to_owned() })
+    }
+
+    /// Whether the run in a directory is finished.
+    pub fn is_finished(path: &Path) -> bool {
+        path.join(SUMMARY).is_file()
     }
 
     /// Reads the record of a run.
@@ -49,11 +59,10 @@ impl RunRecord {
     /// # Errors
     /// When the run is not finished, or its files are damaged, missing, or not of one run.
     pub fn read(path: &Path) -> Result<Self, RunDirError> {
-        let config = path.join(CONFIG);
-        let config = Config::parse_with(&config.display().to_string(), &text(&config)?, &[])?;
+        let config = config(path)?;
         let metrics = path.join("metrics.csv");
-        let summary = path.join("summary.json");
-        if !summary.is_file() {
+        let summary = path.join(SUMMARY);
+        if !Self::is_finished(path) {
             return Err(RunDirError::Unfinished { path: path.to_owned() });
         }
         let history = parse_metrics_csv(&text(&metrics)?)
@@ -69,10 +78,7 @@ impl RunRecord {
             );
             return Err(RunDirError::damaged(&metrics, problem));
         }
-        let judged = format!("val_{}", Score::JUDGED_BY.name);
-        if history.iter().any(|metrics| metrics.columns.get(&judged).is_none()) {
-            return Err(RunDirError::damaged(&metrics, format!("expected a column {judged}")));
-        }
+        check_judged(&metrics, &history)?;
         let expected = (config.model.as_str(), config.seed, last);
         let got = (read.model.as_str(), read.seed, read.last.epoch);
         if got != expected {
@@ -85,7 +91,22 @@ impl RunRecord {
     }
 }
 
-/// The text of a file that a finished run has.
+/// The configuration of the run in a directory.
+pub(super) fn config(path: &Path) -> Result<Config, RunDirError> {
+    let path = path.join(CONFIG);
+    Ok(Config::parse_with(&path.display().to_string(), &text(&path)?, &[])?)
+}
+
+/// Refuses epochs, those of a file, without the number that judges them.
+pub(super) fn check_judged(file: &Path, history: &[EpochMetrics]) -> Result<(), RunDirError> {
+    let judged = format!("val_{}", Score::JUDGED_BY.name);
+    match history.iter().all(|metrics| metrics.columns.get(&judged).is_some()) {
+        true => Ok(()),
+        false => Err(RunDirError::damaged(file, format!("expected a column {judged}"))),
+    }
+}
+
+/// The text of a file that a run has.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -145,19 +166,13 @@ mod tests {
             |name: &'static str| move |path: &Path| fs::remove_file(path.join(name)).unwrap();
         for (error, said) in [
             (read(gone("summary.json")), "RUN: the run is not finished"),
-            (
-                read(gone("metrics.csv")),
-                "RUN/metrics.csv: does not belong to a finished run: No such",
-            ),
+            (read(gone("metrics.csv")), "RUN/metrics.csv: cannot be read as part of a run: No such"),
             (read(write("metrics.csv", "epoch\n")), "got 0 rows"),
             (read(write("metrics.csv", "epoch,lr\n1\n")), "row 1: expected 2 fields, got 1"),
             (read(write("metrics.csv", "epoch,lr\n1,x\n")), "row 1: lr: expected a number, got"),
             (read(write("metrics.csv", "epoch,lr\n1,0.1\n")), "expected a column val_top1"),
             (read(write("metrics.csv", "lr\n0.1\n")), "row 1: expected a column epoch"),
-            (
-                read(write("summary.json", "{")),
-                "RUN/summary.json: does not belong to a finished run: EOF",
-            ),
+            (read(write("summary.json", "{")), "RUN/summary.json: cannot be read as part of a run: EOF"),
             (read(write(CONFIG, "model = 3\n")), "RUN/config.toml: model: expected"),
             (read(write(CONFIG, "data.name = \"cifar10\"\ntrain.epochs = 1\n")), "model, seed"),
         ] {
@@ -177,5 +192,11 @@ mod tests {
         let found = RunRecord::find(dir.path()).unwrap();
         assert_eq!(found, ["seed-1", "seed-2"].map(|seed| dir.path().join(seed)));
         assert_eq!(RunRecord::find(&found[0]).unwrap(), found[..1]);
+        let above = tempfile::tempdir().unwrap();
+        fs::create_dir_all(above.path().join("lr=1/seed-0")).unwrap();
+        fs::write(above.path().join("lr=1/seed-0").join(CONFIG), "").unwrap();
+        fs::write(above.path().join("sweep.csv"), "").unwrap();
+        let found = RunRecord::find(above.path()).unwrap();
+        assert_eq!(found, [above.path().join("lr=1/seed-0")]);
     }
 }

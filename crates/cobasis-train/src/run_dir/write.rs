@@ -19,6 +19,11 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), RunDirError
     write(path, format!("{json}\n").as_bytes())
 }
 
+/// Writes a text, whole or not at all.
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), RunDirError> {
+    write(path, text.as_bytes())
+}
+
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), RunDirError> {
     cobasis_zoo::files::write_atomic(path, bytes).map_err(RunDirError::io(path, "write the file"))
 }

@@ -10,7 +10,7 @@ use crate::data::{Batch, DataError};
 use crate::error::Error;
 use crate::evaluate::judge;
 use crate::metrics::Scores;
-use crate::run_dir::{EpochMetrics, RunDir, gradient_flow_csv, metrics_csv};
+use crate::run_dir::{EpochMetrics, RunDir, gradient_flow_csv, metrics_csv, write_events};
 use crate::train::loaders::Loaders;
 use crate::train::progress::{Partial, is_better};
 use crate::train::{Progress, StepAt, TargetOf, Task, Trainer, Watch, checkpoint};
@@ -136,6 +136,10 @@ impl<'a, T: Task> Fit<'a, T> {
         if self.config.train.gradient_flow {
             let text = gradient_flow_csv(&self.progress.gradient_flow.epochs);
             self.directory.write_atomic("gradient_flow.csv", text.as_bytes())?;
+        }
+        if self.config.train.tensorboard {
+            let steps = self.loaders.steps(self.config);
+            write_events(self.directory.path(), history, self.progress.started_unix, steps)?;
         }
         let path = |name| self.directory.path().join(name);
         save(self.trainer.judged(), path("last.safetensors"))?;

@@ -31,6 +31,12 @@ pub struct Started<'a> {
 
 /// Told what a run does, as it does it. Nothing needs to be done with it.
 pub trait Watch<S = Score> {
+    /// Before a run of several: its number, counted from 1, how many there are, and its name.
+    fn next_run(&mut self, _number: usize, _of: usize, _name: &str) {}
+
+    /// A run of several diverged; the others go on.
+    fn run_failed(&mut self, _name: &str, _error: &Error) {}
+
     /// Before the first step.
     fn started(&mut self, _run: Started<'_>) {}
 
