@@ -32,6 +32,8 @@ cargo xtask COMMAND [ARGUMENTS]
 
   test          what CI runs, formatting aside: clippy, unit, documentation and training tests, docs
   ci            formatting, then test
+  test --burn-train
+                the example that trains with burn-train, which builds Burn once more
   test --device wgpu
                 layers and models on the GPU, or on Mesa's software device, against the processor
 ";
@@ -73,6 +75,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Some("test") if names(&arguments, "wgpu") => gpu_test(&arguments[1..]),
+        Some("test") if arguments[1..] == ["--burn-train"] => burn_train_test(),
         Some("test") => checks(TEST, &arguments[1..]),
         Some("ci") => {
             let steps: Vec<Step> = [&[FORMATTING], TEST].concat();
@@ -113,6 +116,12 @@ fn gpu_test(arguments: &[String]) -> ExitCode {
         Ok(test) => ExitCode::from(run(&mut Command::new(test))),
         Err(code) => ExitCode::from(code),
     }
+}
+
+/// Runs the tests of the package that is not part of the workspace.
+fn burn_train_test() -> ExitCode {
+    let mut command = cargo_in("examples/burn-train", &["test", "--locked"]);
+    ExitCode::from(run(&mut command))
 }
 
 /// Builds the program with the features that the arguments need, and runs it.
@@ -195,12 +204,21 @@ fn names(arguments: &[String], device: &str) -> bool {
     pairs || arguments.iter().any(|argument| *argument == format!("--device={device}"))
 }
 
+/// Cargo for the workspace.
 fn cargo(arguments: &[&str]) -> Command {
+    cargo_in("", arguments)
+}
+
+/// Cargo for the package in this folder.
+fn cargo_in(folder: &str, arguments: &[&str]) -> Command {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     // The subcommand comes first, and the workspace is this one wherever the user stands.
     command.arg(arguments[0]);
-    command.arg("--manifest-path").arg(root().join("Cargo.toml")).args(&arguments[1..]);
+    command
+        .arg("--manifest-path")
+        .arg(root().join(folder).join("Cargo.toml"))
+        .args(&arguments[1..]);
     // What cargo told this program about its own package would make build scripts that look at it
     // run again, and all that depends on them.
     for (name, _) in env::vars_os() {

@@ -6,6 +6,7 @@ mod curve;
 mod fill;
 mod fixture;
 mod names;
+mod steps;
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! A model: a network, the banks of filters that it shares, a classifier, and its name.
 
-use burn::module::Module;
+use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 use cobasis::ortho::{Counted, Family, FilterGroup, penalty};
@@ -33,6 +33,7 @@ use crate::visit::Visiting;
 /// # Ok::<(), cobasis_zoo::ModelNameError>(())
 /// ```
 #[derive(Module, Debug)]
+#[module(custom_display)]
 pub struct Model {
     /// The filters that layers share, in one place: the only one that owns them.
     pub bases: Bases,
@@ -210,5 +211,33 @@ impl Model {
     /// images to the logits, the banks of a stage before its layers.
     pub fn tensors(&self) -> Vec<TensorInfo> {
         self.banks.in_order(state::tensors(self, |path| self.banks.file_name(path)))
+    }
+}
+
+/// Of the configuration, the name.
+impl ModuleDisplay for Model {
+    fn custom_settings(&self) -> Option<DisplaySettings> {
+        DisplaySettings::new().with_new_line_after_attribute(true).optional()
+    }
+
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        let content = content.add("name", &self.config.name.to_string());
+        let content = content.add("bases", &self.bases).add("network", &self.network);
+        content.add("head", &self.head).optional()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    #[test]
+    fn a_printed_model_says_its_name_on_short_lines() {
+        let name = "digits/resnet14-s8u1".parse().expect("a name");
+        let text = ModelConfig::new(name).init(&Device::flex()).to_string();
+        assert!(text.contains("name: digits/resnet14-s8u1\n"), "{text}");
+        assert!(!text.contains("ModelConfig") && !text.contains("Banks"), "{text}");
+        assert!(text.lines().all(|line| line.len() < 200), "{text}");
     }
 }

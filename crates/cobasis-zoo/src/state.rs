@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Tensor, TensorData};
 
 /// The tensors of a model by their path in the module tree, `stages.0.bases.0.weight`: trainable
@@ -94,6 +94,18 @@ pub(crate) fn tensors<M: Module>(module: &M, name: impl Fn(String) -> String) ->
     tensors.map(|tensor| TensorInfo { path: name(tensor.path), ..tensor }).collect()
 }
 
+/// The names and identities of all that a module owns: its tensors, and the flags that say whether a
+/// layer is in training.
+pub(crate) fn values<M: Module>(
+    module: &M,
+    name: impl Fn(String) -> String,
+) -> Vec<(String, ParamId)> {
+    let mut lister = Lister::default();
+    module.visit(&mut lister);
+    let tensors = lister.tensors.into_iter().map(|tensor| (tensor.path, tensor.id));
+    tensors.chain(lister.flags).map(|(path, id)| (name(path), id)).collect()
+}
+
 /// The module with its tensors replaced by those of a state, which has files' names.
 ///
 /// # Errors
@@ -174,6 +186,7 @@ impl ModuleVisitor for Reader {
 struct Lister {
     path: Path,
     tensors: Vec<TensorInfo>,
+    flags: Vec<(String, ParamId)>,
 }
 
 impl ModuleVisitor for Lister {
@@ -189,6 +202,10 @@ impl ModuleVisitor for Lister {
         let (path, shape) = (self.path.name(), param.lazy_shape().to_vec());
         let id = param.id;
         self.tensors.push(TensorInfo { path, shape, id });
+    }
+
+    fn visit_flag(&mut self, flag: &Param<Flag>) {
+        self.flags.push((self.path.name(), flag.id));
     }
 }
 

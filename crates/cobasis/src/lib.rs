@@ -47,6 +47,22 @@
 //! assert_eq!(output.dims(), [1, 64, 8, 8]);
 //! ```
 //!
+//! Layers after one another are faster with [`Maps`], which stay as the device's operations keep them:
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use cobasis::{BasisConv2dConfig, FilterBasisConfig, Maps};
+//!
+//! let device = Device::flex();
+//! let basis = FilterBasisConfig::new(8, 16, [3, 3]).init(&device);
+//! let convs = [(); 2].map(|()| BasisConv2dConfig::new([16, 16], [3, 3], 8, 1).init(&device));
+//! let mut maps = Maps::from(Tensor::zeros([1, 16, 8, 8], &device));
+//! for conv in &convs {
+//!     maps = conv.forward_maps(maps, &basis);
+//! }
+//! assert_eq!(maps.into_tensor().dims(), [1, 16, 4, 4]);
+//! ```
+//!
 //! During training, [`cobasis_ortho::penalty`] keeps the shared filters orthonormal.
 //!
 //! # What a layer costs, and other readings

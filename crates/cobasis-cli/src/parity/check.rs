@@ -2,12 +2,10 @@
 
 use std::path::Path;
 
-use burn::module::{Module, ModuleMapper, Param, ParamId};
-use burn::optim::GradientsParams;
+use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};
 use cobasis_train::device::has_64_bits;
-use cobasis_train::tensors::{host, labels};
-use cobasis_train::train::{Objective, Targets};
+use cobasis_train::tensors::host;
 use cobasis_zoo::cobasis::ortho::Counted;
 use cobasis_zoo::pytorch::{self, PyTorchTensor};
 use cobasis_zoo::{Model, ModelConfig, State};
@@ -15,8 +13,9 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::parity::file_name;
-use crate::parity::fill::{self, fill};
+use crate::parity::fill::fill;
 use crate::parity::fixture::Fixture;
+use crate::parity::steps::{Cast, FirstStep, RunningNorms, Steps};
 
 /// How much further from the reference than the authors' 32-bit code a value may be.
 const SLACK: f64 = 10.0;
@@ -31,6 +30,13 @@ const REGULARIZER_BOUND: f64 = 1e-6;
 /// whose input is within rounding of zero may open or close, which shifts gradients by a step
 /// however good the arithmetic is: by up to 9e-4 in the fixtures' own 32-bit runs.
 const ROUNDED_GRADIENTS: f64 = 2e-3;
+/// The bound of running statistics after all steps in 64 bits, in which steps make of rounding up to
+/// 4e-9. With the batch's biased variance, they would be off by 1e-4 and more.
+const RUNNING_BOUND: f64 = 1e-6;
+/// The bound of running statistics after the first step in 32 bits. After more of them, rounding
+/// decides: the authors' own weights are then off by up to a tenth.
+const ROUNDED_RUNNING: f64 = 1e-5;
+
 /// One value that was compared.
 #[derive(Clone, Debug, Serialize)]
 pub struct Check {
@@ -114,8 +120,7 @@ pub(crate) fn check(fixture: &Fixture, path: &Path, device: &Device) -> Result<R
         true => Some(model(&autodiff)?.map(&mut Cast(DType::F64))),
         false => None,
     };
-    let exact = exact.map(|model| first_step(fixture, &model, &autodiff, DType::F64));
-    let step = first_step(fixture, &model(&autodiff)?, &autodiff, DType::F32);
+    let step = Steps::new(fixture, &autodiff, DType::F32).first(&model(&autodiff)?);
 
     let train_scale = largest(fixture.train_logits.iter().flatten().copied());
     let count = plain.parameters().trainable;
@@ -131,10 +136,18 @@ pub(crate) fn check(fixture: &Fixture, path: &Path, device: &Device) -> Result<R
         Check::new("train logits", train_error, train_bound),
         Check::new("regularizer", regularizer_error(fixture, &plain), REGULARIZER_BOUND),
     ];
-    if let Some(exact) = exact {
+    if let Some(model) = exact {
+        let steps = Steps::new(fixture, &autodiff, DType::F64);
+        let exact = steps.first(&model);
+        let rounded = rounded_running_error(&step.running_norms, &exact.running_norms);
         checks.extend([
             Check::new("first loss, 64 bits", loss_error(exact.loss), loss_bound),
             Check::new("gradient norms, 64 bits", gradients(&exact), sharp_bound),
+        ]);
+        let after = running_error(fixture, &tensors, &steps.running_after(model, exact.gradients));
+        checks.extend([
+            Check::new("running statistics, 64 bits", after, RUNNING_BOUND),
+            Check::new("running statistics, 32 bits", rounded, ROUNDED_RUNNING),
         ]);
     }
     // A cross entropy moves by no more than twice the most that its logits move. The authors' own
@@ -145,60 +158,6 @@ pub(crate) fn check(fixture: &Fixture, path: &Path, device: &Device) -> Result<R
         Check::new("gradient norms, 32 bits", gradients(&step), rounded_bound),
     ]);
     Ok(Report { file: file_name(path), model: name.to_string(), checks })
-}
-
-/// Changes the type of a module's numbers.
-struct Cast(DType);
-
-impl ModuleMapper for Cast {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        param.map(|old| {
-            let requires_grad = old.is_require_grad();
-            old.cast(self.0).detach().set_require_grad(requires_grad)
-        })
-    }
-}
-
-/// What the first training step computes.
-struct FirstStep {
-    logits: Vec<f32>,
-    loss: f64,
-    /// By path in our module tree; `None`: it takes no part.
-    gradient_norms: Vec<(String, Option<f64>)>,
-}
-
-fn first_step(fixture: &Fixture, model: &Model, device: &Device, dtype: DType) -> FirstStep {
-    let counted = match fixture.regularizer_with_unique {
-        Some(_) => Counted::SharedAndUnique,
-        None => Counted::Shared,
-    };
-    let objective = Objective::with(counted, device);
-    let targets = fill::labels(fixture.input[0], fixture.num_classes);
-    let input = Tensor::from_data(fill("input", &fixture.input), (device, dtype));
-    let logits = model.forward(input);
-    let targets = Targets::Labels(labels(&targets, device));
-    let total = objective.losses(model, logits.clone(), targets, 0).total(fixture.lambda_);
-    let loss = total.clone().detach().into_data().iter::<f64>().sum();
-    let gradients = GradientsParams::from_grads(total.backward(), model);
-    let logits = host(logits.detach());
-    let norms = model.tensors().into_iter();
-    FirstStep {
-        logits,
-        loss,
-        gradient_norms: norms
-            .map(|tensor| (tensor.path, norm(&gradients, tensor.id, tensor.shape.len())))
-            .collect(),
-    }
-}
-
-fn norm(gradients: &GradientsParams, id: ParamId, rank: usize) -> Option<f64> {
-    let data = match rank {
-        1 => gradients.get::<1>(id).map(Tensor::into_data),
-        2 => gradients.get::<2>(id).map(Tensor::into_data),
-        3 => gradients.get::<3>(id).map(Tensor::into_data),
-        _ => gradients.get::<4>(id).map(Tensor::into_data),
-    }?;
-    Some(data.iter::<f64>().map(|value| value * value).sum::<f64>().sqrt())
 }
 
 /// The first difference between the fixture's tensors and ours.
@@ -259,6 +218,21 @@ fn gradient_error(
         }
     });
     errors.fold(0.0, worse)
+}
+
+/// The largest relative error of the norm of a running mean or variance after all steps.
+fn running_error(fixture: &Fixture, tensors: &[PyTorchTensor], norms: &RunningNorms) -> f64 {
+    let errors = fixture.running_after.iter().map(|(name, &reference)| {
+        let tensor = tensors.iter().find(|tensor| tensor.name == *name);
+        let ours = tensor.and_then(|tensor| norms.get(&tensor.path));
+        ours.map_or(f64::INFINITY, |&norm| relative(norm, reference))
+    });
+    errors.fold(0.0, worse)
+}
+
+/// The same after the first step, in 32 bits against our own in 64.
+fn rounded_running_error(norms: &RunningNorms, exact: &RunningNorms) -> f64 {
+    norms.iter().map(|(path, &norm)| relative(norm, exact[path])).fold(0.0, worse)
 }
 
 fn relative_error(values: &[f32], reference: &[Vec<f64>]) -> f64 {

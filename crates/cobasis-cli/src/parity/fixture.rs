@@ -32,10 +32,14 @@ pub struct Fixture {
     pub regularizer_with_unique: Option<f64>,
     /// The weight of the penalty.
     pub lambda_: f64,
-    /// Training steps; the first one is compared.
+    /// Training steps; the loss of the first one is compared.
     pub trajectory: Vec<Step>,
+    /// How the steps are taken.
+    pub sgd: Sgd,
     /// The norm of each parameter's gradient in the first step; `None`: it takes no part.
     pub grad_l2: BTreeMap<String, Option<f64>>,
+    /// The norm of each running mean and variance after the steps.
+    pub running_after: BTreeMap<String, f64>,
     /// Shapes of the parameters by the authors' names.
     pub parameters: BTreeMap<String, Vec<usize>>,
     /// Shapes of the buffers by the authors' names.
@@ -49,6 +53,17 @@ pub struct Fixture {
 pub struct Step {
     /// Cross entropy + λ × penalty before the step.
     pub loss: f64,
+}
+
+/// Stochastic gradient descent as PyTorch does it.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Sgd {
+    /// Learning rate.
+    pub lr: f64,
+    /// Momentum, without dampening.
+    pub momentum: f64,
+    /// Weight decay of all parameters.
+    pub weight_decay: f64,
 }
 
 /// How far the authors' code in 32 bits is from the reference in 64.
@@ -76,7 +91,7 @@ impl Fixture {
         let complete = fixture.eval_logits.len() == fixture.input[0]
             && fixture.train_logits.len() == fixture.input[0]
             && rows.into_iter().all(|row| row.len() == fixture.num_classes)
-            && !fixture.trajectory.is_empty()
+            && fixture.trajectory.len() > 1
             && !fixture.float32_error.loss_rel.is_empty()
             && fixture.input.iter().product::<usize>() > 0;
         match complete {

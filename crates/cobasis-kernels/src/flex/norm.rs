@@ -41,35 +41,28 @@ pub(crate) fn norm_with(
     Some(output(normalised(x, &norm), context))
 }
 
-/// Batch norm with the statistics of the batch, which move the module's running ones, then
-/// `activation(norm + residual)`.
+/// `activation(norm + residual)` with the statistics of the batch, and these: mean and biased
+/// variance, detached.
 pub(crate) fn norm_train(
     x: Tensor<4>,
     module: &BatchNorm,
     residual: Option<Tensor<4>>,
     activation: Activation,
-) -> Tensor<4> {
-    let device = x.device();
+) -> (Tensor<4>, [Tensor<1>; 2]) {
     let parameters = [module.gamma.val(), module.beta.val()].map(Tensor::into_dispatch);
     let maps = [x].into_iter().chain(residual).map(Tensor::into_dispatch);
-    let (y, moved) = match Operands::new(parameters.into_iter().chain(maps)) {
+    match Operands::new(parameters.into_iter().chain(maps)) {
         Operands::Plain(tensors, context) => {
             let tensors: Vec<FlexTensor> = tensors.iter().map(FlexTensor::to_contiguous).collect();
             let (y, statistics) = forward(&tensors, module.epsilon, activation);
-            let moved = [&statistics.mean, &statistics.variance];
-            (output(y, context), moved.map(|values| output(per_channel(values), context)))
+            let found = [&statistics.mean, &statistics.variance];
+            (output(y, context), found.map(|values| output(per_channel(values), context)))
         }
         Operands::Tracked(tensors, context) => {
-            let (y, moved) = differentiable(tensors, module.epsilon, activation);
-            (followed(y, context), moved.map(|values| output(values, context)))
+            let (y, found) = differentiable(tensors, module.epsilon, activation);
+            (followed(y, context), found.map(|values| output(values, context)))
         }
-    };
-    let moved: [Tensor<1>; 2] = moved;
-    for (running, batch) in [&module.running_mean, &module.running_var].into_iter().zip(moved) {
-        let before = running.value_sync().to_device(&device).mul_scalar(1.0 - module.momentum);
-        running.update((before + batch.mul_scalar(module.momentum)).detach());
     }
-    y
 }
 
 /// The output and the batch's statistics for gamma, beta, maps and residual.
@@ -133,7 +126,7 @@ fn node<const N: usize>(
     let guards = tensors.each_ref().map(Tracked::node);
     let primitives = tensors.map(|tensor| tensor.into_primitive().to_contiguous());
     let (y, statistics) = forward(&primitives, epsilon, activation);
-    let moved = [&statistics.mean, &statistics.variance].map(|values| per_channel(values));
+    let found = [&statistics.mean, &statistics.variance].map(|values| per_channel(values));
     let node = match Norm.prepare::<NoCheckpointing>(guards).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => {
             let [gamma, _, x, ..] = primitives.as_slice() else { unreachable!("at least three") };
@@ -150,7 +143,7 @@ fn node<const N: usize>(
         }
         OpsKind::UnTracked(prepared) => prepared.finish(y),
     };
-    (node, moved)
+    (node, found)
 }
 
 #[derive(Debug)]
