@@ -9,6 +9,7 @@ mod data_dir;
 mod deploy;
 mod eval;
 mod export;
+mod guard;
 mod import;
 mod model_file;
 mod models;
@@ -19,6 +20,7 @@ mod progress;
 mod reference;
 mod report;
 mod signals;
+mod threads;
 mod train;
 mod warnings;
 
@@ -30,6 +32,12 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use cobasis_cli::Error;
+use cobasis_data::text::{printable, shortened_to};
+
+/// Characters of a line about the command line.
+const SHOWN: usize = 1000;
+
+pub(crate) use guard::out_of_memory;
 
 /// Convolutional networks that share one orthonormal filter basis per stage: train, evaluate,
 /// inspect.
@@ -61,14 +69,33 @@ enum Command {
     Reference(reference::Args),
 }
 
+impl Command {
+    /// Whether it computes, with all threads.
+    fn computes(&self) -> bool {
+        use Command::{Deploy, Eval, Export, Import, Parity, Predict, Train};
+        matches!(
+            self,
+            Train(_) | Eval(_) | Predict(_) | Import(_) | Export(_) | Deploy(_) | Parity(_)
+        )
+    }
+}
+
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
+    guard::run(command)
+}
+
+fn command() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
     warnings::show();
-    let result = match cli.command {
+    let threads = match cli.command.computes() {
+        true => threads::start(),
+        false => Ok(()),
+    };
+    let result = threads.and_then(|()| match cli.command {
         Command::Train(args) => train::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Predict(args) => predict::run(args),
@@ -82,7 +109,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Models(command) => models::run(command),
         Command::Data(command) => data::run(command),
         Command::Reference(args) => reference::run(args),
-    };
+    });
+    warnings::summarize();
     result.unwrap_or_else(|error| {
         eprintln!("error: {}", error.line());
         ExitCode::from(error.exit_code())
@@ -105,7 +133,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
     let told = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let told: Vec<&str> =
         told.filter(|line| !line.is_empty() && !line.starts_with("For more information")).collect();
-    eprintln!("{}", told.join(" "));
+    eprintln!("{}", printable(&shortened_to(&told.join(" "), SHOWN)));
     ExitCode::from(2)
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use cobasis_data::text::{printable, shortened_to};
 use cobasis_zoo::ModelNameError;
 use cobasis_zoo::cobasis::ortho::ConstraintError;
 use cobasis_zoo::files::FileError;
@@ -9,6 +10,9 @@ use cobasis_zoo::files::FileError;
 use crate::config::ConfigError;
 use crate::data::DataError;
 use crate::run_dir::RunDirError;
+
+/// Characters of a line; texts of others may be a megabyte.
+const SHOWN: usize = 4000;
 
 /// What went wrong, shown on one line.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +48,9 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// The machine has less of something, such as memory, than was asked for.
+    #[error("{0}")]
+    Machine(String),
     /// What is asked for does not fit together.
     #[error("{0}")]
     Usage(String),
@@ -86,7 +93,10 @@ impl Error {
             Error::Data(error) => error.is_user_error(),
             Error::RunDir(error) => error.is_user_error(),
             Error::File(error) => error.is_user_error(),
-            Error::Diverged { .. } | Error::Constraint { .. } | Error::Checkpoint { .. } => false,
+            Error::Diverged { .. }
+            | Error::Constraint { .. }
+            | Error::Checkpoint { .. }
+            | Error::Machine(_) => false,
             Error::Config(_) | Error::Name(_) | Error::Device { .. } | Error::Usage(_) => true,
         };
         if user { 2 } else { 1 }
@@ -98,7 +108,7 @@ impl Error {
     }
 }
 
-/// An error and its causes on one line.
+/// An error and its causes on one line, without control characters and of bounded length.
 pub fn line(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
@@ -110,7 +120,7 @@ pub fn line(error: &dyn std::error::Error) -> String {
         }
         cause = error.source();
     }
-    line.replace(['\n', '\r'], " ")
+    printable(&shortened_to(&line.replace(['\n', '\r'], " "), SHOWN))
 }
 
 #[cfg(test)]
@@ -128,6 +138,13 @@ mod tests {
         });
         assert_eq!(error.line(), "runs: cannot write a row: no storage space");
         assert_eq!(error.exit_code(), 1);
+    }
+
+    #[test]
+    fn names_neither_break_the_line_nor_talk_to_the_terminal() {
+        let error = Error::Usage(format!("a\nb\x1b[2J{}", "x".repeat(1_000_000)));
+        let line = error.line();
+        assert!(line.starts_with("a b\\u{1b}[2Jxxx") && line.len() < 4100, "{}", line.len());
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub use record::{RunRecord, text};
 pub use summary::{EpochSummary, Summary};
 pub use write::write_json;
 
+use cobasis_data::regular::{MAX_TEXT, read_text};
 use serde::Serialize;
 use write::write;
 
@@ -103,7 +104,7 @@ impl RunDir {
     /// When it cannot be read.
     pub fn config(&self) -> Result<Option<String>, RunDirError> {
         let path = self.path.join(CONFIG);
-        match fs::read_to_string(&path) {
+        match read_text(&path, MAX_TEXT) {
             Ok(text) => Ok(Some(text)),
             Err(err) if err.kind() == ErrorKind::NotFound => Ok(None),
             Err(err) => Err(RunDirError::io(&path, "read the file")(err)),

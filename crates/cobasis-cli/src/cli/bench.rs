@@ -3,7 +3,6 @@
 mod data;
 mod peers;
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,6 +11,7 @@ use cobasis_cli::Error;
 use cobasis_cli::bench::{
     LayerTime, Setup, Task, Timing, Workload, layer_times, repeat, shape_times, speed_plot,
 };
+use cobasis_data::regular::{MAX_TABLE, read_text};
 use cobasis_kernels::burn_only;
 use cobasis_train::DeviceName;
 use cobasis_train::machine::{Machine, now, peak_memory};
@@ -140,7 +140,7 @@ pub(crate) fn run(command: Command) -> Outcome {
         Command::Peers(args) => return peers::run(args),
         Command::Plot { file, out } => {
             let failed = |error| Error::Usage(format!("{}: {error}", file.display()));
-            let csv = fs::read_to_string(&file).map_err(|error| failed(error.to_string()))?;
+            let csv = read_text(&file, MAX_TABLE).map_err(|error| failed(error.to_string()))?;
             let svg = speed_plot(&csv).map_err(|error| failed(error.to_string()))?;
             write_atomic(&out, svg.as_bytes()).map_err(|error| FileError::new(&out, error))?;
         }

@@ -10,15 +10,19 @@ use cobasis_data::{DatasetName, Loader, Source, Split, View};
 use cobasis_train::DeviceName;
 use cobasis_train::config::DataConfig;
 use cobasis_train::evaluate::{Evaluation, check_fit, over};
+use cobasis_train::memory::Maps;
 use cobasis_zoo::{ModelName, Preparation};
 use serde::Serialize;
 
 use super::Outcome;
 use super::confusion::{matrix, per_class};
 use super::data_dir::data_dir;
-use super::model_file::open_any;
+use super::model_file::{batch, open_any};
 use super::output::{print, print_json};
 use super::progress::bar;
+
+/// Images at a time unless told otherwise, where memory allows it.
+const BATCH: usize = 256;
 
 /// Evaluates a trained model on the test images of a data set.
 ///
@@ -43,9 +47,9 @@ pub(crate) struct Args {
     /// Directory of the data set's files [default: where `data fetch` puts them].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Images at a time.
-    #[arg(long, value_name = "N", default_value = "256", value_parser = clap::value_parser!(u32).range(1..=65536))]
-    batch: u32,
+    /// Images at a time [default: 256, or as many as memory allows].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    batch: Option<u32>,
     /// Device: flex (processor), ndarray (processor, slow reference), wgpu (GPU).
     #[arg(long, default_value_t = DeviceName::Flex)]
     device: DeviceName,
@@ -91,7 +95,9 @@ pub(crate) fn run(args: Args) -> Outcome {
     let fits = check_fit(model_config, &set);
     fits.map_err(|problem| Error::Usage(format!("--dataset {problem}")))?;
     let classes = set.info().classes.clone();
-    let loader = Loader::in_order(Arc::new(set), args.batch as usize, 1)?;
+    let [_, height, width] = set.shape();
+    let batch = batch(&Maps::of(model_config, [height, width]), args.batch, BATCH, set.len())?;
+    let loader = Loader::in_order(Arc::new(set), batch, 1)?;
     let progress = bar(
         loader.num_images() as u64,
         "{bar:24} {percent:>3} %  {pos} images  {eta_precise} left",

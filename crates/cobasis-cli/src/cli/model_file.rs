@@ -7,6 +7,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use cobasis_cli::Error;
+use cobasis_train::memory::Maps;
 use cobasis_zoo::deploy::FactorisedLayers;
 use cobasis_zoo::files::{self, FileError, FileProblem, Opened};
 use cobasis_zoo::{Deployed, Model, ModelConfig, ModelName};
@@ -51,6 +52,23 @@ fn open_file(path: &Path, name: Option<ModelName>, device: &Device) -> Result<Op
         FileProblem::OtherModel { .. } => Error::Usage(error.to_string()),
         _ => error.into(),
     })
+}
+
+/// How many of `images` are looked at at a time: as told, or `usual` and as memory allows.
+pub(crate) fn batch(
+    maps: &Maps,
+    told: Option<u32>,
+    usual: usize,
+    images: usize,
+) -> Result<usize, Error> {
+    match told {
+        Some(told) => {
+            let batch = images.min(told as usize);
+            maps.check_look("--batch", batch)?;
+            Ok(batch.max(1))
+        }
+        None => Ok(maps.batch(usual)?),
+    }
 }
 
 impl Evaluated {

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{ConfigError, expect};
 
-/// Shapes of the beta distribution above this are as good as a constant, and slow to draw from.
-const MAX_SHAPE: f64 = 8.0;
+/// Shapes of the beta distribution above these are as good as a constant, and slow to draw from;
+/// below, all but a few draws are 0 or 1, and of the smallest every draw is lost to rounding.
+const SHAPES: std::ops::RangeInclusive<f64> = 0.001..=8.0;
 /// The scale of magnitudes, as in the literature.
 const MAX_MAGNITUDE: usize = 30;
 
@@ -14,11 +15,11 @@ const MAX_MAGNITUDE: usize = 30;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AugmentConfig {
-    /// Mixup: shape of the beta distribution that a batch's share of mixing is drawn from, at most
+    /// Mixup: shape of the beta distribution that a batch's share of mixing is drawn from, 0.001 to
     /// 8; 0 = none.
     pub mixup: f64,
-    /// Cutmix: shape of the beta distribution that the size of the pasted box is drawn from, at
-    /// most 8; 0 = none. With mixup too, each batch gets either, as often.
+    /// Cutmix: shape of the beta distribution that the size of the pasted box is drawn from, 0.001
+    /// to 8; 0 = none. With mixup too, each batch gets either, as often.
     pub cutmix: f64,
     /// Random erasing: share of the images that lose a box, at most 1; 0 = none.
     pub erase: f64,
@@ -31,7 +32,8 @@ pub struct AugmentConfig {
 impl AugmentConfig {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let shape = |key, shape: f64| {
-            expect(key, shape, (0.0..=MAX_SHAPE).contains(&shape), "at least 0 and at most 8")
+            let fits = shape == 0.0 || SHAPES.contains(&shape);
+            expect(key, shape, fits, "at least 0 and at most 8: 0, or 0.001 to 8")
         };
         shape("augment.mixup", self.mixup)?;
         shape("augment.cutmix", self.cutmix)?;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use toml::{Table, Value};
 
 use super::Config;
-use super::error::ConfigError;
+use super::error::{ConfigError, place};
 use super::moved::rename_aloud;
 
 /// Deeper than any key; a table nested without limit would overflow the stack when dropped.
@@ -28,11 +28,6 @@ pub fn apply_set(table: &mut Table, sets: &[String]) -> Result<(), ConfigError> 
         merge(table, change);
     }
     Ok(())
-}
-
-/// How an error names the override it is in.
-pub(super) fn place(text: &str) -> String {
-    format!("--set {text}")
 }
 
 fn parse(text: &str) -> Result<Table, ConfigError> {
