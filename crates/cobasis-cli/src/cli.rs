@@ -32,10 +32,11 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use cobasis_cli::Error;
-use cobasis_data::text::{printable, shortened_to};
+use cobasis_data::text::{printable, short_words, shortened_to};
 
-/// Characters of a line about the command line.
+/// Characters of a line about the command line, and of a word in it.
 const SHOWN: usize = 1000;
+const WORD: usize = 200;
 
 pub(crate) use guard::out_of_memory;
 
@@ -133,7 +134,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
     let told = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let told: Vec<&str> =
         told.filter(|line| !line.is_empty() && !line.starts_with("For more information")).collect();
-    eprintln!("{}", printable(&shortened_to(&told.join(" "), SHOWN)));
+    eprintln!("{}", printable(&shortened_to(&short_words(&told.join(" "), WORD), SHOWN)));
     ExitCode::from(2)
 }
 

@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 
 use super::DatasetName;
 use super::cifar::{self, Layout};
+use super::regular;
 pub use cache::cache_dir;
 use download::Download;
 pub use error::FetchError;
@@ -133,7 +134,7 @@ impl Archive {
     /// Where the archive can't be read or holds something else than the data set, and where the disk
     /// is full.
     pub fn unpack(&self, archive: &Path, dir: &Path) -> Result<(), FetchError> {
-        let mut file = File::open(archive).map_err(FetchError::io(archive, "open the file"))?;
+        let mut file = regular::open(archive).map_err(FetchError::io(archive, "open the file"))?;
         unpack::unpack(&mut file, archive, self.layout, dir)
     }
 

@@ -34,6 +34,16 @@ pub fn shortened_to(text: &str, characters: usize) -> String {
     }
 }
 
+/// A text whose words of more than so many characters, such as a value in the middle of a message, are
+/// [`shortened`], so that the reason after them is still there.
+pub fn short_words(text: &str, longest: usize) -> String {
+    let short = |word: &str| match word.char_indices().nth(longest) {
+        None => word.to_owned(),
+        Some(_) => shortened(word),
+    };
+    text.split(' ').map(short).collect::<Vec<_>>().join(" ")
+}
+
 /// Marks of direction and of no width, which show something else than what is there.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
@@ -63,5 +73,9 @@ mod tests {
         let long = shortened(&"é".repeat(1_000_000));
         assert_eq!(long, format!("{}… (1000000 characters)", "é".repeat(60)));
         assert_eq!(shortened_to("abc", 1), "a… (3 characters)");
+        let text = format!("path {} is  wrong", "x".repeat(100_000));
+        let short = format!("path {}… (100000 characters) is  wrong", "x".repeat(60));
+        assert_eq!(short_words(&text, 200), short);
+        assert_eq!(short_words(&text, 100_000), text);
     }
 }

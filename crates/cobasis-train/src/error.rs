@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cobasis_data::text::{printable, shortened_to};
+use cobasis_data::text::{printable, short_words, shortened_to};
 use cobasis_zoo::ModelNameError;
 use cobasis_zoo::cobasis::ortho::ConstraintError;
 use cobasis_zoo::files::FileError;
@@ -11,8 +11,9 @@ use crate::config::ConfigError;
 use crate::data::DataError;
 use crate::run_dir::RunDirError;
 
-/// Characters of a line; texts of others may be a megabyte.
+/// Characters of a line, and of a word in it; texts of others may be a megabyte.
 const SHOWN: usize = 4000;
+const WORD: usize = 1000;
 
 /// What went wrong, shown on one line.
 #[derive(Debug, thiserror::Error)]
@@ -120,7 +121,8 @@ pub fn line(error: &dyn std::error::Error) -> String {
         }
         cause = error.source();
     }
-    printable(&shortened_to(&line.replace(['\n', '\r'], " "), SHOWN))
+    let line = short_words(&line.replace(['\n', '\r'], " "), WORD);
+    printable(&shortened_to(&line, SHOWN))
 }
 
 #[cfg(test)]
@@ -142,9 +144,11 @@ mod tests {
 
     #[test]
     fn names_neither_break_the_line_nor_talk_to_the_terminal() {
-        let error = Error::Usage(format!("a\nb\x1b[2J{}", "x".repeat(1_000_000)));
-        let line = error.line();
-        assert!(line.starts_with("a b\\u{1b}[2Jxxx") && line.len() < 4100, "{}", line.len());
+        let line = |tail: String| Error::Usage(format!("a\nb\x1b[2J {tail} c")).line();
+        let long = line("x".repeat(1_000_000));
+        let expected = format!("a b\\u{{1b}}[2J {}… (1000000 characters) c", "x".repeat(60));
+        assert_eq!(long, expected);
+        assert!(line("x ".repeat(500_000)).len() < 4100);
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Maps {
     }
 
     /// The bytes that a training step on so many images can't do without.
-    fn step(&self, config: &Config, images: u64) -> u64 {
+    pub fn step(&self, config: &Config, images: u64) -> u64 {
         let optimizer = &config.optimizer;
         // Weights and gradients, and what the optimizer and the average keep of each.
         let kept = match optimizer.kind {

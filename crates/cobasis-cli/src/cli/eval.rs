@@ -10,14 +10,13 @@ use cobasis_data::{DatasetName, Loader, Source, Split, View};
 use cobasis_train::DeviceName;
 use cobasis_train::config::DataConfig;
 use cobasis_train::evaluate::{Evaluation, check_fit, over};
-use cobasis_train::memory::Maps;
 use cobasis_zoo::{ModelName, Preparation};
 use serde::Serialize;
 
 use super::Outcome;
 use super::confusion::{matrix, per_class};
 use super::data_dir::data_dir;
-use super::model_file::{batch, open_any};
+use super::model_file::open_any;
 use super::output::{print, print_json};
 use super::progress::bar;
 
@@ -96,7 +95,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     fits.map_err(|problem| Error::Usage(format!("--dataset {problem}")))?;
     let classes = set.info().classes.clone();
     let [_, height, width] = set.shape();
-    let batch = batch(&Maps::of(model_config, [height, width]), args.batch, BATCH, set.len())?;
+    let batch = model.batch(args.device, [height, width], set.len(), args.batch, BATCH)?;
     let loader = Loader::in_order(Arc::new(set), batch, 1)?;
     let progress = bar(
         loader.num_images() as u64,

@@ -56,10 +56,13 @@ fn text(info: &PanicHookInfo<'_>) -> String {
 fn told(panic: &str) -> String {
     // By their texts, since panics of libraries have nothing else.
     if panic.contains("failed to spawn thread") || panic.contains("ThreadPoolBuildError") {
-        return threads::refused("a thread", panic);
+        // `Os { code: 11, kind: WouldBlock, message: "…" }`
+        let reason = panic.split_once("message: \"").and_then(|(_, rest)| rest.split_once('"'));
+        return threads::refused("a thread", reason.map_or(panic, |(reason, _)| reason));
     }
     let panic = printable(&shortened_to(panic, SHOWN));
-    if panic.contains("capacity overflow") || panic.contains("out of memory") {
+    if ["capacity overflow", "out of memory"].iter().any(|text| panic.to_lowercase().contains(text))
+    {
         let free = free_memory().map(|free| format!("; {free}"));
         return format!("out of memory: {panic}{}", free.unwrap_or_default());
     }
@@ -114,8 +117,10 @@ mod tests {
 
     #[test]
     fn panics_are_told_by_what_they_mean() {
-        let threads = told("failed to spawn thread: Os { code: 11, kind: WouldBlock } (lib.rs:1)");
-        assert!(threads.starts_with("cannot start a thread: "), "{threads}");
+        let os = "Os { code: 11, kind: WouldBlock, message: \"Resource temporarily unavailable\" }";
+        let threads = told(&format!("failed to spawn thread: {os} (lib.rs:1)"));
+        let expected = "cannot start a thread: Resource temporarily unavailable;";
+        assert!(threads.starts_with(expected), "{threads}");
         assert!(
             told("capacity overflow (raw_vec.rs:25)").starts_with("out of memory: capacity ov")
         );

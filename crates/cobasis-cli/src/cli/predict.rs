@@ -9,14 +9,13 @@ use cobasis_data::regular::{MAX_TEXT, read_text};
 use cobasis_data::text::{printable, shortened};
 use cobasis_data::{DatasetName, View, unlabelled};
 use cobasis_train::DeviceName;
-use cobasis_train::memory::Maps;
 use cobasis_train::predict::{Guess, PredictConfig, Prediction, Predictions, predict_with};
 use cobasis_train::preparation::of_dataset;
 use cobasis_zoo::{ModelConfig, ModelName, Preparation};
 use serde::Serialize;
 
 use super::Outcome;
-use super::model_file::{batch, open_any};
+use super::model_file::open_any;
 use super::output::{print, print_json};
 
 /// Classes that are told for each image unless told otherwise.
@@ -114,7 +113,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     let Preparation { size, resize, ref mean, ref std, .. } = preparation;
     let view = View { size, resize };
     let set = Arc::new(unlabelled(&args.path, view, [mean, std])?);
-    let batch = batch(&Maps::of(config, [size, size]), args.batch, BATCH, set.len())?;
+    let batch = model.batch(args.device, [size, size], set.len(), args.batch, BATCH)?;
     let feeding = PredictConfig { batch, workers: WORKERS, top };
     let (mut all, mut read) = (Predictions::default(), 0);
     let after_batch = |batch: Predictions| {

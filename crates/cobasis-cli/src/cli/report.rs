@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use cobasis_data::text::printable;
 use cobasis_report::{Report, report};
 use cobasis_zoo::files::{FileError, write_atomic};
 
@@ -43,7 +44,7 @@ pub(crate) fn run(args: Args) -> Outcome {
         (None, _) => PathBuf::from("report.html"),
     };
     write_atomic(&out, page.as_bytes()).map_err(|error| FileError::new(&out, error))?;
-    print(&format!("wrote {}", out.display()));
+    print(&format!("wrote {}", printable(&out.display().to_string())));
     if let Some(directory) = args.charts {
         let failed = |error| FileError::new(&directory, error);
         std::fs::create_dir_all(&directory).map_err(failed)?;

@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::io::{IsTerminal, Write, stderr};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use cobasis_data::text::{printable, shortened_to};
+use cobasis_data::text::{printable, short_words, shortened_to};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 /// Erases the progress bar of the line, which is drawn again with its next step.
 pub(super) const ERASE_LINE: &str = "\r\x1b[2K";
 /// Warnings of a kind that are shown.
 const SHOWN: usize = 20;
-/// Characters of a warning.
+/// Characters of a warning, and of a word in it.
 const LENGTH: usize = 1000;
+const WORD: usize = 300;
 
 /// How many warnings there were of each kind, and the first.
 static COUNTS: LazyLock<Mutex<Counts>> = LazyLock::new(Mutex::default);
@@ -64,7 +65,8 @@ impl Counts {
 fn write(text: &str) {
     let mut stderr = stderr().lock();
     let erase = if stderr.is_terminal() { ERASE_LINE } else { "" };
-    let text = printable(&shortened_to(&text.replace(['\n', '\r'], " "), LENGTH));
+    let text = short_words(&text.replace(['\n', '\r'], " "), WORD);
+    let text = printable(&shortened_to(&text, LENGTH));
     // Nothing is left to do when even a warning can't be printed.
     let _ = writeln!(stderr, "{erase}warning: {text}");
 }

@@ -2,10 +2,11 @@
 
 use std::fmt::Debug;
 
-use cobasis_data::text::{printable, shortened, shortened_to};
+use cobasis_data::text::{printable, short_words, shortened, shortened_to};
 
-/// Characters of a file's path, or of a problem, in a message.
+/// Characters of a file's path, or of a problem, in a message, and of a word in it.
 const SHOWN: usize = 1000;
+const WORD: usize = 300;
 /// Characters of an override, of which a message may name several.
 const SHOWN_SET: usize = 100;
 
@@ -13,7 +14,7 @@ const SHOWN_SET: usize = 100;
 ///
 /// Always the user's to mend: nothing here is an internal failure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}{}{problem}", prefix(.place.clone()), prefix(.key.as_deref().map(shortened)))]
+#[error("{}{}{problem}", prefix(.place.clone()), prefix(.key.as_deref().map(shown)))]
 pub struct ConfigError {
     place: Option<String>,
     key: Option<String>,
@@ -105,6 +106,10 @@ pub(super) fn place(set: &str) -> String {
     format!("--set {}", shortened_to(set, SHOWN_SET))
 }
 
+fn shown(key: &str) -> String {
+    printable(&shortened(key))
+}
+
 fn prefix(part: Option<String>) -> String {
     part.map(|part| format!("{part}: ")).unwrap_or_default()
 }
@@ -117,7 +122,7 @@ fn one_line(text: &str) -> String {
         .filter(|part| !part.is_empty())
         .collect::<Vec<_>>()
         .join(" ");
-    printable(&shortened_to(&line, SHOWN))
+    printable(&shortened_to(&short_words(&line, WORD), SHOWN))
 }
 
 #[cfg(test)]

@@ -56,9 +56,12 @@ pub struct DryRun {
 pub fn dry_run(config: &Config, device: DeviceName) -> Result<DryRun, Error> {
     config.check()?;
     let loaders = Loaders::new(config, Classification::load(&config.source()?)?)?;
-    let (model, device) = (model(config, &loaders)?, device.open()?);
-    // Batches that do not fit are for this to tell of; a single image has to.
-    maps(&model, &loaders).check_run(config, [1, 1])?;
+    let model = model(config, &loaders)?;
+    if device.is_processor() {
+        // Batches that do not fit are for this to tell of; a single image has to.
+        maps(&model, &loaders).check_run(config, [1, 1])?;
+    }
+    let device = device.open()?;
     let teacher = teacher(config, &model, &device)?;
     let mut batches = Vec::new();
     for batch in loaders.train.epoch(1).take(STEPS) {

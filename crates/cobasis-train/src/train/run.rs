@@ -161,7 +161,9 @@ impl<'a, T: Task> Run<'a, T> {
         let device = name.open()?;
         let model = model(config, &loaders)?;
         let batches = [&loaders.train, &loaders.val].map(Loader::batch_size);
-        maps(&model, &loaders).check_run(config, batches)?;
+        if name.is_processor() {
+            maps(&model, &loaders).check_run(config, batches)?;
+        }
         let teacher = teacher(config, &model, &device)?;
         let directory = RunDir::open(out, &config.model)?;
         let place = directory.path().display().to_string();
