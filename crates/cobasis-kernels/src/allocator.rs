@@ -8,7 +8,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 /// The system's allocator, which calls a function where there is no more memory. For
 /// `#[global_allocator]`.
 ///
-/// ```
+/// ```standalone_crate
 /// use cobasis_kernels::allocator::Allocator;
 ///
 /// fn out_of_memory(bytes: usize) -> ! {

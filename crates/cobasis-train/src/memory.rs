@@ -22,7 +22,8 @@ const SHARE: u64 = 2;
 pub struct Maps {
     /// Bytes of the image itself.
     image: u64,
-    /// Bytes of the outputs of all convolutions, each of which a training step keeps for its gradient.
+    /// Bytes of the outputs of all convolutions and norms, each of which a training step keeps for its
+    /// gradient.
     all: u64,
     /// Bytes of the largest of them.
     largest: u64,
@@ -39,8 +40,9 @@ impl Maps {
     pub fn of(model: &ModelConfig, size: [usize; 2]) -> Self {
         // Counting touches no weights; any device will do.
         let table: CostTable = model.cost(size, &burn::tensor::Device::flex());
-        let convolutions = table.rows().iter().filter(|row| row.cost.macs > 0);
-        let outputs = convolutions.filter_map(|row| row.output).map(number);
+        // Convolutions and norms.
+        let layers = table.rows().iter().filter(|row| row.cost.macs > 0 || row.cost.buffers > 0);
+        let outputs = layers.filter_map(|row| row.output).map(number);
         let image = number([model.in_channels, size[0], size[1]]);
         Self {
             image,

@@ -21,6 +21,7 @@ use serde::Serialize;
 
 use super::Outcome;
 use super::output::{print, print_json, table};
+use super::threads::refused;
 
 /// Runs of which a layer's time is the median.
 const LAYER_RUNS: usize = 5;
@@ -109,8 +110,8 @@ impl Common {
     fn start_threads(&self) -> Result<usize, Error> {
         if let Some(threads) = self.threads {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
-            let problem = |error| Error::Usage(format!("--threads {threads}: {error}"));
-            pool.build_global().map_err(problem)?;
+            let what = format!("--threads {threads}");
+            pool.build_global().map_err(|error| refused(&what, &error.to_string()))?;
         }
         Ok(rayon::current_num_threads())
     }

@@ -58,7 +58,7 @@ fn told(panic: &str) -> String {
     if panic.contains("failed to spawn thread") || panic.contains("ThreadPoolBuildError") {
         // `Os { code: 11, kind: WouldBlock, message: "…" }`
         let reason = panic.split_once("message: \"").and_then(|(_, rest)| rest.split_once('"'));
-        return threads::refused("a thread", reason.map_or(panic, |(reason, _)| reason));
+        return threads::reason("a thread", reason.map_or(panic, |(reason, _)| reason));
     }
     let panic = printable(&shortened_to(panic, SHOWN));
     if ["capacity overflow", "out of memory"].iter().any(|text| panic.to_lowercase().contains(text))

@@ -15,10 +15,8 @@ const MAX_THREADS: usize = 1024;
 pub(super) fn start() -> Result<(), Error> {
     let wanted = wanted(env::var(WANTED).ok().as_deref())?;
     let started = rayon::ThreadPoolBuilder::new().num_threads(wanted).build_global();
-    started.map_err(|error| {
-        let what = format!("{wanted} threads to compute with");
-        cobasis_train::Error::Machine(refused(&what, &error.to_string())).into()
-    })
+    let what = format!("{wanted} threads to compute with");
+    started.map_err(|error| refused(&what, &error.to_string()))
 }
 
 /// The number of threads that a text asks for: without one, a thread for each core.
@@ -40,8 +38,13 @@ fn wanted(text: Option<&str>) -> Result<usize, Error> {
     }
 }
 
+/// That threads could not be started.
+pub(super) fn refused(what: &str, problem: &str) -> Error {
+    cobasis_train::Error::Machine(reason(what, problem)).into()
+}
+
 /// Why threads could not be started, with the limits that there are.
-pub(super) fn refused(what: &str, problem: &str) -> String {
+pub(super) fn reason(what: &str, problem: &str) -> String {
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let limit = |name: &str| {
         let line = limits.lines().find_map(|line| line.strip_prefix(name))?;
