@@ -11,6 +11,7 @@ mod deploy;
 mod embedded;
 mod eval;
 mod export;
+mod guard;
 mod import;
 mod live;
 mod man;
@@ -25,6 +26,7 @@ mod reference;
 mod report;
 mod signals;
 mod sweep;
+mod threads;
 mod train;
 mod warnings;
 
@@ -36,6 +38,13 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use cobasis_cli::Error;
+use cobasis_data::text::{printable, short_words, shortened_to};
+
+/// Characters of a line about the command line, and of a word in it.
+const SHOWN: usize = 1000;
+const WORD: usize = 200;
+
+pub(crate) use guard::out_of_memory;
 
 /// Trains, evaluates and inspects convolutional networks whose layers share one orthonormal filter
 /// basis per stage.
@@ -69,14 +78,33 @@ enum Command {
     Reference(reference::Args),
 }
 
+impl Command {
+    /// Whether it computes, with all threads.
+    fn computes(&self) -> bool {
+        use Command::{Deploy, Eval, Export, Import, Parity, Predict, Train};
+        matches!(
+            self,
+            Train(_) | Eval(_) | Predict(_) | Import(_) | Export(_) | Deploy(_) | Parity(_)
+        )
+    }
+}
+
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
+    guard::run(command)
+}
+
+fn command() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
     warnings::show();
-    let result = match cli.command {
+    let threads = match cli.command.computes() {
+        true => threads::start(),
+        false => Ok(()),
+    };
+    let result = threads.and_then(|()| match cli.command {
         Command::Train(args) => train::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Predict(args) => predict::run(args),
@@ -92,7 +120,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
         Command::Reference(args) => reference::run(args),
-    };
+    });
+    warnings::summarize();
     result.unwrap_or_else(|error| {
         eprintln!("error: {}", error.line());
         ExitCode::from(error.exit_code())
@@ -115,7 +144,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
     let told = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let told: Vec<&str> =
         told.filter(|line| !line.is_empty() && !line.starts_with("For more information")).collect();
-    eprintln!("{}", told.join(" "));
+    eprintln!("{}", printable(&shortened_to(&short_words(&told.join(" "), WORD), SHOWN)));
     ExitCode::from(2)
 }
 

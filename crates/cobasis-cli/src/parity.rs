@@ -11,6 +11,7 @@ mod steps;
 use std::path::Path;
 
 use burn::tensor::Device;
+use cobasis_data::regular::{MAX_TABLE, read_text};
 
 pub use check::{Check, Report};
 
@@ -36,7 +37,7 @@ pub fn check(
     after_step: impl FnMut(&str, usize),
 ) -> Result<Vec<Report>, Error> {
     let fail = |problem: String| Error::Fixture { path: path.to_path_buf(), problem };
-    let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+    let text = read_text(path, MAX_TABLE).map_err(|error| fail(error.to_string()))?;
     if let Ok(curves) = Curves::parse(&text) {
         return match data {
             Some(data) => curves.follow(path, data, device, after_step),

@@ -2,6 +2,7 @@
 //! and a helpful refusal in one place.
 
 use crate::nearest::nearest;
+use crate::text::shortened;
 
 /// Declares an enumeration whose variants are written as the given texts, in TOML and on screen.
 #[doc(hidden)] // Found as `choice::choices`: macros are exported at the crate's root.
@@ -69,6 +70,7 @@ pub use crate::__choices as choices;
 /// Why `got` is none of the choices, with the nearest one.
 pub fn refusal(got: &str, choices: &[&str]) -> String {
     let expected = choices.join(" | ");
+    let got = &shortened(got);
     match nearest(got, choices) {
         Some(near) => format!("expected {expected}, got {got:?}; did you mean {near:?}?"),
         None => format!("expected {expected}, got {got:?}"),
@@ -93,5 +95,11 @@ mod tests {
             "expected digits | cifar10 | cifar100 | mnist | fashion-mnist | imagenet | folder, got \"CIFAR-10\"; did you mean \"cifar10\"?"
         );
         assert!(!"voc".parse::<DatasetName>().unwrap_err().contains("mean"));
+    }
+
+    #[test]
+    fn a_refusal_of_a_megabyte_is_short() {
+        let refused = "x".repeat(1_000_000).parse::<DatasetName>().unwrap_err();
+        assert!(refused.ends_with("x… (1000000 characters)\"") && refused.len() < 250, "{refused}");
     }
 }

@@ -3,7 +3,6 @@
 //! A record has one label byte (CIFAR-10), or a coarse and a fine one (CIFAR-100, of which the fine
 //! one is used), then 3,072 pixel bytes: the red, the green and the blue plane, 32 rows of 32 each.
 
-use std::fs;
 use std::path::Path;
 
 use super::Split;
@@ -11,6 +10,7 @@ use super::error::DataError;
 use super::image_set::{ImageSet, SetInfo};
 use super::locate::locate;
 use super::record_file::RecordFormat;
+use super::regular::{MAX_TEXT, read_text};
 
 /// Shape of one image: `[channels, height, width]`.
 const SHAPE: [usize; 3] = [3, 32, 32];
@@ -132,7 +132,7 @@ impl Layout {
     /// names as classes: names are for reports only, and no reason to refuse the images.
     fn class_names(&self, dir: &Path) -> Vec<String> {
         let built_in = self.info().classes;
-        let text = fs::read_to_string(dir.join(self.names_file)).unwrap_or_default();
+        let text = read_text(&dir.join(self.names_file), MAX_TEXT).unwrap_or_default();
         let lines = text.lines().map(str::trim).filter(|name| !name.is_empty());
         let names: Vec<String> = lines.map(String::from).collect();
         if names.len() == built_in.len() { names } else { built_in }
@@ -141,6 +141,8 @@ impl Layout {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use tempfile::{TempDir, tempdir};
 
     use super::*;

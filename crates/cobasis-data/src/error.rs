@@ -135,11 +135,14 @@ pub enum DataError {
 impl DataError {
     /// Whether other files or arguments mend it, rather than a look at the machine.
     pub fn is_user_error(&self) -> bool {
-        use io::ErrorKind::{IsADirectory, NotADirectory, NotFound, PermissionDenied};
+        use io::ErrorKind::{
+            InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied,
+        };
         match self {
-            Self::Io { source, .. } => {
-                matches!(source.kind(), IsADirectory | NotADirectory | NotFound | PermissionDenied)
-            }
+            Self::Io { source, .. } => matches!(
+                source.kind(),
+                InvalidInput | IsADirectory | NotADirectory | NotFound | PermissionDenied
+            ),
             _ => true,
         }
     }

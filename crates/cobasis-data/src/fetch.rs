@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use super::DatasetName;
 use super::cifar::{self, Layout};
+use super::regular;
 pub use cache::cache_dir;
 pub use error::FetchError;
 
@@ -131,7 +132,7 @@ impl Archive {
     /// Where the archive can't be read or holds something else than the data set, and where the disk
     /// is full.
     pub fn unpack(&self, archive: &Path, dir: &Path) -> Result<(), FetchError> {
-        let mut file = File::open(archive).map_err(FetchError::io(archive, "open the file"))?;
+        let mut file = regular::open(archive).map_err(FetchError::io(archive, "open the file"))?;
         unpack::unpack(&mut file, archive, self.layout, dir)
     }
 }

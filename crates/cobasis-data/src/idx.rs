@@ -1,6 +1,5 @@
 //! MNIST and sets of its kind in the `idx` files in which they are published, packed or not.
 
-use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +8,7 @@ use flate2::read::GzDecoder;
 use super::Split;
 use super::error::DataError;
 use super::image_set::{ImageSet, SetInfo};
+use super::regular;
 
 /// Side of an image.
 const SIDE: usize = 28;
@@ -136,7 +136,7 @@ fn read(path: &Path, sizes: &[usize]) -> Result<Vec<u8>, DataError> {
         expected,
         got,
     };
-    let file = BufReader::new(File::open(path).map_err(failed)?);
+    let file = BufReader::new(regular::open(path).map_err(failed)?);
     let packed = path.extension().is_some_and(|ending| ending == "gz");
     let reader: Box<dyn Read> =
         if packed { Box::new(GzDecoder::new(file)) } else { Box::new(file) };

@@ -39,10 +39,12 @@ pub mod number;
 mod picture;
 mod prefetch;
 mod record_file;
+pub mod regular;
 mod resample;
 mod rng;
 mod split;
 mod strong;
+pub mod text;
 mod unlabelled;
 
 use std::path::PathBuf;

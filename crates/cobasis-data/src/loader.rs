@@ -128,6 +128,11 @@ impl<T: Target> Loader<T> {
         self.set.len()
     }
 
+    /// Images of a batch, but for a smaller last one.
+    pub fn batch_size(&self) -> usize {
+        self.config.batch_size
+    }
+
     /// Number of batches in an epoch, a smaller last one included.
     pub fn num_batches(&self) -> usize {
         self.num_images().div_ceil(self.config.batch_size)

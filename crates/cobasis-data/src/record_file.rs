@@ -1,10 +1,10 @@
 //! Reads files that are a plain row of records, each of them some label bytes and one image.
 
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
 use super::error::DataError;
+use super::regular;
 
 /// What a record is made of.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +31,7 @@ impl RecordFormat {
         labels: &mut Vec<u16>,
     ) -> Result<(), DataError> {
         let failed = |source| DataError::Io { path: path.to_path_buf(), source };
-        let file = File::open(path).map_err(failed)?;
+        let file = regular::open(path).map_err(failed)?;
         let got = file.metadata().map_err(failed)?.len();
         let record_bytes = self.record_len();
         let expected = (records * record_bytes) as u64;

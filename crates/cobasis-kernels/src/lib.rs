@@ -5,9 +5,11 @@
 //! Burn's Flex backend, in single precision, and the few operations of which such networks consist
 //! are done here, each with its own gradient. Callers see no difference.
 //!
-//! `conv` is the arithmetic of convolutions on slices, without Burn.
+//! `conv` is the arithmetic of convolutions on slices, without Burn. [`allocator`] is for programs that say
+//! a word when memory ends.
 
 mod activation;
+pub mod allocator;
 mod maps;
 mod positions;
 mod sgd;

@@ -18,6 +18,11 @@ choices! {
 }
 
 impl DeviceName {
+    /// Whether tensors of the device lie in the memory of the machine.
+    pub fn is_processor(self) -> bool {
+        self != DeviceName::Wgpu
+    }
+
     /// The device, ready for use.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use cobasis_data::text::{printable, short_words, shortened_to};
 use cobasis_zoo::ModelNameError;
 use cobasis_zoo::cobasis::ortho::ConstraintError;
 use cobasis_zoo::files::FileError;
@@ -9,6 +10,10 @@ use cobasis_zoo::files::FileError;
 use crate::config::ConfigError;
 use crate::data::DataError;
 use crate::run_dir::RunDirError;
+
+/// Characters of a line, and of a word in it; texts of others may be a megabyte.
+const SHOWN: usize = 4000;
+const WORD: usize = 1000;
 
 /// What went wrong, shown on one line.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +49,9 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// The machine has less of something, such as memory, than was asked for.
+    #[error("{0}")]
+    Machine(String),
     /// What is asked for does not fit together.
     #[error("{0}")]
     Usage(String),
@@ -86,7 +94,10 @@ impl Error {
             Error::Data(error) => error.is_user_error(),
             Error::RunDir(error) => error.is_user_error(),
             Error::File(error) => error.is_user_error(),
-            Error::Diverged { .. } | Error::Constraint { .. } | Error::Checkpoint { .. } => false,
+            Error::Diverged { .. }
+            | Error::Constraint { .. }
+            | Error::Checkpoint { .. }
+            | Error::Machine(_) => false,
             Error::Config(_) | Error::Name(_) | Error::Device { .. } | Error::Usage(_) => true,
         };
         if user { 2 } else { 1 }
@@ -98,7 +109,7 @@ impl Error {
     }
 }
 
-/// An error and its causes on one line.
+/// An error and its causes on one line, without control characters and of bounded length.
 pub fn line(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
@@ -110,7 +121,8 @@ pub fn line(error: &dyn std::error::Error) -> String {
         }
         cause = error.source();
     }
-    line.replace(['\n', '\r'], " ")
+    let line = short_words(&line.replace(['\n', '\r'], " "), WORD);
+    printable(&shortened_to(&line, SHOWN))
 }
 
 #[cfg(test)]
@@ -128,6 +140,15 @@ mod tests {
         });
         assert_eq!(error.line(), "runs: cannot write a row: no storage space");
         assert_eq!(error.exit_code(), 1);
+    }
+
+    #[test]
+    fn names_neither_break_the_line_nor_talk_to_the_terminal() {
+        let line = |tail: String| Error::Usage(format!("a\nb\x1b[2J {tail} c")).line();
+        let long = line("x".repeat(1_000_000));
+        let expected = format!("a b\\u{{1b}}[2J {}… (1000000 characters) c", "x".repeat(60));
+        assert_eq!(long, expected);
+        assert!(line("x ".repeat(500_000)).len() < 4100);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! - [`train`]: the training loop, and [`run_dir`], the directory that it writes and what is read
 //!   from it again;
 //! - [`evaluate`]: losses and accuracies, and [`predict`], the classes of images without labels;
+//! - [`memory`]: what all of that takes at least, to refuse what can't fit;
 //! - [`metrics`]: what numbers of a run are called, and which way they are better;
 //! - [`preparation`]: how images are prepared for a model;
 //! - [`device`], [`machine`], [`date`], [`tensors`]: what all of these need.
@@ -17,6 +18,7 @@ pub mod device;
 pub mod error;
 pub mod evaluate;
 pub mod machine;
+pub mod memory;
 pub mod metrics;
 pub mod predict;
 pub mod preparation;

@@ -1,5 +1,7 @@
 //! What a measurement depends on beside the program.
 
+mod memory;
+
 use std::fs;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +11,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use crate::date::iso;
+
+use memory::kibibytes;
+pub use memory::{Free, free_memory};
 
 /// The machine that a measurement was made on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -44,7 +49,7 @@ static FORGOTTEN: AtomicU64 = AtomicU64::new(0);
 
 /// The most memory that this process ever held, in bytes; `None` where the system does not tell.
 pub fn peak_memory() -> Option<u64> {
-    let since = kibibytes("/proc/self/status", "VmHWM:")?;
+    let since = held_at_most()?;
     Some(since.max(FORGOTTEN.load(Ordering::Relaxed)))
 }
 
@@ -58,21 +63,13 @@ pub fn peak_during<T>(work: impl FnOnce() -> T) -> (T, Option<u64>) {
     // Linux: from here on, VmHWM counts anew from what is held now.
     let anew = fs::write("/proc/self/clear_refs", "5").is_ok();
     let result = work();
-    let peak = anew.then(|| kibibytes("/proc/self/status", "VmHWM:"));
+    let peak = anew.then(held_at_most);
     (result, peak.flatten())
 }
 
-/// The memory that is free for programs to take, in bytes; `None` where the system does not tell.
-pub fn free_memory() -> Option<u64> {
-    kibibytes("/proc/meminfo", "MemAvailable:")
-}
-
-/// The bytes that a line of a file of the system tells in kibibytes.
-fn kibibytes(path: &str, label: &str) -> Option<u64> {
-    let text = fs::read_to_string(path).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(label))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(1024 * kibibytes)
+/// The most memory that this process held since the system counts.
+fn held_at_most() -> Option<u64> {
+    kibibytes(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -27,6 +27,7 @@ pub use unfinished::UnfinishedRun;
 pub use write::write_json;
 pub(crate) use write::write_text;
 
+use cobasis_data::regular::{MAX_TEXT, read_text};
 use serde::Serialize;
 use write::write;
 
@@ -109,7 +110,7 @@ impl RunDir {
     /// When it cannot be read.
     pub fn config(&self) -> Result<Option<String>, RunDirError> {
         let path = self.path.join(CONFIG);
-        match fs::read_to_string(&path) {
+        match read_text(&path, MAX_TEXT) {
             Ok(text) => Ok(Some(text)),
             Err(err) if err.kind() == ErrorKind::NotFound => Ok(None),
             Err(err) => Err(RunDirError::io(&path, "read the file")(err)),

@@ -30,7 +30,6 @@ mod pickle;
 mod read;
 mod write;
 
-use std::fs;
 use std::path::Path;
 
 use burn::tensor::Device;
@@ -310,7 +309,7 @@ pub fn pytorch_from_bytes(
 fn contents(path: &Path) -> Result<Contents, FileProblem> {
     match is_pytorch(path)? {
         true => Ok(Contents::Checkpoint),
-        false => Ok(Contents::Safetensors(fs::read(path)?)),
+        false => Ok(Contents::Safetensors(read::bytes(path)?)),
     }
 }
 

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Sides of images beyond this are a slip or an attack.
-const MAX_SIDE: usize = 4096;
+/// Sides of images beyond these are a slip or an attack: of the square that a network gets, as of
+/// images that it can be trained on, and of what the square is cut from.
+const MAX_SIZE: usize = 1024;
+const MAX_RESIZE: usize = 4096;
 
 /// How the images that a model was trained on were prepared, and what its classes are called: what
 /// it takes to show it others.
@@ -42,11 +44,11 @@ impl Preparation {
             let expected = format!("a name for each of {num_classes} classes");
             return wrong("classes", expected, classes.len().to_string());
         }
-        if !(1..=MAX_SIDE).contains(size) {
-            return wrong("size", format!("1 to {MAX_SIDE} pixels"), size.to_string());
+        if !(1..=MAX_SIZE).contains(size) {
+            return wrong("size", format!("1 to {MAX_SIZE} pixels"), size.to_string());
         }
-        if !(*size..=MAX_SIDE).contains(resize) {
-            return wrong("resize", format!("{size} to {MAX_SIDE} pixels"), resize.to_string());
+        if !(*size..=MAX_RESIZE).contains(resize) {
+            return wrong("resize", format!("{size} to {MAX_RESIZE} pixels"), resize.to_string());
         }
         for (what, values) in [("mean", mean), ("std", std)] {
             if values.len() != in_channels {
@@ -86,7 +88,8 @@ mod tests {
         assert_eq!(check(Preparation { classes: Vec::new(), ..preparation() }), Ok(()));
         let wrong = [
             (Preparation { classes: vec!["cat".into()], ..preparation() }, "classes: expected a"),
-            (Preparation { size: 0, ..preparation() }, "size: expected 1 to 4096 pixels, got 0"),
+            (Preparation { size: 0, ..preparation() }, "size: expected 1 to 1024 pixels, got 0"),
+            (Preparation { size: 4096, resize: 4096, ..preparation() }, "size: expected 1 to 1024"),
             (Preparation { resize: 7, ..preparation() }, "resize: expected 8 to 4096 pixels"),
             (Preparation { resize: 1 << 40, ..preparation() }, "resize: expected 8 to 4096"),
             (Preparation { mean: vec![0.5; 3], ..preparation() }, "mean: expected a number for"),

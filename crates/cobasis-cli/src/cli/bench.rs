@@ -3,7 +3,6 @@
 mod data;
 mod peers;
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,6 +11,7 @@ use cobasis_cli::Error;
 use cobasis_cli::bench::{
     LayerTime, Setup, Task, Timing, Workload, layer_times, repeat, shape_times, speed_plot,
 };
+use cobasis_data::regular::{MAX_TABLE, read_text};
 use cobasis_kernels::burn_only;
 use cobasis_train::DeviceName;
 use cobasis_train::machine::{Machine, now, peak_memory};
@@ -21,6 +21,7 @@ use serde::Serialize;
 
 use super::Outcome;
 use super::output::{print, print_json, table};
+use super::threads::refused;
 
 /// Runs of which a layer's time is the median.
 const LAYER_RUNS: usize = 5;
@@ -109,8 +110,8 @@ impl Common {
     fn start_threads(&self) -> Result<usize, Error> {
         if let Some(threads) = self.threads {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
-            let problem = |error| Error::Usage(format!("--threads {threads}: {error}"));
-            pool.build_global().map_err(problem)?;
+            let what = format!("--threads {threads}");
+            pool.build_global().map_err(|error| refused(&what, &error.to_string()))?;
         }
         Ok(rayon::current_num_threads())
     }
@@ -140,7 +141,7 @@ pub(crate) fn run(command: Command) -> Outcome {
         Command::Peers(args) => return peers::run(args),
         Command::Plot { file, out } => {
             let failed = |error| Error::Usage(format!("{}: {error}", file.display()));
-            let csv = fs::read_to_string(&file).map_err(|error| failed(error.to_string()))?;
+            let csv = read_text(&file, MAX_TABLE).map_err(|error| failed(error.to_string()))?;
             let svg = speed_plot(&csv).map_err(|error| failed(error.to_string()))?;
             write_atomic(&out, svg.as_bytes()).map_err(|error| FileError::new(&out, error))?;
         }

@@ -21,6 +21,9 @@ use super::live::{Part, live_line, percent};
 use super::model_file::open_any;
 use super::output::{print, print_json};
 
+/// Images at a time unless told otherwise, where memory allows it.
+const BATCH: usize = 256;
+
 /// Evaluates a trained model on a test set: loss, top-1 and top-5 accuracy.
 ///
 /// The model file is either one of ours (safetensors, trained or deployed), which records which
@@ -44,9 +47,9 @@ pub(crate) struct Args {
     /// Directory of the data set [default: where `cobasis data fetch` puts it].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Batch size.
-    #[arg(long, value_name = "N", default_value = "256", value_parser = clap::value_parser!(u32).range(1..=65536))]
-    batch: u32,
+    /// Batch size [default: 256, or as many as memory allows].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    batch: Option<u32>,
     /// Device: flex (CPU), ndarray (CPU, slow reference), wgpu (GPU).
     #[arg(long, default_value_t = DeviceName::Flex)]
     device: DeviceName,
@@ -91,7 +94,9 @@ pub(crate) fn run(args: Args) -> Outcome {
     let fits = check_fit(model_config, &set);
     fits.map_err(|problem| Error::Usage(format!("--dataset {problem}")))?;
     let classes = set.info().classes.clone();
-    let loader = Loader::in_order(Arc::new(set), args.batch as usize, 1)?;
+    let [_, height, width] = set.shape();
+    let batch = model.batch(args.device, [height, width], set.len(), args.batch, BATCH)?;
+    let loader = Loader::in_order(Arc::new(set), batch, 1)?;
     let progress = live_line(loader.num_images() as u64, |state| {
         let left = format!("{} left", FormattedDuration(state.eta()));
         let images = format!("{} images", state.pos());

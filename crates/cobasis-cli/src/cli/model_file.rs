@@ -7,6 +7,8 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use cobasis_cli::Error;
+use cobasis_train::DeviceName;
+use cobasis_train::memory::Maps;
 use cobasis_zoo::deploy::FactorisedLayers;
 use cobasis_zoo::files::{self, FileError, FileProblem, Opened};
 use cobasis_zoo::{Deployed, Model, ModelConfig, ModelName};
@@ -57,6 +59,36 @@ impl Evaluated {
             Evaluated::Trained(model) => &model.config,
             Evaluated::Deployed(model) => &model.config.model,
         }
+    }
+
+    /// How many of so many images, of `[height, width]`, are looked at at a time: as told, or `usual`
+    /// and as memory allows.
+    pub(crate) fn batch(
+        &self,
+        device: DeviceName,
+        size: [usize; 2],
+        images: usize,
+        told: Option<u32>,
+        usual: usize,
+    ) -> Result<usize, Error> {
+        let batch = images.min(told.map_or(usual, |told| told as usize)).max(1);
+        if !device.is_processor() {
+            return Ok(batch);
+        }
+        let maps = match self {
+            Evaluated::Trained(model) => Maps::of(&model.config, size),
+            // Its layers may be factorised, or of the dense network's shapes, which are smaller.
+            Evaluated::Deployed(_) => {
+                let config = self.config();
+                let dense = ModelConfig::new(config.name.dense());
+                Maps::of(&dense.with_in_channels(config.in_channels), size)
+            }
+        };
+        match told {
+            Some(_) => maps.check_look("--batch", batch).map(|()| batch),
+            None => maps.batch(batch),
+        }
+        .map_err(Error::from)
     }
 
     pub(crate) fn forward(&self, images: Tensor<4>) -> Tensor<2> {

@@ -1,11 +1,12 @@
 //! `cobasis predict`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use cobasis_cli::Error;
+use cobasis_data::regular::{MAX_TEXT, read_text};
+use cobasis_data::text::{printable, shortened};
 use cobasis_data::{DatasetName, View, unlabelled};
 use cobasis_train::DeviceName;
 use cobasis_train::predict::{Guess, PredictConfig, Prediction, Predictions, predict_with};
@@ -19,6 +20,8 @@ use super::output::{print, print_json};
 
 /// Classes printed per image by default.
 const TOP: usize = 5;
+/// Images at a time unless told otherwise, where memory allows it.
+const BATCH: usize = 64;
 /// Threads that decode images ahead.
 const WORKERS: usize = 2;
 
@@ -50,9 +53,9 @@ pub(crate) struct Args {
     top: Option<u16>,
     #[command(flatten)]
     preparation: PreparationArgs,
-    /// Batch size.
-    #[arg(long, value_name = "N", default_value = "64", value_parser = clap::value_parser!(u32).range(1..=65536))]
-    batch: u32,
+    /// Batch size [default: 64, or as many as memory allows].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    batch: Option<u32>,
     /// Device: flex (CPU), ndarray (CPU, slow reference), wgpu (GPU).
     #[arg(long, default_value_t = DeviceName::Flex)]
     device: DeviceName,
@@ -113,7 +116,8 @@ pub(crate) fn run(args: Args) -> Outcome {
     let Preparation { size, resize, ref mean, ref std, .. } = preparation;
     let view = View { size, resize };
     let set = Arc::new(unlabelled(&args.paths, view, [mean, std])?);
-    let feeding = PredictConfig { batch: args.batch as usize, workers: WORKERS, top };
+    let batch = model.batch(args.device, [size, size], set.len(), args.batch, BATCH)?;
+    let feeding = PredictConfig { batch, workers: WORKERS, top };
     let (mut all, mut read) = (Predictions::default(), 0);
     let after_batch = |batch: Predictions| {
         // Of a single file, the error tells.
@@ -161,11 +165,14 @@ pub(crate) fn run(args: Args) -> Outcome {
 /// `DIR/1.png: cat 93.10 %, dog 4.22 %`
 fn line(prediction: &Prediction) -> String {
     let guess = |guess: &Guess| {
-        let name = guess.name.clone().unwrap_or_else(|| format!("class {}", guess.class));
+        let name = match &guess.name {
+            Some(name) => printable(&shortened(name)),
+            None => format!("class {}", guess.class),
+        };
         format!("{name} {:.2} %", 100.0 * guess.probability)
     };
     let guesses: Vec<String> = prediction.top.iter().map(guess).collect();
-    format!("{}: {}", prediction.file, guesses.join(", "))
+    format!("{}: {}", printable(&prediction.file), guesses.join(", "))
 }
 
 impl PreparationArgs {
@@ -215,7 +222,7 @@ impl PreparationArgs {
 
 /// The lines of a text file.
 fn read_classes(path: &Path) -> Result<Vec<String>, Error> {
-    let text = fs::read_to_string(path);
+    let text = read_text(path, MAX_TEXT);
     let text = text.map_err(|error| Error::Usage(format!("{}: {error}", path.display())))?;
     Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(String::from).collect())
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use cobasis_data::text::printable;
 use cobasis_train::Error;
 use cobasis_train::evaluate::Score;
 use cobasis_train::metrics::{Measure, Scores};
@@ -132,7 +133,7 @@ impl Watch for Progress {
             grouped(run.val_images as u64),
             run.epochs,
             run.steps,
-            run.directory.display(),
+            printable(&run.directory.display().to_string()),
         ));
     }
 

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use cobasis_cli::Error;
+use cobasis_data::text::printable;
 use cobasis_report::{Report, report};
 use cobasis_train::run_dir::{RunRecord, UnfinishedRun};
 use cobasis_zoo::files::{FileError, write_atomic};
@@ -90,7 +91,7 @@ fn write(args: &Args, out: &Path) -> Result<bool, Error> {
         [(_, state)] => format!(" ({state})"),
         several => format!(" ({} runs are not finished)", several.len()),
     };
-    print(&format!("wrote {}{state}", out.display()));
+    print(&format!("wrote {}{state}", printable(&out.display().to_string())));
     if let Some(directory) = &args.charts {
         let failed = |error| FileError::new(directory, error);
         fs::create_dir_all(directory).map_err(failed)?;

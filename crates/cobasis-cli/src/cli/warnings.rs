@@ -1,13 +1,24 @@
-//! What the library logs as warnings, on standard error.
+//! What the library logs as warnings, on standard error: of each kind a few, and how many more.
 
+use std::collections::HashMap;
 use std::io::{Write, stderr};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
+use cobasis_data::text::{printable, short_words, shortened_to};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use super::live::is_live;
 
 /// Erases the live line, which is drawn again with its next step.
-const ERASE_LINE: &str = "\r\x1b[2K";
+pub(super) const ERASE_LINE: &str = "\r\x1b[2K";
+/// Warnings of a kind that are shown.
+const SHOWN: usize = 20;
+/// Characters of a warning, and of a word in it.
+const LENGTH: usize = 1000;
+const WORD: usize = 300;
+
+/// How many warnings there were of each kind, and the first.
+static COUNTS: LazyLock<Mutex<Counts>> = LazyLock::new(Mutex::default);
 
 struct Warnings;
 
@@ -19,6 +30,49 @@ pub(super) fn show() {
     }
 }
 
+/// Says how many warnings were not shown, at the end.
+pub(super) fn summarize() {
+    for line in COUNTS.lock().unwrap_or_else(PoisonError::into_inner).hidden() {
+        write(&line);
+    }
+}
+
+/// Warnings by kind. One place in the code makes warnings of one kind.
+#[derive(Default)]
+struct Counts(HashMap<Kind, (usize, String)>);
+
+/// File and line of what warns.
+type Kind = (String, u32);
+
+impl Counts {
+    /// Counts a warning, and tells whether it is to be shown.
+    fn add(&mut self, kind: Kind, text: &str) -> bool {
+        let (count, _) = self.0.entry(kind).or_insert_with(|| (0, text.to_owned()));
+        *count += 1;
+        *count <= SHOWN
+    }
+
+    /// A line for each kind of which not all were shown.
+    fn hidden(&mut self) -> Vec<String> {
+        let mut hidden: Vec<_> = self.0.drain().filter(|(_, (count, _))| *count > SHOWN).collect();
+        hidden.sort();
+        let line = |(_, (count, first)): (Kind, (usize, String))| {
+            format!("and {} more like the first of them: {first}", count - SHOWN)
+        };
+        hidden.into_iter().map(line).collect()
+    }
+}
+
+/// Writes a warning.
+fn write(text: &str) {
+    let mut stderr = stderr().lock();
+    let erase = if is_live() { ERASE_LINE } else { "" };
+    let text = short_words(&text.replace(['\n', '\r'], " "), WORD);
+    let text = printable(&shortened_to(&text, LENGTH));
+    // Nothing is left to do when even a warning can't be printed.
+    let _ = writeln!(stderr, "{erase}warning: {text}");
+}
+
 impl Log for Warnings {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         // Libraries warn about what users of this program can't change.
@@ -27,13 +81,30 @@ impl Log for Warnings {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            let mut stderr = stderr().lock();
-            let erase = if is_live() { ERASE_LINE } else { "" };
-            let text = record.args().to_string().replace(['\n', '\r'], " ");
-            // Nothing is left to do when even a warning can't be printed.
-            let _ = writeln!(stderr, "{erase}warning: {text}");
+            let kind = (record.file().unwrap_or_default().to_owned(), record.line().unwrap_or(0));
+            let text = record.args().to_string();
+            if COUNTS.lock().unwrap_or_else(PoisonError::into_inner).add(kind, &text) {
+                write(&text);
+            }
         }
     }
 
     fn flush(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twenty_warnings_of_a_kind_are_shown_and_the_others_counted() {
+        let mut counts = Counts::default();
+        let kind = |line| ("a.rs".to_owned(), line);
+        let shown =
+            (0..9_959).filter(|i| counts.add(kind(1), &format!("no images of {i}"))).count();
+        assert!((0..20).all(|_| counts.add(kind(2), "other")));
+        assert_eq!(shown, 20);
+        assert_eq!(counts.hidden(), ["and 9939 more like the first of them: no images of 0"]);
+        assert!(counts.hidden().is_empty());
+    }
 }

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{ConfigError, expect};
 
-/// Shapes of the beta distribution above this are as good as a constant, and slow to draw from.
-const MAX_SHAPE: f64 = 8.0;
+/// Shapes of the beta distribution above these are as good as a constant, and slow to draw from;
+/// below, all but a few draws are 0 or 1, and of the smallest every draw is lost to rounding.
+const SHAPES: std::ops::RangeInclusive<f64> = 0.001..=8.0;
 /// The scale of magnitudes, as in the literature.
 const MAX_MAGNITUDE: usize = 30;
 
@@ -15,10 +16,10 @@ const MAX_MAGNITUDE: usize = 30;
 #[serde(deny_unknown_fields, default)]
 pub struct AugmentConfig {
     /// Mixup alpha: parameter of the beta distribution from which the mixing ratio of a batch is
-    /// drawn, at most 8; 0 = off.
+    /// drawn, 0.001 to 8; 0 = off.
     pub mixup: f64,
     /// CutMix alpha: parameter of the beta distribution from which the size of the pasted box is
-    /// drawn, at most 8; 0 = off. If mixup is set too, each batch uses one of them with equal
+    /// drawn, 0.001 to 8; 0 = off. If mixup is set too, each batch uses one of them with equal
     /// probability.
     pub cutmix: f64,
     /// Random erasing: probability that an image has a box erased, at most 1; 0 = off.
@@ -32,7 +33,8 @@ pub struct AugmentConfig {
 impl AugmentConfig {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let shape = |key, shape: f64| {
-            expect(key, shape, (0.0..=MAX_SHAPE).contains(&shape), "at least 0 and at most 8")
+            let fits = shape == 0.0 || SHAPES.contains(&shape);
+            expect(key, shape, fits, "at least 0 and at most 8: 0, or 0.001 to 8")
         };
         shape("augment.mixup", self.mixup)?;
         shape("augment.cutmix", self.cutmix)?;

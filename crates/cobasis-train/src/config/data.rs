@@ -6,7 +6,7 @@ use cobasis_data::choice::choices;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::error::{ConfigError, expect};
+use super::error::{ConfigError, count, expect};
 use crate::data::{Augment, Crop, DatasetName, Source, View};
 
 /// More padding than this exceeds the side of the largest images of one size known here.
@@ -146,10 +146,10 @@ impl DataConfig {
             expect("data.dir", dir, !dir.as_os_str().is_empty(), "a directory")?;
         }
         if let Some(images) = self.val_images {
-            expect("data.val_images", images, images >= 1, "at least 1")?;
+            count("data.val_images", images, "at least 1")?;
         }
         if let Some(images) = self.train_images {
-            expect("data.train_images", images, images >= 1, "at least 1; leave it out for all")?;
+            count("data.train_images", images, "at least 1; leave it out for all")?;
         }
         if let Some(size) = self.size {
             expect("data.size", size, SIZES.contains(&size), "16 to 1024 pixels")?;

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Config;
 use super::error::ConfigError;
+use super::shape::MAX_KEY;
 
 /// The JSON schema of a configuration, for editors.
 pub fn schema() -> Value {
@@ -23,7 +24,9 @@ pub fn explain(key: &str) -> Result<String, ConfigError> {
     let found = key.split('.').try_fold(&schema, |at, name| at["properties"].get(name));
     let Some(found) = found else {
         let mut keys = Vec::new();
-        collect(&schema, "", &mut keys);
+        if key.len() <= MAX_KEY {
+            collect(&schema, "", &mut keys);
+        }
         let hint = nearest_key(key, &keys).map(|near| format!("; did you mean {near}?"));
         let key = if key.is_empty() { "\"\"" } else { key };
         return Err(ConfigError::at(key, format!("unknown key{}", hint.unwrap_or_default())));

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{ConfigError, expect};
 
+/// Beyond these, softened logits are all alike, or their squares no numbers.
+const TEMPERATURES: std::ops::RangeInclusive<f64> = 0.001..=1000.0;
+
 /// Knowledge distillation from a trained model: the loss becomes (1 - weight) x cross entropy +
 /// weight x temperature² x KL(teacher ‖ student), both softened by the temperature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -14,7 +17,7 @@ use super::error::{ConfigError, expect};
 pub struct DistillConfig {
     /// Model file of the teacher, in our format; absent = no distillation.
     pub teacher: Option<PathBuf>,
-    /// Distillation temperature: both models' logits are divided by it, above 0.
+    /// Distillation temperature: both models' logits are divided by it, 0.001 to 1000.
     pub temperature: f64,
     /// Weight of the distillation term in the loss, at least 0 and at most 1.
     pub weight: f64,
@@ -33,8 +36,8 @@ impl DistillConfig {
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let (temperature, weight) = (self.temperature, self.weight);
-        let fits = temperature.is_finite() && temperature > 0.0;
-        expect("distill.temperature", temperature, fits, "a number above 0")?;
+        let fits = TEMPERATURES.contains(&temperature);
+        expect("distill.temperature", temperature, fits, "a number above 0, 0.001 to 1000")?;
         let fits = (0.0..=1.0).contains(&weight);
         expect("distill.weight", weight, fits, "at least 0 and at most 1")?;
         if let Some(teacher) = &self.teacher {

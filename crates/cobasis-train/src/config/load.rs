@@ -4,19 +4,22 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use cobasis_data::regular::{MAX_TEXT, read_text};
 use strsim::normalized_levenshtein;
 use toml::Table;
 
 use super::Config;
-use super::error::ConfigError;
+use super::error::{ConfigError, place};
 use super::moved::{rename, rename_aloud};
-use super::overrides::{apply_set, place};
+use super::overrides::apply_set;
 
 /// The configuration that the program trains with when it is given none.
 pub const DIGITS: &str = include_str!("../../assets/digits.toml");
 
 /// Directories below the search directory that a suggestion is looked for in.
 const SEARCH_DEPTH: usize = 3;
+/// The most bytes of a path that a suggestion is looked for.
+const MAX_PATH: usize = 4096;
 
 impl Config {
     /// [`Config::load_with`] without overrides.
@@ -73,7 +76,7 @@ fn find(path_or_name: &str, search: &Path) -> Result<(PathBuf, String), ConfigEr
     let mut places = vec![PathBuf::from(path_or_name), search.join(path_or_name)];
     places.dedup();
     for path in &places {
-        match fs::read_to_string(path) {
+        match read_text(path, MAX_TEXT) {
             Ok(text) => return Ok((path.clone(), text)),
             Err(err) if absent(err.kind()) => {}
             Err(err) => {
@@ -118,6 +121,9 @@ fn line_column(text: &str, at: usize) -> (usize, usize) {
 
 /// The file below `search` with the name most like the one wanted, as it would be written.
 fn nearest_file(wanted: &str, search: &Path) -> Option<String> {
+    if wanted.len() > MAX_PATH {
+        return None;
+    }
     let mut files = Vec::new();
     list(search, "", SEARCH_DEPTH, &mut files);
     // Directory order is arbitrary; the suggestion should not be.
@@ -208,6 +214,10 @@ mod tests {
         assert!(bad(b"seed = 1\nmodel = \n").starts_with("configs/bad.toml:2:9: not valid TOML: "));
         assert!(bad(b"seed = 1\nseed = 2").starts_with("configs/bad.toml:2:1: not valid TOML: "));
         assert!(bad(b"seed = \xff").starts_with("configs/bad.toml: cannot be read: "));
+        let long = bad(&[b'#'; MAX_TEXT as usize + 1]);
+        assert!(
+            long.ends_with("cannot be read: expected at most 1048576 bytes, got 1048577 or more")
+        );
         assert_eq!(
             bad(b"[optimizer]\nlrr = 1"),
             "configs/bad.toml: optimizer.lrr: unknown key; did you mean optimizer.lr?"

@@ -52,6 +52,9 @@ use error::expect;
 
 use crate::data::Source;
 
+/// More bytes than any model's name has.
+const MAX_NAME: usize = 200;
+
 /// Everything that determines a training run. Every key has a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -148,6 +151,7 @@ impl Config {
     /// # Errors
     /// When it is none.
     pub fn model_name(&self) -> Result<ModelName, ConfigError> {
+        self.check_name()?;
         let parsed = self.model.parse::<ModelName>();
         parsed.map_err(|err| ConfigError::at("model", err.to_string()))
     }
@@ -174,7 +178,14 @@ impl Config {
         }
     }
 
+    /// Looked at before the name is compared with all others.
+    fn check_name(&self) -> Result<(), ConfigError> {
+        let fits = self.model.len() <= MAX_NAME;
+        expect("model", &self.model, fits, "a name of at most 200 characters")
+    }
+
     fn check_ranges(&self) -> Result<(), ConfigError> {
+        self.check_name()?;
         let seed_fits = i64::try_from(self.seed).is_ok();
         expect("seed", self.seed, seed_fits, "an integer of at most 2^63 - 1")?;
         self.data.check()?;
@@ -226,6 +237,19 @@ mod tests {
         config.seed = 0;
         config.optimizer.lr = f64::INFINITY;
         assert_eq!(config.check().unwrap_err().key(), Some("optimizer.lr"));
+    }
+
+    #[test]
+    fn a_name_of_a_megabyte_is_refused_before_it_is_compared() {
+        let mut config = Config { model: "x/".repeat(500_000), ..Config::default() };
+        let refused = |config: &Config| {
+            let shown = config.check().unwrap_err().to_string();
+            assert!(shown.len() < 200 && shown.contains("characters, got \"x/x"), "{shown}");
+        };
+        refused(&config);
+        config.model = "\u{1b}".repeat(201);
+        let shown = config.source().unwrap_err().to_string();
+        assert!(shown.starts_with("model: expected a name of at most 200 characters"), "{shown}");
     }
 
     #[cfg(unix)]

@@ -4,7 +4,7 @@ use cobasis_data::choice::choices;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::error::{ConfigError, expect};
+use super::error::{ConfigError, above_0, at_least_0, expect, share_below_1};
 
 choices! {
     /// The rule of a step.
@@ -68,19 +68,10 @@ impl OptimizerConfig {
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let above_0 = |key, number: f64| {
-            expect(key, number, number.is_finite() && number > 0.0, "a number above 0")
-        };
-        let at_least_0 = |key, number: f64| {
-            expect(key, number, number.is_finite() && number >= 0.0, "a number of at least 0")
-        };
-        let share = |key: &str, number: f64| {
-            expect(key, number, (0.0..1.0).contains(&number), "at least 0 and below 1")
-        };
         above_0("optimizer.lr", self.lr)?;
-        share("optimizer.momentum", self.momentum)?;
-        share("optimizer.betas[0]", self.betas[0])?;
-        share("optimizer.betas[1]", self.betas[1])?;
+        share_below_1("optimizer.momentum", self.momentum)?;
+        share_below_1("optimizer.betas[0]", self.betas[0])?;
+        share_below_1("optimizer.betas[1]", self.betas[1])?;
         above_0("optimizer.epsilon", self.epsilon)?;
         at_least_0("optimizer.weight_decay", self.weight_decay)?;
         if let Some(decay) = self.basis_weight_decay {

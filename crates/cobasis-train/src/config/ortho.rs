@@ -5,7 +5,7 @@ use cobasis_zoo::cobasis::ortho::{Constraint, Penalty};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::error::{ConfigError, expect};
+use super::error::{ConfigError, at_least_0, count, expect};
 use super::or_none::OrNone;
 use super::schedule::{Moment, half_cosine};
 
@@ -91,12 +91,9 @@ impl OrthoConfig {
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let weight = |key, weight: f64| {
-            expect(key, weight, weight.is_finite() && weight >= 0.0, "a number of at least 0")
-        };
-        weight("ortho.lambda", self.lambda)?;
-        self.lambda_end.map_or(Ok(()), |end| weight("ortho.lambda_end", end))?;
-        expect("ortho.every", self.every, self.every >= 1, "at least 1 step")
+        at_least_0("ortho.lambda", self.lambda)?;
+        self.lambda_end.map_or(Ok(()), |end| at_least_0("ortho.lambda_end", end))?;
+        count("ortho.every", self.every, "at least 1 step")
     }
 
     /// Checks how the keys fit together.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use toml::{Table, Value};
 
 use super::Config;
-use super::error::ConfigError;
+use super::error::{ConfigError, place};
 use super::moved::rename_aloud;
 
 /// Deeper than any key; a table nested without limit would overflow the stack when dropped.
@@ -33,11 +33,6 @@ pub(super) fn change(text: &str, place: &str) -> Result<Table, ConfigError> {
     // Checked alone, over the defaults, so that the fault can only be this text's.
     Config::from_table(&change).map_err(|err| err.in_place(place))?;
     Ok(change)
-}
-
-/// How an error names the override it is in.
-pub(super) fn place(text: &str) -> String {
-    format!("--set {text}")
 }
 
 fn parse(text: &str, place: &str) -> Result<Table, ConfigError> {

@@ -6,7 +6,7 @@ use cobasis_data::choice::choices;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::error::{ConfigError, expect};
+use super::error::{ConfigError, above_0, at_least_0, expect};
 
 choices! {
     /// How the learning rate falls.
@@ -128,14 +128,14 @@ impl ScheduleConfig {
         }
         let factor = |key: String, factor: f64| {
             let expected = "a number above 0 and at most 1";
-            expect(key, factor, factor > 0.0 && factor <= 1.0, expected)
+            expect(key.as_str(), factor, factor > 0.0 && factor <= 1.0, expected)?;
+            above_0(key, factor)
         };
         factor("schedule.gamma".to_owned(), self.gamma)?;
         for (i, &number) in self.factors.iter().enumerate() {
             factor(format!("schedule.factors[{i}]"), number)?;
         }
-        let min_fits = self.min_lr.is_finite() && self.min_lr >= 0.0;
-        expect("schedule.min_lr", self.min_lr, min_fits, "a number of at least 0")?;
+        at_least_0("schedule.min_lr", self.min_lr)?;
         let start_fits = (0.0..=1.0).contains(&self.warmup_start);
         expect("schedule.warmup_start", self.warmup_start, start_fits, "at least 0 and at most 1")
     }

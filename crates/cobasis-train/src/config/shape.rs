@@ -1,13 +1,14 @@
 //! Which keys exist and of what type, learnt from a full configuration so there is no second list.
 
 use cobasis_data::nearest::nearest_key;
+use cobasis_data::text::shortened;
 use toml::{Table, Value};
 
 use super::Config;
 use super::error::ConfigError;
 
-/// A string shown in an error is cut to this many characters.
-const SHOWN_CHARS: usize = 40;
+/// Longer than any key, and than any slip in one.
+pub(super) const MAX_KEY: usize = 200;
 
 /// Refuses unknown keys and values of the wrong type.
 ///
@@ -59,7 +60,9 @@ fn check_value(key: &str, got: &Value, like: &Value, all: &Table) -> Result<(), 
 
 fn unknown(key: &str, at: &str, value: &Value, here: &Table, all: &Table) -> ConfigError {
     let mut candidates = Vec::new();
-    collect(all, "", value.is_table(), &mut candidates);
+    if key.len() <= MAX_KEY {
+        collect(all, "", value.is_table(), &mut candidates);
+    }
     if let Some(near) = nearest_key(key, &candidates) {
         return ConfigError::at(key, format!("unknown key; did you mean {near}?"));
     }
@@ -112,10 +115,7 @@ fn shown(got: &Value) -> String {
     match got {
         Value::Integer(got) => format!("integer {got}"),
         Value::Float(got) => format!("number {got:?}"),
-        Value::String(got) if got.chars().count() > SHOWN_CHARS => {
-            format!("string {:?}...", got.chars().take(SHOWN_CHARS).collect::<String>())
-        }
-        Value::String(got) => format!("string {got:?}"),
+        Value::String(got) => format!("string {:?}", shortened(got)),
         Value::Boolean(got) => format!("boolean {got}"),
         Value::Datetime(got) => format!("date {got}"),
         Value::Array(_) => "an array".to_owned(),

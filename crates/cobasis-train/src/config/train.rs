@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::error::{ConfigError, expect};
+use super::error::{ConfigError, count, share_below_1};
 
 /// Epochs, batch size, loss and checkpoints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -64,22 +64,19 @@ impl TrainConfig {
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        expect("train.epochs", self.epochs, self.epochs >= 1, "at least 1")?;
-        expect("train.batch", self.batch, self.batch >= 1, "at least 1 image")?;
-        expect("train.accumulate", self.accumulate, self.accumulate >= 1, "at least 1 batch")?;
-        expect("train.eval_batch", self.eval_batch, self.eval_batch >= 1, "at least 1 image")?;
-        let share = |key, share: f64| {
-            expect(key, share, (0.0..1.0).contains(&share), "at least 0 and below 1")
-        };
-        share("train.label_smoothing", self.label_smoothing)?;
-        share("train.dropout", self.dropout)?;
-        share("train.ema", self.ema)?;
+        count("train.epochs", self.epochs, "at least 1")?;
+        count("train.batch", self.batch, "at least 1 image")?;
+        count("train.accumulate", self.accumulate, "at least 1 batch")?;
+        count("train.eval_batch", self.eval_batch, "at least 1 image")?;
+        share_below_1("train.label_smoothing", self.label_smoothing)?;
+        share_below_1("train.dropout", self.dropout)?;
+        share_below_1("train.ema", self.ema)?;
         if let Some(steps) = self.max_steps {
-            expect("train.max_steps", steps, steps >= 1, "at least 1; leave it out for no limit")?;
+            count("train.max_steps", steps, "at least 1; leave it out for no limit")?;
         }
         if let Some(steps) = self.checkpoint_steps {
             let expected = "at least 1; leave it out for checkpoints after epochs only";
-            expect("train.checkpoint_steps", steps, steps >= 1, expected)?;
+            count("train.checkpoint_steps", steps, expected)?;
         }
         Ok(())
     }

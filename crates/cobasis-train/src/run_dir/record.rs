@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cobasis_data::regular::{MAX_TABLE, read_text};
+
 use super::metrics::parse_metrics_csv;
 use super::{CONFIG, EpochMetrics, RunDirError, Summary};
 use crate::config::Config;
@@ -111,7 +113,7 @@ pub(super) fn check_judged(file: &Path, history: &[EpochMetrics]) -> Result<(), 
 /// # Errors
 /// When it cannot be read.
 pub fn text(path: &Path) -> Result<String, RunDirError> {
-    fs::read_to_string(path).map_err(|error| RunDirError::damaged(path, error))
+    read_text(path, MAX_TABLE).map_err(|error| RunDirError::damaged(path, error))
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! What a checkpoint holds: all of a trainer, and how far the run has come.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use burn::optim::OptimizerRecord;
 use burn::tensor::{Bytes, Device};
+use cobasis_data::regular;
 use cobasis_zoo::Model;
 use cobasis_zoo::files::{load, save, write_atomic};
 use serde::{Deserialize, Serialize};
@@ -106,6 +106,9 @@ pub(crate) fn read<T: Task>(
     Ok((trainer, progress))
 }
 
+/// The most bytes of a file of a checkpoint, an optimizer's with two numbers for each weight.
+const MAX_FILE: u64 = 8 << 30;
+
 /// What is said of a checkpoint whose parameters have other names, or identities that are none.
 const FOREIGN: &str = "the parameters do not match the model";
 
@@ -140,7 +143,7 @@ fn model(
 
 fn bytes(directory: &Path, name: &str) -> Result<Vec<u8>, RunDirError> {
     let path = directory.join(name);
-    fs::read(&path).map_err(RunDirError::io(&path, "read the file"))
+    regular::read(&path, MAX_FILE).map_err(RunDirError::io(&path, "read the file"))
 }
 
 fn hexadecimal(text: &str) -> Option<u64> {

@@ -6,9 +6,9 @@ use crate::config::Config;
 use crate::data::Batch;
 use crate::device::DeviceName;
 use crate::error::Error;
-use crate::machine::{free_memory, peak_during, peak_memory};
+use crate::machine::{Free, free_memory, peak_during, peak_memory};
 use crate::train::loaders::Loaders;
-use crate::train::run::{model, taught, teacher};
+use crate::train::run::{maps, model, taught, teacher};
 use crate::train::{Classification, StepAt, StepReport, Task, Trainer};
 
 /// Steps of a dry run: the first one also warms up, the second one is timed.
@@ -56,7 +56,12 @@ pub struct DryRun {
 pub fn dry_run(config: &Config, device: DeviceName) -> Result<DryRun, Error> {
     config.check()?;
     let loaders = Loaders::new(config, Classification::load(&config.source()?)?)?;
-    let (model, device) = (model(config, &loaders)?, device.open()?);
+    let model = model(config, &loaders)?;
+    if device.is_processor() {
+        // Batches that do not fit are for this to tell of; a single image has to.
+        maps(&model, &loaders).check_run(config, [1, 1])?;
+    }
+    let device = device.open()?;
     let teacher = teacher(config, &model, &device)?;
     let mut batches = Vec::new();
     for batch in loaders.train.epoch(1).take(STEPS) {
@@ -70,7 +75,7 @@ pub fn dry_run(config: &Config, device: DeviceName) -> Result<DryRun, Error> {
         None => None,
     };
     let mut expected_bytes = None;
-    if let (Some(need), Some(free)) = (need, free_memory())
+    if let (Some(need), Some(Free { bytes: free, .. })) = (need, free_memory())
         && need.of(batch_size) > free as f64 * SHARE
     {
         expected_bytes = Some(need.of(batch_size) as u64);

@@ -8,11 +8,12 @@ use burn::tensor::Device;
 use cobasis_zoo::{Model, ModelConfig, load};
 
 use crate::config::{Config, ConfigError};
-use crate::data::Target;
+use crate::data::{Loader, Target};
 use crate::date::iso;
 use crate::device::DeviceName;
 use crate::error::Error;
 use crate::evaluate::judge;
+use crate::memory::Maps;
 use crate::preparation::of_set;
 use crate::run_dir::{EpochSummary, Provenance, RunDir, Summary};
 use crate::train::checkpoint::Resumed;
@@ -45,6 +46,12 @@ pub(super) fn model<T: Target>(
     let model = ModelConfig::new(config.model_name()?);
     let model = model.with_num_classes(set.num_classes()).with_in_channels(set.shape()[0]);
     Ok(model.with_norms(config.sharing.norms()).with_preparation(of_set(set)))
+}
+
+/// What the maps of that model take for these images.
+pub(super) fn maps<T: Target>(model: &ModelConfig, loaders: &Loaders<T>) -> Maps {
+    let [_, height, width] = loaders.train.set().shape();
+    Maps::of(model, [height, width])
 }
 
 /// The teacher that the configuration names, for that model.
@@ -153,6 +160,10 @@ impl<'a, T: Task> Run<'a, T> {
         let loaders = Loaders::new(config, T::load(&config.source()?)?)?;
         let device = name.open()?;
         let model = model(config, &loaders)?;
+        let batches = [&loaders.train, &loaders.val].map(Loader::batch_size);
+        if name.is_processor() {
+            maps(&model, &loaders).check_run(config, batches)?;
+        }
         let teacher = teacher(config, &model, &device)?;
         let directory = RunDir::open(out, &config.model)?;
         let place = directory.path().display().to_string();

@@ -33,6 +33,14 @@ pub enum FileProblem {
     /// It is a pipe or a device.
     #[error("not a regular file")]
     NoFile,
+    /// It is larger than any model.
+    #[error("expected at most {expected} bytes, got {got} or more")]
+    TooLarge {
+        /// The most bytes that are read.
+        expected: u64,
+        /// Those that there are.
+        got: u64,
+    },
     /// It does not say which model it holds, as files do that are not ours.
     #[error("the file does not say which model it holds")]
     Unnamed,

@@ -12,6 +12,9 @@ use super::error::FileProblem;
 use crate::name::ModelName;
 use crate::state::{State, StateError};
 
+/// The most bytes of a model file; those of the zoo's largest networks have a tenth of it.
+const MAX_FILE: u64 = 2 << 30;
+
 /// Whether a file starts like a ZIP archive or a pickle, as PyTorch's do.
 ///
 /// # Errors
@@ -29,6 +32,26 @@ pub(super) fn is_pytorch(path: &Path) -> Result<bool, FileProblem> {
     let mut start = Vec::new();
     File::open(path)?.take(9).read_to_end(&mut start)?;
     Ok(starts_as_pytorch(&start))
+}
+
+/// The bytes of a file of a size that models have.
+///
+/// # Errors
+///
+/// If it can't be read, or is larger.
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, FileProblem> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let mut bytes = Vec::new();
+    if length <= MAX_FILE {
+        bytes.reserve_exact(length as usize + 1);
+        // It may grow meanwhile.
+        file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    }
+    match length.max(bytes.len() as u64) {
+        got if got > MAX_FILE => Err(FileProblem::TooLarge { expected: MAX_FILE, got }),
+        _ => Ok(bytes),
+    }
 }
 
 /// Whether bytes start like a ZIP archive or a pickle.
