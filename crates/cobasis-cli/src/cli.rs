@@ -25,11 +25,13 @@ mod warnings;
 #[cfg(test)]
 mod documentation;
 
+use std::io::{IsTerminal, stdout};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use cobasis_cli::Error;
+use output::{lost, print, tell};
 
 /// Convolutional networks that share one orthonormal filter basis per stage: train, evaluate,
 /// inspect.
@@ -65,10 +67,18 @@ enum Command {
 pub(crate) fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return refuse(&error),
+        Err(error) => return arrived(refuse(&error)),
     };
     warnings::show();
-    let result = match cli.command {
+    let code = run(cli.command).unwrap_or_else(|error| {
+        tell(&format!("error: {}", error.line()));
+        ExitCode::from(error.exit_code())
+    });
+    arrived(code)
+}
+
+fn run(command: Command) -> Outcome {
+    match command {
         Command::Train(args) => train::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Predict(args) => predict::run(args),
@@ -82,11 +92,25 @@ pub(crate) fn main() -> ExitCode {
         Command::Models(command) => models::run(command),
         Command::Data(command) => data::run(command),
         Command::Reference(args) => reference::run(args),
-    };
-    result.unwrap_or_else(|error| {
-        eprintln!("error: {}", error.line());
-        ExitCode::from(error.exit_code())
-    })
+    }
+}
+
+/// The exit code of a command, once it is known whether what it printed arrived.
+fn arrived(code: ExitCode) -> ExitCode {
+    match lost() {
+        Some(error) => {
+            tell(&format!("error: standard output: {}", reason(&error)));
+            // An error, or the signal that ended a run, says more.
+            if code == ExitCode::SUCCESS { ExitCode::FAILURE } else { code }
+        }
+        None => code,
+    }
+}
+
+/// The system's words for an error, without its number.
+fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error ").next().unwrap_or_default().to_string()
 }
 
 /// What every command comes to.
@@ -97,16 +121,28 @@ fn refuse(error: &clap::Error) -> ExitCode {
     let asked = [ErrorKind::DisplayHelp, ErrorKind::DisplayVersion];
     let missing = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     if asked.contains(&error.kind()) || error.kind() == missing {
-        // Nothing is left to do when even help can't be printed.
-        let _ = error.print();
+        help(error);
         return if error.kind() == missing { ExitCode::from(2) } else { ExitCode::SUCCESS };
     }
     let text = error.to_string();
     let told = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let told: Vec<&str> =
         told.filter(|line| !line.is_empty() && !line.starts_with("For more information")).collect();
-    eprintln!("{}", told.join(" "));
+    tell(&told.join(" "));
     ExitCode::from(2)
+}
+
+/// Prints help where clap would, coloured on a terminal.
+fn help(error: &clap::Error) {
+    let text = error.render();
+    if error.use_stderr() {
+        tell(text.to_string().trim_end());
+    } else if stdout().is_terminal() {
+        // Nothing is left to do when a terminal is gone.
+        let _ = error.print();
+    } else {
+        print(text.to_string().trim_end_matches('\n'));
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use cobasis_train::config::{Config, explain, schema};
 
 use super::Outcome;
 use super::config_args::configs;
-use super::output::{print, print_json};
+use super::output::{print, print_json, tell};
 
 /// Checks configurations, and says what their keys mean.
 #[derive(Debug, clap::Subcommand)]
@@ -56,7 +56,7 @@ fn check(files: &[String], set: &[String]) -> Outcome {
             Ok(config) => print(&format!("{file}: ok, {}", config.model)),
             Err(error) => {
                 let error = Error::from(error);
-                eprintln!("error: {}", error.line());
+                tell(&format!("error: {}", error.line()));
                 code = ExitCode::from(error.exit_code());
             }
         }

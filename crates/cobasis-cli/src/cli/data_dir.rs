@@ -9,6 +9,7 @@ use cobasis_data::fetch::{Archive, FetchError, Progress, cache_dir};
 use cobasis_train::config::DataConfig;
 use indicatif::ProgressBar;
 
+use super::output::ask;
 use super::progress::bar;
 
 /// The directory of a data set's files. They are downloaded where they are absent and the
@@ -79,7 +80,7 @@ fn agreed(archive: &Archive, dir: &Path) -> bool {
         return false;
     }
     let (dir, megabytes) = (dir.display(), megabytes(archive));
-    eprint!("download {} ({megabytes} MB) to {dir}? [y/N] ", archive.url);
+    ask(&format!("download {} ({megabytes} MB) to {dir}? [y/N] ", archive.url));
     let mut answer = String::new();
     // Who can't answer does not agree.
     stdin().read_line(&mut answer).is_ok() && answer.trim().eq_ignore_ascii_case("y")

@@ -1,12 +1,79 @@
-//! Text for people: tables, grouped digits, and a standard output that may be closed.
+//! Text for people: tables, grouped digits, and the only way to standard output and standard error,
+//! which may be full or closed.
 
-use std::io::Write;
+use std::io::{self, ErrorKind, IsTerminal, Write, stderr, stdout};
+use std::sync::{Mutex, PoisonError};
 
 pub(crate) use cobasis_data::number::grouped;
 
-/// Prints a text. A reader that went away (`… | head`) is no error.
+/// Erases the progress bar of the line, which is drawn again with its next step.
+const ERASE_LINE: &str = "\r\x1b[2K";
+
+/// What became of standard output.
+enum State {
+    /// All was written.
+    Written,
+    /// The reader went away (`… | head`), which is no error.
+    Unread,
+    /// Something could not be written.
+    Failed(io::Error),
+}
+
+static STATE: Mutex<State> = Mutex::new(State::Written);
+
+/// Prints a text and the end of its line. Whether that worked, [`lost`] says at the end: a run does
+/// not end because its log is full.
 pub(crate) fn print(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+    let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
+    // What would come after a gap is not wanted.
+    if matches!(*state, State::Written)
+        && let Err(error) = write_all(format!("{text}\n").as_bytes())
+    {
+        *state = match error.kind() {
+            ErrorKind::BrokenPipe => State::Unread,
+            _ => State::Failed(error),
+        };
+    }
+}
+
+/// Why what was printed did not arrive; `None` if it did, or if nobody reads it any more.
+pub(crate) fn lost() -> Option<io::Error> {
+    let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
+    match std::mem::replace(&mut *state, State::Unread) {
+        State::Failed(error) => Some(error),
+        State::Written | State::Unread => None,
+    }
+}
+
+/// Writes to standard output as to a file: the standard library drops what can't be written to a
+/// file that is open for reading only.
+#[cfg(unix)]
+fn write_all(bytes: &[u8]) -> io::Result<()> {
+    use std::os::fd::AsFd;
+    std::fs::File::from(stdout().as_fd().try_clone_to_owned()?).write_all(bytes)
+}
+
+#[cfg(not(unix))]
+fn write_all(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = stdout().lock();
+    stdout.write_all(bytes).and_then(|()| stdout.flush())
+}
+
+/// Tells the user something on standard error. That it can't be told is no reason to end.
+pub(crate) fn tell(text: &str) {
+    let _ = writeln!(stderr(), "{text}");
+}
+
+/// Asks the user something on standard error.
+pub(crate) fn ask(text: &str) {
+    let mut stderr = stderr();
+    let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
+}
+
+/// Warns of something, on one line.
+pub(crate) fn warn(text: &str) {
+    let erase = if stderr().is_terminal() { ERASE_LINE } else { "" };
+    tell(&format!("{erase}warning: {}", text.replace(['\n', '\r'], " ")));
 }
 
 /// Prints a value as JSON.

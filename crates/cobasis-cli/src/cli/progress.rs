@@ -11,7 +11,7 @@ use cobasis_train::run_dir::EpochMetrics;
 use cobasis_train::train::{Started, StepReport, Watch};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::output::{grouped, print};
+use super::output::{grouped, print, tell, warn};
 use super::signals::Signals;
 
 /// How often it is looked for signals.
@@ -48,7 +48,7 @@ impl Progress {
             }
             if signals.came() {
                 let text = "finishing this step to save; a second signal ends at once";
-                bar.suspend(|| eprintln!("{text}"));
+                bar.suspend(|| tell(text));
             }
         });
     }
@@ -111,7 +111,7 @@ impl Watch for Progress {
     }
 
     fn checkpoint_lost(&mut self, error: &Error) {
-        eprintln!("warning: {}", error.line());
+        self.bar.suspend(|| warn(&error.line()));
     }
 
     fn step(&mut self, epoch: usize, step: &StepReport) -> ControlFlow<()> {

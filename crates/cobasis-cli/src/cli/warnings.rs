@@ -1,11 +1,8 @@
 //! What the library logs as warnings, on standard error.
 
-use std::io::{IsTerminal, Write, stderr};
-
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-/// Erases the progress bar of the line, which is drawn again with its next step.
-const ERASE_LINE: &str = "\r\x1b[2K";
+use super::output::warn;
 
 struct Warnings;
 
@@ -25,11 +22,7 @@ impl Log for Warnings {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            let mut stderr = stderr().lock();
-            let erase = if stderr.is_terminal() { ERASE_LINE } else { "" };
-            let text = record.args().to_string().replace(['\n', '\r'], " ");
-            // Nothing is left to do when even a warning can't be printed.
-            let _ = writeln!(stderr, "{erase}warning: {text}");
+            warn(&record.args().to_string());
         }
     }
 
