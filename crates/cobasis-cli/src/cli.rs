@@ -25,7 +25,7 @@ mod warnings;
 #[cfg(test)]
 mod documentation;
 
-use std::io::{IsTerminal, stdout};
+use std::io::{IsTerminal, stderr, stdout};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -134,14 +134,16 @@ fn refuse(error: &clap::Error) -> ExitCode {
 
 /// Prints help where clap would, coloured on a terminal.
 fn help(error: &clap::Error) {
-    let text = error.render();
-    if error.use_stderr() {
-        tell(text.to_string().trim_end());
-    } else if stdout().is_terminal() {
+    let text = error.render().to_string();
+    let on_stderr = error.use_stderr();
+    let terminal = if on_stderr { stderr().is_terminal() } else { stdout().is_terminal() };
+    if terminal {
         // Nothing is left to do when a terminal is gone.
         let _ = error.print();
+    } else if on_stderr {
+        tell(text.trim_end());
     } else {
-        print(text.to_string().trim_end_matches('\n'));
+        print(text.trim_end_matches('\n'));
     }
 }
 

@@ -1,6 +1,7 @@
 //! A progress bar on the terminal, and a line per epoch on standard output.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -112,6 +113,11 @@ impl Watch for Progress {
 
     fn checkpoint_lost(&mut self, error: &Error) {
         self.bar.suspend(|| warn(&error.line()));
+    }
+
+    fn made_again(&mut self, file: &Path) {
+        let text = "lost or changed; made again from the checkpoint of its epoch";
+        self.bar.suspend(|| warn(&format!("{}: {text}", file.display())));
     }
 
     fn step(&mut self, epoch: usize, step: &StepReport) -> ControlFlow<()> {
