@@ -139,7 +139,8 @@ impl RunDir {
     /// directory is no longer this run's.
     pub fn write_atomic(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirError> {
         self.check()?;
-        write(&self.path.join(name), bytes)
+        // That the directory went just now says more than that a file in it could not be written.
+        write(&self.path.join(name), bytes).map_err(|error| self.check().err().unwrap_or(error))
     }
 
     /// Writes a value as JSON, as [`write_atomic`](Self::write_atomic) does.
@@ -149,6 +150,7 @@ impl RunDir {
     pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), RunDirError> {
         self.check()?;
         write_json(&self.path.join(name), value)
+            .map_err(|error| self.check().err().unwrap_or(error))
     }
 
     fn create_numbered(parent: &Path, model: &str) -> Result<PathBuf, RunDirError> {

@@ -76,8 +76,9 @@ impl Checkpoints {
             Ok(finish(&temporary, &path)?)
         });
         if written.is_err() {
-            // The first error is the one to tell.
+            // The first error is the one to tell, unless the run's directory went just now.
             let _ = fs::remove_dir_all(&temporary);
+            self.check()?;
         }
         written?;
         let before = |path: &PathBuf| position(path) <= Some((epochs, steps));

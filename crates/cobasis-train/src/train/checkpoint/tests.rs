@@ -12,7 +12,7 @@ use crate::train::{Classification, run};
 use crate::{DeviceName, run_dir::Checkpoints};
 
 /// Mutations of a checkpoint's files that are tried.
-const MUTATIONS: u64 = 300;
+const MUTATIONS: u64 = 2000;
 
 fn config(sets: &[&str]) -> Config {
     let small = ["train.epochs=2", "train.max_steps=1", "train.batch=16", "train.ema=0.9"];
