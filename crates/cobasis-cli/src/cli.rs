@@ -33,12 +33,14 @@ mod warnings;
 #[cfg(test)]
 mod documentation;
 
+use std::io::{IsTerminal, stderr, stdout};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use cobasis_cli::Error;
 use cobasis_data::text::{printable, short_words, shortened_to};
+use output::{lost, print, tell};
 
 /// Characters of a line about the command line, and of a word in it.
 const SHOWN: usize = 1000;
@@ -97,14 +99,24 @@ pub(crate) fn main() -> ExitCode {
 fn command() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return refuse(&error),
+        Err(error) => return arrived(refuse(&error)),
     };
     warnings::show();
     let threads = match cli.command.computes() {
         true => threads::start(),
         false => Ok(()),
     };
-    let result = threads.and_then(|()| match cli.command {
+    let result = threads.and_then(|()| run(cli.command));
+    warnings::summarize();
+    let code = result.unwrap_or_else(|error| {
+        tell(&format!("error: {}", error.line()));
+        ExitCode::from(error.exit_code())
+    });
+    arrived(code)
+}
+
+fn run(command: Command) -> Outcome {
+    match command {
         Command::Train(args) => train::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Predict(args) => predict::run(args),
@@ -120,12 +132,25 @@ fn command() -> ExitCode {
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
         Command::Reference(args) => reference::run(args),
-    });
-    warnings::summarize();
-    result.unwrap_or_else(|error| {
-        eprintln!("error: {}", error.line());
-        ExitCode::from(error.exit_code())
-    })
+    }
+}
+
+/// The exit code of a command, once it is known whether what it printed arrived.
+fn arrived(code: ExitCode) -> ExitCode {
+    match lost() {
+        Some(error) => {
+            tell(&format!("error: standard output: {}", reason(&error)));
+            // An error, or the signal that ended a run, says more.
+            if code == ExitCode::SUCCESS { ExitCode::FAILURE } else { code }
+        }
+        None => code,
+    }
+}
+
+/// The system's words for an error, without its number.
+fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error ").next().unwrap_or_default().to_string()
 }
 
 /// What every command comes to.
@@ -136,16 +161,30 @@ fn refuse(error: &clap::Error) -> ExitCode {
     let asked = [ErrorKind::DisplayHelp, ErrorKind::DisplayVersion];
     let missing = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     if asked.contains(&error.kind()) || error.kind() == missing {
-        // Nothing is left to do when even help can't be printed.
-        let _ = error.print();
+        help(error);
         return if error.kind() == missing { ExitCode::from(2) } else { ExitCode::SUCCESS };
     }
     let text = error.to_string();
     let told = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let told: Vec<&str> =
         told.filter(|line| !line.is_empty() && !line.starts_with("For more information")).collect();
-    eprintln!("{}", printable(&shortened_to(&short_words(&told.join(" "), WORD), SHOWN)));
+    tell(&printable(&shortened_to(&short_words(&told.join(" "), WORD), SHOWN)));
     ExitCode::from(2)
+}
+
+/// Prints help where clap would, coloured on a terminal.
+fn help(error: &clap::Error) {
+    let text = error.render().to_string();
+    let on_stderr = error.use_stderr();
+    let terminal = if on_stderr { stderr().is_terminal() } else { stdout().is_terminal() };
+    if terminal {
+        // Nothing is left to do when a terminal is gone.
+        let _ = error.print();
+    } else if on_stderr {
+        tell(text.trim_end());
+    } else {
+        print(text.trim_end_matches('\n'));
+    }
 }
 
 #[cfg(test)]

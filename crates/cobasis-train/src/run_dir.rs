@@ -1,9 +1,11 @@
 //! The directory one training run writes to, never one that another run has written.
 
 mod checkpoints;
+mod checksums;
 mod error;
 mod events;
 mod gradient_flow;
+mod lock;
 mod metrics;
 mod provenance;
 mod record;
@@ -11,11 +13,14 @@ mod summary;
 mod unfinished;
 mod write;
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use checkpoints::Checkpoints;
+pub(crate) use checkpoints::position;
+pub(crate) use checksums::{CheckedFiles, sums, sums_name};
 pub use error::RunDirError;
 pub(crate) use events::write_events;
 pub use gradient_flow::{BasisFlow, BasisGradient, gradient_flow_csv, parse_gradient_flow_csv};
@@ -28,6 +33,7 @@ pub use write::write_json;
 pub(crate) use write::write_text;
 
 use cobasis_data::regular::{MAX_TEXT, read_text};
+use lock::{LOCK, Lock};
 use serde::Serialize;
 use write::write;
 
@@ -52,8 +58,7 @@ const WRITTEN: &[&str] = &[
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
-    /// Held open: the system gives the lock back however the process ends.
-    _lock: Option<File>,
+    lock: Arc<Lock>,
 }
 
 impl RunDir {
@@ -70,13 +75,9 @@ impl RunDir {
             Some(out) => open_at(out)?,
             None => Self::create_numbered(Path::new(DEFAULT_PARENT), model)?,
         };
-        // Systems that cannot open or lock a directory do without the lock.
-        let lock = File::open(&path).ok();
-        if let Some(Err(TryLockError::WouldBlock)) = lock.as_ref().map(File::try_lock) {
-            return Err(RunDirError::Busy { path });
-        }
+        let lock = Arc::new(Lock::take(&path)?);
         remove_temporaries(&path)?;
-        Ok(Self { path, _lock: lock })
+        Ok(Self { path, lock })
     }
 
     /// Makes a directory for several runs of a model: `out`, or a new numbered one as
@@ -104,6 +105,14 @@ impl RunDir {
         &self.path
     }
 
+    /// Whether the directory is still this run's.
+    ///
+    /// # Errors
+    /// [`RunDirError::Gone`] when it was removed, moved or emptied, or another run lives there.
+    pub fn check(&self) -> Result<(), RunDirError> {
+        self.lock.check()
+    }
+
     /// The configuration of the run that the directory holds; `None` for a new one.
     ///
     /// # Errors
@@ -127,23 +136,28 @@ impl RunDir {
 
     /// The run's checkpoints.
     pub fn checkpoints(&self) -> Checkpoints {
-        Checkpoints::new(self.path.join("checkpoints"))
+        Checkpoints::locked(self.path.join("checkpoints"), Arc::clone(&self.lock))
     }
 
     /// Writes a file of this directory whole or not at all; see [`cobasis_zoo::files::write_atomic`].
     ///
     /// # Errors
-    /// When the file cannot be written; it is named, and what was there before stays.
+    /// When the file cannot be written; it is named, and what was there before stays. When the
+    /// directory is no longer this run's.
     pub fn write_atomic(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirError> {
-        write(&self.path.join(name), bytes)
+        self.check()?;
+        // That the directory went just now says more than that a file in it could not be written.
+        write(&self.path.join(name), bytes).map_err(|error| self.check().err().unwrap_or(error))
     }
 
     /// Writes a value as JSON, as [`write_atomic`](Self::write_atomic) does.
     ///
     /// # Errors
-    /// Those of [`write_json`].
+    /// Those of [`write_json`], and when the directory is no longer this run's.
     pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), RunDirError> {
+        self.check()?;
         write_json(&self.path.join(name), value)
+            .map_err(|error| self.check().err().unwrap_or(error))
     }
 
     fn create_numbered(parent: &Path, model: &str) -> Result<PathBuf, RunDirError> {
@@ -176,7 +190,8 @@ fn open_at(out: &Path) -> Result<PathBuf, RunDirError> {
     }
     let entries = fs::read_dir(out).map_err(RunDirError::io(out, "list the run directory"))?;
     // A run killed in its first moment has left nothing else.
-    let empty = entries.flatten().all(|entry| is_temporary(&entry.path()));
+    let empty =
+        entries.flatten().all(|entry| is_temporary(&entry.path()) || entry.file_name() == LOCK);
     if empty || out.join(CONFIG).is_file() { Ok(path) } else { Err(RunDirError::NotEmpty { path }) }
 }
 
@@ -304,7 +319,32 @@ mod tests {
         fs::write(dir.path().join(".config.toml.7-0.tmp"), "se").unwrap();
         fs::create_dir(dir.path().join(".epoch-0001-step-000000.tmp")).unwrap();
         let run = RunDir::open(Some(dir.path()), MODEL).unwrap();
-        assert_eq!(fs::read_dir(run.path()).unwrap().count(), 0);
+        let left: Vec<_> = fs::read_dir(run.path()).unwrap().flatten().collect();
+        assert!(left.len() == 1 && left[0].file_name() == LOCK, "{left:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_written_to_a_directory_that_became_anothers() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("run");
+        let first = RunDir::open(Some(&out), MODEL).unwrap();
+        first.write_config("seed = 1\n").unwrap();
+        fs::remove_dir_all(&out).unwrap();
+        let fill = |_: &Path| -> Result<(), RunDirError> { unreachable!("the directory is gone") };
+        for _ in 0..2 {
+            let said = [
+                first.write_config("seed = 1\n"),
+                first.write_json("summary.json", &1),
+                first.checkpoints().write(1, 0, None, fill),
+            ];
+            for said in said {
+                assert!(matches!(said, Err(RunDirError::Gone { .. })), "{said:?}");
+            }
+            assert!(!out.join(CONFIG).exists() && !out.join("checkpoints").exists());
+            // The same again beside a new run.
+            RunDir::open(Some(&out), MODEL).unwrap();
+        }
     }
 
     #[cfg(unix)]

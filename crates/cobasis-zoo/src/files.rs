@@ -24,6 +24,7 @@
 //! Burn's own `save_file` and `load_file` work on a [`Model`] too and store each basis once, but
 //! their files do not say which model they hold.
 
+mod atomic;
 mod error;
 mod metadata;
 mod pickle;
@@ -39,11 +40,11 @@ use crate::deploy::{Deployed, DeployedConfig, FactorisedLayers};
 use crate::model::Model;
 use crate::pytorch_names::{counter, is_counter, pytorch_shapes};
 use crate::state::StateError;
+#[doc(hidden)]
+pub use atomic::write_atomic;
 pub use error::{FileError, FileProblem};
 use metadata::{FORMAT, FORMAT_DEPLOYED, FORMAT_PYTORCH};
 use read::{is_pytorch, starts_as_pytorch, tensors};
-#[doc(hidden)]
-pub use write::write_atomic;
 use write::{Entry, safetensors};
 
 /// A model out of a file of any kind.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use clap_complete::{Shell, generate};
 
-use super::output::print;
+use super::output::print_raw;
 use super::{Cli, Outcome};
 
 /// Prints shell completions.
@@ -22,6 +22,6 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> Outcome {
     let mut script = Vec::new();
     generate(args.shell, &mut Cli::command(), "cobasis", &mut script);
-    print(String::from_utf8_lossy(&script).trim_end());
+    print_raw(String::from_utf8_lossy(&script).trim_end());
     Ok(ExitCode::SUCCESS)
 }

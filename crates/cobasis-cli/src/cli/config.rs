@@ -6,7 +6,7 @@ use cobasis_cli::Error;
 use cobasis_train::config::{Config, explain, schema};
 
 use super::config_args::{load, no_such};
-use super::output::{print, print_json, table};
+use super::output::{print, print_json, print_raw, table, tell};
 use super::{Outcome, embedded};
 
 /// Lists, shows, checks and explains configurations.
@@ -79,7 +79,7 @@ fn list() -> Result<String, Error> {
 
 fn show(name: &str) -> Outcome {
     match embedded::text(name) {
-        Some(text) => print(text.trim_end()),
+        Some(text) => print_raw(text.trim_end()),
         None => return Err(Error::Usage(no_such(name))),
     }
     Ok(ExitCode::SUCCESS)
@@ -92,7 +92,7 @@ fn check(files: &[String], set: &[String]) -> Outcome {
         match load(file, set) {
             Ok(config) => print(&format!("{file}: ok, {}", config.model)),
             Err(error) => {
-                eprintln!("error: {}", error.line());
+                tell(&format!("error: {}", error.line()));
                 code = ExitCode::from(error.exit_code());
             }
         }

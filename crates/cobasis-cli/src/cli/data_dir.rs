@@ -16,6 +16,7 @@ use indicatif::{DecimalBytes, FormattedDuration, ProgressBar, ProgressState};
 
 #[cfg(feature = "fetch")]
 use super::live::{Part, live_line, percent};
+use super::output::ask;
 use super::program::program;
 
 /// The directory of a data set's files. They are downloaded where they are absent and the
@@ -121,7 +122,7 @@ fn agreed(archive: &Archive, dir: &Path) -> bool {
         return false;
     }
     let (dir, megabytes) = (dir.display(), megabytes(archive));
-    eprint!("download {} ({megabytes} MB) to {dir}? [y/N] ", archive.url);
+    ask(&format!("download {} ({megabytes} MB) to {dir}? [y/N] ", archive.url));
     let mut answer = String::new();
     // Who can't answer does not agree.
     stdin().read_line(&mut answer).is_ok() && answer.trim().eq_ignore_ascii_case("y")

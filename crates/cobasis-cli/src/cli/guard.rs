@@ -13,8 +13,9 @@ use std::{env, fs};
 use cobasis_data::text::{printable, shortened_to};
 use cobasis_train::machine::free_memory;
 
+use super::live::is_live;
+use super::output::ERASE_LINE;
 use super::threads;
-use super::warnings::ERASE_LINE;
 
 /// Characters of the text of a panic.
 const SHOWN: usize = 1000;
@@ -36,7 +37,7 @@ pub(super) fn run(program: fn() -> ExitCode) -> ExitCode {
     }));
     panic::catch_unwind(AssertUnwindSafe(program)).unwrap_or_else(|_| {
         let text = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-        let erase = if stderr().is_terminal() { ERASE_LINE } else { "" };
+        let erase = if is_live() { ERASE_LINE } else { "" };
         // Nothing is left to do when even that can't be said.
         let _ = writeln!(stderr(), "{erase}error: {}", told(&text));
         ExitCode::FAILURE

@@ -8,7 +8,7 @@ use clap::CommandFactory;
 use clap_mangen::{Man, generate_to};
 use cobasis_cli::Error;
 
-use super::output::print;
+use super::output::print_raw;
 use super::{Cli, Outcome};
 
 /// Prints the manual page, or writes one for each command.
@@ -29,7 +29,7 @@ pub(crate) fn run(args: Args) -> Outcome {
         None => {
             let mut page = Vec::new();
             Man::new(Cli::command()).render(&mut page).map_err(failed)?;
-            print(String::from_utf8_lossy(&page).trim_end());
+            print_raw(String::from_utf8_lossy(&page).trim_end());
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -2,6 +2,7 @@
 
 use std::io::{Write, stderr};
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -15,8 +16,9 @@ use cobasis_train::train::{Started, StepReport, Watch};
 use indicatif::{FormattedDuration, ProgressBar, ProgressState};
 
 use super::live::{Part, live_line, percent};
-use super::output::{grouped, print};
+use super::output::{grouped, print, tell};
 use super::signals::Signals;
+use super::warnings::warn;
 
 /// How often it is looked for signals.
 const POLL: Duration = Duration::from_millis(100);
@@ -59,8 +61,7 @@ impl Progress {
             }
             if signals.came() {
                 let text = "finishing this step, then saving; a second signal stops at once";
-                // Whoever closed standard error does not want to know.
-                bar.suspend(|| drop(writeln!(stderr(), "{text}")));
+                bar.suspend(|| tell(text));
             }
         });
     }
@@ -138,7 +139,12 @@ impl Watch for Progress {
     }
 
     fn checkpoint_lost(&mut self, error: &Error) {
-        eprintln!("warning: {}", error.line());
+        self.bar.suspend(|| warn(&error.line()));
+    }
+
+    fn made_again(&mut self, file: &Path) {
+        let text = "lost or changed; made again from the checkpoint of its epoch";
+        self.bar.suspend(|| warn(&format!("{}: {text}", file.display())));
     }
 
     fn step(&mut self, epoch: usize, step: &StepReport) -> ControlFlow<()> {

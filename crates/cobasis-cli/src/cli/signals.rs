@@ -1,4 +1,4 @@
-//! Ctrl-C and the polite request to end.
+//! Ctrl-C and the polite requests to end.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,7 +16,8 @@ pub(crate) struct Signals {
 
 impl Signals {
     /// From now on the first Ctrl-C or request to end is only noted; the second one ends the
-    /// process at once.
+    /// process at once. A terminal that is closed (SIGHUP) and what schedulers send before the time
+    /// is up (SIGUSR1) are only noted: both may come twice, and before a request to end.
     pub(crate) fn listen() -> Self {
         let signals = Self::default();
         let noted = Arc::new(AtomicBool::new(false));
@@ -25,12 +26,20 @@ impl Signals {
             // the last one written. What is registered first runs first.
             let _ = flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&noted))
                 .and_then(|_| flag::register(signal, Arc::clone(&noted)))
-                .and_then(|_| {
-                    let number = signal.unsigned_abs() as usize;
-                    flag::register_usize(signal, Arc::clone(&signals.last), number)
-                });
+                .and_then(|_| signals.note(signal));
+        }
+        #[cfg(unix)]
+        for signal in [signal_hook::consts::SIGHUP, signal_hook::consts::SIGUSR1] {
+            if !is_ignored(signal) {
+                let _ = signals.note(signal);
+            }
         }
         signals
+    }
+
+    fn note(&self, signal: i32) -> std::io::Result<signal_hook::SigId> {
+        let number = signal.unsigned_abs() as usize;
+        flag::register_usize(signal, Arc::clone(&self.last), number)
     }
 
     /// Whether one came.
@@ -38,9 +47,31 @@ impl Signals {
         self.last.load(Ordering::Relaxed) != 0
     }
 
-    /// The exit code of a process that a signal ended: 130 for Ctrl-C, 143 for a request to end.
+    /// The exit code of a process that a signal ended, 128 and its number: 130 for Ctrl-C, 143 for a
+    /// request to end.
     pub(crate) fn exit_code(&self) -> ExitCode {
         let signal = u8::try_from(self.last.load(Ordering::Relaxed)).unwrap_or_default();
         ExitCode::from(128 + signal.min(127))
+    }
+}
+
+/// Whether whoever started the process wants it to outlive a signal, as `nohup` does. Systems other
+/// than Linux do not tell.
+#[cfg(unix)]
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rust_programs_ignore_broken_pipes_and_no_request_to_end() {
+        assert!(is_ignored(signal_hook::consts::SIGPIPE));
+        assert!(!is_ignored(SIGTERM));
     }
 }

@@ -1,16 +1,13 @@
 //! What the library logs as warnings, on standard error: of each kind a few, and how many more.
 
 use std::collections::HashMap;
-use std::io::{Write, stderr};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use cobasis_data::text::{printable, short_words, shortened_to};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-use super::live::is_live;
+use super::output::tell_over_live;
 
-/// Erases the live line, which is drawn again with its next step.
-pub(super) const ERASE_LINE: &str = "\r\x1b[2K";
 /// Warnings of a kind that are shown.
 const SHOWN: usize = 20;
 /// Characters of a warning, and of a word in it.
@@ -33,7 +30,7 @@ pub(super) fn show() {
 /// Says how many warnings were not shown, at the end.
 pub(super) fn summarize() {
     for line in COUNTS.lock().unwrap_or_else(PoisonError::into_inner).hidden() {
-        write(&line);
+        warn(&line);
     }
 }
 
@@ -63,14 +60,10 @@ impl Counts {
     }
 }
 
-/// Writes a warning.
-fn write(text: &str) {
-    let mut stderr = stderr().lock();
-    let erase = if is_live() { ERASE_LINE } else { "" };
+/// Warns of something, on one line.
+pub(super) fn warn(text: &str) {
     let text = short_words(&text.replace(['\n', '\r'], " "), WORD);
-    let text = printable(&shortened_to(&text, LENGTH));
-    // Nothing is left to do when even a warning can't be printed.
-    let _ = writeln!(stderr, "{erase}warning: {text}");
+    tell_over_live(&format!("warning: {}", printable(&shortened_to(&text, LENGTH))));
 }
 
 impl Log for Warnings {
@@ -84,7 +77,7 @@ impl Log for Warnings {
             let kind = (record.file().unwrap_or_default().to_owned(), record.line().unwrap_or(0));
             let text = record.args().to_string();
             if COUNTS.lock().unwrap_or_else(PoisonError::into_inner).add(kind, &text) {
-                write(&text);
+                warn(&text);
             }
         }
     }

@@ -38,6 +38,37 @@ pub enum RunDirError {
         /// The directory.
         path: PathBuf,
     },
+    /// The directory is no longer the one that the run was started in.
+    #[error(
+        "{}: removed, emptied or another run's by now; this run ends, since nothing can be written \
+         there any more",
+        .path.display()
+    )]
+    Gone {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A run has results but no checkpoint.
+    #[error(
+        "{}: the run has results (metrics.csv) but no checkpoint to go on from; choose another --out",
+        .path.display()
+    )]
+    NoCheckpoint {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The best model of a run is lost, and so is what it could be made from.
+    #[error(
+        "{}: lost or damaged, and no checkpoint of epoch {epoch} is left to make it again from; all \
+         other files of the run are there",
+        .path.display()
+    )]
+    BestLost {
+        /// The model's file.
+        path: PathBuf,
+        /// Its epoch.
+        epoch: usize,
+    },
     /// A directory of runs was asked for and holds none.
     #[error("{}: not the directory of a run (no config.toml)", .path.display())]
     NoRun {
@@ -87,7 +118,10 @@ pub enum RunDirError {
 impl RunDirError {
     /// Whether a different command line mends it, rather than a look at the disk.
     pub fn is_user_error(&self) -> bool {
-        !matches!(self, Self::Io { .. } | Self::NotJson { .. })
+        !matches!(
+            self,
+            Self::Io { .. } | Self::NotJson { .. } | Self::Gone { .. } | Self::BestLost { .. }
+        )
     }
 
     /// A file that is missing, or cannot be read as part of a run.

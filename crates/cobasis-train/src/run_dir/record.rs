@@ -168,13 +168,19 @@ mod tests {
             |name: &'static str| move |path: &Path| fs::remove_file(path.join(name)).unwrap();
         for (error, said) in [
             (read(gone("summary.json")), "RUN: the run is not finished"),
-            (read(gone("metrics.csv")), "RUN/metrics.csv: cannot be read as part of a run: No such"),
+            (
+                read(gone("metrics.csv")),
+                "RUN/metrics.csv: cannot be read as part of a run: No such",
+            ),
             (read(write("metrics.csv", "epoch\n")), "got 0 rows"),
             (read(write("metrics.csv", "epoch,lr\n1\n")), "row 1: expected 2 fields, got 1"),
             (read(write("metrics.csv", "epoch,lr\n1,x\n")), "row 1: lr: expected a number, got"),
             (read(write("metrics.csv", "epoch,lr\n1,0.1\n")), "expected a column val_top1"),
             (read(write("metrics.csv", "lr\n0.1\n")), "row 1: expected a column epoch"),
-            (read(write("summary.json", "{")), "RUN/summary.json: cannot be read as part of a run: EOF"),
+            (
+                read(write("summary.json", "{")),
+                "RUN/summary.json: cannot be read as part of a run: EOF",
+            ),
             (read(write(CONFIG, "model = 3\n")), "RUN/config.toml: model: expected"),
             (read(write(CONFIG, "data.name = \"cifar10\"\ntrain.epochs = 1\n")), "model, seed"),
         ] {

@@ -1,19 +1,27 @@
 //! The epochs of a run, from wherever it stands to its end, with checkpoints on the way.
 
+use std::fs;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use cobasis_zoo::save;
+use burn::tensor::Device;
+use cobasis_zoo::files::{load, to_bytes};
 
 use crate::config::Config;
 use crate::data::{Batch, DataError};
 use crate::error::Error;
 use crate::evaluate::judge;
 use crate::metrics::Scores;
-use crate::run_dir::{EpochMetrics, RunDir, gradient_flow_csv, metrics_csv, write_events};
+use crate::run_dir::{
+    EpochMetrics, RunDir, RunDirError, gradient_flow_csv, metrics_csv, write_events,
+};
+use crate::train::checkpoint::judged_model;
 use crate::train::loaders::Loaders;
 use crate::train::progress::{Partial, is_better};
 use crate::train::{Progress, StepAt, TargetOf, Task, Trainer, Watch, checkpoint};
+
+/// The model of the best epoch.
+const BEST: &str = "best.safetensors";
 
 /// A run on its way.
 pub(crate) struct Fit<'a, T: Task> {
@@ -53,6 +61,7 @@ impl<'a, T: Task> Fit<'a, T> {
             self.saved = true;
             self.publish(epoch)?;
         }
+        self.restore_best(watch)?;
         while self.progress.epoch() <= self.config.train.epochs {
             let Some(metrics) = self.epoch(watch)? else {
                 self.save()?;
@@ -82,6 +91,8 @@ impl<'a, T: Task> Fit<'a, T> {
             let group: Result<Vec<Batch<TargetOf<T>>>, DataError> =
                 batches.by_ref().take(accumulate).collect();
             let group = group?;
+            // Nothing could be kept of what follows.
+            self.directory.check()?;
             let report = self.trainer.step(&group, self.at(step))?;
             if !report.loss.is_finite() {
                 return Err(Error::Diverged { epoch, step: report.step, loss: report.loss });
@@ -123,7 +134,8 @@ impl<'a, T: Task> Fit<'a, T> {
         self.progress.seconds += self.since.elapsed().as_secs_f64();
         self.since = Instant::now();
         if !self.saved {
-            checkpoint::write(&self.directory.checkpoints(), &self.trainer, &self.progress)?;
+            let checkpoints = self.directory.checkpoints();
+            checkpoint::write(&checkpoints, self.config, &self.trainer, &self.progress)?;
             self.saved = true;
         }
         Ok(())
@@ -141,11 +153,38 @@ impl<'a, T: Task> Fit<'a, T> {
             let steps = self.loaders.steps(self.config);
             write_events(self.directory.path(), history, self.progress.started_unix, steps)?;
         }
-        let path = |name| self.directory.path().join(name);
-        save(self.trainer.judged(), path("last.safetensors"))?;
+        let model = to_bytes(self.trainer.judged());
+        self.directory.write_atomic("last.safetensors", &model)?;
         if self.progress.best().is_some_and(|best| best.epoch == epoch) {
-            save(self.trainer.judged(), path("best.safetensors"))?;
+            self.directory.write_atomic(BEST, &model)?;
         }
         Ok(())
+    }
+
+    /// Sees to it that the best model of the epochs before is there, and as it was.
+    fn restore_best(&self, watch: &mut impl Watch<T::Score>) -> Result<(), Error> {
+        let Some(best) = self.progress.best() else {
+            return Ok(());
+        };
+        let checkpoint = self.directory.checkpoints().path(best.epoch, 0);
+        let path = self.directory.path().join(BEST);
+        if let Some(model) = judged_model(&checkpoint, self.config)
+            && fs::read(&path).ok().as_ref() != Some(&model)
+        {
+            self.directory.write_atomic(BEST, &model)?;
+            watch.made_again(&path);
+        }
+        Ok(())
+    }
+
+    /// Whether the best model is there, which runs of before keep no checkpoint of.
+    pub(crate) fn check_best(&self) -> Result<(), Error> {
+        let path = self.directory.path().join(BEST);
+        let there = load(&path, &Device::flex());
+        match (there, self.progress.best()) {
+            (Ok(model), _) if model.config.name.to_string() == self.config.model => Ok(()),
+            (_, None) => Ok(()),
+            (_, Some(best)) => Err(RunDirError::BestLost { path, epoch: best.epoch }.into()),
+        }
     }
 }

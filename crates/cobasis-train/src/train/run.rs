@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::evaluate::judge;
 use crate::memory::Maps;
 use crate::preparation::of_set;
-use crate::run_dir::{EpochSummary, Provenance, RunDir, Summary};
+use crate::run_dir::{EpochSummary, Provenance, RunDir, RunDirError, Summary};
 use crate::train::checkpoint::Resumed;
 use crate::train::fit::Fit;
 use crate::train::loaders::Loaders;
@@ -129,8 +129,11 @@ pub fn run_task<T: Task>(
     watch.started(run.started(params, &progress));
     let mut fit = Fit::new(config, &run.loaders, &run.directory, trainer, progress, start);
     let flow = fit.run(watch)?;
+    let best = fit.check_best();
     let epochs = match flow.is_break() {
         true => None,
+        // Without the best model there is nothing to judge by the test set.
+        false if best.is_err() && run.loaders.test.is_some() => return Err(best.unwrap_err()),
         false => run.epochs(&fit.progress, watch)?,
     };
     let Some(epochs) = epochs else {
@@ -138,6 +141,7 @@ pub fn run_task<T: Task>(
     };
     let summary = run.summary(&fit.progress, epochs, params, command);
     run.directory.write_json("summary.json", &summary)?;
+    best?;
     Ok(Outcome::Finished(Box::new(summary)))
 }
 
@@ -179,6 +183,10 @@ impl<'a, T: Task> Run<'a, T> {
     /// The trainer of the last checkpoint, or a new one, and how far the run has come.
     fn resume_or_start(&mut self, watch: &mut impl Watch<T::Score>) -> Result<Resumed<T>, Error> {
         let resumed = last_checkpoint::<T>(&self.directory, self.config, &self.device, watch)?;
+        let path = self.directory.path();
+        if resumed.is_none() && path.join("metrics.csv").exists() {
+            return Err(RunDirError::NoCheckpoint { path: path.to_owned() }.into());
+        }
         let (trainer, progress) = resumed.unwrap_or_else(|| {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
             (Trainer::new(self.config, &self.model, &self.device), Progress::new(now))
@@ -276,6 +284,10 @@ fn last_checkpoint<T: Task>(
 ) -> Result<Option<Resumed<T>>, Error> {
     let mut first_error = None;
     for path in directory.checkpoints().list()? {
+        if !path.is_dir() {
+            watch.checkpoint_lost(&Error::checkpoint(&path, "expected a directory, got a file"));
+            continue;
+        }
         match checkpoint::read(&path, config, device) {
             Ok(read) => return Ok(Some(read)),
             Err(error) => {

@@ -43,6 +43,9 @@ pub trait Watch<S = Score> {
     /// A checkpoint can't be read; the one before it is tried.
     fn checkpoint_lost(&mut self, _error: &Error) {}
 
+    /// A model of the run was lost or changed, and was made again from a checkpoint.
+    fn made_again(&mut self, _file: &Path) {}
+
     /// After a training step. To break off saves a checkpoint and ends the run.
     fn step(&mut self, _epoch: usize, _step: &StepReport<S>) -> ControlFlow<()> {
         ControlFlow::Continue(())

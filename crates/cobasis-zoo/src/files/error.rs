@@ -118,13 +118,42 @@ impl FileError {
     /// Whether the file is to blame, rather than the system that reads or writes it.
     pub fn is_user_error(&self) -> bool {
         match &*self.problem {
-            FileProblem::Io(error) => matches!(
-                error.kind(),
-                io::ErrorKind::NotFound
-                    | io::ErrorKind::IsADirectory
-                    | io::ErrorKind::NotADirectory
-            ),
+            FileProblem::Io(error) => is_of_the_path(error),
             _ => true,
         }
+    }
+}
+
+/// Whether the system says that a path is wrong: another one would do.
+fn is_of_the_path(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied,
+    };
+    // Links without end, which the standard library has no stable name for.
+    let endless = if cfg!(any(target_os = "linux", target_os = "android")) { 40 } else { 62 };
+    let of_the_path = matches!(
+        error.kind(),
+        InvalidFilename | InvalidInput | IsADirectory | NotADirectory | NotFound | PermissionDenied
+    );
+    of_the_path || (cfg!(unix) && error.raw_os_error() == Some(endless))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_wrong_path_is_the_users_and_a_full_disk_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        std::os::unix::fs::symlink("loop", at("loop")).expect("a link");
+        std::fs::write(at("file"), "").expect("written");
+        for path in [at("loop"), at("none"), at("file/below"), at(&"x".repeat(300))] {
+            let error = std::fs::metadata(&path).expect_err("no such file");
+            assert!(FileError::new(&path, error).is_user_error(), "{path:?}");
+        }
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        assert!(!FileError::new(&at("file"), full).is_user_error());
     }
 }

@@ -1,10 +1,4 @@
-//! The bytes of model files, and how they get to the disk.
-
-use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+//! The bytes of model files.
 
 use burn::tensor::TensorData;
 
@@ -60,31 +54,4 @@ pub(super) fn safetensors(
     bytes.resize(8 + length, b' ');
     bytes.extend(numbers);
     bytes
-}
-
-/// Writes a file that is there whole or not at all: to a temporary file beside it, to the disk,
-/// then renamed.
-///
-/// # Errors
-///
-/// When a step fails; then what was there before stays, and the temporary file goes.
-pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = temporary_path(path);
-    let written = File::create_new(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
-    written.inspect_err(|_| {
-        // The first error is the one to tell; a file that was never made can't be removed.
-        let _ = fs::remove_file(&temporary);
-    })
-}
-
-/// Beside `path`, since a rename is atomic only within a file system; unique to this write.
-fn temporary_path(path: &Path) -> PathBuf {
-    static WRITES: AtomicU64 = AtomicU64::new(0);
-    let write = WRITES.fetch_add(1, Ordering::Relaxed);
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}-{write}.tmp", std::process::id()));
-    path.with_file_name(name)
 }
