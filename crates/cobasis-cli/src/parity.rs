@@ -35,7 +35,7 @@ pub fn check(
     after_step: impl FnMut(&str, usize),
 ) -> Result<Vec<Report>, Error> {
     let fail = |problem: String| Error::Fixture { path: path.to_path_buf(), problem };
-    let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+    let text = cobasis_data::text::read(path).map_err(|error| fail(error.to_string()))?;
     if let Ok(curves) = Curves::parse(&text) {
         return match data {
             Some(data) => curves.follow(path, data, device, after_step),

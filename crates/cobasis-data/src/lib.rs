@@ -21,6 +21,7 @@ mod augment;
 mod batch;
 pub mod choice;
 mod cifar;
+mod class_counts;
 pub mod csv;
 mod decode;
 mod digits;
@@ -28,6 +29,7 @@ mod error;
 #[cfg(feature = "fetch")]
 pub mod fetch;
 mod files;
+mod fnv;
 mod folder;
 mod geometry;
 mod idx;
@@ -44,6 +46,7 @@ mod resample;
 mod rng;
 mod split;
 mod strong;
+pub mod text;
 mod unlabelled;
 
 use std::path::PathBuf;
@@ -52,6 +55,7 @@ use crate::choice::choices;
 
 pub use augment::{Augment, AugmentKey, Crop};
 pub use batch::{Batch, Unreadable};
+pub use class_counts::{ClassCount, class_counts};
 pub use error::DataError;
 pub use geometry::{Geometry, Target};
 pub use image_set::{Dataset, ImageSet, SetInfo};

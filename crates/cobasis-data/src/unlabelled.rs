@@ -10,15 +10,15 @@ use super::folder::Found;
 use super::image_set::{ImageSet, SetInfo};
 
 /// The images at `path`, in this view and normalised with a mean and a standard deviation for each
-/// channel: the file, whatever its name, or the JPEG and PNG files in the folder and the folders
-/// below, in the order of their names.
+/// channel: the file, whatever its name, or the JPEG, PNG and WebP files in the folder and the
+/// folders below, in the order of their names.
 ///
 /// They are listed, not read. Links that lead in circles or nowhere, and images of other formats,
-/// are left out and logged as warnings.
+/// are left out and logged as warnings; hidden files and folders are none of the images.
 ///
 /// # Errors
 ///
-/// Where there is no such file, no image in the folder, or they can't be prepared like this: a
+/// Where there is no such file, no image in the folder, a folder that can't be listed, or they can't be prepared like this: a
 /// network gets one channel, for which colours become grey, or three.
 pub fn unlabelled(
     path: &Path,
@@ -39,7 +39,7 @@ pub fn unlabelled(
     let (root, names) = list(path)?;
     if names.is_empty() {
         let (set, looked_in) = (info.name, vec![root]);
-        let files = ["*.jpg", "*.jpeg", "*.png"].map(String::from).to_vec();
+        let files = ["*.jpg", "*.jpeg", "*.png", "*.webp"].map(String::from).to_vec();
         return Err(DataError::MissingFiles { set, files, looked_in });
     }
     // The files lie in the folder itself.
@@ -50,12 +50,9 @@ pub fn unlabelled(
 
 /// A folder, and files in it.
 fn list(path: &Path) -> Result<(PathBuf, Vec<Box<Path>>), DataError> {
-    let failed = |source| DataError::Io { path: path.to_path_buf(), source };
-    if fs::metadata(path).map_err(failed)?.is_dir() {
-        // Tells why it can't be searched.
-        fs::read_dir(path).map_err(failed)?;
+    if fs::metadata(path).map_err(DataError::io(path))?.is_dir() {
         let (mut found, mut names) = (Found::default(), Vec::new());
-        found.collect(path, &mut names);
+        found.collect(path, &mut names)?;
         found.warn(path);
         return Ok((path.to_path_buf(), names));
     }
@@ -83,7 +80,17 @@ mod tests {
     fn folders_are_searched_in_order_and_loops_end() {
         let dir = tempdir().expect("a folder");
         fs::create_dir_all(dir.path().join("b/deep")).expect("folders");
-        for name in ["b/2.png", "b/10.JPG", "b/deep/1.jpeg", "a.png", "c.png", "list.txt"] {
+        fs::create_dir_all(dir.path().join("b/.ipynb_checkpoints")).expect("folders");
+        for name in [
+            "b/2.png",
+            "b/10.JPG",
+            "b/deep/1.jpeg",
+            "a.png",
+            "c.png",
+            "list.txt",
+            "._a.png",
+            "b/.ipynb_checkpoints/2.png",
+        ] {
             fs::write(dir.path().join(name), "").expect("a file");
         }
         std::os::unix::fs::symlink(dir.path(), dir.path().join("b/up")).expect("a link");
@@ -103,7 +110,7 @@ mod tests {
             error.to_string().replace(&dir.path().display().to_string(), "DIR")
         };
         let said = refused(dir.path(), COLOUR);
-        assert_eq!(said, "images: missing *.jpg, *.jpeg, *.png, looked in DIR");
+        assert_eq!(said, "images: missing *.jpg, *.jpeg, *.png, *.webp, looked in DIR");
         assert_eq!(refused(&dir.path().join("no"), COLOUR), "DIR/no: cannot be read");
         assert_eq!(refused(dir.path(), [&[0.5; 5]; 2]), "images: channels: expected 1 or 3, got 5");
     }

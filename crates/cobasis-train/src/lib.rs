@@ -6,11 +6,13 @@
 //!   from it again;
 //! - [`evaluate`]: losses and accuracies, and [`predict`], the classes of images without labels;
 //! - [`metrics`]: what numbers of a run are called, and which way they are better;
-//! - [`preparation`]: how images are prepared for a model;
+//! - [`preparation`]: how images are prepared for a model, and [`classes`], which of its classes they
+//!   are of;
 //! - [`device`], [`machine`], [`date`], [`tensors`]: what all of these need.
 //!
 //! Nothing here prints.
 
+pub mod classes;
 pub mod config;
 pub mod date;
 pub mod device;

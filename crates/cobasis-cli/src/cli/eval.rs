@@ -6,14 +6,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use cobasis_cli::Error;
-use cobasis_data::{DatasetName, Loader, Source, Split, View};
+use cobasis_data::{DatasetName, Loader, Source, Split, View, class_counts};
 use cobasis_train::DeviceName;
+use cobasis_train::classes::{Fitted, fitted};
 use cobasis_train::config::DataConfig;
-use cobasis_train::evaluate::{Evaluation, check_fit, over};
-use cobasis_zoo::{ModelName, Preparation};
+use cobasis_train::evaluate::{Evaluation, over};
+use cobasis_zoo::{ModelConfig, ModelName, Preparation};
 use serde::Serialize;
 
 use super::Outcome;
+use super::class_list::class_list;
 use super::confusion::{matrix, per_class};
 use super::data_dir::data_dir;
 use super::model_file::open_any;
@@ -24,7 +26,7 @@ use super::progress::bar;
 ///
 /// The checkpoint is one of ours (safetensors, which say which model they hold) or one of PyTorch's
 /// (the authors' or torchvision's .pth, or safetensors with their names), which need --model. It may
-/// be a deployed model.
+/// be a deployed model. Images are prepared as the file says, and classes matched by their names.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask eval --checkpoint runs/digits-resnet14-s8u1-001/best.safetensors
@@ -37,7 +39,7 @@ pub(crate) struct Args {
     /// Model that the file holds; our own files say it themselves.
     #[arg(long, value_name = "NAME")]
     model: Option<ModelName>,
-    /// Data set, such as cifar10 or folder [default: the model's].
+    /// Data set, such as cifar10 or folder [default: the one that the model was trained on].
     #[arg(long, value_name = "NAME")]
     dataset: Option<DatasetName>,
     /// Directory of the data set's files [default: where `data fetch` puts them].
@@ -79,17 +81,25 @@ pub(crate) fn run(args: Args) -> Outcome {
     let model_config = model.config();
     let dataset = match args.dataset {
         Some(dataset) => dataset,
-        None => model_config.name.dataset().parse().map_err(Error::Usage)?,
+        None => dataset_of(model_config)?,
     };
-    let [_, side, _] = model_config.name.entry().input;
+    let [side, _] = model_config.image();
     let data = DataConfig { name: dataset, dir: args.data, ..DataConfig::default() };
     let mut source = Source::new(dataset, data_dir(&data, false)?, side);
     if let Some(Preparation { size, resize, .. }) = model_config.preparation {
         source.view = View { size, resize };
     }
     let set = source.load(Split::Test)?;
-    let fits = check_fit(model_config, &set);
-    fits.map_err(|problem| Error::Usage(format!("--dataset {problem}")))?;
+    let found = class_counts(&set);
+    let fit = fitted(model_config, set);
+    let Fitted { set, warning } =
+        fit.map_err(|problem| Error::Usage(format!("--dataset {problem}")))?;
+    if let Some(warning) = warning {
+        log::warn!("{warning}");
+    }
+    if dataset.is_folder() && !args.json {
+        print(&class_list(&found));
+    }
     let classes = set.info().classes.clone();
     let loader = Loader::in_order(Arc::new(set), args.batch as usize, 1)?;
     let progress = bar(
@@ -125,6 +135,15 @@ pub(crate) fn run(args: Args) -> Outcome {
         print(&format!("\n{}", matrix(confusion, classes)));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The data set that the model was trained on, by its file, else by its name.
+fn dataset_of(model: &ModelConfig) -> Result<DatasetName, Error> {
+    let recorded = model.preparation.as_ref().map(|images| images.dataset.as_str());
+    let dataset = recorded.unwrap_or(model.name.dataset());
+    dataset.parse().map_err(|problem| {
+        Error::Usage(format!("the data set of the model: {problem}; give --dataset NAME"))
+    })
 }
 
 fn describe(report: &Report) -> String {

@@ -1,12 +1,11 @@
 //! `cobasis predict`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use cobasis_cli::Error;
-use cobasis_data::{DatasetName, View, unlabelled};
+use cobasis_data::{DatasetName, View, text, unlabelled};
 use cobasis_train::DeviceName;
 use cobasis_train::predict::{Guess, PredictConfig, Prediction, Predictions, predict_with};
 use cobasis_train::preparation::of_dataset;
@@ -22,7 +21,7 @@ const TOP: usize = 5;
 /// Threads that decode images ahead.
 const WORKERS: usize = 2;
 
-/// Tells what a trained model takes images for: a PNG or JPEG file, or all in a folder.
+/// Tells what a trained model takes images for: a JPEG, PNG or WebP file, or all in a folder.
 ///
 /// The checkpoint may be any that eval takes. Images are resized, cropped and normalised as those
 /// that the model was trained on. Files that say nothing of it (older ones, PyTorch's) are taken to
@@ -62,7 +61,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "How images are prepared")]
 struct PreparationArgs {
-    /// As those of this data set.
+    /// As those of this data set; classes keep the names that the model file has for them.
     #[arg(long, value_name = "NAME")]
     dataset: Option<DatasetName>,
     /// Text file with the name of a class on each line.
@@ -168,9 +167,16 @@ impl PreparationArgs {
     /// data set that the model is named after.
     fn resolve(&self, config: &ModelConfig) -> Result<Preparation, Error> {
         let (classes, channels) = (config.num_classes, config.in_channels);
-        let [_, side, _] = config.name.entry().input;
+        let [side, _] = config.image();
         let mut preparation = match (self.dataset, &config.preparation) {
-            (Some(dataset), _) => of_dataset(dataset, side),
+            (Some(dataset), known) => {
+                let mut asked = of_dataset(dataset, side);
+                // What the classes are called is not of the images, and the file knows it.
+                if let Some(known) = known.as_ref().filter(|known| !known.classes.is_empty()) {
+                    asked.classes.clone_from(&known.classes);
+                }
+                asked
+            }
             (None, Some(known)) => known.clone(),
             (None, None) => {
                 let dataset: DatasetName = config.name.dataset().parse().map_err(Error::Usage)?;
@@ -210,7 +216,7 @@ impl PreparationArgs {
 
 /// The lines of a text file.
 fn read_classes(path: &Path) -> Result<Vec<String>, Error> {
-    let text = fs::read_to_string(path);
+    let text = text::read(path);
     let text = text.map_err(|error| Error::Usage(format!("{}: {error}", path.display())))?;
-    Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(String::from).collect())
+    Ok(text::lines(&text).map(String::from).collect())
 }

@@ -11,6 +11,7 @@ use cobasis_train::run_dir::EpochMetrics;
 use cobasis_train::train::{Started, StepReport, Watch};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::class_list::class_list;
 use super::output::{grouped, print};
 use super::signals::Signals;
 
@@ -108,6 +109,9 @@ impl Watch for Progress {
             run.steps,
             run.directory.display(),
         ));
+        if !run.classes.is_empty() {
+            self.line(&class_list(run.classes));
+        }
     }
 
     fn checkpoint_lost(&mut self, error: &Error) {

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use cobasis_data::text::without_mark;
 use strsim::normalized_levenshtein;
 use toml::Table;
 
@@ -97,6 +98,7 @@ fn absent(kind: ErrorKind) -> bool {
 }
 
 fn parse(file: &str, text: &str) -> Result<Table, ConfigError> {
+    let text = without_mark(text);
     text.parse::<Table>().map_err(|err| {
         let place = match err.span() {
             Some(span) => {

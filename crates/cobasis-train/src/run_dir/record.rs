@@ -90,7 +90,8 @@ impl RunRecord {
 /// # Errors
 /// When it cannot be read.
 pub fn text(path: &Path) -> Result<String, RunDirError> {
-    fs::read_to_string(path).map_err(|error| RunDirError::damaged(path, error))
+    // Editors and spreadsheets may have saved it with a byte order mark.
+    cobasis_data::text::read(path).map_err(|error| RunDirError::damaged(path, error))
 }
 
 #[cfg(test)]

@@ -5,10 +5,11 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use burn::module::Module;
 use burn::tensor::Device;
-use cobasis_zoo::{Model, ModelConfig, load};
+use cobasis_zoo::{Model, ModelConfig, Preparation, load};
 
+use crate::classes::taught_order;
 use crate::config::{Config, ConfigError};
-use crate::data::Target;
+use crate::data::{ClassCount, Target, class_counts};
 use crate::date::iso;
 use crate::device::DeviceName;
 use crate::error::Error;
@@ -18,7 +19,10 @@ use crate::run_dir::{EpochSummary, Provenance, RunDir, Summary};
 use crate::train::checkpoint::Resumed;
 use crate::train::fit::Fit;
 use crate::train::loaders::Loaders;
-use crate::train::{Classification, Progress, Started, TargetOf, Task, Trainer, Watch, checkpoint};
+use crate::train::recorded_data::{DATA, check_checkpoint, check_same, recorded_data};
+use crate::train::{
+    Classification, DataIdentity, Progress, Started, TargetOf, Task, Trainer, Watch, checkpoint,
+};
 
 /// How a run ended.
 #[derive(Clone, Debug)]
@@ -68,7 +72,23 @@ pub(super) fn teacher(
         );
         return Err(refused(problem).into());
     }
-    Ok(Some(teacher.valid()))
+    let (order, warning) = taught_order(theirs, model).map_err(refused)?;
+    warning.into_iter().chain(other_images(theirs, model)).for_each(|text| log::warn!("{text}"));
+    Ok(Some(teacher.with_class_order(&order).valid()))
+}
+
+/// What is to be said of a teacher that was trained on images that look otherwise.
+fn other_images(teacher: &ModelConfig, student: &ModelConfig) -> Option<String> {
+    let (theirs, ours) = (teacher.preparation.as_ref()?, student.preparation.as_ref()?);
+    let shown = |images: &Preparation| {
+        format!("size {}, mean {:?}, std {:?}", images.size, images.mean, images.std)
+    };
+    let (theirs, ours) = (shown(theirs), shown(ours));
+    (theirs != ours).then(|| {
+        format!(
+            "distill.teacher: it was trained on images of {theirs}; it is shown those of {ours}"
+        )
+    })
 }
 
 /// The trainer, with its teacher if it has one.
@@ -83,14 +103,15 @@ pub(super) fn taught<T: Task>(trainer: Trainer<T>, teacher: Option<Model>) -> Tr
 /// model's name and a number under `runs`. Where `out` holds the run already, it goes on with it
 /// from its last checkpoint, and on the processor the result is the same to the last bit.
 ///
-/// The directory gets the resolved configuration (`config.toml`), a row per epoch (`metrics.csv`),
+/// The directory gets the resolved configuration (`config.toml`), what tells its data from others
+/// (`data.json`), a row per epoch (`metrics.csv`),
 /// the model of the last and of the best epoch (`last.safetensors`, `best.safetensors`), the last
 /// two checkpoints and a summary (`summary.json`). `command` is recorded as it is.
 ///
 /// # Errors
 ///
 /// If the configuration, the data or the device can't be used, the directory holds the run of
-/// another configuration or can't be written, or the loss is no longer a number. What was recorded
+/// another configuration or of other data or can't be written, or the loss is no longer a number. What was recorded
 /// until then stays.
 pub fn run(
     config: &Config,
@@ -144,6 +165,9 @@ struct Run<'a, T: Task> {
     model: ModelConfig,
     teacher: Option<Model>,
     directory: RunDir,
+    data: DataIdentity,
+    /// The classes to train on, where they are folders that somebody may have sorted.
+    classes: Vec<ClassCount>,
 }
 
 impl<'a, T: Task> Run<'a, T> {
@@ -156,22 +180,51 @@ impl<'a, T: Task> Run<'a, T> {
         let teacher = teacher(config, &model, &device)?;
         let directory = RunDir::open(out, &config.model)?;
         let place = directory.path().display().to_string();
+        let data = DataIdentity::of(&loaders);
         if let Some(text) = directory.config()? {
             let before = Config::parse_with(&format!("{place}/config.toml"), &text, &[])?;
             config.check_resumes(&before, &place)?;
+            if let Some(before) = recorded_data(&directory) {
+                check_same(&before, &data, &place)?;
+            }
         } else {
             directory.write_config(&config.to_toml()?)?;
         }
-        Ok(Self { config, provenance, loaders, name, device, model, teacher, directory })
+        let is_folder = config.data.name.is_folder();
+        let classes = if is_folder { class_counts(loaders.train.set()) } else { Vec::new() };
+        Ok(Self {
+            config,
+            provenance,
+            loaders,
+            name,
+            device,
+            model,
+            teacher,
+            directory,
+            data,
+            classes,
+        })
     }
 
     /// The trainer of the last checkpoint, or a new one, and how far the run has come.
     fn resume_or_start(&mut self, watch: &mut impl Watch<T::Score>) -> Result<Resumed<T>, Error> {
         let resumed = last_checkpoint::<T>(&self.directory, self.config, &self.device, watch)?;
+        if let Some((trainer, progress)) = &resumed {
+            let place = self.directory.path().display().to_string();
+            check_checkpoint(
+                trainer.model(),
+                progress.data.as_ref(),
+                &self.model,
+                &self.data,
+                &place,
+            )?;
+        }
+        self.directory.write_json(DATA, &self.data)?;
         let (trainer, progress) = resumed.unwrap_or_else(|| {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
             (Trainer::new(self.config, &self.model, &self.device), Progress::new(now))
         });
+        let progress = progress.with_data(self.data.clone());
         Ok((taught(trainer, self.teacher.take()), progress))
     }
 
@@ -185,6 +238,7 @@ impl<'a, T: Task> Run<'a, T> {
             steps: self.loaders.steps(self.config),
             done: (progress.history.len(), progress.steps),
             directory: self.directory.path(),
+            classes: &self.classes,
         }
     }
 
