@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use cobasis_zoo::{Model, ModelConfig, Preparation};
+use cobasis_zoo::{ModelConfig, Preparation};
 
 use crate::data::text;
 use crate::error::Error;
@@ -34,26 +34,22 @@ pub(crate) fn check_same(
     before.difference(now).map_or(Ok(()), |difference| Err(refused(place, &difference)))
 }
 
-/// Refuses other data than those of a checkpoint of the run in `place`. Where it does not say which
-/// they are, as those of earlier versions, its model tells what it knows, and a warning the rest.
-pub(crate) fn check_checkpoint(
-    model: &Model,
-    data: Option<&DataIdentity>,
-    now_model: &ModelConfig,
-    now: &DataIdentity,
+/// Refuses images of another kind than the run in `place` was made for, by what its model says: all
+/// that is known of the data of runs of earlier versions.
+pub(crate) fn check_model(
+    before: &ModelConfig,
+    now: &ModelConfig,
     place: &str,
 ) -> Result<(), Error> {
-    if let Some(before) = data {
-        return check_same(before, now, place);
-    }
-    if let Some(difference) = model_difference(&model.config, now_model) {
-        return Err(refused(place, &difference));
-    }
+    model_difference(before, now).map_or(Ok(()), |difference| Err(refused(place, &difference)))
+}
+
+/// Says that nobody knows whether the images are those of the run in `place`.
+pub(crate) fn warn_of_unknown(place: &str) {
     log::warn!(
         "{place}: the run was begun by a version that did not record its images; whether these \
          are the same is not known"
     );
-    Ok(())
 }
 
 /// In what the images differ that models were made for, in words.

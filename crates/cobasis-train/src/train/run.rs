@@ -19,7 +19,9 @@ use crate::run_dir::{EpochSummary, Provenance, RunDir, Summary};
 use crate::train::checkpoint::Resumed;
 use crate::train::fit::Fit;
 use crate::train::loaders::Loaders;
-use crate::train::recorded_data::{DATA, check_checkpoint, check_same, recorded_data};
+use crate::train::recorded_data::{
+    DATA, check_model, check_same, recorded_data, warn_of_unknown,
+};
 use crate::train::{
     Classification, DataIdentity, Progress, Started, TargetOf, Task, Trainer, Watch, checkpoint,
 };
@@ -166,6 +168,8 @@ struct Run<'a, T: Task> {
     teacher: Option<Model>,
     directory: RunDir,
     data: DataIdentity,
+    /// Whether the directory said before that they are the run's.
+    is_recorded: bool,
     /// The classes to train on, where they are folders that somebody may have sorted.
     classes: Vec<ClassCount>,
 }
@@ -181,11 +185,13 @@ impl<'a, T: Task> Run<'a, T> {
         let directory = RunDir::open(out, &config.model)?;
         let place = directory.path().display().to_string();
         let data = DataIdentity::of(&loaders);
+        let mut is_recorded = false;
         if let Some(text) = directory.config()? {
             let before = Config::parse_with(&format!("{place}/config.toml"), &text, &[])?;
             config.check_resumes(&before, &place)?;
             if let Some(before) = recorded_data(&directory) {
                 check_same(&before, &data, &place)?;
+                is_recorded = true;
             }
         } else {
             directory.write_config(&config.to_toml()?)?;
@@ -202,6 +208,7 @@ impl<'a, T: Task> Run<'a, T> {
             teacher,
             directory,
             data,
+            is_recorded,
             classes,
         })
     }
@@ -211,13 +218,13 @@ impl<'a, T: Task> Run<'a, T> {
         let resumed = last_checkpoint::<T>(&self.directory, self.config, &self.device, watch)?;
         if let Some((trainer, progress)) = &resumed {
             let place = self.directory.path().display().to_string();
-            check_checkpoint(
-                trainer.model(),
-                progress.data.as_ref(),
-                &self.model,
-                &self.data,
-                &place,
-            )?;
+            match &progress.data {
+                Some(before) => check_same(before, &self.data, &place)?,
+                None => check_model(&trainer.model().config, &self.model, &place)?,
+            }
+            if progress.data.is_none() && !self.is_recorded {
+                warn_of_unknown(&place);
+            }
         }
         self.directory.write_json(DATA, &self.data)?;
         let (trainer, progress) = resumed.unwrap_or_else(|| {
