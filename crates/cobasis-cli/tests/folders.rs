@@ -166,7 +166,10 @@ fn images_are_compared_with_the_class_of_their_name() {
     let fewer = json(&folder, &eval("fewer"));
     assert_eq!(fewer["classes"], serde_json::json!(["a", "b", "c"]));
     for class in [1, 2] {
-        assert_eq!(fewer["confusion"]["counts"][class], all["confusion"]["counts"][class], "{fewer}");
+        assert_eq!(
+            fewer["confusion"]["counts"][class], all["confusion"]["counts"][class],
+            "{fewer}"
+        );
         assert_ne!(fewer["confusion"]["counts"][class], serde_json::Value::Null);
     }
     let (out, said) = done(&folder, &eval("fewer"));
@@ -193,6 +196,9 @@ fn images_are_compared_with_the_class_of_their_name() {
     let (_, said) = done(&folder, &unnamed("own"));
     assert!(said.contains("has no class names") && said.lines().count() == 1, "{said}");
     assert!(refused(&folder, &unnamed("fewer")).contains("2 classes and 3 channels do not fit"));
+    fs::write(folder.path().join("names.txt"), "a\nb\nc\n").expect("written");
+    let named = json(&folder, &[&unnamed("fewer")[..], &["--classes", "names.txt"]].concat());
+    assert_eq!(named["confusion"], fewer["confusion"]);
 }
 
 #[test]

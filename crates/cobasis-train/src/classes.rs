@@ -87,8 +87,23 @@ pub struct Fitted {
 /// What does not fit, in words: channels, the size of images that can't be resized, classes that
 /// the model does not have, another number of classes where there are no names.
 pub fn fitted(model: &ModelConfig, set: ImageSet) -> Result<Fitted, String> {
+    fitted_by(class_names(model), model, set)
+}
+
+/// [`fitted`], by these names of the model's classes, or by none.
+///
+/// # Errors
+///
+/// Those of [`fitted`], and where there is not a name for each of the model's classes.
+pub fn fitted_by(names: Vec<String>, model: &ModelConfig, set: ImageSet) -> Result<Fitted, String> {
     check_images(model, &set)?;
-    let names = class_names(model);
+    if !names.is_empty() && names.len() != model.num_classes {
+        let (expected, got) = (model.num_classes, names.len());
+        return Err(format!(
+            "classes: expected a name for each of {expected} classes of {}, got {got}",
+            model.name
+        ));
+    }
     let found = &set.info().classes;
     let (set, warning) = match names.is_empty() {
         true if model.num_classes == found.len() => {
@@ -250,6 +265,11 @@ mod tests {
         assert_eq!(matched.labels(), [7, 3]);
         let said = refused(&unrecorded, set(&["seven"], 1));
         assert!(said.contains("\"seven\" is none of the 10 classes of digits/resnet14"), "{said}");
+        // Unless somebody says what they are called.
+        let told = |classes: &[&str]| fitted_by(names(classes), &unrecorded, set(&["seven"], 1));
+        let digits = ["0", "1", "2", "3", "4", "5", "6", "seven", "8", "9"];
+        assert_eq!(told(&digits).unwrap().set.labels(), [7]);
+        assert!(told(&digits[1..]).unwrap_err().contains("each of 10 classes of digits/resnet14"));
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod sgd;
 mod step;
 mod targets;
 mod task;
+mod teacher;
 mod trainer;
 mod watch;
 

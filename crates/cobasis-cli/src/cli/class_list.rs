@@ -1,6 +1,9 @@
-//! The classes that folders name, as a line.
+//! The classes that folders name, as a line, and those that a file names.
 
-use cobasis_data::ClassCount;
+use std::path::Path;
+
+use cobasis_cli::Error;
+use cobasis_data::{ClassCount, text};
 
 use super::output::grouped;
 
@@ -28,6 +31,13 @@ fn printable(name: &str) -> String {
         true => format!("{name:?}"),
         false => name.to_string(),
     }
+}
+
+/// The names of classes in a text file, one on each line.
+pub(crate) fn read_classes(path: &Path) -> Result<Vec<String>, Error> {
+    let text = text::read(path);
+    let text = text.map_err(|error| Error::Usage(format!("{}: {error}", path.display())))?;
+    Ok(text::lines(&text).map(String::from).collect())
 }
 
 #[cfg(test)]

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use cobasis_cli::Error;
 use cobasis_data::{DatasetName, Loader, Source, Split, View, class_counts};
 use cobasis_train::DeviceName;
-use cobasis_train::classes::{Fitted, fitted};
+use cobasis_train::classes::{Fitted, class_names, fitted_by};
 use cobasis_train::config::DataConfig;
 use cobasis_train::evaluate::{Evaluation, over};
 use cobasis_zoo::{ModelConfig, ModelName, Preparation};
 use serde::Serialize;
 
 use super::Outcome;
-use super::class_list::class_list;
+use super::class_list::{class_list, read_classes};
 use super::confusion::{matrix, per_class};
 use super::data_dir::data_dir;
 use super::model_file::open_any;
@@ -45,6 +45,10 @@ pub(crate) struct Args {
     /// Directory of the data set's files [default: where `data fetch` puts them].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Text file with the name of a class of the model on each line, where its file has none or
+    /// others.
+    #[arg(long, value_name = "FILE")]
+    classes: Option<PathBuf>,
     /// Images at a time.
     #[arg(long, value_name = "N", default_value = "256", value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch: u32,
@@ -91,7 +95,11 @@ pub(crate) fn run(args: Args) -> Outcome {
     }
     let set = source.load(Split::Test)?;
     let found = class_counts(&set);
-    let fit = fitted(model_config, set);
+    let names = match &args.classes {
+        Some(path) => read_classes(path)?,
+        None => class_names(model_config),
+    };
+    let fit = fitted_by(names, model_config, set);
     let Fitted { set, warning } =
         fit.map_err(|problem| Error::Usage(format!("--dataset {problem}")))?;
     if let Some(warning) = warning {

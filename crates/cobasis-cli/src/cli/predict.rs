@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use cobasis_cli::Error;
-use cobasis_data::{DatasetName, View, text, unlabelled};
+use cobasis_data::{DatasetName, View, unlabelled};
 use cobasis_train::DeviceName;
 use cobasis_train::predict::{Guess, PredictConfig, Prediction, Predictions, predict_with};
 use cobasis_train::preparation::of_dataset;
@@ -13,6 +13,7 @@ use cobasis_zoo::{ModelConfig, ModelName, Preparation};
 use serde::Serialize;
 
 use super::Outcome;
+use super::class_list::read_classes;
 use super::model_file::open_any;
 use super::output::{print, print_json};
 
@@ -212,11 +213,4 @@ impl PreparationArgs {
         })?;
         Ok(preparation)
     }
-}
-
-/// The lines of a text file.
-fn read_classes(path: &Path) -> Result<Vec<String>, Error> {
-    let text = text::read(path);
-    let text = text.map_err(|error| Error::Usage(format!("{}: {error}", path.display())))?;
-    Ok(text::lines(&text).map(String::from).collect())
 }

@@ -3,12 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use burn::module::Module;
 use burn::tensor::Device;
-use cobasis_zoo::{Model, ModelConfig, Preparation, load};
+use cobasis_zoo::{Model, ModelConfig, load};
 
-use crate::classes::taught_order;
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::data::{ClassCount, Target, class_counts};
 use crate::date::iso;
 use crate::device::DeviceName;
@@ -19,9 +17,8 @@ use crate::run_dir::{EpochSummary, Provenance, RunDir, Summary};
 use crate::train::checkpoint::Resumed;
 use crate::train::fit::Fit;
 use crate::train::loaders::Loaders;
-use crate::train::recorded_data::{
-    DATA, check_model, check_same, recorded_data, warn_of_unknown,
-};
+use crate::train::recorded_data::{DATA, check_model, check_same, recorded_data, warn_of_unknown};
+use crate::train::teacher::{taught, teacher};
 use crate::train::{
     Classification, DataIdentity, Progress, Started, TargetOf, Task, Trainer, Watch, checkpoint,
 };
@@ -51,54 +48,6 @@ pub(super) fn model<T: Target>(
     let model = ModelConfig::new(config.model_name()?);
     let model = model.with_num_classes(set.num_classes()).with_in_channels(set.shape()[0]);
     Ok(model.with_norms(config.sharing.norms()).with_preparation(of_set(set)))
-}
-
-/// The teacher that the configuration names, for that model.
-pub(super) fn teacher(
-    config: &Config,
-    model: &ModelConfig,
-    device: &Device,
-) -> Result<Option<Model>, Error> {
-    let Some(path) = &config.distill.teacher else {
-        return Ok(None);
-    };
-    let refused = |problem: String| ConfigError::at("distill.teacher", problem);
-    let teacher = load(path, device).map_err(|error| refused(error.to_string()))?;
-    let theirs = &teacher.config;
-    if (theirs.num_classes, theirs.in_channels) != (model.num_classes, model.in_channels) {
-        let (name, classes, channels) = (&theirs.name, theirs.num_classes, theirs.in_channels);
-        let problem = format!(
-            "expected a model with {} classes and {} channels, got {name} with {classes} and \
-             {channels}",
-            model.num_classes, model.in_channels,
-        );
-        return Err(refused(problem).into());
-    }
-    let (order, warning) = taught_order(theirs, model).map_err(refused)?;
-    warning.into_iter().chain(other_images(theirs, model)).for_each(|text| log::warn!("{text}"));
-    Ok(Some(teacher.with_class_order(&order).valid()))
-}
-
-/// What is to be said of a teacher that was trained on images that look otherwise.
-fn other_images(teacher: &ModelConfig, student: &ModelConfig) -> Option<String> {
-    let (theirs, ours) = (teacher.preparation.as_ref()?, student.preparation.as_ref()?);
-    let shown = |images: &Preparation| {
-        format!("size {}, mean {:?}, std {:?}", images.size, images.mean, images.std)
-    };
-    let (theirs, ours) = (shown(theirs), shown(ours));
-    (theirs != ours).then(|| {
-        format!(
-            "distill.teacher: it was trained on images of {theirs}; it is shown those of {ours}"
-        )
-    })
-}
-
-/// The trainer, with its teacher if it has one.
-pub(super) fn taught<T: Task>(trainer: Trainer<T>, teacher: Option<Model>) -> Trainer<T> {
-    match teacher {
-        Some(teacher) => trainer.with_teacher(teacher),
-        None => trainer,
-    }
 }
 
 /// Trains a model as configured and records the run in a directory: `out`, or a new one with the
