@@ -1,6 +1,7 @@
 //! The command line: arguments in, text or JSON out, errors as one line and an exit code.
 
 mod bench;
+mod class_list;
 mod completions;
 mod config;
 mod config_args;

@@ -225,7 +225,10 @@ fn broken_files_are_named_and_left_out() {
     assert_eq!(report["images"], 4);
     let lines: Vec<&str> = warnings.lines().collect();
     assert_eq!(lines.len(), 3, "{warnings}");
-    assert_eq!(lines[0], "warning: images/1.jpg: neither a JPEG nor a PNG image; left out");
+    assert_eq!(
+        lines[0],
+        "warning: images/1.jpg: neither a JPEG nor a PNG nor a WebP image; left out"
+    );
     assert!(lines[1].starts_with("warning: images/3.png: a damaged PNG image: "), "{warnings}");
     assert_eq!(lines[2], "warning: 2 of 4 images could not be read");
 }
@@ -308,8 +311,8 @@ fn wrong_input_gets_one_line() {
     fs::write(at("names.txt"), "one\ntwo\n").expect("written");
     let cases: &[(&[&str], &str)] = &[
         (&["none.png"], "none.png: cannot be read: No such file"),
-        (&["empty"], "images: missing *.jpg, *.jpeg, *.png, looked in empty"),
-        (&["note.txt"], "note.txt: neither a JPEG nor a PNG image"),
+        (&["empty"], "images: missing *.jpg, *.jpeg, *.png, *.webp, looked in empty"),
+        (&["note.txt"], "note.txt: neither a JPEG nor a PNG nor a WebP image"),
         (&["images", "--top", "0"], "--top"),
         (&["images", "--top", "11"], "expected at most the 10 classes of the model, got 11"),
         (&["images", "--classes", "none.txt"], "none.txt: No such file"),

@@ -11,6 +11,7 @@ use super::image_set::{ImageSet, SetInfo};
 use super::locate::locate;
 use super::record_file::RecordFormat;
 use super::regular::{MAX_TEXT, read_text};
+use super::text_file;
 
 /// Shape of one image: `[channels, height, width]`.
 const SHAPE: [usize; 3] = [3, 32, 32];
@@ -133,8 +134,7 @@ impl Layout {
     fn class_names(&self, dir: &Path) -> Vec<String> {
         let built_in = self.info().classes;
         let text = read_text(&dir.join(self.names_file), MAX_TEXT).unwrap_or_default();
-        let lines = text.lines().map(str::trim).filter(|name| !name.is_empty());
-        let names: Vec<String> = lines.map(String::from).collect();
+        let names: Vec<String> = text_file::lines(&text).map(String::from).collect();
         if names.len() == built_in.len() { names } else { built_in }
     }
 }
@@ -249,6 +249,11 @@ mod tests {
             Ok(set.info().classes[17].clone())
         };
         assert_eq!(name(100)?, "name 17");
+        let names: String = (0..100).map(|line| format!("name {line}\r\n")).collect();
+        let names = ("fine_label_names.txt", format!("\u{feff}{names}").into_bytes());
+        let files = [("test.bin", records(&[[1, 2]; 2])), names];
+        let set = HUNDRED.load(Some(dir("", &files).path()), Split::Test)?;
+        assert_eq!(set.info().classes[0], "name 0");
         for lines in [0, 99, 101] {
             assert_eq!(name(lines)?, "castle", "{lines} lines");
         }

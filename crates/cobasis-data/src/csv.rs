@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use crate::text_file::without_mark;
+
 /// A table as its text has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Csv<'a> {
@@ -14,13 +16,14 @@ pub struct Csv<'a> {
 }
 
 impl<'a> Csv<'a> {
-    /// Reads a table; one without a line has a column without a name.
+    /// Reads a table; one without a line has a column without a name. A byte order mark, which
+    /// spreadsheets write, is none of it.
     ///
     /// # Errors
     ///
     /// The row, counted from 1, that has not a field for each column, or that ends within quotes.
     pub fn read(text: &'a str) -> Result<Self, String> {
-        let mut lines = text.lines();
+        let mut lines = without_mark(text).lines();
         let head = lines.next().unwrap_or_default();
         let names = fields(head).ok_or("header: a quote without an end")?;
         let row = |(index, line): (usize, &'a str)| {
@@ -95,6 +98,8 @@ mod tests {
         let read = Csv::read(&table).unwrap();
         assert_eq!(read.rows, [texts]);
         assert_eq!((read.column("b"), read.column("g")), (Some(1), None));
+        let marked = format!("\u{feff}{table}");
+        assert_eq!(Csv::read(&marked), Csv::read(&table));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! and what was found.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -135,17 +135,31 @@ pub enum DataError {
 impl DataError {
     /// Whether other files or arguments mend it, rather than a look at the machine.
     pub fn is_user_error(&self) -> bool {
-        use io::ErrorKind::{
-            InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied,
-        };
         match self {
-            Self::Io { source, .. } => matches!(
-                source.kind(),
-                InvalidInput | IsADirectory | NotADirectory | NotFound | PermissionDenied
-            ),
+            Self::Io { source, .. } => is_of_the_path(source) || is_of_the_content(source),
             _ => true,
         }
     }
+
+    /// The error that the file system refused `path`.
+    pub(crate) fn io(path: &Path) -> impl Fn(io::Error) -> Self {
+        move |source| Self::Io { path: path.to_path_buf(), source }
+    }
+}
+
+/// Whether the system refused the path that it was given.
+fn is_of_the_path(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidFilename, IsADirectory, NotADirectory, NotFound, PermissionDenied};
+    let kind = error.kind();
+    // The kind of links that lead in circles has no stable name.
+    matches!(kind, InvalidFilename | IsADirectory | NotADirectory | NotFound | PermissionDenied)
+        || format!("{kind:?}") == "FilesystemLoop"
+}
+
+/// Whether a decoder refused what is in the file: a damaged archive, or none.
+fn is_of_the_content(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof)
 }
 
 /// The paths, separated by "and".
@@ -186,5 +200,28 @@ mod tests {
         let error = DataError::Io { path: "d/test.bin".into(), source: io::Error::other("broken") };
         assert_eq!(error.to_string(), "d/test.bin: cannot be read");
         assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("broken"));
+    }
+
+    #[test]
+    fn wrong_paths_and_damaged_files_are_the_users_and_broken_disks_are_not() {
+        let is_user_error =
+            |source: io::Error| DataError::io(Path::new("d"))(source).is_user_error();
+        for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::InvalidInput] {
+            assert!(is_user_error(kind.into()), "{kind}");
+        }
+        assert!(!is_user_error(io::ErrorKind::OutOfMemory.into()));
+        assert!(!is_user_error(io::Error::other("broken")));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_in_circles_and_names_too_long_are_the_users() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let link = dir.path().join("loop");
+        std::os::unix::fs::symlink(&link, &link).expect("a link");
+        for path in [link, dir.path().join("x".repeat(5000))] {
+            let source = std::fs::metadata(&path).expect_err("must be refused");
+            assert!(DataError::io(&path)(source).is_user_error(), "{}", path.display());
+        }
     }
 }

@@ -16,7 +16,7 @@ mod tests;
 mod transfer;
 mod unpack;
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 #[cfg(feature = "fetch")]
 use std::time::Duration;

@@ -63,6 +63,18 @@ impl ImageFiles {
         Ok((pixels, Geometry { window, flip: false, size: [size, size] }))
     }
 
+    /// Tells the names of all files below the root, in their order: alike on every system.
+    pub(super) fn hash_names(&self, mut tell: impl FnMut(&[u8])) {
+        for (&place, name) in self.places.iter().zip(&self.names) {
+            tell(self.folders[usize::from(place)].as_bytes());
+            for part in name.components() {
+                tell(b"/");
+                tell(part.as_os_str().as_encoded_bytes());
+            }
+            tell(b"\0");
+        }
+    }
+
     /// The files `indices`, in that order.
     pub(super) fn subset(&self, indices: &[usize]) -> Self {
         Self {

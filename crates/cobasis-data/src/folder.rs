@@ -2,8 +2,6 @@
 
 mod search;
 
-use std::ffi::OsStr;
-use std::io;
 use std::path::Path;
 
 pub(super) use search::Found;
@@ -50,15 +48,15 @@ pub(super) fn load(
     let classes = classes(name, if train.is_dir() { &train } else { &root })?;
 
     let mut found = Found::default();
-    let (mut names, mut labels) = (Vec::new(), Vec::new());
+    let (mut names, mut labels, mut empty) = (Vec::new(), Vec::new(), Vec::new());
     for (label, class) in classes.iter().enumerate() {
         let folder = root.join(class);
         let before = names.len();
         if folder.is_dir() {
-            found.collect(&folder, &mut names);
+            found.collect(&folder, &mut names)?;
         }
         if names.len() == before {
-            log::warn!("{}: no images of class {class:?}", folder.display());
+            empty.push(class.as_str());
         }
         labels.resize(names.len(), label as u16);
     }
@@ -68,6 +66,7 @@ pub(super) fn load(
         let (files, looked_in) = (vec!["CLASS/*.jpg".to_string()], vec![root]);
         return Err(DataError::MissingFiles { set: set(), files, looked_in });
     }
+    warn_of_empty(&root, &empty, classes.len());
     let info = info(name, classes, view);
     if view.resize < view.size {
         let expected = format!("at least the size, {}", view.size);
@@ -92,21 +91,39 @@ pub(super) fn info(name: &str, classes: Vec<String>, view: View) -> SetInfo {
     }
 }
 
+/// Says which classes have no images: one line, however many they are.
+fn warn_of_empty(root: &Path, empty: &[&str], classes: usize) {
+    let root = root.display();
+    match empty {
+        [] => {}
+        [only] => log::warn!("{root}: no images of class {only:?}"),
+        [first, ..] => log::warn!(
+            "{root}: no images of {} of the {classes} classes, such as {first:?}",
+            empty.len()
+        ),
+    }
+}
+
 /// The names of the folders in `root`, sorted as torchvision does, which makes them labels.
 fn classes(set: &str, root: &Path) -> Result<Vec<String>, DataError> {
+    let wrong = |path: &Path, expected: &str, got: &str| DataError::Inconsistent {
+        set: set.to_string(),
+        what: path.display().to_string(),
+        expected: expected.to_string(),
+        got: got.to_string(),
+    };
     let mut classes = Vec::new();
     for (path, is_dir) in entries(root)? {
-        // Hidden folders are of tools, not of classes.
-        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if hidden || !is_dir {
+        if !is_dir {
+            // The class would be missing without a word.
+            if path.is_symlink() && !path.exists() {
+                return Err(wrong(&path, "a folder", "a link that leads in circles or nowhere"));
+            }
             continue;
         }
-        match path.file_name().and_then(OsStr::to_str) {
+        match path.file_name().and_then(|name| name.to_str()) {
             Some(name) => classes.push(name.to_string()),
-            None => {
-                let source = io::Error::other("the name of a class is not UTF-8");
-                return Err(DataError::Io { path, source });
-            }
+            None => return Err(wrong(&path, "the name of a class in UTF-8", "other bytes")),
         }
     }
     if classes.is_empty() {

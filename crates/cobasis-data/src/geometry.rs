@@ -19,6 +19,11 @@ pub trait Target: Clone + std::fmt::Debug + PartialEq + Send + Sync + 'static {
     /// Follows the image into a picture. What has no place in the image stays as it is.
     fn follow(&mut self, _to: &Geometry) {}
 
+    /// The class that it is, where it is one.
+    fn class(&self) -> Option<u16> {
+        None
+    }
+
     /// What is wrong with it in a set of so many classes: what was expected, and what it is.
     fn problem(&self, _classes: usize) -> Option<[String; 2]> {
         None
@@ -27,6 +32,10 @@ pub trait Target: Clone + std::fmt::Debug + PartialEq + Send + Sync + 'static {
 
 /// The class of an image.
 impl Target for u16 {
+    fn class(&self) -> Option<u16> {
+        Some(*self)
+    }
+
     fn problem(&self, classes: usize) -> Option<[String; 2]> {
         let known = usize::from(*self) < classes;
         (!known).then(|| [format!("below {classes}"), self.to_string()])

@@ -208,6 +208,7 @@ mod tests {
     fn refused(files: &[(&str, Vec<u8>)]) -> String {
         let dir = dir(files);
         let error = SMALL.load(Some(dir.path()), Split::Train).expect_err("must be refused");
+        assert!(error.is_user_error(), "{error}");
         error.to_string().replace(&dir.path().display().to_string(), "DIR")
     }
 
@@ -263,6 +264,10 @@ mod tests {
         let whole = packed(&idx(&[3], 10));
         let cut = ("train-labels-idx1-ubyte.gz", whole[..whole.len() - 12].to_vec());
         assert!(refused(&[images.clone(), cut]).contains("expected 11 bytes, got"));
+        let mut wrong_sum = whole.clone();
+        wrong_sum[whole.len() - 8] ^= 1;
+        let wrong_sum = ("train-labels-idx1-ubyte.gz", wrong_sum);
+        assert!(refused(&[images.clone(), wrong_sum]).contains(".gz: cannot be read"));
         let text = ("train-labels-idx1-ubyte.gz", b"<html>not found</html>".to_vec());
         assert!(refused(&[images, text]).contains("train-labels-idx1-ubyte.gz: cannot be read"));
     }

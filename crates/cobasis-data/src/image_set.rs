@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use super::decode::ImageError;
 use super::error::DataError;
 use super::files::{Framing, ImageFiles};
+use super::fnv::Fnv;
 use super::geometry::{Geometry, Target};
 
 /// What is true of every image of a set.
@@ -235,6 +236,34 @@ impl<T: Target> ImageSet<T> {
         &self.targets
     }
 
+    /// The same images, to be normalised with these means and standard deviations, one for each
+    /// channel.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Inconsistent`] where they are not as many as the channels, or none to use.
+    pub fn normalised_by(self, mean: &[f32], std: &[f32]) -> Result<Self, DataError> {
+        let info = SetInfo { mean: mean.to_vec(), std: std.to_vec(), ..self.info };
+        info.check()?;
+        Ok(Self { info, ..self })
+    }
+
+    /// A number that differs where sets have other images, another order of them, or other labels:
+    /// made of the pixels of images in memory, and of the names of those in files, which lie below
+    /// the set's folder.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hash = Fnv::new();
+        match &self.pixels {
+            Pixels::Memory(pixels) => hash.words(pixels),
+            Pixels::Files(files) => files.hash_names(|bytes| hash.bytes(bytes)),
+        }
+        for target in &self.targets {
+            // What is no class can change with a task's code, which is not of the data.
+            hash.bytes(&target.class().unwrap_or(u16::MAX).to_le_bytes());
+        }
+        hash.0
+    }
+
     /// The images `indices`, in that order; an index may occur more than once.
     ///
     /// # Panics
@@ -257,6 +286,24 @@ impl<T: Target> ImageSet<T> {
 }
 
 impl ImageSet {
+    /// The same images among these classes: those that were of class `k` are of `labels[k]` now.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Inconsistent`] where there is not a label for each class, or one of no class.
+    pub fn among_classes(self, classes: Vec<String>, labels: &[u16]) -> Result<Self, DataError> {
+        if labels.len() != self.num_classes() {
+            let expected = format!("{} labels", self.num_classes());
+            return Err(self.info.error("classes", expected, labels.len().to_string()));
+        }
+        if let Some(stranger) = labels.iter().find(|label| usize::from(**label) >= classes.len()) {
+            let expected = format!("labels below {}", classes.len());
+            return Err(self.info.error("classes", expected, stranger.to_string()));
+        }
+        let targets = self.targets.iter().map(|&label| labels[usize::from(label)]).collect();
+        Ok(Self { info: SetInfo { classes, ..self.info }, targets, ..self })
+    }
+
     /// The label of image `index`.
     ///
     /// # Panics
@@ -273,69 +320,4 @@ impl ImageSet {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Two images of 2 channels, 1 row, 2 columns, and two classes.
-    fn info() -> SetInfo {
-        SetInfo {
-            name: "toy".into(),
-            classes: vec!["cat".into(), "dog".into()],
-            shape: [2, 1, 2],
-            mean: vec![0.5, 0.5],
-            std: vec![0.25, 0.25],
-            max_value: 9,
-        }
-    }
-
-    fn message(info: SetInfo, pixels: &[u8], labels: &[u16]) -> String {
-        let set = ImageSet::new(info, pixels.to_vec(), labels.to_vec());
-        set.map_or_else(|error| error.to_string(), |_| "accepted".into())
-    }
-
-    #[test]
-    fn images_and_labels_come_back_by_index() -> Result<(), DataError> {
-        let set = ImageSet::new(info(), (0..8).collect(), vec![1, 0])?;
-        assert_eq!((set.len(), set.num_classes(), set.is_empty()), (2, 2, false));
-        assert_eq!(set.image(1), [4, 5, 6, 7]);
-        assert_eq!((set.label(0), set.labels()), (1, [1, 0].as_slice()));
-        Ok(())
-    }
-
-    #[test]
-    fn a_subset_keeps_the_order_of_its_indices() -> Result<(), DataError> {
-        let set = ImageSet::new(info(), (0..8).collect(), vec![1, 0])?.subset(&[1, 0, 1]);
-        assert_eq!(set.labels(), [0, 1, 0]);
-        assert_eq!([set.image(0), set.image(1)].concat(), [4, 5, 6, 7, 0, 1, 2, 3]);
-        Ok(())
-    }
-
-    #[test]
-    fn images_that_do_not_fit_are_refused_with_numbers() {
-        let cases = [
-            (&[0; 7][..], &[0, 1][..], "number of pixels: expected 2 images of 4, got 7"),
-            (&[0; 8], &[0, 2], "label of image 1: expected below 2, got 2"),
-            (&[0, 0, 0, 0, 0, 10, 0, 0], &[0, 1], "pixel of image 1: expected at most 9, got 10"),
-        ];
-        for (pixels, labels, expected) in cases {
-            assert_eq!(message(info(), pixels, labels), format!("toy: {expected}"));
-        }
-    }
-
-    #[test]
-    fn constants_that_do_not_fit_are_refused() {
-        let cases = [
-            SetInfo { shape: [2, 0, 2], ..info() },
-            SetInfo { shape: [2, usize::MAX, 2], ..info() },
-            SetInfo { mean: vec![0.5], ..info() },
-            SetInfo { mean: vec![0.5, f32::NAN], ..info() },
-            SetInfo { std: vec![0.25; 3], ..info() },
-            SetInfo { std: vec![0.25, 0.0], ..info() },
-            SetInfo { std: vec![0.25, -1.0], ..info() },
-            SetInfo { max_value: 0, ..info() },
-        ];
-        for info in cases {
-            assert!(message(info.clone(), &[0; 8], &[0, 1]).contains("expected"), "{info:?}");
-        }
-    }
-}
+mod tests;

@@ -7,6 +7,8 @@ use std::fs::{self, File, FileType};
 use std::io::{self, Read};
 use std::path::Path;
 
+use super::text_file::decode;
+
 /// The most bytes of a configuration, a list of names, or another text that people write.
 pub const MAX_TEXT: u64 = 1 << 20;
 /// The most bytes of a table or a summary that programs write.
@@ -51,14 +53,14 @@ pub fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// The text of a regular file of at most `max` bytes.
+/// The text of a regular file of at most `max` bytes, without a byte order mark.
 ///
 /// # Errors
 ///
 /// As [`read`], and where the bytes are not UTF-8.
 pub fn read_text(path: &Path, max: u64) -> io::Result<String> {
-    String::from_utf8(read(path, max)?)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "expected text in UTF-8"))
+    let invalid = |problem| io::Error::new(io::ErrorKind::InvalidData, problem);
+    decode(read(path, max)?).map_err(invalid)
 }
 
 /// What people call a file of this type.

@@ -10,17 +10,18 @@ use super::folder::Found;
 use super::image_set::{ImageSet, SetInfo};
 
 /// The images at these paths, in this view and normalised with a mean and a standard deviation for each
-/// channel: a file, whatever its name, or the JPEG and PNG files in a folder and the folders below, in
-/// the order of their names; one path after the other.
+/// channel: a file, whatever its name, or the JPEG, PNG and WebP files in a folder and the folders below,
+/// in the order of their names; one path after the other.
 ///
 /// They are listed, not read. Links that lead in circles or nowhere, and images of other formats, are
-/// left out and logged as warnings. Of several paths, one where nothing is counts as an image that can't
-/// be read, and a folder without images is logged as a warning.
+/// left out and logged as warnings; hidden files and folders are none of the images. Of several paths,
+/// one where nothing is counts as an image that can't be read, and a folder without images is logged as
+/// a warning.
 ///
 /// # Errors
 ///
-/// Where nothing is at the only path, there is no image in the folders, or they can't be prepared like
-/// this: a network gets one channel, for which colours become grey, or three.
+/// Where nothing is at the only path, there is no image in the folders, a folder can't be listed, or they
+/// can't be prepared like this: a network gets one channel, for which colours become grey, or three.
 pub fn unlabelled(
     paths: &[impl AsRef<Path>],
     View { size, resize }: View,
@@ -52,7 +53,7 @@ pub fn unlabelled(
     }
     if names.is_empty() {
         let (set, looked_in) = (info.name, paths.into_iter().map(Path::to_path_buf).collect());
-        let files = ["*.jpg", "*.jpeg", "*.png"].map(String::from).to_vec();
+        let files = ["*.jpg", "*.jpeg", "*.png", "*.webp"].map(String::from).to_vec();
         return Err(DataError::MissingFiles { set, files, looked_in });
     }
     let root = PathBuf::new();
@@ -64,15 +65,12 @@ pub fn unlabelled(
 
 /// Adds the file, or the images in the folder.
 fn list(path: &Path, names: &mut Vec<Box<Path>>) -> Result<(), DataError> {
-    let failed = |source| DataError::Io { path: path.to_path_buf(), source };
-    if !fs::metadata(path).map_err(failed)?.is_dir() {
+    if !fs::metadata(path).map_err(DataError::io(path))?.is_dir() {
         names.push(path.into());
         return Ok(());
     }
-    // Tells why it can't be searched.
-    fs::read_dir(path).map_err(failed)?;
     let (mut found, mut inside) = (Found::default(), Vec::new());
-    found.collect(path, &mut inside);
+    found.collect(path, &mut inside)?;
     found.warn(path);
     names.extend(inside.into_iter().map(|name| path.join(name).into_boxed_path()));
     Ok(())
@@ -97,7 +95,17 @@ mod tests {
     fn folders_are_searched_in_order_and_loops_end() {
         let dir = tempdir().expect("a folder");
         fs::create_dir_all(dir.path().join("b/deep")).expect("folders");
-        for name in ["b/2.png", "b/10.JPG", "b/deep/1.jpeg", "a.png", "c.png", "list.txt"] {
+        fs::create_dir_all(dir.path().join("b/.ipynb_checkpoints")).expect("folders");
+        for name in [
+            "b/2.png",
+            "b/10.JPG",
+            "b/deep/1.jpeg",
+            "a.png",
+            "c.png",
+            "list.txt",
+            "._a.png",
+            "b/.ipynb_checkpoints/2.png",
+        ] {
             fs::write(dir.path().join(name), "").expect("a file");
         }
         std::os::unix::fs::symlink(dir.path(), dir.path().join("b/up")).expect("a link");
@@ -137,7 +145,7 @@ mod tests {
             error.to_string().replace(&dir.path().display().to_string(), "DIR")
         };
         let said = refused(dir.path(), COLOUR);
-        assert_eq!(said, "images: missing *.jpg, *.jpeg, *.png, looked in DIR");
+        assert_eq!(said, "images: missing *.jpg, *.jpeg, *.png, *.webp, looked in DIR");
         assert_eq!(refused(&dir.path().join("no"), COLOUR), "DIR/no: cannot be read");
         assert_eq!(refused(dir.path(), [&[0.5; 5]; 2]), "images: channels: expected 1 or 3, got 5");
     }

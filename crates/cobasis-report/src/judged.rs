@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use cobasis_data::{Batch, ImageSet, Loader, Split};
 use cobasis_train::Error;
+use cobasis_train::classes::{Fitted, fitted};
 use cobasis_train::config::Config;
-use cobasis_train::evaluate::{Evaluation, Seen, check_fit, evaluate, predicted};
+use cobasis_train::evaluate::{Evaluation, Seen, evaluate, predicted};
 use cobasis_zoo::Model;
 
 /// Images at a time.
@@ -41,8 +42,12 @@ impl Judgement {
     pub(crate) fn of(model: &Model, config: &Config, data: Option<&Path>) -> Result<Self, Error> {
         let mut source = config.source()?;
         source.dir = data.map(Path::to_owned).or(source.dir);
-        let set = Arc::new(source.load(Split::Test)?);
-        check_fit(&model.config, &set).map_err(Error::Usage)?;
+        let fit = fitted(&model.config, source.load(Split::Test)?);
+        let Fitted { set, warning } = fit.map_err(Error::Usage)?;
+        if let Some(warning) = warning {
+            log::warn!("{warning}");
+        }
+        let set = Arc::new(set);
         let loader = Loader::in_order(Arc::clone(&set), BATCH, 1)?;
         let mut wrong = Vec::new();
         let evaluation = evaluate(model, &loader, |Seen { batch, logits, .. }| {

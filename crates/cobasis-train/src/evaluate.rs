@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use cobasis_zoo::{Model, ModelConfig};
+use cobasis_zoo::Model;
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Batch, DataError, ImageSet, Loader};
+use crate::data::{Batch, DataError, Loader};
 use crate::metrics::{CROSS_ENTROPY, Measure, Scores, TOP1, TOP5};
 use crate::tensors::{host, images};
 
@@ -168,7 +168,8 @@ pub fn evaluate(
 ///
 /// # Panics
 ///
-/// Where there are not as many logits as the images have classes; [`check_fit`] tells before.
+/// Where there are not as many logits as the images have classes; [`fitted`](crate::classes::fitted)
+/// sees to it before.
 pub fn over(
     forward: impl Fn(Tensor<4>) -> Tensor<2>,
     device: &Device,
@@ -235,30 +236,9 @@ pub fn score<S: Scores>(
     Ok(Some(score))
 }
 
-/// Whether a model has the classes and the channels of the images.
-///
-/// # Errors
-///
-/// What does not fit, in words.
-pub fn check_fit(model: &ModelConfig, set: &ImageSet) -> Result<(), String> {
-    let [channels, _, _] = set.shape();
-    if (model.num_classes, model.in_channels) == (set.num_classes(), channels) {
-        return Ok(());
-    }
-    Err(format!(
-        "{}: {} classes and {channels} channels do not fit {}, which has {} and {}",
-        set.info().name,
-        set.num_classes(),
-        model.name,
-        model.num_classes,
-        model.in_channels
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::SetInfo;
 
     fn score(logits: &[f32], labels: &[u16]) -> Score {
         let mut score = Score::default();
@@ -274,26 +254,6 @@ mod tests {
             (score.top1, score.top5)
         };
         assert_eq!([0, 1, 4, 5].map(count), [(1, 1), (0, 1), (0, 1), (0, 0)]);
-    }
-
-    #[test]
-    fn images_that_do_not_fit_are_told_with_classes_and_channels() {
-        let model = ModelConfig::new("digits/resnet14".parse().unwrap());
-        let set = |channels: usize| {
-            let info = SetInfo {
-                name: "toy".into(),
-                classes: (0..10).map(|class| class.to_string()).collect(),
-                shape: [channels, 1, 1],
-                mean: vec![0.5; channels],
-                std: vec![0.5; channels],
-                max_value: 1,
-            };
-            ImageSet::new(info, vec![0; channels], vec![0u16]).unwrap()
-        };
-        assert_eq!(check_fit(&model, &set(1)), Ok(()));
-        let expected =
-            "toy: 10 classes and 3 channels do not fit digits/resnet14, which has 10 and 1";
-        assert_eq!(check_fit(&model, &set(3)), Err(expected.to_string()));
     }
 
     #[test]

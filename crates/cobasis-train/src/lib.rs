@@ -7,11 +7,13 @@
 //! - [`evaluate`]: losses and accuracies, and [`predict`], the classes of images without labels;
 //! - [`memory`]: what all of that takes at least, to refuse what can't fit;
 //! - [`metrics`]: what numbers of a run are called, and which way they are better;
-//! - [`preparation`]: how images are prepared for a model;
+//! - [`preparation`]: how images are prepared for a model, and [`classes`], which of its classes they
+//!   are of;
 //! - [`device`], [`machine`], [`date`], [`tensors`]: what all of these need.
 //!
 //! Nothing here prints.
 
+pub mod classes;
 pub mod config;
 pub mod date;
 pub mod device;

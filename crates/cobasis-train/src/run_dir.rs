@@ -45,6 +45,7 @@ const CONFIG: &str = "config.toml";
 /// How the names of unfinished files begin.
 const WRITTEN: &[&str] = &[
     ".config.toml.",
+    ".data.json.",
     ".metrics.csv.",
     ".gradient_flow.csv.",
     ".events.out.tfevents.",

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod constraint;
+mod data_identity;
 mod dropout;
 mod dry_run;
 mod ema;
@@ -16,6 +17,7 @@ mod optimizer;
 mod parameter_ids;
 mod progress;
 mod recipe;
+mod recorded_data;
 mod run;
 mod seeds;
 mod sgd;
@@ -23,9 +25,11 @@ mod step;
 mod sweep;
 mod targets;
 mod task;
+mod teacher;
 mod trainer;
 mod watch;
 
+pub use data_identity::{DataIdentity, Part};
 pub use dry_run::{DryRun, dry_run};
 pub use gradient_flow::GradientFlow;
 pub use objective::{Losses, Objective};

@@ -1,7 +1,8 @@
 //! Models from their configurations: with initial weights, or with given ones.
 
-use burn::nn::LinearConfig;
-use burn::tensor::Device;
+use burn::module::Param;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, Tensor, TensorData};
 use cobasis::{Bases, CostTable, FilterBasisConfig};
 
 use crate::config::ModelConfig;
@@ -9,6 +10,7 @@ use crate::conv2d::LATER;
 use crate::init::{initialise, initialise_head};
 use crate::model::Model;
 use crate::network::Network;
+use crate::preparation::Preparation;
 use crate::sharing::MadeWith;
 use crate::spec::Norms;
 use crate::state::{State, StateError};
@@ -115,4 +117,58 @@ impl Model {
         self.head = initialise_head(new, self.config.seed);
         self
     }
+
+    /// The model with its classes in another order: class `k` of the new one is class `order[k]` of
+    /// this one, with its name.
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Tensor};
+    /// use cobasis_zoo::ModelConfig;
+    ///
+    /// let device = Device::flex();
+    /// let config = ModelConfig::new("digits/resnet14".parse()?).with_num_classes(3);
+    /// let model = config.init(&device);
+    /// let images = Tensor::ones([1, 1, 8, 8], &device);
+    /// let before: Vec<f32> = model.forward(images.clone()).into_data().iter::<f32>().collect();
+    /// let after = model.with_class_order(&[2, 0, 1]).forward(images).into_data();
+    /// assert_eq!(after.iter::<f32>().collect::<Vec<_>>(), [before[2], before[0], before[1]]);
+    /// # Ok::<(), cobasis_zoo::ModelNameError>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics where the order has not each class once.
+    pub fn with_class_order(mut self, order: &[usize]) -> Model {
+        let classes = self.config.num_classes;
+        let mut sorted = order.to_vec();
+        sorted.sort_unstable();
+        assert!(
+            sorted.iter().copied().eq(0..classes),
+            "an order has each of {classes} classes once"
+        );
+        if let Some(Preparation { classes, .. }) = &mut self.config.preparation
+            && !classes.is_empty()
+        {
+            *classes = order.iter().map(|&class| classes[class].clone()).collect();
+        }
+        let Linear { weight, bias } = self.head;
+        // Columns of the weight, [features, classes], and entries of the bias.
+        self.head = Linear {
+            weight: reordered(weight, order),
+            bias: bias.map(|bias| reordered(bias, order)),
+        };
+        self
+    }
+}
+
+/// A parameter with the entries of its last dimension in another order.
+fn reordered<const D: usize>(param: Param<Tensor<D>>, order: &[usize]) -> Param<Tensor<D>> {
+    param.map(|values| {
+        let device = values.device();
+        let data = values.into_data();
+        let numbers: Vec<f32> = data.iter::<f32>().collect();
+        let rows = numbers.chunks_exact(order.len());
+        let moved: Vec<f32> = rows.flat_map(|row| order.iter().map(|&at| row[at])).collect();
+        Tensor::from_data(TensorData::new(moved, data.shape().to_vec()), &device)
+    })
 }

@@ -88,6 +88,30 @@ impl ModelConfig {
         Self { preparation: Some(preparation), ..self }
     }
 
+    /// Height and width of an image: as the model was trained on them, where that is
+    /// [known](Self::preparation), else those of the data set that the model is named after.
+    ///
+    /// ```
+    /// use cobasis_zoo::{ModelConfig, Preparation};
+    ///
+    /// let config = ModelConfig::new("cifar10/resnet20".parse()?);
+    /// assert_eq!(config.image(), [32, 32]);
+    /// let trained_on = Preparation {
+    ///     dataset: "folder".to_string(),
+    ///     classes: Vec::new(),
+    ///     size: 48,
+    ///     resize: 55,
+    ///     mean: vec![0.5; 3],
+    ///     std: vec![0.25; 3],
+    /// };
+    /// assert_eq!(config.with_preparation(trained_on).image(), [48, 48]);
+    /// # Ok::<(), cobasis_zoo::ModelNameError>(())
+    /// ```
+    pub fn image(&self) -> [usize; 2] {
+        let [_, height, width] = self.name.entry().input;
+        self.preparation.as_ref().map_or([height, width], |images| [images.size; 2])
+    }
+
     /// The network of the authors' code: their [variant](Variant::Authors) of those networks in
     /// which it differs from the paper's.
     pub fn as_authors(self) -> Self {

@@ -72,7 +72,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     let model = open(&args.file, args.model, &device)?;
     let deployed = model.deploy_with(args.factorised, &device);
     save_deployed(&deployed, &args.destination.out)?;
-    let [_, image @ ..] = model.config.name.entry().input;
+    let image = model.config.image();
     let mut layers: Vec<Layers> = Vec::new();
     for layer in deployed.factorised_layers() {
         let form = (layer.factorised, layer.dense, layer.composed);

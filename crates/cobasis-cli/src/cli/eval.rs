@@ -6,15 +6,17 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use cobasis_cli::Error;
-use cobasis_data::{DatasetName, Loader, Source, Split, View};
+use cobasis_data::{DatasetName, Loader, Source, Split, View, class_counts};
 use cobasis_train::DeviceName;
+use cobasis_train::classes::{Fitted, class_names, fitted_by};
 use cobasis_train::config::DataConfig;
-use cobasis_train::evaluate::{Evaluation, check_fit, over};
-use cobasis_zoo::{ModelName, Preparation};
+use cobasis_train::evaluate::{Evaluation, over};
+use cobasis_zoo::{ModelConfig, ModelName, Preparation};
 use indicatif::FormattedDuration;
 use serde::Serialize;
 
 use super::Outcome;
+use super::class_list::{class_list, read_classes};
 use super::confusion::{matrix, per_class};
 use super::data_dir::data_dir;
 use super::live::{Part, live_line, percent};
@@ -28,7 +30,8 @@ const BATCH: usize = 256;
 ///
 /// The model file is either one of ours (safetensors, trained or deployed), which records which
 /// model it holds, or a PyTorch checkpoint (the authors' or torchvision's .pth, or safetensors with
-/// their tensor names), which needs --model.
+/// their tensor names), which needs --model. Images are prepared as the file records, and classes
+/// are matched by name.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cobasis eval --checkpoint runs/digits-resnet14-s8u1-001/best.safetensors
@@ -41,12 +44,16 @@ pub(crate) struct Args {
     /// Name of the model in the file; not needed for files written by cobasis.
     #[arg(long, value_name = "NAME")]
     model: Option<ModelName>,
-    /// Data set to evaluate on, such as cifar10 or folder [default: the model's].
+    /// Data set to evaluate on, such as cifar10 or folder [default: the one that the model was
+    /// trained on].
     #[arg(long, value_name = "NAME")]
     dataset: Option<DatasetName>,
     /// Directory of the data set [default: where `cobasis data fetch` puts it].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Text file with one class name of the model per line, if its file has none or others.
+    #[arg(long, value_name = "FILE")]
+    classes: Option<PathBuf>,
     /// Batch size [default: 256, or as many as memory allows].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch: Option<u32>,
@@ -82,17 +89,29 @@ pub(crate) fn run(args: Args) -> Outcome {
     let model_config = model.config();
     let dataset = match args.dataset {
         Some(dataset) => dataset,
-        None => model_config.name.dataset().parse().map_err(Error::Usage)?,
+        None => dataset_of(model_config)?,
     };
-    let [_, side, _] = model_config.name.entry().input;
+    let [side, _] = model_config.image();
     let data = DataConfig { name: dataset, dir: args.data, ..DataConfig::default() };
     let mut source = Source::new(dataset, data_dir(&data, false)?, side);
     if let Some(Preparation { size, resize, .. }) = model_config.preparation {
         source.view = View { size, resize };
     }
     let set = source.load(Split::Test)?;
-    let fits = check_fit(model_config, &set);
-    fits.map_err(|problem| Error::Usage(format!("--dataset {problem}")))?;
+    let found = class_counts(&set);
+    let names = match &args.classes {
+        Some(path) => read_classes(path)?,
+        None => class_names(model_config),
+    };
+    let fit = fitted_by(names, model_config, set);
+    let Fitted { set, warning } =
+        fit.map_err(|problem| Error::Usage(format!("--dataset {problem}")))?;
+    if let Some(warning) = warning {
+        log::warn!("{warning}");
+    }
+    if dataset.is_folder() && !args.json {
+        print(&class_list(&found));
+    }
     let classes = set.info().classes.clone();
     let [_, height, width] = set.shape();
     let batch = model.batch(args.device, [height, width], set.len(), args.batch, BATCH)?;
@@ -131,6 +150,15 @@ pub(crate) fn run(args: Args) -> Outcome {
         print(&format!("\n{}", matrix(confusion, classes)));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The data set that the model was trained on, by its file, else by its name.
+fn dataset_of(model: &ModelConfig) -> Result<DatasetName, Error> {
+    let recorded = model.preparation.as_ref().map(|images| images.dataset.as_str());
+    let dataset = recorded.unwrap_or(model.name.dataset());
+    dataset.parse().map_err(|problem| {
+        Error::Usage(format!("the data set of the model: {problem}; give --dataset NAME"))
+    })
 }
 
 fn describe(report: &Report) -> String {

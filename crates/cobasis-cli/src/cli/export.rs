@@ -87,9 +87,8 @@ pub(crate) fn run(args: Args) -> Outcome {
 fn write_onnx(deployed: &Deployed, destination: &Destination) -> Result<(), Error> {
     let config = &deployed.config.model;
     let name = &config.name;
-    let [_, height, width] = name.entry().input;
-    let image = config.preparation.as_ref().map_or([height, width], |images| [images.size; 2]);
     let path = &destination.out;
-    write_atomic(path, &deployed.to_onnx(image)).map_err(|error| FileError::new(path, error))?;
+    write_atomic(path, &deployed.to_onnx(config.image()))
+        .map_err(|error| FileError::new(path, error))?;
     destination.report(name, ParameterCount::of(deployed).trainable)
 }

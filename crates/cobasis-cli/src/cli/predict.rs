@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use cobasis_cli::Error;
-use cobasis_data::regular::{MAX_TEXT, read_text};
 use cobasis_data::text::{printable, shortened};
 use cobasis_data::{DatasetName, View, unlabelled};
 use cobasis_train::DeviceName;
@@ -15,6 +14,7 @@ use cobasis_zoo::{ModelConfig, ModelName, Preparation};
 use serde::Serialize;
 
 use super::Outcome;
+use super::class_list::read_classes;
 use super::model_file::open_any;
 use super::output::{print, print_json};
 
@@ -25,7 +25,7 @@ const BATCH: usize = 64;
 /// Threads that decode images ahead.
 const WORKERS: usize = 2;
 
-/// Predicts the classes of images: PNG or JPEG files, and all images in folders.
+/// Predicts the classes of images: JPEG, PNG and WebP files, and all images in folders.
 ///
 /// Takes the same model files as eval. Images are resized, cropped and normalised as for the
 /// evaluation during training. If the model file does not record how (older files, PyTorch
@@ -68,7 +68,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "How images are prepared")]
 struct PreparationArgs {
-    /// Prepare images as for this data set.
+    /// Prepare images as for this data set; class names in the model file are kept.
     #[arg(long, value_name = "NAME")]
     dataset: Option<DatasetName>,
     /// Text file with one class name per line.
@@ -180,9 +180,16 @@ impl PreparationArgs {
     /// data set that the model is named after.
     fn resolve(&self, config: &ModelConfig) -> Result<Preparation, Error> {
         let (classes, channels) = (config.num_classes, config.in_channels);
-        let [_, side, _] = config.name.entry().input;
+        let [side, _] = config.image();
         let mut preparation = match (self.dataset, &config.preparation) {
-            (Some(dataset), _) => of_dataset(dataset, side),
+            (Some(dataset), known) => {
+                let mut asked = of_dataset(dataset, side);
+                // What the classes are called is not of the images, and the file knows it.
+                if let Some(known) = known.as_ref().filter(|known| !known.classes.is_empty()) {
+                    asked.classes.clone_from(&known.classes);
+                }
+                asked
+            }
             (None, Some(known)) => known.clone(),
             (None, None) => {
                 let dataset: DatasetName = config.name.dataset().parse().map_err(Error::Usage)?;
@@ -218,11 +225,4 @@ impl PreparationArgs {
         })?;
         Ok(preparation)
     }
-}
-
-/// The lines of a text file.
-fn read_classes(path: &Path) -> Result<Vec<String>, Error> {
-    let text = read_text(path, MAX_TEXT);
-    let text = text.map_err(|error| Error::Usage(format!("{}: {error}", path.display())))?;
-    Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(String::from).collect())
 }

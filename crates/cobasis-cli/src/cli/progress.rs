@@ -1,6 +1,5 @@
 //! A live line on the terminal, and a line per epoch on standard output.
 
-use std::io::{Write, stderr};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +14,7 @@ use cobasis_train::run_dir::EpochMetrics;
 use cobasis_train::train::{Started, StepReport, Watch};
 use indicatif::{FormattedDuration, ProgressBar, ProgressState};
 
+use super::class_list::class_list;
 use super::live::{Part, live_line, percent};
 use super::output::{grouped, print, tell};
 use super::signals::Signals;
@@ -136,6 +136,9 @@ impl Watch for Progress {
             run.steps,
             printable(&run.directory.display().to_string()),
         ));
+        if !run.classes.is_empty() {
+            self.line(&class_list(run.classes));
+        }
     }
 
     fn checkpoint_lost(&mut self, error: &Error) {

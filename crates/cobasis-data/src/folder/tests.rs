@@ -152,6 +152,82 @@ fn an_empty_class_keeps_its_label() -> Result<(), DataError> {
     Ok(())
 }
 
+#[test]
+fn what_tools_leave_is_left_out_at_every_depth() -> Result<(), DataError> {
+    let dir = folder();
+    let expected = source(&dir).load(Split::Train)?;
+    for name in [
+        "train/a dogs/.ipynb_checkpoints/1-checkpoint.png",
+        "train/a dogs/._1.JPEG",
+        "train/b cats/deep/.cache/deeper/1.png",
+        "train/b cats/deep/__MACOSX/1.png",
+        "train/__MACOSX/a dogs/1.png",
+        "train/.DS_Store",
+        "train/a dogs/Thumbs.db",
+        "train/a dogs/desktop.ini",
+    ] {
+        write(&dir, name, &image(7, 7, [0; 3]));
+    }
+    assert_eq!(source(&dir).load(Split::Train)?, expected);
+    Ok(())
+}
+
+#[test]
+fn all_endings_of_jpeg_and_webp_are_found_and_other_formats_counted() -> Result<(), DataError> {
+    let dir = folder();
+    for name in ["3.jfif", "4.JPE", "5.Jpg", "6.webp", "7.gif", "8.GIF", "9.bmp", "note.txt"] {
+        write(&dir, &format!("train/a dogs/{name}"), &image(7, 7, [0; 3]));
+    }
+    let set = source(&dir).load(Split::Train)?;
+    assert_eq!(set.labels(), [0, 0, 0, 0, 0, 0, 1, 1]);
+    let (mut found, mut names) = (Found::default(), Vec::new());
+    found.collect(&dir.path().join("train"), &mut names)?;
+    assert_eq!(found.describe_others().as_deref(), Some("2 .gif, 1 .bmp"));
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn classes_that_would_be_missing_are_refused_with_their_path() {
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::symlink;
+    let dir = folder();
+    let bird = dir.path().join("train/bird");
+    symlink(&bird, &bird).expect("a link");
+    let said = refused(&dir, Split::Train);
+    assert!(
+        said.ends_with(
+            "train/bird: expected a folder, got a link that leads in circles or \
+                            nowhere"
+        ),
+        "{said}"
+    );
+    fs::remove_file(bird).expect("removed");
+    let bytes = std::ffi::OsStr::from_bytes(b"train/\xff");
+    fs::create_dir(dir.path().join(bytes)).expect("a folder");
+    let error = source(&dir).load(Split::Train).expect_err("must be refused");
+    assert!(error.is_user_error() && error.to_string().contains("in UTF-8"), "{error}");
+}
+
+#[test]
+fn renamed_and_moved_images_have_another_fingerprint() -> Result<(), DataError> {
+    let dir = folder();
+    let fingerprint = || Ok::<_, DataError>(source(&dir).load(Split::Train)?.fingerprint());
+    let before = fingerprint()?;
+    assert_eq!(before, fingerprint()?);
+    let move_to = |from: &str, to: &str| {
+        let [from, to] = [from, to].map(|name| dir.path().join("train").join(name));
+        fs::rename(from, to).expect("renamed");
+    };
+    move_to("a dogs/1.JPEG", "b cats/1.JPEG");
+    assert_ne!(before, fingerprint()?);
+    move_to("b cats/1.JPEG", "a dogs/1.JPEG");
+    assert_eq!(before, fingerprint()?);
+    move_to("a dogs/1.JPEG", "a dogs/2.JPEG");
+    assert_ne!(before, fingerprint()?);
+    Ok(())
+}
+
 #[cfg(unix)]
 #[test]
 fn loops_of_links_end() -> Result<(), DataError> {

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use cobasis_data::regular::{MAX_TEXT, read_text};
+use cobasis_data::text_file::without_mark;
 use strsim::normalized_levenshtein;
 use toml::Table;
 
@@ -100,6 +101,7 @@ fn absent(kind: ErrorKind) -> bool {
 }
 
 fn parse(file: &str, text: &str) -> Result<Table, ConfigError> {
+    let text = without_mark(text);
     text.parse::<Table>().map_err(|err| {
         let place = match err.span() {
             Some(span) => {

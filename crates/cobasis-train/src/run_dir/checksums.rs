@@ -99,6 +99,8 @@ fn hash(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const NAMES: [&str; 3] = ["a", "b", "c"];

@@ -8,7 +8,8 @@ use crate::device::DeviceName;
 use crate::error::Error;
 use crate::machine::{Free, free_memory, peak_during, peak_memory};
 use crate::train::loaders::Loaders;
-use crate::train::run::{maps, model, taught, teacher};
+use crate::train::run::{maps, model};
+use crate::train::teacher::{taught, teacher};
 use crate::train::{Classification, StepAt, StepReport, Task, Trainer};
 
 /// Steps of a dry run: the first one also warms up, the second one is timed.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::evaluate::Score;
 use crate::metrics::Scores;
 use crate::run_dir::EpochMetrics;
-use crate::train::{GradientFlow, StepReport};
+use crate::train::{DataIdentity, GradientFlow, StepReport};
 
 /// How far a run has come.
 ///
@@ -26,6 +26,9 @@ pub struct Progress<S = Score> {
     /// The gradients of the bases, where they are asked for.
     #[serde(default)]
     pub gradient_flow: GradientFlow,
+    /// Which images the run is about; a checkpoint of an earlier version does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataIdentity>,
 }
 
 /// What the steps of an epoch that is not done came to, as sums.
@@ -46,7 +49,12 @@ impl<S: Scores> Progress<S> {
     pub fn new(started_unix: u64) -> Self {
         let partial = Partial::default();
         let (history, gradient_flow) = (Vec::new(), GradientFlow::default());
-        Self { started_unix, seconds: 0.0, steps: 0, partial, history, gradient_flow }
+        Self { started_unix, seconds: 0.0, steps: 0, partial, history, gradient_flow, data: None }
+    }
+
+    /// A run about these images.
+    pub fn with_data(self, data: DataIdentity) -> Self {
+        Self { data: Some(data), ..self }
     }
 
     /// The epoch at hand, counted from 1.

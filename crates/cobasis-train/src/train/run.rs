@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use burn::module::Module;
 use burn::tensor::Device;
 use cobasis_zoo::{Model, ModelConfig, load};
 
-use crate::config::{Config, ConfigError};
-use crate::data::{Loader, Target};
+use crate::config::Config;
+use crate::data::{ClassCount, Loader, Target, class_counts};
 use crate::date::iso;
 use crate::device::DeviceName;
 use crate::error::Error;
@@ -19,7 +18,11 @@ use crate::run_dir::{EpochSummary, Provenance, RunDir, RunDirError, Summary};
 use crate::train::checkpoint::Resumed;
 use crate::train::fit::Fit;
 use crate::train::loaders::Loaders;
-use crate::train::{Classification, Progress, Started, TargetOf, Task, Trainer, Watch, checkpoint};
+use crate::train::recorded_data::{DATA, check_model, check_same, recorded_data, warn_of_unknown};
+use crate::train::teacher::{taught, teacher};
+use crate::train::{
+    Classification, DataIdentity, Progress, Started, TargetOf, Task, Trainer, Watch, checkpoint,
+};
 
 /// How a run ended.
 #[derive(Clone, Debug)]
@@ -54,50 +57,19 @@ pub(super) fn maps<T: Target>(model: &ModelConfig, loaders: &Loaders<T>) -> Maps
     Maps::of(model, [height, width])
 }
 
-/// The teacher that the configuration names, for that model.
-pub(super) fn teacher(
-    config: &Config,
-    model: &ModelConfig,
-    device: &Device,
-) -> Result<Option<Model>, Error> {
-    let Some(path) = &config.distill.teacher else {
-        return Ok(None);
-    };
-    let refused = |problem: String| ConfigError::at("distill.teacher", problem);
-    let teacher = load(path, device).map_err(|error| refused(error.to_string()))?;
-    let theirs = &teacher.config;
-    if (theirs.num_classes, theirs.in_channels) != (model.num_classes, model.in_channels) {
-        let (name, classes, channels) = (&theirs.name, theirs.num_classes, theirs.in_channels);
-        let problem = format!(
-            "expected a model with {} classes and {} channels, got {name} with {classes} and \
-             {channels}",
-            model.num_classes, model.in_channels,
-        );
-        return Err(refused(problem).into());
-    }
-    Ok(Some(teacher.valid()))
-}
-
-/// The trainer, with its teacher if it has one.
-pub(super) fn taught<T: Task>(trainer: Trainer<T>, teacher: Option<Model>) -> Trainer<T> {
-    match teacher {
-        Some(teacher) => trainer.with_teacher(teacher),
-        None => trainer,
-    }
-}
-
 /// Trains a model as configured and records the run in a directory: `out`, or a new one with the
 /// model's name and a number under `runs`. If `out` already holds the run, it resumes it from its
 /// last checkpoint, and on the processor the result is the same to the last bit.
 ///
-/// The directory gets the resolved configuration (`config.toml`), a row per epoch (`metrics.csv`),
+/// The directory gets the resolved configuration (`config.toml`), what tells its data from others
+/// (`data.json`), a row per epoch (`metrics.csv`),
 /// the model of the last and of the best epoch (`last.safetensors`, `best.safetensors`), the last
 /// two checkpoints and a summary (`summary.json`). `command` is recorded as it is.
 ///
 /// # Errors
 ///
 /// If the configuration, the data or the device can't be used, the directory holds the run of
-/// another configuration or can't be written, or the loss is no longer a number. What was recorded
+/// another configuration or of other data or can't be written, or the loss is no longer a number. What was recorded
 /// until then stays.
 pub fn run(
     config: &Config,
@@ -155,6 +127,11 @@ struct Run<'a, T: Task> {
     model: ModelConfig,
     teacher: Option<Model>,
     directory: RunDir,
+    data: DataIdentity,
+    /// Whether the directory said before that they are the run's.
+    is_recorded: bool,
+    /// The classes to train on, where they are folders that somebody may have sorted.
+    classes: Vec<ClassCount>,
 }
 
 impl<'a, T: Task> Run<'a, T> {
@@ -171,13 +148,33 @@ impl<'a, T: Task> Run<'a, T> {
         let teacher = teacher(config, &model, &device)?;
         let directory = RunDir::open(out, &config.model)?;
         let place = directory.path().display().to_string();
+        let data = DataIdentity::of(&loaders);
+        let mut is_recorded = false;
         if let Some(text) = directory.config()? {
             let before = Config::parse_with(&format!("{place}/config.toml"), &text, &[])?;
             config.check_resumes(&before, &place)?;
+            if let Some(before) = recorded_data(&directory) {
+                check_same(&before, &data, &place)?;
+                is_recorded = true;
+            }
         } else {
             directory.write_config(&config.to_toml()?)?;
         }
-        Ok(Self { config, provenance, loaders, name, device, model, teacher, directory })
+        let is_folder = config.data.name.is_folder();
+        let classes = if is_folder { class_counts(loaders.train.set()) } else { Vec::new() };
+        Ok(Self {
+            config,
+            provenance,
+            loaders,
+            name,
+            device,
+            model,
+            teacher,
+            directory,
+            data,
+            is_recorded,
+            classes,
+        })
     }
 
     /// The trainer of the last checkpoint, or a new one, and how far the run has come.
@@ -187,10 +184,22 @@ impl<'a, T: Task> Run<'a, T> {
         if resumed.is_none() && path.join("metrics.csv").exists() {
             return Err(RunDirError::NoCheckpoint { path: path.to_owned() }.into());
         }
+        if let Some((trainer, progress)) = &resumed {
+            let place = self.directory.path().display().to_string();
+            match &progress.data {
+                Some(before) => check_same(before, &self.data, &place)?,
+                None => check_model(&trainer.model().config, &self.model, &place)?,
+            }
+            if progress.data.is_none() && !self.is_recorded {
+                warn_of_unknown(&place);
+            }
+        }
+        self.directory.write_json(DATA, &self.data)?;
         let (trainer, progress) = resumed.unwrap_or_else(|| {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
             (Trainer::new(self.config, &self.model, &self.device), Progress::new(now))
         });
+        let progress = progress.with_data(self.data.clone());
         Ok((taught(trainer, self.teacher.take()), progress))
     }
 
@@ -204,6 +213,7 @@ impl<'a, T: Task> Run<'a, T> {
             steps: self.loaders.steps(self.config),
             done: (progress.history.len(), progress.steps),
             directory: self.directory.path(),
+            classes: &self.classes,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use crate::data::ClassCount;
 use crate::error::Error;
 use crate::evaluate::Score;
 use crate::run_dir::EpochMetrics;
@@ -27,6 +28,8 @@ pub struct Started<'a> {
     pub done: (usize, usize),
     /// Where the run is written.
     pub directory: &'a Path,
+    /// The classes and their training images, where they are folders; else none.
+    pub classes: &'a [ClassCount],
 }
 
 /// Told what a run does, as it does it. Nothing needs to be done with it.

@@ -11,6 +11,7 @@ use prost::Message;
 
 use super::Deployed;
 use crate::graph::{Node, Op};
+use crate::preparation::Preparation;
 use proto::{Attribute, Value};
 use writer::Writer;
 
@@ -19,7 +20,9 @@ impl Deployed {
     ///
     /// Its input is `images`, `[batch, channels, height, width]` for any batch, its output `logits`,
     /// `[batch, classes]`. The operators are those of version 17. Tensors have the names that
-    /// [`state`](Self::state) gives them, and a basis is in the file once.
+    /// [`state`](Self::state) gives them, and a basis is in the file once. The file's metadata have
+    /// `model` and `factorised`, and of the images that the model was trained on, where that is
+    /// known, `dataset`, `size`, `resize` and, as JSON lists, `classes`, `mean` and `std`.
     ///
     /// # Panics
     ///
@@ -43,7 +46,8 @@ impl Deployed {
             }
             values.push(value);
         }
-        let metadata = [("model", name), ("factorised", factorised)];
+        let mut metadata = vec![("model", name), ("factorised", factorised)];
+        metadata.extend(self.config.model.preparation.iter().flat_map(prepared));
         proto::Model::new(writer.graph, &metadata).encode_to_vec()
     }
 
@@ -143,6 +147,20 @@ impl Deployed {
             None => x,
         }
     }
+}
+
+/// What the metadata say of images, each entry a text, lists as JSON.
+fn prepared(images: &Preparation) -> [(&'static str, String); 6] {
+    let Preparation { dataset, classes, size, resize, mean, std } = images;
+    let numbers = |numbers| serde_json::to_string::<Vec<f32>>(numbers).expect("numbers are JSON");
+    [
+        ("dataset", dataset.clone()),
+        ("classes", serde_json::to_string(classes).expect("texts are JSON")),
+        ("size", size.to_string()),
+        ("resize", resize.to_string()),
+        ("mean", numbers(mean)),
+        ("std", numbers(std)),
+    ]
 }
 
 /// Every `stride`-th pixel, between new channels of zeros.

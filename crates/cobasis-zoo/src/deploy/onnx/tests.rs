@@ -7,7 +7,7 @@ use prost::Message;
 
 use super::proto::{DataType, Graph, Model, Value};
 use crate::deploy::FactorisedLayers;
-use crate::{Deployed, ModelConfig};
+use crate::{Deployed, ModelConfig, Preparation};
 
 fn deployed(name: &str, factorised: FactorisedLayers) -> Deployed {
     let config = ModelConfig::new(name.parse().expect("a name"));
@@ -59,6 +59,36 @@ fn a_file_says_what_it_is() {
     assert_eq!(list(&graph.output), ["logits: [batch, 10]"]);
     let last = "stages.2.blocks.2.conv2.coefficients/Relu: [batch, 64, 8, 8]";
     assert!(list(&graph.value_info).contains(&last.to_string()));
+}
+
+#[test]
+fn a_file_says_how_images_are_prepared_and_what_classes_are_called() {
+    let preparation = Preparation {
+        dataset: "folder".to_string(),
+        classes: ["cat", "say \"dog\""].map(String::from).to_vec(),
+        size: 16,
+        resize: 19,
+        mean: vec![0.485, 0.5, 0.25],
+        std: vec![0.1, 0.2, 0.3],
+    };
+    let config = ModelConfig::new("cifar10/resnet20".parse().expect("a name"));
+    let config = config.with_num_classes(2).with_preparation(preparation);
+    let deployed = config.init(&Device::flex()).deploy(&Device::flex());
+    let file = Model::decode(&deployed.to_onnx(config.image())[..]).expect("a message");
+    let metadata = file.metadata_props.iter().map(|entry| (&entry.key[..], &entry.value[..]));
+    let expected = [
+        ("model", "cifar10/resnet20"),
+        ("factorised", "fewest-macs"),
+        ("dataset", "folder"),
+        ("classes", r#"["cat","say \"dog\""]"#),
+        ("size", "16"),
+        ("resize", "19"),
+        ("mean", "[0.485,0.5,0.25]"),
+        ("std", "[0.1,0.2,0.3]"),
+    ];
+    assert_eq!(metadata.collect::<Vec<_>>(), expected);
+    let graph = file.graph.expect("a graph");
+    assert_eq!(describe(&graph.input[0]), "images: [batch, 3, 16, 16]");
 }
 
 #[test]

@@ -1,0 +1,58 @@
+//! A trained model that another one learns from.
+
+use burn::module::Module;
+use burn::tensor::Device;
+use cobasis_zoo::{Model, ModelConfig, Preparation, load};
+
+use crate::classes::taught_order;
+use crate::config::{Config, ConfigError};
+use crate::error::Error;
+use crate::train::{Task, Trainer};
+
+/// The teacher that the configuration names, for that model.
+pub(super) fn teacher(
+    config: &Config,
+    model: &ModelConfig,
+    device: &Device,
+) -> Result<Option<Model>, Error> {
+    let Some(path) = &config.distill.teacher else {
+        return Ok(None);
+    };
+    let refused = |problem: String| ConfigError::at("distill.teacher", problem);
+    let teacher = load(path, device).map_err(|error| refused(error.to_string()))?;
+    let theirs = &teacher.config;
+    if (theirs.num_classes, theirs.in_channels) != (model.num_classes, model.in_channels) {
+        let (name, classes, channels) = (&theirs.name, theirs.num_classes, theirs.in_channels);
+        let problem = format!(
+            "expected a model with {} classes and {} channels, got {name} with {classes} and \
+             {channels}",
+            model.num_classes, model.in_channels,
+        );
+        return Err(refused(problem).into());
+    }
+    let (order, warning) = taught_order(theirs, model).map_err(refused)?;
+    warning.into_iter().chain(other_images(theirs, model)).for_each(|text| log::warn!("{text}"));
+    Ok(Some(teacher.with_class_order(&order).valid()))
+}
+
+/// What is to be said of a teacher that was trained on images that look otherwise.
+fn other_images(teacher: &ModelConfig, student: &ModelConfig) -> Option<String> {
+    let (theirs, ours) = (teacher.preparation.as_ref()?, student.preparation.as_ref()?);
+    let shown = |images: &Preparation| {
+        format!("size {}, mean {:?}, std {:?}", images.size, images.mean, images.std)
+    };
+    let (theirs, ours) = (shown(theirs), shown(ours));
+    (theirs != ours).then(|| {
+        format!(
+            "distill.teacher: it was trained on images of {theirs}; it is shown those of {ours}"
+        )
+    })
+}
+
+/// The trainer, with its teacher if it has one.
+pub(super) fn taught<T: Task>(trainer: Trainer<T>, teacher: Option<Model>) -> Trainer<T> {
+    match teacher {
+        Some(teacher) => trainer.with_teacher(teacher),
+        None => trainer,
+    }
+}
