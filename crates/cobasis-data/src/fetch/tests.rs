@@ -1,5 +1,6 @@
 //! Fetching from a server on this machine.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
