@@ -333,7 +333,7 @@ mod tests {
     #[test]
     fn errors_say_what_was_expected() {
         assert!(error("cifar10/resnet33").contains("did you mean \"cifar10/resnet32\"?"));
-        assert!(error("vgg").contains("`models list`"));
+        assert!(error("vgg").contains("`cobasis models list`"));
         assert!(error("cifar10/resnet32-s16").contains("expected -s<SHARED>u<UNIQUE>"));
         assert!(error("cifar10/resnet32-s016u1").contains("expected -s<SHARED>u<UNIQUE>"));
         assert!(error("cifar10/resnet32-s16u1-triple").contains("got \"s16u1-triple\""));

@@ -67,8 +67,7 @@ pub(super) fn load(name: &str, sets: &[String]) -> Result<Config, Error> {
 /// What to say of a name that is no configuration.
 pub(super) fn no_such(name: &str) -> String {
     let problem = format!(
-        "{name}: no such file, and none of the program's own configurations; \
-         `cobasis config list` lists them"
+        "{name}: no such configuration file; `cobasis config list` lists the built-in ones"
     );
     match embedded::nearest_name(name) {
         Some(near) => format!("{problem}; did you mean {near}?"),

@@ -52,7 +52,8 @@ fn run_fetch(args: FetchArgs) -> Outcome {
         let problem = match name {
             DatasetName::Digits => "built into the program, nothing to download",
             _ => {
-                "cannot be downloaded by this program; see docs/data.md for where to get it and where to put it"
+                "cannot be downloaded by this program; docs/data.md says where to get it and where \
+                 to put it"
             }
         };
         return Err(Error::Usage(format!("{name}: {problem}")));
