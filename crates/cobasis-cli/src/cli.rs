@@ -199,6 +199,14 @@ mod tests {
     }
 
     #[test]
+    fn scripts_may_use_the_old_name_of_no_live() {
+        assert!(Cli::try_parse_from(["cobasis", "train", "--no-tui"]).is_ok());
+        let train = Cli::command().find_subcommand("train").cloned();
+        let help = train.map(|mut train| train.render_long_help().to_string()).unwrap_or_default();
+        assert!(help.contains("--no-live") && !help.contains("no-tui"), "{help}");
+    }
+
+    #[test]
     fn every_command_shows_an_example() {
         fn check(command: &clap::Command) {
             if command.has_subcommands() {

@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(line(20), " 37 %  epoch 3/10");
         assert_eq!(line(32), " 37 %  epoch 3/10  loss 0.5123");
         assert_eq!(line(50), " 37 %  epoch 3/10  step 4/20  loss 0.5123");
-        assert_eq!(line(51), "===>       37 %  epoch 3/10  step 4/20  loss 0.5123");
+        assert_eq!(line(51), "==>        37 %  epoch 3/10  step 4/20  loss 0.5123");
         assert!(line(300).starts_with(&format!("{:<24}", "========>")), "{}", line(300));
         assert_eq!(fit(&[], 0.0, 5), "");
     }

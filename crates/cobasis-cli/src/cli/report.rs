@@ -122,8 +122,9 @@ fn looks(paths: &[PathBuf]) -> Result<Vec<Look>, Error> {
                 let file = fs::metadata(run.join(name)).ok()?;
                 Some((file.len(), file.modified().ok()?))
             });
-            let (running, finished) =
-                (UnfinishedRun::is_running(&run), RunRecord::is_finished(&run));
+            let finished = RunRecord::is_finished(&run);
+            // A look takes the lock for a moment: not where a sweep takes a finished run as it is.
+            let running = !finished && UnfinishedRun::is_running(&run);
             looks.push(Look { run, files, running, finished });
         }
     }

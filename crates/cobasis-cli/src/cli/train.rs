@@ -106,7 +106,8 @@ pub(crate) fn run(args: Args) -> Outcome {
             SweepOutcome::Finished(summary) => {
                 print(&sweep::describe(&summary));
                 print(&format!("wrote {}", parent.join("sweep.csv").display()));
-                return Ok(ExitCode::SUCCESS);
+                // Who goes on with the best setting must know that there is none.
+                return Ok(ExitCode::from(u8::from(summary.best.is_none())));
             }
             SweepOutcome::Interrupted(ended) => of_several(ended, parent),
         }
