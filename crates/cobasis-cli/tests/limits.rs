@@ -36,7 +36,8 @@ fn cobasis(folder: &TempDir, arguments: &[&str]) -> Output {
 /// What comes of a command that must not wait for anything.
 fn wait(command: &mut Command) -> Output {
     let (out, err) = (std::process::Stdio::piped(), std::process::Stdio::piped());
-    let mut child = command.stdout(out).stderr(err).spawn().expect("it runs");
+    let mut child =
+        command.env_remove("RUST_BACKTRACE").stdout(out).stderr(err).spawn().expect("it runs");
     let start = Instant::now();
     while child.try_wait().expect("a child").is_none() {
         if start.elapsed() > PATIENCE {

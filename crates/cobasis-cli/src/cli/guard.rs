@@ -30,10 +30,11 @@ pub(super) fn run(program: fn() -> ExitCode) -> ExitCode {
     let backtrace = env::var_os("RUST_BACKTRACE").is_some();
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        *LAST.lock().unwrap_or_else(PoisonError::into_inner) = text(info);
-        if backtrace {
+        let text = text(info);
+        if backtrace && shortage(&text).is_none() {
             before(info);
         }
+        *LAST.lock().unwrap_or_else(PoisonError::into_inner) = text;
     }));
     panic::catch_unwind(AssertUnwindSafe(program)).unwrap_or_else(|_| {
         let text = LAST.lock().unwrap_or_else(PoisonError::into_inner);
@@ -55,20 +56,25 @@ fn text(info: &PanicHookInfo<'_>) -> String {
 
 /// What a panic means to a user.
 fn told(panic: &str) -> String {
-    // By their texts, since panics of libraries have nothing else.
-    if panic.contains("failed to spawn thread") || panic.contains("ThreadPoolBuildError") {
+    shortage(panic).unwrap_or_else(|| {
+        let panic = printable(&shortened_to(panic, SHOWN));
+        let version = env!("CARGO_PKG_VERSION");
+        format!("internal error, please report it: {panic} (cobasis {version})")
+    })
+}
+
+/// What a panic tells of that the machine lacks, if it does. By their texts, since panics of libraries
+/// have nothing else.
+fn shortage(panic: &str) -> Option<String> {
+    let of = |texts: [&str; 2]| texts.iter().any(|text| panic.to_lowercase().contains(text));
+    if of(["failed to spawn thread", "threadpoolbuilderror"]) {
         // `Os { code: 11, kind: WouldBlock, message: "…" }`
         let reason = panic.split_once("message: \"").and_then(|(_, rest)| rest.split_once('"'));
-        return threads::reason("a thread", reason.map_or(panic, |(reason, _)| reason));
+        return Some(threads::reason("a thread", reason.map_or(panic, |(reason, _)| reason)));
     }
+    let free = || free_memory().map(|free| format!("; {free}")).unwrap_or_default();
     let panic = printable(&shortened_to(panic, SHOWN));
-    if ["capacity overflow", "out of memory"].iter().any(|text| panic.to_lowercase().contains(text))
-    {
-        let free = free_memory().map(|free| format!("; {free}"));
-        return format!("out of memory: {panic}{}", free.unwrap_or_default());
-    }
-    let version = env!("CARGO_PKG_VERSION");
-    format!("internal error, please report it: {panic} (cobasis {version})")
+    of(["capacity overflow", "out of memory"]).then(|| format!("out of memory: {panic}{}", free()))
 }
 
 /// Says that there is no more memory, and ends the program. Takes none.
