@@ -4,14 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cobasis_train::DeviceName;
-use cobasis_zoo::ModelName;
 use cobasis_zoo::cobasis::ParameterCount;
 use cobasis_zoo::deploy::FactorisedLayers;
 use cobasis_zoo::files::save_deployed;
 use serde::Serialize;
 
 use super::Outcome;
-use super::model_file::{Destination, file_size, form, open};
+use super::model_file::{Destination, Held, file_size, form};
 use super::output::{grouped, print, print_json};
 
 /// Writes a model folded for use: no batch norms, and of each factorised layer the cheaper form.
@@ -27,9 +26,8 @@ pub(crate) struct Args {
     /// Model file.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Model that the file holds; our own files say it themselves.
-    #[arg(long, value_name = "NAME")]
-    model: Option<ModelName>,
+    #[command(flatten)]
+    held: Held,
     /// Layers that consist of a basis convolution and coefficients: each in the form with the
     /// fewest MACs, all kept (the smallest file), or all composed into dense kernels.
     #[arg(long, value_name = "FORM", default_value_t, value_parser = form())]
@@ -68,7 +66,7 @@ struct Report<'a> {
 pub(crate) fn run(args: Args) -> Outcome {
     args.destination.check()?;
     let device = DeviceName::Flex.open()?;
-    let model = open(&args.file, args.model, &device)?;
+    let model = args.held.open(&args.file, &device)?;
     let deployed = model.deploy_with(args.factorised, &device);
     save_deployed(&deployed, &args.destination.out)?;
     let [_, image @ ..] = model.config.name.entry().input;

@@ -10,13 +10,13 @@ use cobasis_data::{DatasetName, Loader, Source, Split, View};
 use cobasis_train::DeviceName;
 use cobasis_train::config::DataConfig;
 use cobasis_train::evaluate::{Evaluation, check_fit, over};
-use cobasis_zoo::{ModelName, Preparation};
+use cobasis_zoo::Preparation;
 use serde::Serialize;
 
 use super::Outcome;
 use super::confusion::{matrix, per_class};
 use super::data_dir::data_dir;
-use super::model_file::open_any;
+use super::model_file::Held;
 use super::output::{print, print_json};
 use super::progress::bar;
 
@@ -34,9 +34,8 @@ pub(crate) struct Args {
     /// Model file.
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
-    /// Model that the file holds; our own files say it themselves.
-    #[arg(long, value_name = "NAME")]
-    model: Option<ModelName>,
+    #[command(flatten)]
+    held: Held,
     /// Data set, such as cifar10 or folder [default: the model's].
     #[arg(long, value_name = "NAME")]
     dataset: Option<DatasetName>,
@@ -75,7 +74,7 @@ struct Report<'a> {
 
 pub(crate) fn run(args: Args) -> Outcome {
     let device = args.device.open()?;
-    let model = open_any(&args.checkpoint, args.model, &device)?;
+    let model = args.held.open_to_run(&args.checkpoint, &device)?;
     let model_config = model.config();
     let dataset = match args.dataset {
         Some(dataset) => dataset,
@@ -104,6 +103,12 @@ pub(crate) fn run(args: Args) -> Outcome {
         over(|images| model.forward(images), &device, &loader, |seen| show(seen.images))?;
     progress.finish_and_clear();
     let Some(evaluation) = evaluation else { unreachable!("nothing breaks it off") };
+    // A score of outputs that are no numbers is none.
+    if !evaluation.loss.is_finite() {
+        let path = args.checkpoint.display();
+        let problem = "the model's outputs are no finite numbers, so that they have no score";
+        return Err(Error::Usage(format!("{path}: {problem}")));
+    }
     let report = Report {
         model: model_config.name.to_string(),
         checkpoint: &args.checkpoint,

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cobasis_train::DeviceName;
-use cobasis_zoo::{ModelName, save};
+use cobasis_zoo::save;
 
 use super::Outcome;
-use super::model_file::{Destination, open};
+use super::model_file::{Destination, Held};
 
 /// Writes a PyTorch model as one of ours, a safetensors file that says which model it holds.
 ///
@@ -21,16 +21,15 @@ pub(crate) struct Args {
     /// Model file.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Model that the file holds; those of `export` say it themselves.
-    #[arg(long, value_name = "NAME")]
-    model: Option<ModelName>,
+    #[command(flatten)]
+    held: Held,
     #[command(flatten)]
     destination: Destination,
 }
 
 pub(crate) fn run(args: Args) -> Outcome {
     args.destination.check()?;
-    let model = open(&args.file, args.model, &DeviceName::Flex.open()?)?;
+    let model = args.held.open(&args.file, &DeviceName::Flex.open()?)?;
     args.destination.write(&model, |model, path| save(model, path))?;
     Ok(ExitCode::SUCCESS)
 }

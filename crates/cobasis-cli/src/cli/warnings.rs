@@ -1,4 +1,4 @@
-//! What the library logs as warnings, on standard error.
+//! Warnings and notes, on standard error: what libraries log, and this program.
 
 use std::io::{IsTerminal, Write, stderr};
 
@@ -9,18 +9,18 @@ const ERASE_LINE: &str = "\r\x1b[2K";
 
 struct Warnings;
 
-/// Shows warnings from now on.
+/// Shows warnings and notes from now on.
 pub(super) fn show() {
     // Fails only where somebody else shows them already.
     if log::set_logger(&Warnings).is_ok() {
-        log::set_max_level(LevelFilter::Warn);
+        log::set_max_level(LevelFilter::Info);
     }
 }
 
 impl Log for Warnings {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // Libraries warn about what users of this program can't change.
-        metadata.level() <= Level::Warn && metadata.target().starts_with("cobasis")
+        // Others' libraries warn about what users of this program can't change.
+        metadata.level() <= Level::Info && metadata.target().starts_with("cobasis")
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -28,8 +28,9 @@ impl Log for Warnings {
             let mut stderr = stderr().lock();
             let erase = if stderr.is_terminal() { ERASE_LINE } else { "" };
             let text = record.args().to_string().replace(['\n', '\r'], " ");
+            let what = if record.level() == Level::Info { "note" } else { "warning" };
             // Nothing is left to do when even a warning can't be printed.
-            let _ = writeln!(stderr, "{erase}warning: {text}");
+            let _ = writeln!(stderr, "{erase}{what}: {text}");
         }
     }
 
