@@ -1,7 +1,8 @@
 //! A part of an image, resized: torchvision's `RandomResizedCrop`, `Resize` and `CenterCrop`.
 
-use fast_image_resize::images::{CroppedImage, Image, ImageRef};
-use fast_image_resize::{FilterType, IntoImageView, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ImageView, ResizeAlg, ResizeOptions, Resizer};
 
 use super::decode::Rgb;
 use super::rng::SplitMix64;
@@ -78,7 +79,8 @@ pub(super) fn resized(image: &Rgb, window: Window, size: u32) -> Vec<u8> {
     let Window { left, top, width, height } = window;
     let whole = view(image);
     // What lies outside the window must not shine through its edges, so it is cut out first.
-    let part = CroppedImage::new(&whole, left, top, width, height).expect("a window of the image");
+    let part =
+        TypedCroppedImage::from_ref(&whole, left, top, width, height).expect("a window of it");
     resize(&part, size, &ResizeOptions::new())
 }
 
@@ -119,19 +121,22 @@ pub(super) fn centre_area(image: &Rgb, resize_to: u32, size: u32) -> [f64; 4] {
     [left, top, width, height]
 }
 
-fn view(image: &Rgb) -> ImageRef<'_> {
-    ImageRef::new(image.width, image.height, &image.pixels, PixelType::U8x3)
+fn view(image: &Rgb) -> TypedImageRef<'_, U8x3> {
+    TypedImageRef::from_buffer(image.width, image.height, &image.pixels)
         .expect("as many pixels as the sizes say")
 }
 
 /// PIL's bilinear filter, whose triangles widen with the scale, on 8-bit values.
-fn resize(part: &impl IntoImageView, size: u32, options: &ResizeOptions) -> Vec<u8> {
-    let mut square = Image::new(size, size, PixelType::U8x3);
+///
+/// By the type of the pixels: resizing by a value's type would build the filter for all types.
+fn resize(part: &impl ImageView<Pixel = U8x3>, size: u32, options: &ResizeOptions) -> Vec<u8> {
+    let mut pixels = vec![0; 3 * size as usize * size as usize];
+    let mut square = TypedImage::from_buffer(size, size, &mut pixels).expect("as many bytes");
     let options = options.resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     Resizer::new()
-        .resize(part, &mut square, &options)
-        .expect("the same kind of pixels, and a part of the image");
-    square.into_vec()
+        .resize_typed(part, &mut square, &options)
+        .expect("a part of the image, and a filter");
+    pixels
 }
 
 #[cfg(test)]
