@@ -33,6 +33,8 @@ mod numbers;
 mod open;
 mod pickle;
 mod read;
+#[cfg(test)]
+mod tests;
 mod weights;
 mod write;
 

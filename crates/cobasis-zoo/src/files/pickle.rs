@@ -10,6 +10,8 @@ mod storages;
 #[cfg(test)]
 mod tests;
 mod value;
+#[cfg(test)]
+pub(super) mod writer;
 
 use std::collections::HashMap;
 use std::io::{BufReader, Read, Seek, SeekFrom};

@@ -1,6 +1,10 @@
 //! Safetensors files, taken apart.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 
@@ -9,6 +13,7 @@ use super::foreign::{Listed, Readable};
 use super::numbers::{Float, Numbers};
 use super::wrong;
 use crate::config::ModelConfig;
+use crate::short::quoted;
 use crate::state::{State, StateError};
 
 /// Bytes of a header; one of ours has at most a megabyte.
@@ -54,6 +59,10 @@ impl<'a> Safetensors<'a> {
         let braces = header.iter().filter(|byte| **byte == b'{').count();
         if braces > MAX_TENSORS {
             return too_much(MAX_TENSORS as u64, "tensors", braces as u64);
+        }
+        // The crate takes the last of several entries of one name.
+        if let Err(error) = serde_json::from_slice::<Distinct>(header) {
+            return Err(FileProblem::Safetensors(format!("header: {error}")));
         }
         let (_, read) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
         let metadata = read.metadata().clone().unwrap_or_default();
@@ -107,6 +116,36 @@ impl<'a> Safetensors<'a> {
             Numbers::Other(got) => Err(wrong(config, StateError::DType { name, got })),
         });
         Ok(self.values(tensors.collect::<Result<_, _>>()?))
+    }
+}
+
+/// An object of JSON whose keys are all different.
+struct Distinct;
+
+impl<'de> Deserialize<'de> for Distinct {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Distinct;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Distinct, A::Error> {
+                let mut keys = HashSet::new();
+                while let Some(key) = map.next_key::<String>()? {
+                    if keys.contains(&key) {
+                        let key = quoted(&key);
+                        return Err(A::Error::custom(format!("{key} is there twice")));
+                    }
+                    keys.insert(key);
+                    map.next_value::<IgnoredAny>()?;
+                }
+                Ok(Distinct)
+            }
+        }
+        from.deserialize_map(Keys)
     }
 }
 
