@@ -12,7 +12,8 @@ use super::model_file::{Destination, Held};
 /// Writes a PyTorch model as one of ours, a safetensors file that says which model it holds.
 ///
 /// The model is a checkpoint of the authors' code, torchvision's weights of an ImageNet ResNet or
-/// MobileNetV2 (.pth; both need --model), a safetensors file with either's names, or what `export` wrote.
+/// MobileNetV2, or what a training script of your own saved with either's names (.pth or safetensors; all
+/// need --model), or what `export` wrote.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask import FILE.pth --model cifar10/resnet32-s8u1 --out resnet32.safetensors

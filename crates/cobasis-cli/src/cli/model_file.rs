@@ -80,8 +80,8 @@ impl Held {
         if let Some(taken) = notes.taken() {
             log::info!("{path}: {taken}");
         }
-        if let Some(others) = notes.others() {
-            log::info!("{path}: {others}; --weights KEY takes them");
+        if let (Some(others), [first, ..]) = (notes.others(), &notes.others[..]) {
+            log::info!("{path}: {others}; --weights {first:?} takes those");
         }
         if let Some(passed_over) = notes.passed_over() {
             log::warn!("{path}: {passed_over}");

@@ -79,10 +79,10 @@ pub enum FileProblem {
         got: Box<ModelName>,
     },
     /// It has no weights, or none under the key that was asked for.
-    #[error("{}", no_weights(.keys, .asked.as_deref()))]
+    #[error("{}", no_weights(.found, .asked.as_deref()))]
     NoWeights {
-        /// The keys that it has instead.
-        keys: Vec<String>,
+        /// What it has or is instead, in words.
+        found: String,
         /// The key that was asked for.
         asked: Option<String>,
     },
@@ -130,15 +130,11 @@ pub enum FileProblem {
 }
 
 /// Why there is nothing to take.
-fn no_weights(keys: &[String], asked: Option<&str>) -> String {
-    let has = match keys {
-        [] => "it has no keys".to_string(),
-        keys => format!("its keys are {}", listed(keys)),
-    };
+fn no_weights(found: &str, asked: Option<&str>) -> String {
     match asked {
-        Some(asked) => format!("no weights under {}: {has}", quoted(asked)),
+        Some(asked) => format!("no weights under {}: {found}", quoted(asked)),
         None => format!(
-            "no weights found: {has}; looked for tensors named \"….weight\", on top or in a dictionary \
+            "no weights found: {found}; looked for tensors named \"….weight\", on top or in a dictionary \
              such as {}",
             listed(&KNOWN[..5])
         ),

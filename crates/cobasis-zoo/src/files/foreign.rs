@@ -9,6 +9,7 @@ use super::numbers::{Float, Numbers};
 use super::weights::is_average;
 use crate::config::ModelConfig;
 use crate::pytorch_names::{Naming, is_counter, is_weight, pytorch_shapes, sizes_in_file};
+use crate::short::listed as listed_texts;
 use crate::state::StateError;
 
 /// The most classes or channels that a file may ask for.
@@ -116,7 +117,11 @@ pub(super) fn compare<P>(
         }
         tensors.push(Readable { name, numbers, place });
     }
-    Ok((tensors, passed_over))
+    match passed_over.first() {
+        // Of a file of something else, what it has tells more than what it lacks.
+        Some(name) if tensors.is_empty() => Err(StateError::Extra { name: name.clone() }),
+        _ => Ok((tensors, passed_over)),
+    }
 }
 
 /// Whether a tensor that is not the model's is no weight either: what is known to be left behind, and
@@ -143,8 +148,9 @@ pub(super) fn one_of_several<P>(
     let groups: BTreeSet<String> = weights.map(|tensor| group(&tensor.name)).collect();
     if let Some(asked) = asked {
         if !groups.contains(asked) {
-            let keys = groups.into_iter().collect();
-            return Err(FileProblem::NoWeights { keys, asked: Some(asked.to_string()) });
+            let groups: Vec<String> = groups.into_iter().collect();
+            let found = format!("names of weights start with {}", listed_texts(&groups));
+            return Err(FileProblem::NoWeights { found, asked: Some(asked.to_string()) });
         }
         let own = listed.into_iter().filter(|tensor| group(&tensor.name) == asked).collect();
         return Ok((own, groups.into_iter().filter(|group| group != asked).collect()));

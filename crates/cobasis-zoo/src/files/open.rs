@@ -126,10 +126,8 @@ impl OpenOptions {
         let file = Safetensors::read(&bytes)?;
         let (opened, notes) = match file.metadata("format") {
             Some(FORMAT | FORMAT_DEPLOYED) if self.weights.is_some() => {
-                return Err(FileProblem::NoWeights {
-                    keys: Vec::new(),
-                    asked: self.weights.clone(),
-                });
+                let found = "a file of cobasis has no others than its own".to_string();
+                return Err(FileProblem::NoWeights { found, asked: self.weights.clone() });
             }
             Some(FORMAT) => {
                 let config = metadata::read(file.all_metadata())?;

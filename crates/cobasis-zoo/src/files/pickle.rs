@@ -24,7 +24,7 @@ use archive::Archive;
 use machine::Machine;
 use refusal::{Result, at_most, refuse, unreadable};
 use storages::Storages;
-pub(super) use value::{Node, Tensor, Tree, Value};
+pub(super) use value::{Node, Storage, Tensor, Tree, Value};
 
 /// Ten times the checkpoint of a DenseNet-201 with the state of its optimizer.
 pub(super) const MAX_FILE: u64 = 2 << 30;

@@ -123,6 +123,11 @@ fn averages_of_weights_are_asked_for_and_not_guessed() {
             assert_eq!((read.state(), notes.weights.as_deref()), (average.state(), Some(key)));
         }
     }
+    // One dictionary in two places.
+    let [_, same] = saved(&[&first], |all| {
+        dict(&[("model_ema", [&all[0][..], b"q\x07"].concat()), ("net", b"h\x07".to_vec())])
+    });
+    assert_eq!(open(&same, None).expect("weights").1.weights.as_deref(), Some("net"));
     let [_, only] = saved(&[&second], |all| dict(&[("model_ema", all[0].clone())]));
     assert!(fault(&only, None).contains("moving averages, under \"model_ema\""));
     assert_eq!(open(&only, Some("model_ema")).expect("weights").0.state(), average.state());
@@ -161,7 +166,7 @@ fn files_without_weights_tell_their_keys() {
         "{said}"
     );
     let [_, whole] = saved(&[&state], |_| b"cmy_code.net\nNet\n)\x81}b".to_vec());
-    assert!(fault(&whole, None).contains("an object of my_code.net.Net"));
+    assert!(fault(&whole, None).contains("it is an object of \"my_code.net.Net\""));
     let many: Vec<String> =
         (0..5000).map(|number| format!("{number}{}", "x".repeat(200))).collect();
     let [_, many] = saved(&[], |_| {
@@ -227,19 +232,18 @@ fn numbers_of_16_and_64_bits_become_ours() {
 
 #[test]
 fn numbers_that_no_network_can_use_are_noted_whoever_wrote_the_file() {
-    let (mut broken, mut state) = model(&config());
+    let (_, mut state) = model(&config());
     let variance =
         state.keys().find(|name| name.ends_with("bn1.running_var")).expect("one").clone();
     let count = state[&variance].num_elements();
     state.insert(variance.clone(), TensorData::new(vec![-1.0f32; count], [count]));
     state.insert("fc.bias".into(), TensorData::new(vec![f32::NAN; 10], [10]));
-    let (read, notes) = open(&written(&state), None).expect("weights");
+    let (broken, notes) = open(&written(&state), None).expect("weights");
     let said = notes.faulty().expect("faults");
     assert!(
         said.contains("\"fc.bias\" (10 NaN)") && said.contains(&format!("({count} negative)")),
         "{said}"
     );
-    broken = read;
     let options = OpenOptions::new();
     let deployed = broken.deploy(&Device::flex());
     let files = [

@@ -4,11 +4,15 @@
 //! optimizer, the epoch, perhaps a moving average of the weights. What is a dictionary of weights is
 //! known by its tensors' names; which of several is meant is known by its own name, or asked.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::error::FileProblem;
 use super::foreign::Listed;
-use super::pickle::{Node, Tensor, Tree, Value};
+use super::numbers::Numbers;
+use super::pickle::{Node, Storage, Tensor, Tree, Value};
+use crate::pytorch_names::is_weight;
+use crate::short::{listed, quoted};
 
 /// What scripts call a dictionary of weights.
 pub(super) const KNOWN: [&str; 10] = [
@@ -27,6 +31,8 @@ pub(super) const KNOWN: [&str; 10] = [
 const AVERAGES: [&str; 6] = ["ema", "swa", "averaged", "average", "avg", "shadow"];
 /// How deep dictionaries of weights may lie.
 const MAX_DEPTH: usize = 4;
+/// How often a dictionary is looked into that lies in several places, so that no tangle takes long.
+const MAX_VISITS: usize = 4;
 
 /// A dictionary of weights.
 #[derive(Clone)]
@@ -59,13 +65,13 @@ pub(super) fn choose<'a>(
     asked: Option<&str>,
 ) -> Result<Chosen<'a>, FileProblem> {
     let mut all = Vec::new();
-    search(tree, root, &mut Vec::new(), &mut HashSet::new(), &mut all);
+    search(tree, root, &mut Vec::new(), &mut HashMap::new(), &mut all);
     if all.is_empty() && tree.entries(root).iter().any(|(_, value)| tree.tensor(value).is_some()) {
         all.push(Candidate { path: Vec::new(), weights: root });
     }
     let keys = |some: &[&Candidate]| some.iter().map(|one| one.path.join(".")).collect::<Vec<_>>();
     let nothing =
-        || FileProblem::NoWeights { keys: described(tree, root), asked: asked.map(Into::into) };
+        || FileProblem::NoWeights { found: described(tree, root), asked: asked.map(Into::into) };
     let chosen = match asked {
         Some(asked) => {
             let under: Vec<&Candidate> = all.iter().filter(|one| one.is_under(asked)).collect();
@@ -113,18 +119,26 @@ impl Chosen<'_> {
     pub(super) fn tensors(&self, tree: &Tree) -> (Vec<Listed<Tensor>>, Vec<String>) {
         let (mut tensors, mut others) = (Vec::new(), Vec::new());
         for (name, value) in tree.entries(self.weights) {
-            match tree.tensor(value) {
-                Some(tensor) => tensors.push(Listed {
-                    name,
-                    shape: tensor.shape.clone(),
-                    numbers: tensor.storage.numbers.clone(),
-                    place: tensor.clone(),
-                }),
-                None => others.push(name),
+            match tree.node(value) {
+                Some(Node::Tensor(tensor)) => tensors.push(as_listed(name, tensor)),
+                // Sparse or quantized, say.
+                Some(Node::Object(class)) if is_weight(&name) => {
+                    let numbers = Numbers::Other(class.to_string());
+                    let storage = Storage { key: Rc::from(""), numbers, size: None };
+                    let (strides, shape) = (Vec::new(), Vec::new());
+                    let tensor = Tensor { storage, offset: 0, strides, shape };
+                    tensors.push(as_listed(name, &tensor));
+                }
+                _ => others.push(name),
             }
         }
         (tensors, others)
     }
+}
+
+fn as_listed(name: String, tensor: &Tensor) -> Listed<Tensor> {
+    let (shape, numbers) = (tensor.shape.clone(), tensor.storage.numbers.clone());
+    Listed { name, shape, numbers, place: tensor.clone() }
 }
 
 impl Candidate<'_> {
@@ -147,14 +161,15 @@ fn search<'a>(
     tree: &'a Tree,
     value: &'a Value,
     path: &mut Vec<String>,
-    seen: &mut HashSet<usize>,
+    visits: &mut HashMap<usize, usize>,
     found: &mut Vec<Candidate<'a>>,
 ) {
     let Value::Node(node) = *value else {
         return;
     };
-    // Each once, so that no tangle takes long.
-    if path.len() > MAX_DEPTH || !seen.insert(node) {
+    let visits_of_node = visits.entry(node).or_default();
+    *visits_of_node += 1;
+    if path.len() > MAX_DEPTH || *visits_of_node > MAX_VISITS {
         return;
     }
     let before = found.len();
@@ -162,7 +177,7 @@ fn search<'a>(
     for (name, part) in &entries {
         if matches!(tree.node(part), Some(Node::Dict(_) | Node::List(_) | Node::Tuple(_))) {
             path.push(name.clone());
-            search(tree, part, path, seen, found);
+            search(tree, part, path, visits, found);
             path.pop();
         }
     }
@@ -191,21 +206,26 @@ pub(super) fn is_average(name: &str) -> bool {
 }
 
 /// The keys of a file, or what it is instead of a dictionary.
-fn described(tree: &Tree, root: &Value) -> Vec<String> {
+fn described(tree: &Tree, root: &Value) -> String {
     let class = |value: &Value| match tree.node(value) {
         Some(Node::Object(class)) => Some(class.to_string()),
         _ => None,
     };
     if let Some(class) = class(root) {
-        return vec![format!("an object of {class}")];
+        return format!("it is an object of {}, not its state_dict()", quoted(&class));
     }
-    let entries = tree.entries(root).into_iter();
-    entries
+    let keys: Vec<String> = tree
+        .entries(root)
+        .into_iter()
         .map(|(name, value)| match class(value) {
             Some(class) => format!("{name} of {class}"),
             None => name,
         })
-        .collect()
+        .collect();
+    match keys.is_empty() {
+        true => "it has no keys".to_string(),
+        false => format!("its keys are {}", listed(&keys)),
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use flate2::write::DeflateEncoder;
 
-use super::writer::{dict, int, pickle, tensor, text, tuple};
+use super::writer::{dict, int, pickle, tensor, text};
 use super::*;
 use crate::config::ModelConfig;
 use crate::files::foreign::compare;
