@@ -93,7 +93,7 @@ fn what_is_wrong_is_refused_before_the_first_run() {
             "--sweep optimizer.lr=x: optimizer.lr: expected a number",
         ),
         (&["--sweep", "train.epoch=1,2"], "--sweep train.epoch=1: train.epoch: unknown key"),
-        (&["--sweep", "model=digits/resnet14,wrong"], "no model \"wrong\""),
+        (&["--sweep", "model=digits/resnet14,wrong"], "unknown model \"wrong\""),
         (&["--sweep", "optimizer.lr=0.1,1e-1"], "are the same configuration"),
         (&["--sweep", "train.batch=1", "--sweep", "train.batch=2"], "expected each key once"),
         (&["--sweep", "seed=1,2"], "--seeds is for seeds"),

@@ -2,6 +2,9 @@
 
 use strsim::damerau_levenshtein;
 
+/// Bytes of a wrong word; nobody slips in a longer one, and comparing takes the product of lengths.
+const MAX_WORD: usize = 100;
+
 /// The choice most like `wrong`, if any is like it at all; the first of equals.
 pub fn nearest<'a>(wrong: &str, choices: &[&'a str]) -> Option<&'a str> {
     let scored = choices.iter().filter_map(|choice| Some((distance(wrong, choice)?, *choice)));
@@ -25,6 +28,9 @@ fn split(key: &str) -> (&str, &str) {
 
 /// How far apart two names are, 0 for equal; `None` when they have nothing to do with each other.
 fn distance(wrong: &str, right: &str) -> Option<usize> {
+    if wrong.len() > MAX_WORD {
+        return None;
+    }
     let (wrong, right) = (plain(wrong), plain(right));
     let slips = damerau_levenshtein(&wrong, &right);
     let longest = wrong.chars().count().max(right.chars().count());
@@ -76,6 +82,13 @@ mod tests {
         ] {
             assert_eq!(nearest_key(wrong, &keys), right, "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn long_words_are_like_nothing() {
+        let long = "lr".repeat(1 << 22);
+        assert_eq!(nearest(&long, &["lr"]), None);
+        assert_eq!(nearest_key(&long, &["optimizer.lr".to_owned()]), None);
     }
 
     #[test]

@@ -64,6 +64,7 @@ mod preparation;
 mod pytorch_names;
 pub mod registry;
 pub mod sharing;
+mod short;
 mod slot;
 pub mod spec;
 mod state;

@@ -16,6 +16,8 @@ pub use error::ModelNameError;
 
 /// The most classes, channels or pixels of a side that a network of one's own may have.
 const MAX_SIZE: usize = 65536;
+/// Bytes of a name; what is longer is none, and is not compared with those there are.
+const MAX_NAME: usize = 200;
 
 /// The name of a model: `DATASET/NETWORK`, with a suffix if its filters are shared.
 ///
@@ -92,6 +94,9 @@ impl ModelName {
                         || b"-._".contains(&letter)
                 })
         };
+        if entry.name.len() > MAX_NAME {
+            return refuse(format!("expected a name of at most {MAX_NAME} letters"));
+        }
         match entry.name.split_once('/') {
             Some((dataset, network)) if is_word(dataset) && is_word(network) => {}
             _ => return refuse("expected DATASET/NETWORK in small letters and digits".into()),
@@ -116,7 +121,8 @@ impl ModelName {
     pub fn with_sharing(&self, suffix: &str) -> Result<Self, ModelNameError> {
         let architecture = &self.entry.architecture;
         let name = || format!("{}-{suffix}", self.entry.name);
-        match Sharing::parse(suffix, architecture) {
+        let parsed = (suffix.len() <= MAX_NAME).then(|| Sharing::parse(suffix, architecture));
+        match parsed.flatten() {
             Some(Ok(sharing)) => Ok(Self { sharing: Some(sharing), ..self.clone() }),
             Some(Err(problem)) => Err(ModelNameError::Ranks { name: name(), problem }),
             None => Err(ModelNameError::Suffix {
@@ -180,7 +186,8 @@ impl FromStr for ModelName {
         match network {
             Some((entry, suffix)) => Self::from(entry).with_sharing(suffix),
             None => {
-                Err(ModelNameError::Unknown { name: name.to_string(), nearest: nearest_name(name) })
+                let nearest = if name.len() > MAX_NAME { None } else { nearest_name(name) };
+                Err(ModelNameError::Unknown { name: name.to_string(), nearest })
             }
         }
     }
@@ -328,6 +335,20 @@ mod tests {
         fn no_text_panics(text in "[a-z0-9/-]{0,40}") {
             let _ = text.parse::<ModelName>();
         }
+    }
+
+    #[test]
+    fn long_texts_are_no_names_and_are_told_shortened() {
+        let letters = "é".repeat(1 << 20);
+        for text in [letters.clone(), format!("cifar10/resnet32-{letters}")] {
+            let said = error(&text);
+            assert!(said.len() < 1000 && said.contains("ééé"), "{} bytes", said.len());
+        }
+        let spec = crate::spec::ResNetSpec::new(crate::spec::BlockKind::Basic, [1]);
+        let name = format!("mine/{}", "a".repeat(1 << 20));
+        let entry = Entry::new(name, crate::spec::Architecture::ResNet(spec), 10, [3, 32, 32]);
+        let said = ModelName::own(entry).expect_err("a long name").to_string();
+        assert!(said.len() < 1000 && said.contains("at most 200 letters"), "{} bytes", said.len());
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::config::ModelConfig;
 use crate::model::Model;
 use crate::spec::{Architecture, BlockKind, MobileNetV2Spec, Norms, Variant};
 use crate::state::{State, StateError, TensorInfo};
-pub(crate) use naming::{Naming, counter, is_counter};
+pub(crate) use naming::{Naming, counter, is_counter, is_weight};
 
 /// A tensor of a model in the naming and layout of the authors' PyTorch code.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,6 +149,28 @@ pub(crate) fn pytorch_shapes(
     Ok(shapes)
 }
 
+/// The counts of classes and of an image's channels that the tensors of a file have, whose shapes are
+/// found by the authors' names.
+pub(crate) fn sizes_in_file<'a>(
+    config: &ModelConfig,
+    device: &Device,
+    shape: impl Fn(&str) -> Option<&'a [usize]>,
+) -> Result<[Option<usize>; 2], StateError> {
+    let (mut classes, mut channels) = (None, None);
+    for config in std::iter::once(config).chain(&torchvision::variant_of(config)) {
+        for tensor in pytorch_tensors(config, device)? {
+            match (&*tensor.path, shape(&tensor.name)) {
+                ("head.weight" | "head.bias", Some([outputs, ..])) => classes = Some(*outputs),
+                ("stem.conv.weight" | "stem.weight", Some([_, inputs, ..])) => {
+                    channels = Some(*inputs);
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok([classes, channels])
+}
+
 fn norm_name(leaf: &str) -> &str {
     match leaf {
         "gamma" => "weight",
@@ -169,8 +191,8 @@ impl ModelConfig {
     ///
     /// A basis may be there under its own name, under the names of the blocks that use it, or both;
     /// all copies must be equal, and it is loaded once. Counters of batches
-    /// (`num_batches_tracked`) are ignored, and so is the prefix `module.` that parallel training
-    /// puts before every name. A file without the batch norms of blocks that share filters becomes a
+    /// (`num_batches_tracked`) are ignored, and so is what stands before every name: `module.` from
+    /// parallel training, `_orig_mod.` from compilation. A file without the batch norms of blocks that share filters becomes a
     /// model [without](Self::norms) them. torchvision's names are understood too: `downsample` for `shortcut`,
     /// and those of its MobileNetV2, which becomes one of [its variant](Variant::Torchvision).
     ///
@@ -182,7 +204,8 @@ impl ModelConfig {
         mut tensors: State,
         device: &Device,
     ) -> Result<Model, StateError> {
-        let naming = Naming::of(tensors.keys());
+        let known = pytorch_shapes(self, device)?;
+        let naming = Naming::of(tensors.keys().map(String::as_str), &known);
         let others = torchvision::variant_of(self);
         let is_theirs = || tensors.keys().any(|name| torchvision::is_one(&naming.in_authors(name)));
         let config = others.as_ref().filter(|_| is_theirs()).unwrap_or(self);
@@ -194,7 +217,7 @@ impl ModelConfig {
         tensors.retain(|name, _| !is_counter(name));
         let mut state = State::new();
         for tensor in pytorch_tensors(config, device)? {
-            let data = take(&mut tensors, naming, &tensor)?;
+            let data = take(&mut tensors, &naming, &tensor)?;
             state.insert(tensor.path, if tensor.transposed { transposed(data) } else { data });
         }
         match tensors.into_keys().next() {
@@ -227,7 +250,7 @@ impl Model {
 /// Takes a tensor and all its copies out of those that were read.
 fn take(
     tensors: &mut State,
-    naming: Naming,
+    naming: &Naming,
     tensor: &PyTorchTensor,
 ) -> Result<TensorData, StateError> {
     let mut found: Option<(String, TensorData)> = None;

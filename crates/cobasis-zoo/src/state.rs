@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Tensor, TensorData};
 
+use crate::short::{quoted, shape, shortened};
+
 /// The tensors of a model by their path in the module tree, `stages.0.bases.0.weight`: trainable
 /// parameters and running statistics.
 pub type State = BTreeMap<String, TensorData>;
@@ -27,19 +29,19 @@ pub struct TensorInfo {
 #[non_exhaustive]
 pub enum StateError {
     /// A tensor of the model is not there.
-    #[error("tensor {name:?} is missing")]
+    #[error("tensor {} is missing", quoted(.name))]
     Missing {
         /// Its name.
         name: String,
     },
     /// There is a tensor that the model does not have.
-    #[error("tensor {name:?} does not belong to the model")]
+    #[error("tensor {} does not belong to the model", quoted(.name))]
     Extra {
         /// Its name.
         name: String,
     },
     /// A tensor has another shape than the model's.
-    #[error("tensor {name:?}: expected shape {expected:?}, got {got:?}")]
+    #[error("tensor {}: expected shape {expected:?}, got {}", quoted(.name), shape(.got))]
     Shape {
         /// Its name.
         name: String,
@@ -49,7 +51,10 @@ pub enum StateError {
         got: Vec<usize>,
     },
     /// A tensor's numbers are of a type that the model is not made of.
-    #[error("tensor {name:?}: expected 32-bit floating point numbers, got {got}")]
+    #[error(
+        "tensor {}: expected floating point numbers of 16, 32 or 64 bits, got {}",
+        quoted(.name), shortened(.got)
+    )]
     DType {
         /// Its name.
         name: String,
@@ -69,7 +74,9 @@ pub enum StateError {
         model: String,
     },
     /// Copies of one shared basis differ.
-    #[error("tensors {first:?} and {second:?} are copies of one basis and must be equal")]
+    #[error(
+        "tensors {} and {} are copies of one basis and must be equal", quoted(.first), quoted(.second)
+    )]
     Disagree {
         /// One copy.
         first: String,

@@ -4,14 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cobasis_train::DeviceName;
-use cobasis_zoo::ModelName;
 use cobasis_zoo::cobasis::ParameterCount;
 use cobasis_zoo::deploy::FactorisedLayers;
 use cobasis_zoo::files::save_deployed;
 use serde::Serialize;
 
 use super::Outcome;
-use super::model_file::{Destination, file_size, form, open};
+use super::model_file::{Destination, Held, file_size, form};
 use super::output::{grouped, print, print_json};
 
 /// Writes a model for inference: batch norms folded, each factorised layer in its cheaper form.
@@ -27,9 +26,8 @@ pub(crate) struct Args {
     /// Model file.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Name of the model in the file; not needed for files written by cobasis.
-    #[arg(long, value_name = "NAME")]
-    model: Option<ModelName>,
+    #[command(flatten)]
+    held: Held,
     /// How to write layers that consist of a basis convolution and coefficients: each in the form
     /// with the fewest MACs, all kept factorised (the smallest file), or all composed into dense
     /// kernels.
@@ -69,7 +67,7 @@ struct Report<'a> {
 pub(crate) fn run(args: Args) -> Outcome {
     args.destination.check()?;
     let device = DeviceName::Flex.open()?;
-    let model = open(&args.file, args.model, &device)?;
+    let model = args.held.open(&args.file, &device)?;
     let deployed = model.deploy_with(args.factorised, &device);
     save_deployed(&deployed, &args.destination.out)?;
     let image = model.config.image();

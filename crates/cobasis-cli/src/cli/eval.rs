@@ -11,7 +11,7 @@ use cobasis_train::DeviceName;
 use cobasis_train::classes::{Fitted, class_names, fitted_by};
 use cobasis_train::config::DataConfig;
 use cobasis_train::evaluate::{Evaluation, over};
-use cobasis_zoo::{ModelConfig, ModelName, Preparation};
+use cobasis_zoo::{ModelConfig, Preparation};
 use indicatif::FormattedDuration;
 use serde::Serialize;
 
@@ -20,7 +20,7 @@ use super::class_list::{class_list, read_classes};
 use super::confusion::{matrix, per_class};
 use super::data_dir::data_dir;
 use super::live::{Part, live_line, percent};
-use super::model_file::open_any;
+use super::model_file::Held;
 use super::output::{print, print_json};
 
 /// Images at a time unless told otherwise, where memory allows it.
@@ -41,9 +41,8 @@ pub(crate) struct Args {
     /// Model file.
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
-    /// Name of the model in the file; not needed for files written by cobasis.
-    #[arg(long, value_name = "NAME")]
-    model: Option<ModelName>,
+    #[command(flatten)]
+    held: Held,
     /// Data set to evaluate on, such as cifar10 or folder [default: the one that the model was
     /// trained on].
     #[arg(long, value_name = "NAME")]
@@ -85,7 +84,7 @@ struct Report<'a> {
 
 pub(crate) fn run(args: Args) -> Outcome {
     let device = args.device.open()?;
-    let model = open_any(&args.checkpoint, args.model, &device)?;
+    let model = args.held.open_to_run(&args.checkpoint, &device)?;
     let model_config = model.config();
     let dataset = match args.dataset {
         Some(dataset) => dataset,
@@ -129,6 +128,12 @@ pub(crate) fn run(args: Args) -> Outcome {
         over(|images| model.forward(images), &device, &loader, |seen| show(seen.images))?;
     progress.finish_and_clear();
     let Some(evaluation) = evaluation else { unreachable!("nothing breaks it off") };
+    // A score of outputs that are no numbers is none.
+    if !evaluation.loss.is_finite() {
+        let path = args.checkpoint.display();
+        let problem = "the model's outputs are no finite numbers, so that they have no score";
+        return Err(Error::Usage(format!("{path}: {problem}")));
+    }
     let report = Report {
         model: model_config.name.to_string(),
         checkpoint: &args.checkpoint,

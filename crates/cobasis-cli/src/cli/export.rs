@@ -8,10 +8,10 @@ use cobasis_train::DeviceName;
 use cobasis_zoo::cobasis::ParameterCount;
 use cobasis_zoo::deploy::FactorisedLayers;
 use cobasis_zoo::files::{self, FileError, write_atomic};
-use cobasis_zoo::{Deployed, ModelName, pytorch};
+use cobasis_zoo::{Deployed, pytorch};
 
 use super::Outcome;
-use super::model_file::{Destination, Evaluated, form, open, open_any};
+use super::model_file::{Destination, Evaluated, Held, form};
 
 /// Exports a model to ONNX, to PyTorch's tensor names, or to our own format.
 #[derive(Debug, clap::Args)]
@@ -23,9 +23,8 @@ pub(crate) struct Args {
     /// Model file.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Name of the model in the file; not needed for files written by cobasis.
-    #[arg(long, value_name = "NAME")]
-    model: Option<ModelName>,
+    #[command(flatten)]
+    held: Held,
     /// Format to write.
     #[arg(long)]
     format: Format,
@@ -50,7 +49,7 @@ enum Format {
 }
 
 pub(crate) fn run(args: Args) -> Outcome {
-    let Args { file, model, format, factorised, destination } = args;
+    let Args { file, held, format, factorised, destination } = args;
     if let (Some(form), false) = (factorised, format == Format::Onnx) {
         return Err(Error::Usage(format!("--factorised {form}: only for --format onnx")));
     }
@@ -59,13 +58,13 @@ pub(crate) fn run(args: Args) -> Outcome {
     match format {
         Format::Safetensors => {
             destination
-                .write(&open(&file, model, &device)?, |model, path| files::save(model, path))?;
+                .write(&held.open(&file, &device)?, |model, path| files::save(model, path))?;
         }
         Format::PytorchKeys => {
             destination
-                .write(&open(&file, model, &device)?, |model, path| pytorch::save(model, path))?;
+                .write(&held.open(&file, &device)?, |model, path| pytorch::save(model, path))?;
         }
-        Format::Onnx => match (open_any(&file, model, &device)?, factorised) {
+        Format::Onnx => match (held.open_any(&file, &device)?, factorised) {
             (Evaluated::Trained(model), factorised) => {
                 let form = factorised.unwrap_or_default();
                 write_onnx(&model.deploy_with(form, &device), &destination)?;

@@ -4,16 +4,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cobasis_train::DeviceName;
-use cobasis_zoo::{ModelName, save};
+use cobasis_zoo::save;
 
 use super::Outcome;
-use super::model_file::{Destination, open};
+use super::model_file::{Destination, Held};
 
 /// Converts a PyTorch checkpoint to a safetensors file that records which model it holds.
 ///
 /// The input is a checkpoint of the authors' code, torchvision's weights of an ImageNet ResNet or
-/// MobileNetV2 (.pth; both need --model), a safetensors file with the tensor names of either, or a
-/// file written by `cobasis export`.
+/// MobileNetV2, or what your own training script saved with the tensor names of either (.pth or
+/// safetensors; all need --model), or a file written by `cobasis export`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cobasis import FILE.pth --model cifar10/resnet32-s8u1 --out resnet32.safetensors
@@ -22,16 +22,15 @@ pub(crate) struct Args {
     /// Model file.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Name of the model in the file; not needed for files written by `cobasis export`.
-    #[arg(long, value_name = "NAME")]
-    model: Option<ModelName>,
+    #[command(flatten)]
+    held: Held,
     #[command(flatten)]
     destination: Destination,
 }
 
 pub(crate) fn run(args: Args) -> Outcome {
     args.destination.check()?;
-    let model = open(&args.file, args.model, &DeviceName::Flex.open()?)?;
+    let model = args.held.open(&args.file, &DeviceName::Flex.open()?)?;
     args.destination.write(&model, |model, path| save(model, path))?;
     Ok(ExitCode::SUCCESS)
 }

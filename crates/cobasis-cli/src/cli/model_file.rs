@@ -10,18 +10,21 @@ use cobasis_cli::Error;
 use cobasis_train::DeviceName;
 use cobasis_train::memory::Maps;
 use cobasis_zoo::deploy::FactorisedLayers;
-use cobasis_zoo::files::{self, FileError, FileProblem, Opened};
+use cobasis_zoo::files::{FileError, FileProblem, Notes, OpenOptions, Opened};
 use cobasis_zoo::{Deployed, Model, ModelConfig, ModelName};
 use serde::Serialize;
 
 use super::output::{grouped, print, print_json};
 
-/// Opens a model file: ours, which says which model it holds, or one of PyTorch's, which does not.
-pub(crate) fn open(path: &Path, name: Option<ModelName>, device: &Device) -> Result<Model, Error> {
-    match open_file(path, name, device)? {
-        Opened::Trained(model) => Ok(model),
-        _ => Err(FileError::new(path, FileProblem::Deployed).into()),
-    }
+/// Which model a file holds and where, if it is not ours and does not say so.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Held {
+    /// Name of the model in the file; not needed for files written by cobasis.
+    #[arg(long, value_name = "NAME")]
+    model: Option<ModelName>,
+    /// Key of the weights in a PyTorch checkpoint that contains several, such as model_ema.
+    #[arg(long, value_name = "KEY")]
+    weights: Option<String>,
 }
 
 /// A model to be evaluated: as it was trained, or folded for use.
@@ -31,26 +34,76 @@ pub(crate) enum Evaluated {
     Deployed(Deployed),
 }
 
-/// Opens a model file of any kind, deployed ones among them.
-pub(crate) fn open_any(
-    path: &Path,
-    name: Option<ModelName>,
-    device: &Device,
-) -> Result<Evaluated, Error> {
-    match open_file(path, name, device)? {
+impl Held {
+    /// Opens a model file that can be written as another: ours, or one of PyTorch's.
+    pub(crate) fn open(&self, path: &Path, device: &Device) -> Result<Model, Error> {
+        let (opened, notes) = self.open_file(path, device)?;
+        warn_of_faults(path, &notes);
+        match opened {
+            Opened::Trained(model) => Ok(model),
+            _ => Err(FileError::new(path, FileProblem::Deployed).into()),
+        }
+    }
+
+    /// The same for deployed ones too.
+    pub(crate) fn open_any(&self, path: &Path, device: &Device) -> Result<Evaluated, Error> {
+        let (opened, notes) = self.open_file(path, device)?;
+        warn_of_faults(path, &notes);
+        evaluated(path, opened)
+    }
+
+    /// Opens a model file of any kind whose outputs are wanted: one whose outputs would be no numbers is
+    /// refused.
+    pub(crate) fn open_to_run(&self, path: &Path, device: &Device) -> Result<Evaluated, Error> {
+        let (opened, notes) = self.open_file(path, device)?;
+        match notes.faulty() {
+            Some(faulty) => Err(Error::Usage(format!("{}: {faulty}", path.display()))),
+            None => evaluated(path, opened),
+        }
+    }
+
+    fn open_file(&self, path: &Path, device: &Device) -> Result<(Opened, Notes), Error> {
+        let mut options = OpenOptions::new();
+        if let Some(name) = &self.model {
+            options = options.model(ModelConfig::new(name.clone()));
+        }
+        if let Some(key) = &self.weights {
+            options = options.weights(key);
+        }
+        let (opened, notes) = options.open(path, device).map_err(|error| match *error.problem {
+            FileProblem::Unnamed => Error::Usage(format!("{error}: give --model NAME")),
+            FileProblem::SeveralWeights { .. } | FileProblem::OnlyAverages { .. } => {
+                Error::Usage(format!("{error}: give --weights KEY"))
+            }
+            FileProblem::OtherModel { .. } => Error::Usage(error.to_string()),
+            _ => error.into(),
+        })?;
+        let path = path.display();
+        if let Some(taken) = notes.taken() {
+            log::info!("{path}: {taken}");
+        }
+        if let (Some(others), [first, ..]) = (notes.others(), &notes.others[..]) {
+            log::info!("{path}: {others}; --weights {first:?} takes those");
+        }
+        if let Some(passed_over) = notes.passed_over() {
+            log::warn!("{path}: {passed_over}");
+        }
+        Ok((opened, notes))
+    }
+}
+
+fn warn_of_faults(path: &Path, notes: &Notes) {
+    if let Some(faulty) = notes.faulty() {
+        log::warn!("{}: {faulty}", path.display());
+    }
+}
+
+fn evaluated(path: &Path, opened: Opened) -> Result<Evaluated, Error> {
+    match opened {
         Opened::Trained(model) => Ok(Evaluated::Trained(model.valid())),
         Opened::Deployed(deployed) => Ok(Evaluated::Deployed(deployed)),
         _ => Err(Error::Usage(format!("{}: unknown kind of model file", path.display()))),
     }
-}
-
-fn open_file(path: &Path, name: Option<ModelName>, device: &Device) -> Result<Opened, Error> {
-    let config = name.map(ModelConfig::new);
-    files::open(path, config.as_ref(), device).map_err(|error| match *error.problem {
-        FileProblem::Unnamed => Error::Usage(format!("{error}: give --model NAME")),
-        FileProblem::OtherModel { .. } => Error::Usage(error.to_string()),
-        _ => error.into(),
-    })
 }
 
 impl Evaluated {

@@ -10,12 +10,12 @@ use cobasis_data::{DatasetName, View, unlabelled};
 use cobasis_train::DeviceName;
 use cobasis_train::predict::{Guess, PredictConfig, Prediction, Predictions, predict_with};
 use cobasis_train::preparation::of_dataset;
-use cobasis_zoo::{ModelConfig, ModelName, Preparation};
+use cobasis_zoo::{ModelConfig, Preparation};
 use serde::Serialize;
 
 use super::Outcome;
 use super::class_list::read_classes;
-use super::model_file::open_any;
+use super::model_file::Held;
 use super::output::{print, print_json};
 
 /// Classes printed per image by default.
@@ -44,9 +44,8 @@ pub(crate) struct Args {
     /// Model file.
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
-    /// Name of the model in the file; not needed for files written by cobasis.
-    #[arg(long, value_name = "NAME")]
-    model: Option<ModelName>,
+    #[command(flatten)]
+    held: Held,
     /// Number of classes to print per image, most probable first [default: 5, or all if there are
     /// fewer].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -101,7 +100,7 @@ struct Report<'a> {
 
 pub(crate) fn run(args: Args) -> Outcome {
     let device = args.device.open()?;
-    let model = open_any(&args.checkpoint, args.model, &device)?;
+    let model = args.held.open_to_run(&args.checkpoint, &device)?;
     let config = model.config();
     let preparation = args.preparation.resolve(config)?;
     let top = match args.top.map(usize::from) {
@@ -119,12 +118,20 @@ pub(crate) fn run(args: Args) -> Outcome {
     let batch = model.batch(args.device, [size, size], set.len(), args.batch, BATCH)?;
     let feeding = PredictConfig { batch, workers: WORKERS, top };
     let (mut all, mut read) = (Predictions::default(), 0);
+    let mut no_numbers = None;
     let after_batch = |batch: Predictions| {
         // Of a single file, the error tells.
         for skipped in batch.skipped.iter().filter(|_| set.len() > 1) {
             log::warn!("{}: {}; left out", skipped.file, skipped.problem);
         }
         read += batch.predictions.len();
+        let mut predictions = batch.predictions.iter();
+        let broken =
+            predictions.find(|of| of.top.iter().any(|guess| !guess.probability.is_finite()));
+        no_numbers = no_numbers.take().or_else(|| broken.map(|of| of.file.clone()));
+        if no_numbers.is_some() {
+            return;
+        }
         all.skipped.extend(batch.skipped);
         if args.json {
             all.predictions.extend(batch.predictions);
@@ -135,6 +142,11 @@ pub(crate) fn run(args: Args) -> Outcome {
     };
     let forward = |images| model.forward(images);
     predict_with(forward, &device, &set, &preparation.classes, feeding, after_batch);
+    if let Some(file) = no_numbers {
+        let path = args.checkpoint.display();
+        let problem = format!("the model's outputs for {file} are no finite numbers");
+        return Err(Error::Usage(format!("{path}: {problem}")));
+    }
     let skipped = all.skipped.len();
     if read == 0 {
         let problem = match &all.skipped[..] {

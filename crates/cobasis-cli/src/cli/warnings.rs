@@ -1,4 +1,5 @@
-//! What the library logs as warnings, on standard error: of each kind a few, and how many more.
+//! Warnings and notes, on standard error: what libraries log, and this program; of each kind a few, and
+//! how many more.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -19,11 +20,11 @@ static COUNTS: LazyLock<Mutex<Counts>> = LazyLock::new(Mutex::default);
 
 struct Warnings;
 
-/// Shows warnings from now on.
+/// Shows warnings and notes from now on.
 pub(super) fn show() {
     // Fails only where somebody else shows them already.
     if log::set_logger(&Warnings).is_ok() {
-        log::set_max_level(LevelFilter::Warn);
+        log::set_max_level(LevelFilter::Info);
     }
 }
 
@@ -62,14 +63,18 @@ impl Counts {
 
 /// Warns of something, on one line.
 pub(super) fn warn(text: &str) {
+    show_line("warning", text);
+}
+
+fn show_line(what: &str, text: &str) {
     let text = short_words(&text.replace(['\n', '\r'], " "), WORD);
-    tell_over_live(&format!("warning: {}", printable(&shortened_to(&text, LENGTH))));
+    tell_over_live(&format!("{what}: {}", printable(&shortened_to(&text, LENGTH))));
 }
 
 impl Log for Warnings {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // Libraries warn about what users of this program can't change.
-        metadata.level() <= Level::Warn && metadata.target().starts_with("cobasis")
+        // Others' libraries warn about what users of this program can't change.
+        metadata.level() <= Level::Info && metadata.target().starts_with("cobasis")
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -77,7 +82,7 @@ impl Log for Warnings {
             let kind = (record.file().unwrap_or_default().to_owned(), record.line().unwrap_or(0));
             let text = record.args().to_string();
             if COUNTS.lock().unwrap_or_else(PoisonError::into_inner).add(kind, &text) {
-                warn(&text);
+                show_line(if record.level() == Level::Info { "note" } else { "warning" }, &text);
             }
         }
     }

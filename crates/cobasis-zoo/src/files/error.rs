@@ -3,7 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::weights::KNOWN;
 use crate::name::{ModelName, ModelNameError};
+use crate::short::{listed, quoted, shortened};
 use crate::state::StateError;
 
 /// Why a model file can't be read or written.
@@ -28,17 +30,17 @@ pub enum FileProblem {
     #[error("neither a valid safetensors file nor a PyTorch checkpoint")]
     Unknown,
     /// It is a damaged safetensors file.
-    #[error("not a valid safetensors file: {0}")]
+    #[error("not a valid safetensors file: {}", shortened(.0))]
     Safetensors(String),
     /// It is a pipe or a device.
     #[error("not a regular file")]
     NoFile,
     /// It is larger than any model.
-    #[error("expected at most {expected} bytes, got {got} or more")]
+    #[error("expected at most {limit} bytes, got {got}")]
     TooLarge {
         /// The most bytes that are read.
-        expected: u64,
-        /// Those that there are.
+        limit: u64,
+        /// The file's.
         got: u64,
     },
     /// It does not say which model it holds, as files do that are not ours.
@@ -48,7 +50,7 @@ pub enum FileProblem {
     #[error("the file does not say which model it holds (no metadata {0:?})")]
     Metadata(&'static str),
     /// A number of its metadata is none.
-    #[error("metadata {key:?}: expected a number from 1 to 65536, got {got:?}")]
+    #[error("metadata {key:?}: expected a number from 1 to 65536, got {}", quoted(.got))]
     Number {
         /// The entry.
         key: &'static str,
@@ -56,17 +58,17 @@ pub enum FileProblem {
         got: String,
     },
     /// It is of a variant that this version does not know.
-    #[error("metadata \"variant\": expected \"authors\", \"torchvision\" or nothing, got {0:?}")]
+    #[error("metadata \"variant\": expected \"authors\", \"torchvision\" or nothing, got {}", quoted(.0))]
     Variant(String),
     /// It is without batch norms that its model can't be without, or says of them what this version
     /// does not know.
     #[error(
         "metadata \"norms\": expected nothing, or \"false\" or \"without-inner\" for a model with bases in \
-         basic blocks, got {0:?}"
+         basic blocks, got {}", quoted(.0)
     )]
     Norms(String),
     /// What it says of its network makes none.
-    #[error("metadata \"network\": {0}")]
+    #[error("metadata \"network\": {}", shortened(.0))]
     Network(String),
     /// It holds another model than the one that was asked for.
     #[error("expected model {expected}, got {got}")]
@@ -76,15 +78,33 @@ pub enum FileProblem {
         /// The model that it holds.
         got: Box<ModelName>,
     },
-    /// A PyTorch checkpoint was given as bytes.
-    #[error("PyTorch checkpoints are read from files, not from bytes")]
-    PickleBytes,
+    /// It has no weights, or none under the key that was asked for.
+    #[error("{}", no_weights(.found, .asked.as_deref()))]
+    NoWeights {
+        /// What it has or is instead, in words.
+        found: String,
+        /// The key that was asked for.
+        asked: Option<String>,
+    },
+    /// It has several weights, and it is not known which are meant.
+    #[error("there are weights under {}, and it does not say which to take", listed(.keys))]
+    SeveralWeights {
+        /// Their keys.
+        keys: Vec<String>,
+    },
+    /// It has moving averages of weights only, which are taken when they are asked for.
+    #[error("the only weights are moving averages, under {}, which are not taken unasked", listed(.keys))]
+    OnlyAverages {
+        /// Their keys.
+        keys: Vec<String>,
+    },
     /// What it says of images makes no sense.
-    #[error("metadata \"images\": {0}")]
+    #[error("metadata \"images\": {}", shortened(.0))]
     Preparation(String),
     /// It says of factorised layers what this version does not know.
     #[error(
-        "metadata \"factorised\": expected \"fewest-macs\", \"keep\" or \"compose\", got {0:?}"
+        "metadata \"factorised\": expected \"fewest-macs\", \"keep\" or \"compose\", got {}",
+        quoted(.0)
     )]
     Factorised(String),
     /// It holds a deployed model where one with batch norms is needed.
@@ -107,6 +127,18 @@ pub enum FileProblem {
     /// It is not a PyTorch checkpoint, or a damaged one.
     #[error("not a valid PyTorch checkpoint: {0}")]
     Pickle(String),
+}
+
+/// Why there is nothing to take.
+fn no_weights(found: &str, asked: Option<&str>) -> String {
+    match asked {
+        Some(asked) => format!("no weights under {}: {found}", quoted(asked)),
+        None => format!(
+            "no weights found: {found}; looked for tensors named \"….weight\", on top or in a dictionary \
+             such as {}",
+            listed(&KNOWN[..5])
+        ),
+    }
 }
 
 impl FileError {

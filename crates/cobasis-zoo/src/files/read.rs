@@ -1,98 +1,162 @@
-//! The bytes of model files as tensors.
+//! Safetensors files, taken apart.
 
-use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::path::Path;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
 
-use burn::tensor::{DType, TensorData};
-use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors};
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 
 use super::error::FileProblem;
-use crate::name::ModelName;
+use super::foreign::{Listed, Readable};
+use super::numbers::{Float, Numbers};
+use super::wrong;
+use crate::config::ModelConfig;
+use crate::short::quoted;
 use crate::state::{State, StateError};
 
-/// The most bytes of a model file; those of the zoo's largest networks have a tenth of it.
-const MAX_FILE: u64 = 2 << 30;
+/// Bytes of a header; one of ours has at most a megabyte.
+const MAX_HEADER: u64 = 16 << 20;
+/// Tensors of a file, as many as braces open in its header; the largest networks have two thousand.
+const MAX_TENSORS: usize = 20_000;
 
-/// Whether a file starts like a ZIP archive or a pickle, as PyTorch's do.
-///
-/// # Errors
-///
-/// If it can't be read or is not a file.
-pub(super) fn is_pytorch(path: &Path) -> Result<bool, FileProblem> {
-    // Before opening it, which waits if it is a pipe.
-    let metadata = fs::metadata(path)?;
-    if metadata.is_dir() {
-        return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
-    }
-    if !metadata.is_file() {
-        return Err(FileProblem::NoFile);
-    }
-    let mut start = Vec::new();
-    File::open(path)?.take(9).read_to_end(&mut start)?;
-    Ok(starts_as_pytorch(&start))
-}
-
-/// The bytes of a file of a size that models have.
-///
-/// # Errors
-///
-/// If it can't be read, or is larger.
-pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, FileProblem> {
-    let file = File::open(path)?;
-    let length = file.metadata()?.len();
-    let mut bytes = Vec::new();
-    if length <= MAX_FILE {
-        bytes.reserve_exact(length as usize + 1);
-        // It may grow meanwhile.
-        file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-    }
-    match length.max(bytes.len() as u64) {
-        got if got > MAX_FILE => Err(FileProblem::TooLarge { expected: MAX_FILE, got }),
-        _ => Ok(bytes),
-    }
-}
-
-/// Whether bytes start like a ZIP archive or a pickle.
+/// Whether bytes start like a ZIP archive or a pickle, as PyTorch's files do.
 pub(super) fn starts_as_pytorch(start: &[u8]) -> bool {
     // The length of a safetensors header may start like a pickle; its ninth byte tells.
     let safetensors = start.get(8) == Some(&b'{');
     !safetensors && (start.starts_with(b"PK\x03\x04") || start.starts_with(b"\x80"))
 }
 
-/// The metadata of a safetensors file.
-///
-/// # Errors
-///
-/// If the file is damaged.
-pub(super) fn metadata(bytes: &[u8]) -> Result<HashMap<String, String>, FileProblem> {
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-    Ok(header.metadata().clone().unwrap_or_default())
+/// A safetensors file.
+pub(super) struct Safetensors<'a> {
+    tensors: SafeTensors<'a>,
+    metadata: HashMap<String, String>,
 }
 
-/// The tensors of a safetensors file that are to make up a model.
-///
-/// # Errors
-///
-/// If the file is damaged, or a tensor that is not `ignored` is of other numbers than a model.
-pub(super) fn tensors(
-    bytes: &[u8],
-    model: &ModelName,
-    ignored: fn(&str) -> bool,
-) -> Result<State, FileProblem> {
-    let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
-    let mut state = State::new();
-    for (name, view) in tensors.iter().filter(|(name, _)| !ignored(name)) {
-        if view.dtype() != Dtype::F32 {
-            let got = format!("{:?}", view.dtype());
-            let problem = StateError::DType { name: name.to_string(), got };
-            let model = Box::new(model.clone());
-            return Err(FileProblem::State { model, problem });
+impl<'a> Safetensors<'a> {
+    /// Takes the bytes of a file apart.
+    ///
+    /// # Errors
+    ///
+    /// If they are not those of a whole safetensors file, or its header is larger than any model's.
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, FileProblem> {
+        let (length, rest) = bytes.split_first_chunk().ok_or(FileProblem::Unknown)?;
+        let length = u64::from_le_bytes(*length);
+        // What is no header is not looked at.
+        if rest.first() != Some(&b'{') {
+            return Err(FileProblem::Unknown);
         }
-        state.insert(name.to_string(), f32_data(view.data(), view.shape().to_vec()));
+        let too_much = |limit: u64, what: &str, got: u64| {
+            let problem = format!("expected at most {limit} {what} in the header, got {got}");
+            Err(FileProblem::Safetensors(problem))
+        };
+        if length > MAX_HEADER {
+            return too_much(MAX_HEADER, "bytes", length);
+        }
+        let header = &rest[..rest.len().min(length as usize)];
+        // Every tensor opens one, whatever it is called.
+        let braces = header.iter().filter(|byte| **byte == b'{').count();
+        if braces > MAX_TENSORS {
+            return too_much(MAX_TENSORS as u64, "tensors", braces as u64);
+        }
+        // The crate takes the last of several entries of one name.
+        if let Err(error) = serde_json::from_slice::<Distinct>(header) {
+            return Err(FileProblem::Safetensors(format!("header: {error}")));
+        }
+        let (_, read) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+        let metadata = read.metadata().clone().unwrap_or_default();
+        let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
+        Ok(Self { tensors, metadata })
     }
-    Ok(state)
+
+    /// What the file says of itself.
+    pub(super) fn all_metadata(&self) -> &HashMap<String, String> {
+        &self.metadata
+    }
+
+    /// An entry of it.
+    pub(super) fn metadata(&self, key: &str) -> Option<&str> {
+        self.metadata.get(key).map(String::as_str)
+    }
+
+    /// The tensors, without their numbers.
+    pub(super) fn listed(&self) -> Vec<Listed<TensorView<'a>>> {
+        let tensors = self.tensors.tensors().into_iter();
+        tensors
+            .map(|(name, view)| Listed {
+                name,
+                shape: view.shape().to_vec(),
+                numbers: numbers(view.dtype()),
+                place: view,
+            })
+            .collect()
+    }
+
+    /// The numbers of tensors.
+    pub(super) fn values(&self, tensors: Vec<Readable<TensorView<'a>>>) -> State {
+        let tensors = tensors.into_iter();
+        tensors
+            .map(|Readable { name, numbers, place }| {
+                (name, numbers.tensor(place.data(), place.shape().to_vec()))
+            })
+            .collect()
+    }
+
+    /// All tensors, which are to make up a model.
+    ///
+    /// # Errors
+    ///
+    /// If one is of other numbers than a model.
+    pub(super) fn state(&self, config: &ModelConfig) -> Result<State, FileProblem> {
+        let mut listed = self.listed();
+        listed.sort_by(|a, b| a.name.cmp(&b.name));
+        let tensors = listed.into_iter().map(|Listed { name, numbers, place, .. }| match numbers {
+            Numbers::Float(numbers) => Ok(Readable { name, numbers, place }),
+            Numbers::Other(got) => Err(wrong(config, StateError::DType { name, got })),
+        });
+        Ok(self.values(tensors.collect::<Result<_, _>>()?))
+    }
+}
+
+/// An object of JSON whose keys are all different.
+struct Distinct;
+
+impl<'de> Deserialize<'de> for Distinct {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Distinct;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Distinct, A::Error> {
+                let mut keys = HashSet::new();
+                while let Some(key) = map.next_key::<String>()? {
+                    if keys.contains(&key) {
+                        let key = quoted(&key);
+                        return Err(A::Error::custom(format!("{key} is there twice")));
+                    }
+                    keys.insert(key);
+                    map.next_value::<IgnoredAny>()?;
+                }
+                Ok(Distinct)
+            }
+        }
+        from.deserialize_map(Keys)
+    }
+}
+
+fn numbers(dtype: Dtype) -> Numbers {
+    match dtype {
+        Dtype::F16 => Numbers::Float(Float::F16),
+        Dtype::BF16 => Numbers::Float(Float::BF16),
+        Dtype::F32 => Numbers::Float(Float::F32),
+        Dtype::F64 => Numbers::Float(Float::F64),
+        other => Numbers::Other(format!("{other:?}")),
+    }
 }
 
 fn damaged(error: SafeTensorError) -> FileProblem {
@@ -102,12 +166,4 @@ fn damaged(error: SafeTensorError) -> FileProblem {
         HeaderTooSmall | HeaderTooLarge | InvalidHeader(_) => FileProblem::Unknown,
         error => FileProblem::Safetensors(error.to_string()),
     }
-}
-
-/// Little-endian bytes, as all our formats store them, as numbers.
-pub(super) fn f32_data(bytes: &[u8], shape: Vec<usize>) -> TensorData {
-    let values = bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes));
-    let data = TensorData::new(values.collect::<Vec<f32>>(), shape);
-    debug_assert_eq!(data.dtype(), DType::F32);
-    data
 }

@@ -1,11 +1,13 @@
 //! What can be wrong with a name.
 
+use crate::short::quoted;
+
 /// Why a text is not the name of a model.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelNameError {
     /// No network of this name is in the registry.
-    #[error("unknown model {name:?}{}", did_you_mean(.nearest))]
+    #[error("unknown model {}{}", quoted(.name), did_you_mean(.nearest))]
     Unknown {
         /// The name asked for.
         name: String,
@@ -13,7 +15,7 @@ pub enum ModelNameError {
         nearest: Option<String>,
     },
     /// The part after the network's name is not a sharing suffix.
-    #[error("model {name:?}: expected {expected} after {network:?}, got {suffix:?}")]
+    #[error("model {}: expected {expected} after {network:?}, got {}", quoted(.name), quoted(.suffix))]
     Suffix {
         /// The name asked for.
         name: String,
@@ -25,7 +27,7 @@ pub enum ModelNameError {
         suffix: String,
     },
     /// A network of one's own can't have this name, or can't be built.
-    #[error("network {name:?}: {problem}")]
+    #[error("network {}: {problem}", quoted(.name))]
     Own {
         /// Its name.
         name: String,
@@ -33,7 +35,7 @@ pub enum ModelNameError {
         problem: String,
     },
     /// The ranks make no layer.
-    #[error("model {name:?}: {problem}")]
+    #[error("model {}: {problem}", quoted(.name))]
     Ranks {
         /// The name asked for.
         name: String,

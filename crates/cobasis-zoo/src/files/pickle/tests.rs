@@ -1,67 +1,28 @@
 //! Checkpoints that a minimal pickler of these tests writes, whole, damaged and hostile.
 
-use std::fs::{self, File};
-use std::io::{Cursor, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::io::{Cursor, Write};
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use tempfile::TempDir;
-use zip::ZipWriter;
-use zip::write::SimpleFileOptions;
+use flate2::write::DeflateEncoder;
 
+use super::writer::{dict, int, pickle, tensor, text};
 use super::*;
 use crate::config::ModelConfig;
-use crate::files::load_pytorch;
+use crate::files::foreign::compare;
+use crate::files::weights::choose;
+use crate::files::{FileProblem, load_pytorch, wrong};
+use crate::pytorch_names::Naming;
 
 const BASIS: &str = "shared_basis_1.weight";
 const COPY: &str = "layer1.1.shared_basis.weight";
-
-fn model() -> ModelName {
-    "cifar10/resnet20-s8u1".parse().expect("a name")
-}
+const WEIGHTS: &str = "net_state_dict";
 
 fn expected() -> BTreeMap<String, Vec<usize>> {
     [("fc.weight", vec![2, 3]), (BASIS, vec![2]), (COPY, vec![2])]
         .map(|(name, shape)| (name.to_string(), shape))
         .into()
-}
-
-fn text(text: &str) -> Vec<u8> {
-    let length = text.len() as u32;
-    [b"X", &length.to_le_bytes()[..], text.as_bytes()].concat()
-}
-
-fn int(number: i32) -> Vec<u8> {
-    [b"J", &number.to_le_bytes()[..]].concat()
-}
-
-fn tuple(values: &[Vec<u8>]) -> Vec<u8> {
-    [b"(", &values.concat()[..], b"t"].concat()
-}
-
-fn dict(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
-    let entries = entries.iter().map(|(key, value)| [text(key), value.clone()].concat());
-    [b"}(", &entries.collect::<Vec<_>>().concat()[..], b"u"].concat()
-}
-
-fn pickle(value: &[u8]) -> Vec<u8> {
-    [b"\x80\x02", value, b"."].concat()
-}
-
-/// A tensor in a storage of `numel` values; `kind` is `Float` or `Long`.
-fn tensor(kind: &str, key: &str, numel: i32, shape: &[i32], strides: &[i32]) -> Vec<u8> {
-    let class = format!("ctorch\n{kind}Storage\n").into_bytes();
-    let storage = [text("storage"), class, text(key), text("cpu"), int(numel)];
-    let numbers = |numbers: &[i32]| tuple(&numbers.iter().map(|n| int(*n)).collect::<Vec<_>>());
-    let arguments = tuple(&[
-        [&tuple(&storage)[..], b"Q"].concat(),
-        int(0),
-        numbers(shape),
-        numbers(strides),
-        b"\x89".to_vec(),
-        b"ccollections\nOrderedDict\n)R".to_vec(),
-    ]);
-    [b"ctorch._utils\n_rebuild_tensor_v2\n", &arguments[..], b"R"].concat()
 }
 
 /// Two tensors and a counter; one tensor is there under two names with one storage.
@@ -93,57 +54,38 @@ fn storages() -> [(i64, Vec<u8>); 3] {
 }
 
 fn legacy(checkpoint: &[u8]) -> Vec<u8> {
-    let keys = ["0", "1", "2"].map(text).concat();
-    let storages = storages().map(|(numel, bytes)| [numel.to_le_bytes().to_vec(), bytes].concat());
-    [
-        b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.".to_vec(),
-        pickle(b"M\xe9\x03"),
-        pickle(&dict(&[("little_endian", b"\x88".to_vec())])),
-        checkpoint.to_vec(),
-        pickle(&[b"](", &keys[..], b"e"].concat()),
-        storages.concat(),
-    ]
-    .concat()
+    writer::legacy(checkpoint, &storages())
 }
 
 fn archive(checkpoint: &[u8]) -> Vec<u8> {
-    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-    let mut entry = |name: String, bytes: &[u8]| {
-        let options = SimpleFileOptions::default();
-        let options = options.compression_method(zip::CompressionMethod::Stored);
-        archive.start_file(name, options).expect("an entry");
-        archive.write_all(bytes).expect("written");
-    };
-    entry("a/data.pkl".to_string(), checkpoint);
-    entry("a/version".to_string(), b"3\n");
-    for (key, (_, bytes)) in storages().iter().enumerate() {
-        entry(format!("a/data/{key}"), bytes);
-    }
-    archive.finish().expect("written").into_inner()
+    archive_in("a", checkpoint)
 }
 
-/// A folder with room for one file.
-struct Folder(TempDir);
+/// The archive of a file whose name at saving was this one.
+fn archive_in(stem: &str, checkpoint: &[u8]) -> Vec<u8> {
+    let storages = storages().map(|(_, bytes)| bytes);
+    writer::archive(stem, checkpoint, &storages)
+}
 
-impl Folder {
-    fn new() -> Self {
-        Self(TempDir::new().expect("a folder"))
-    }
+/// The tensors of a checkpoint that are expected, by its own names.
+fn read_as(bytes: &[u8], expected: &BTreeMap<String, Vec<usize>>) -> Result<State> {
+    let mut checkpoint = Checkpoint::open(Cursor::new(bytes))?;
+    let chosen = choose(&checkpoint.tree, &checkpoint.root, None)?;
+    let (listed, _) = chosen.tensors(&checkpoint.tree);
+    let naming = Naming::of(listed.iter().map(|tensor| &*tensor.name), expected);
+    let config = ModelConfig::new("cifar10/resnet20-s8u1".parse().expect("a name"));
+    let compared = compare(listed, &naming, expected);
+    let (tensors, _) = compared.map_err(|problem| wrong(&config, problem))?;
+    checkpoint.read(tensors)
+}
 
-    fn path(&self) -> PathBuf {
-        self.0.path().join("checkpoint.pth")
-    }
-
-    fn read(&self, bytes: &[u8]) -> Result<State, FileProblem> {
-        fs::write(self.path(), bytes).expect("written");
-        read(&self.path(), &model(), &expected())
-    }
+fn read(bytes: &[u8]) -> Result<State> {
+    read_as(bytes, &expected())
 }
 
 /// What is wrong with a file.
 fn fault(bytes: &[u8]) -> String {
-    let result = Folder::new().read(bytes);
-    result.expect_err("a fault").to_string()
+    read(bytes).expect_err("a fault").to_string()
 }
 
 /// What is wrong with a checkpoint that has one more tensor or other value.
@@ -154,11 +96,10 @@ fn fault_with(name: &str, value: &[u8]) -> String {
 
 #[test]
 fn both_formats_load_with_repeated_bases_prefixes_and_without_a_top_level_key() {
-    let folder = Folder::new();
-    for prefix in ["", "module."] {
+    for prefix in ["", "module.", "_orig_mod.module."] {
         for checkpoint in [checkpoint(weights(prefix)), pickle(&weights(prefix))] {
             for bytes in [legacy(&checkpoint), archive(&checkpoint)] {
-                let state = folder.read(&bytes).expect("a checkpoint");
+                let state = read(&bytes).expect("a checkpoint");
                 assert_eq!(state.len(), 3, "the counter is left out");
                 let fc = &state[&format!("{prefix}fc.weight")];
                 assert_eq!(fc.shape().to_vec(), [2, 3]);
@@ -173,37 +114,122 @@ fn both_formats_load_with_repeated_bases_prefixes_and_without_a_top_level_key() 
 }
 
 #[test]
+fn tensors_are_read_by_their_strides() {
+    let weights = |shape: &[i32], strides: &[i32]| {
+        let tensor = tensor("Float", "0", 6, shape, strides);
+        archive(&pickle(&dict(&[("fc.weight", tensor)])))
+    };
+    for (shape, strides, expected) in [
+        ([2, 3], [1, 2], vec![1.0, 3.0, 5.0, 2.0, 4.0, 6.0]),
+        ([3, 2], [2, 0], vec![1.0, 1.0, 3.0, 3.0, 5.0, 5.0]),
+        ([2, 0], [0, 1], vec![]),
+    ] {
+        let named = [("fc.weight".to_string(), shape.map(|size| size as usize).to_vec())].into();
+        let state = read_as(&weights(&shape, &strides), &named).expect("a checkpoint");
+        let read = state["fc.weight"].iter::<f32>().collect::<Vec<_>>();
+        assert_eq!(read, expected, "{strides:?}");
+    }
+    let beyond = fault(&weights(&[2, 3], &[1 << 20, 1]));
+    assert!(beyond.contains("too short for its tensors"), "{beyond}");
+    let far = fault(&weights(&[2, 3], &[1 << 30, 1]));
+    assert!(far.contains("around its tensors"), "{far}");
+}
+
+#[test]
 fn torchvisions_shortcuts_are_the_authors() {
-    let folder = Folder::new();
     let entries = [("layer2.0.downsample.1.bias", tensor("Float", "1", 2, &[2], &[1]))];
-    fs::write(folder.path(), archive(&pickle(&dict(&entries)))).expect("written");
+    let bytes = archive(&pickle(&dict(&entries)));
     let expected = [("layer2.0.shortcut.1.bias".to_string(), vec![2])].into();
-    let state = read(&folder.path(), &model(), &expected).expect("a checkpoint");
+    let state = read_as(&bytes, &expected).expect("a checkpoint");
     assert_eq!(state.into_keys().collect::<Vec<_>>(), ["layer2.0.downsample.1.bias"]);
 }
 
 #[test]
+fn names_of_every_length_and_compressed_archives_load() {
+    let checkpoint = checkpoint(weights(""));
+    for length in 1..80 {
+        read(&archive_in(&"n".repeat(length), &checkpoint)).expect("a checkpoint");
+    }
+    for bytes in [deflated(&checkpoint, false), deflated(&checkpoint, true)] {
+        assert_eq!(read(&bytes).expect("a checkpoint"), read(&archive(&checkpoint)).expect("same"));
+    }
+}
+
+/// An archive whose entries are compressed, with sizes of eight bytes where `large`.
+fn deflated(checkpoint: &[u8], large: bool) -> Vec<u8> {
+    let storages = storages().map(|(_, bytes)| bytes);
+    let names = ["a/data.pkl", "a/data/0", "a/data/1", "a/data/2", "__MACOSX/a/._data.pkl"];
+    let files = [checkpoint, &storages[0], &storages[1], &storages[2], b"junk"];
+    let (mut bytes, mut directory) = (Vec::new(), Vec::new());
+    for (name, file) in names.iter().zip(files) {
+        let mut encoder = DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(file).expect("packed");
+        let packed = encoder.finish().expect("packed");
+        let mut crc = flate2::Crc::new();
+        crc.update(file);
+        let at = bytes.len();
+        let sizes = [packed.len(), file.len()].map(|size| (size as u32).to_le_bytes());
+        let name_length = (name.len() as u16).to_le_bytes();
+        let method = [&[0u8, 0, 8, 0, 0, 0, 0, 0][..], &crc.sum().to_le_bytes()].concat();
+        bytes.extend(
+            [&b"PK\x03\x04\x14\0"[..], &method, &sizes.concat(), &name_length, &[0; 2]].concat(),
+        );
+        bytes.extend([name.as_bytes(), &packed].concat());
+        let extra =
+            [file.len(), packed.len(), at].map(|number| (number as u64).to_le_bytes()).concat();
+        let extra = if large { [&[1, 0, 24, 0][..], &extra].concat() } else { Vec::new() };
+        let sizes = if large { [[0xff; 4]; 2] } else { sizes };
+        let place = if large { [0xff; 4] } else { (at as u32).to_le_bytes() };
+        let lengths = [name_length, (extra.len() as u16).to_le_bytes()].concat();
+        directory.extend(
+            [&b"PK\x01\x02\x14\0\x14\0"[..], &method, &sizes.concat(), &lengths, &[0; 10], &place]
+                .concat(),
+        );
+        directory.extend([name.as_bytes(), &extra].concat());
+    }
+    let at = bytes.len() as u32;
+    let count = (names.len() as u16).to_le_bytes();
+    bytes.extend(&directory);
+    let size = (directory.len() as u32).to_le_bytes();
+    bytes.extend(
+        [&b"PK\x05\x06\0\0\0\0"[..], &count, &count, &size, &at.to_le_bytes(), &[0; 2]].concat(),
+    );
+    bytes
+}
+
+#[test]
+fn bombs_and_damage_in_archives_are_refused() {
+    let whole = archive(&checkpoint(weights("")));
+    let mut damaged = whole.clone();
+    let at = whole.windows(4).position(|bytes| bytes == 6.0f32.to_le_bytes()).expect("a number");
+    damaged[at] ^= 1;
+    let message = fault(&damaged);
+    assert!(message.contains("\"a/data/0\" is damaged: its checksum"), "{message}");
+    // A size beyond what the packed bytes give.
+    let mut bomb = deflated(&checkpoint(weights("")), false);
+    let directory = bomb.windows(4).position(|bytes| bytes == b"PK\x01\x02").expect("a directory");
+    bomb[directory + 24..directory + 28].copy_from_slice(&(1u32 << 26).to_le_bytes());
+    assert!(fault(&bomb).contains("damaged"), "{}", fault(&bomb));
+    bomb[directory + 24..directory + 28].copy_from_slice(&0xffff_fff0u32.to_le_bytes());
+    assert!(fault(&bomb).contains("when unpacked"), "{}", fault(&bomb));
+}
+
+#[test]
 fn damage_never_panics() {
-    let folder = Folder::new();
-    for bytes in [legacy(&checkpoint(weights(""))), archive(&checkpoint(weights("")))] {
-        folder.read(&bytes).expect("whole");
-        let file = File::options().write(true).open(folder.path());
-        let mut file = file.expect("the file");
-        let mut put = |at: usize, byte: u8| {
-            file.seek(SeekFrom::Start(at as u64)).expect("a place");
-            file.write_all(&[byte]).expect("written");
-        };
-        for (at, byte) in bytes.iter().enumerate() {
+    let checkpoint = checkpoint(weights(""));
+    for whole in [legacy(&checkpoint), archive(&checkpoint), deflated(&checkpoint, true)] {
+        read(&whole).expect("whole");
+        let mut bytes = whole.clone();
+        for at in 0..bytes.len() {
             for bit in 0..8 {
-                put(at, byte ^ 1 << bit);
+                bytes[at] ^= 1 << bit;
                 // A number or a name that nobody looks at may change unnoticed.
-                let _ = read(&folder.path(), &model(), &expected());
+                let _ = read(&bytes);
+                bytes[at] ^= 1 << bit;
             }
-            put(at, *byte);
         }
-        for length in (0..bytes.len()).rev() {
-            file.set_len(length as u64).expect("truncated");
-            read(&folder.path(), &model(), &expected()).expect_err("truncated");
+        for length in 0..bytes.len() {
+            read(&bytes[..length]).expect_err("truncated");
         }
     }
 }
@@ -214,16 +240,28 @@ fn foreign_tensors_are_refused_by_the_files_own_names() {
     let extra = fault_with(name, &tensor("Float", "1", 2, &[2], &[1]));
     assert!(extra.contains(&format!("tensor \"{name}\" does not belong")), "{extra}");
     let dtype = fault_with("fc.weight", &tensor("Long", "2", 1, &[1], &[1]));
-    assert!(dtype.contains("32-bit floating point numbers, got I64"), "{dtype}");
+    assert!(dtype.contains("floating point numbers of 16, 32 or 64 bits, got I64"), "{dtype}");
     let shape = fault_with("fc.weight", &tensor("Float", "0", 6, &[3, 2], &[2, 1]));
     assert!(shape.contains("expected shape [2, 3], got [3, 2]"), "{shape}");
     // 4 GiB if it were read.
     let large = fault_with(BASIS, &tensor("Float", "1", 2, &[1 << 30], &[0]));
     assert!(large.contains("expected shape [2], got [1073741824]"), "{large}");
 
-    let entries = [("module.fc.bias", tensor("Float", "1", 2, &[2], &[1]))];
+    let entries = [
+        ("module.fc.bias", tensor("Float", "1", 2, &[2], &[1])),
+        ("module.fc.weight", tensor("Float", "0", 6, &[2, 3], &[3, 1])),
+    ];
     let prefixed = fault(&archive(&checkpoint(dict(&entries))));
     assert!(prefixed.contains("tensor \"module.fc.bias\" does not belong"), "{prefixed}");
+}
+
+#[test]
+fn what_profilers_and_averages_leave_behind_is_passed_over() {
+    for name in ["fc.total_ops", "total_params", "n_averaged", "layer1.0.bn1.num_batches_tracked"] {
+        let extra = [text(name), tensor("Double", "1", 1, &[1], &[1]), b"s".to_vec()].concat();
+        let weights = [weights(""), extra, text("epoch"), int(3), b"s".to_vec()].concat();
+        assert_eq!(read(&legacy(&checkpoint(weights))).expect("a checkpoint").len(), 3, "{name}");
+    }
 }
 
 #[test]
@@ -235,48 +273,30 @@ fn hostile_files_are_refused() {
     let nested = [b"]".repeat(10_000), b"a".repeat(9_999)].concat();
     let message = fault_with("fc.weight", &nested);
     assert!(message.contains("nested containers"), "{message}");
+    // A long text is nothing that could be a tensor, and takes no memory.
     let message = fault_with("fc.weight", &text(&"a".repeat(1 << 20)));
-    assert!(message.contains("256 bytes of text, got 1048576"), "{message}");
-
-    let mut deflated = archive(&checkpoint(weights("")));
-    for at in 0..deflated.len() {
-        match deflated[at..] {
-            [b'P', b'K', 3, 4, ..] => deflated[at + 8] = 8,
-            [b'P', b'K', 1, 2, ..] => deflated[at + 10] = 8,
-            _ => {}
-        }
-    }
-    let message = fault(&deflated);
-    assert!(message.contains("ZIP entry \"a/data.pkl\" is compressed"), "{message}");
-
-    // The reader would take this for a TAR archive.
-    let mut tar = legacy(&checkpoint(weights("")));
-    tar[257..262].copy_from_slice(b"ustar");
-    let message = fault(&tar);
-    assert!(message.contains("torch.save writes no file"), "{message}");
+    assert!(message.contains("does not belong") || message.contains("no weights"), "{message}");
 }
 
 #[test]
 fn other_files_are_refused() {
-    let folder = Folder::new();
-    let fault = |path: PathBuf| {
-        let result = read(&path, &model(), &expected());
-        result.expect_err("a fault").to_string().to_lowercase()
-    };
-    let message = fault(folder.0.path().to_path_buf());
+    let device = Device::flex();
+    let config = ModelConfig::new("cifar10/resnet20-s8u1".parse().expect("a name"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let fault = |path: PathBuf| load_pytorch(path, &config, &device).expect_err("a fault");
+    let message = fault(folder.path().to_path_buf()).to_string().to_lowercase();
     assert!(message.contains("is a directory"), "{message}");
-    let missing = read(&folder.path(), &model(), &expected()).expect_err("nothing there");
-    let FileProblem::Io(error) = missing else {
-        panic!("{missing}");
+    let FileProblem::Io(error) = *fault(folder.path().join("none")).problem else {
+        panic!("there is no such file");
     };
     assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
     for (bytes, reason) in [
         (&b""[..], "the file is empty"),
-        (b"weights go here\n", "torch.save writes no file"),
-        (b"\x80\x02}.", "torch.save writes no file"),
+        (b"weights go here\n", "torch.save writes no file that starts like this"),
+        (b"\x80\x02}.", "a pickle that torch.save did not write"),
+        (b"PK\x03\x04", "the ZIP archive has no end"),
     ] {
-        fs::write(folder.path(), bytes).expect("written");
-        let message = fault(folder.path());
+        let message = read(bytes).expect_err("a fault").to_string();
         assert!(message.contains(reason), "{message}");
     }
 }
@@ -284,11 +304,13 @@ fn other_files_are_refused() {
 #[cfg(unix)]
 #[test]
 fn pipes_and_devices_are_refused_without_opening_them() {
-    let folder = Folder::new();
-    let made = std::process::Command::new("mkfifo").arg(folder.path()).status();
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
     assert!(made.expect("mkfifo").success());
-    for path in [folder.path(), PathBuf::from("/dev/zero")] {
-        let problem = read(&path, &model(), &expected()).expect_err("no file");
+    let config = ModelConfig::new("cifar10/resnet20-s8u1".parse().expect("a name"));
+    for path in [pipe, PathBuf::from("/dev/zero")] {
+        let problem = load_pytorch(path, &config, &Device::flex()).expect_err("no file");
         assert!(problem.to_string().contains("not a regular file"), "{problem}");
     }
 }

@@ -1,0 +1,425 @@
+//! Files of any kind as models.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Cursor, Read, Seek};
+use std::path::Path;
+
+use burn::tensor::Device;
+
+use super::error::{FileError, FileProblem};
+use super::faults::faulty;
+use super::foreign::{Counts, Fitted, Listed, Readable, fit, one_of_several};
+use super::metadata::{self, FORMAT, FORMAT_DEPLOYED, FORMAT_PYTORCH};
+use super::notes::Notes;
+use super::pickle::{Checkpoint, MAX_FILE};
+use super::read::{Safetensors, starts_as_pytorch};
+use super::weights::choose;
+use super::wrong;
+use crate::config::ModelConfig;
+use crate::deploy::{Deployed, DeployedConfig, FactorisedLayers};
+use crate::model::Model;
+use crate::state::State;
+
+/// A model out of a file of any kind.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
+#[non_exhaustive]
+pub enum Opened {
+    /// As it was trained.
+    Trained(Model),
+    /// Folded for use.
+    Deployed(Deployed),
+}
+
+impl Opened {
+    /// What the model was made from.
+    pub fn config(&self) -> &ModelConfig {
+        match self {
+            Opened::Trained(model) => &model.config,
+            Opened::Deployed(deployed) => &deployed.config.model,
+        }
+    }
+}
+
+/// How to open a file, where that is not for the file alone to say.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use cobasis_zoo::files::OpenOptions;
+/// use cobasis_zoo::{ModelConfig, pytorch};
+///
+/// let device = Device::flex();
+/// let config = ModelConfig::new("digits/resnet14".parse()?);
+/// let bytes = pytorch::to_bytes(&config.init(&device))?;
+/// let (opened, notes) = OpenOptions::new().model(config).open_bytes(&bytes, &device)?;
+/// assert_eq!(opened.config().num_classes, 10);
+/// assert_eq!(notes.taken(), None); // The file has nothing but the weights.
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct OpenOptions {
+    config: Option<ModelConfig>,
+    weights: Option<String>,
+}
+
+impl OpenOptions {
+    /// As the file says.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Says which model a file holds that does not say it. The counts of classes and of channels of
+    /// such a file are those of its tensors; one of ours must be of the same name.
+    pub fn model(self, config: ModelConfig) -> Self {
+        Self { config: Some(config), ..self }
+    }
+
+    /// Takes the weights under a key of a file that is not ours: of nested dictionaries the keys
+    /// joined by points, or the first part of the names of its tensors. Moving averages of weights
+    /// are taken in no other way.
+    pub fn weights(self, key: impl Into<String>) -> Self {
+        Self { weights: Some(key.into()), ..self }
+    }
+
+    /// Opens a file of any kind, and tells what was decided in doing so.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`]; if there are no weights under the key; and without a key if there are
+    /// several weights of which none has a usual name, or only moving averages.
+    pub fn open(
+        &self,
+        path: impl AsRef<Path>,
+        device: &Device,
+    ) -> Result<(Opened, Notes), FileError> {
+        let path = path.as_ref();
+        let opened = contents(path).and_then(|contents| self.opened(contents, device));
+        opened.map_err(|problem| FileError::new(path, problem))
+    }
+
+    /// [`open`](Self::open) for the bytes of a file.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open).
+    pub fn open_bytes(
+        &self,
+        bytes: &[u8],
+        device: &Device,
+    ) -> Result<(Opened, Notes), FileProblem> {
+        self.opened(contents_of(bytes), device)
+    }
+
+    fn opened(
+        &self,
+        contents: Contents<impl Read + Seek>,
+        device: &Device,
+    ) -> Result<(Opened, Notes), FileProblem> {
+        let bytes = match contents {
+            Contents::Safetensors(bytes) => bytes,
+            Contents::Checkpoint(input) => {
+                let config = self.config.as_ref().ok_or(FileProblem::Unnamed)?;
+                let (model, notes) = self.checkpoint(input, config, device)?;
+                return Ok((Opened::Trained(model), notes));
+            }
+        };
+        let file = Safetensors::read(&bytes)?;
+        let (opened, notes) = match file.metadata("format") {
+            Some(FORMAT | FORMAT_DEPLOYED) if self.weights.is_some() => {
+                let found = "a file of cobasis has no others than its own".to_string();
+                return Err(FileProblem::NoWeights { found, asked: self.weights.clone() });
+            }
+            Some(FORMAT) => {
+                let config = metadata::read(file.all_metadata())?;
+                let state = file.state(&config)?;
+                let notes = Notes { faulty: faulty(&state), ..Notes::default() };
+                let model = config.init_from(state, device);
+                (Opened::Trained(model.map_err(|problem| wrong(&config, problem))?), notes)
+            }
+            Some(FORMAT_PYTORCH) => {
+                let config = metadata::read(file.all_metadata())?;
+                let (model, notes) = self.foreign(file, &config, Counts::OfConfig, device)?;
+                (Opened::Trained(model), notes)
+            }
+            Some(FORMAT_DEPLOYED) => {
+                let (deployed, notes) = deployed(&file, device)?;
+                (Opened::Deployed(deployed), notes)
+            }
+            _ => {
+                let config = self.config.as_ref().ok_or(FileProblem::Unnamed)?;
+                let config = config.clone().as_authors();
+                let (model, notes) = self.foreign(file, &config, Counts::OfTensors, device)?;
+                return Ok((Opened::Trained(model), notes));
+            }
+        };
+        let got = &opened.config().name;
+        match &self.config {
+            Some(ModelConfig { name, .. }) if name != got => {
+                let [expected, got] = [name, got].map(|name| Box::new(name.clone()));
+                Err(FileProblem::OtherModel { expected, got })
+            }
+            _ => Ok((opened, notes)),
+        }
+    }
+
+    /// Reads PyTorch's names, whatever a safetensors file says of itself.
+    fn pytorch(
+        &self,
+        contents: Contents<impl Read + Seek>,
+        config: &ModelConfig,
+        device: &Device,
+    ) -> Result<Model, FileProblem> {
+        let (model, _) = match contents {
+            Contents::Checkpoint(input) => self.checkpoint(input, config, device)?,
+            Contents::Safetensors(bytes) => {
+                let config = config.clone().as_authors();
+                self.foreign(Safetensors::read(&bytes)?, &config, Counts::OfTensors, device)?
+            }
+        };
+        Ok(model)
+    }
+
+    fn checkpoint(
+        &self,
+        input: impl Read + Seek,
+        config: &ModelConfig,
+        device: &Device,
+    ) -> Result<(Model, Notes), FileProblem> {
+        let config = config.clone().as_authors();
+        let mut checkpoint = Checkpoint::open(input)?;
+        let asked = self.weights.as_deref();
+        let chosen = choose(&checkpoint.tree, &checkpoint.root, asked)?;
+        let (listed, no_tensors) = chosen.tensors(&checkpoint.tree);
+        let in_names = asked.filter(|_| chosen.key.is_none());
+        let (listed, others) = one_of_several(listed, in_names)?;
+        let mut notes = Notes { weights: chosen.key, others: chosen.others, ..Notes::default() };
+        notes.others.extend(others);
+        notes.passed_over.extend(chosen.beside.into_iter().chain(no_tensors));
+        finish(listed, &config, Counts::OfTensors, notes, device, |tensors| {
+            checkpoint.read(tensors)
+        })
+    }
+
+    fn foreign(
+        &self,
+        file: Safetensors,
+        config: &ModelConfig,
+        counts: Counts,
+        device: &Device,
+    ) -> Result<(Model, Notes), FileProblem> {
+        let (listed, others) = one_of_several(file.listed(), self.weights.as_deref())?;
+        let notes = Notes { others, ..Notes::default() };
+        finish(listed, config, counts, notes, device, |tensors| Ok(file.values(tensors)))
+    }
+}
+
+/// The model of these tensors, whose numbers are read last.
+fn finish<P>(
+    listed: Vec<Listed<P>>,
+    named: &ModelConfig,
+    counts: Counts,
+    mut notes: Notes,
+    device: &Device,
+    read: impl FnOnce(Vec<Readable<P>>) -> Result<State, FileProblem>,
+) -> Result<(Model, Notes), FileProblem> {
+    let fitted = fit(listed, named, counts, device).map_err(|problem| wrong(named, problem))?;
+    let Fitted { config, tensors, prefix, passed_over } = fitted;
+    let state = read(tensors)?;
+    notes.faulty = faulty(&state);
+    let model = config.init_from_pytorch(state, device);
+    let other = |got: usize, expected: usize| (got != expected).then_some(got);
+    notes.classes = other(config.num_classes, named.num_classes);
+    notes.channels = other(config.in_channels, named.in_channels);
+    notes.prefix = prefix;
+    notes.passed_over.extend(passed_over);
+    Ok((model.map_err(|problem| wrong(&config, problem))?, notes))
+}
+
+/// What is in a file, by its bytes.
+enum Contents<R> {
+    /// A PyTorch checkpoint, which is read part by part.
+    Checkpoint(R),
+    /// Safetensors.
+    Safetensors(Vec<u8>),
+}
+
+fn contents(path: &Path) -> Result<Contents<BufReader<File>>, FileProblem> {
+    // Before opening it, which waits if it is a pipe.
+    let metadata = fs::metadata(path)?;
+    if metadata.is_dir() {
+        return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
+    }
+    if !metadata.is_file() {
+        return Err(FileProblem::NoFile);
+    }
+    if metadata.len() > MAX_FILE {
+        return Err(FileProblem::TooLarge { limit: MAX_FILE, got: metadata.len() });
+    }
+    let mut file = File::open(path)?;
+    let mut start = Vec::new();
+    (&mut file).take(9).read_to_end(&mut start)?;
+    file.rewind()?;
+    if starts_as_pytorch(&start) {
+        return Ok(Contents::Checkpoint(BufReader::new(file)));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE).read_to_end(&mut bytes)?;
+    Ok(Contents::Safetensors(bytes))
+}
+
+fn contents_of(bytes: &[u8]) -> Contents<Cursor<&[u8]>> {
+    match starts_as_pytorch(bytes) {
+        true => Contents::Checkpoint(Cursor::new(bytes)),
+        false => Contents::Safetensors(bytes.to_vec()),
+    }
+}
+
+/// Reads a model file of any kind: ours, deployed or not, which say what they hold, and others with
+/// the tensors of the authors' PyTorch code or of torchvision, for which a configuration must be
+/// given. A configuration that is given for one of ours must be of the same name. [`OpenOptions`] can
+/// say more, and tells what was decided.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use cobasis_zoo::files::{self, Opened};
+/// use cobasis_zoo::ModelConfig;
+///
+/// let device = Device::flex();
+/// let model = ModelConfig::new("digits/resnet14".parse()?).init(&device);
+/// let path = std::env::temp_dir().join(format!("cobasis-open-{}", std::process::id()));
+/// files::save_deployed(&model.deploy(&device), &path)?;
+/// assert!(matches!(files::open(&path, None, &device)?, Opened::Deployed(_)));
+/// # std::fs::remove_file(path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// If the file can't be read, is damaged, does not hold the tensors of its model or is of another
+/// model; [`FileProblem::Unnamed`] if it does not say which model it holds and no configuration is
+/// given.
+pub fn open(
+    path: impl AsRef<Path>,
+    config: Option<&ModelConfig>,
+    device: &Device,
+) -> Result<Opened, FileError> {
+    Ok(options(config).open(path, device)?.0)
+}
+
+/// [`open`] for the bytes of a file.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn open_bytes(
+    bytes: &[u8],
+    config: Option<&ModelConfig>,
+    device: &Device,
+) -> Result<Opened, FileProblem> {
+    Ok(options(config).open_bytes(bytes, device)?.0)
+}
+
+fn options(config: Option<&ModelConfig>) -> OpenOptions {
+    OpenOptions { config: config.cloned(), weights: None }
+}
+
+/// Reads a model that [`save`](super::save) or [`save_pytorch`](super::save_pytorch) wrote.
+///
+/// # Errors
+///
+/// As [`open`], and if the file holds a deployed model. Where the problem is
+/// [`FileProblem::Unnamed`], [`load_pytorch`] may read it.
+pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Model, FileError> {
+    let path = path.as_ref();
+    let trained = open(path, None, device).map(trained)?;
+    trained.map_err(|problem| FileError::new(path, problem))
+}
+
+/// [`load`] for the bytes of a file.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn from_bytes(bytes: &[u8], device: &Device) -> Result<Model, FileProblem> {
+    trained(open_bytes(bytes, None, device)?)
+}
+
+fn trained(opened: Opened) -> Result<Model, FileProblem> {
+    match opened {
+        Opened::Trained(model) => Ok(model),
+        Opened::Deployed(_) => Err(FileProblem::Deployed),
+    }
+}
+
+/// Reads a model that [`save_deployed`](super::save_deployed) wrote.
+///
+/// # Errors
+///
+/// As [`open`], and [`FileProblem::NotDeployed`] if it does not hold a deployed model; then [`load`]
+/// may read it.
+pub fn load_deployed(path: impl AsRef<Path>, device: &Device) -> Result<Deployed, FileError> {
+    let path = path.as_ref();
+    let deployed = contents(path).and_then(|contents| match contents {
+        Contents::Checkpoint(_) => Err(FileProblem::NotDeployed),
+        Contents::Safetensors(bytes) => deployed_from_bytes(&bytes, device),
+    });
+    deployed.map_err(|problem| FileError::new(path, problem))
+}
+
+/// [`load_deployed`] for the bytes of a file.
+///
+/// # Errors
+///
+/// As [`load_deployed`].
+pub fn deployed_from_bytes(bytes: &[u8], device: &Device) -> Result<Deployed, FileProblem> {
+    let file = Safetensors::read(bytes)?;
+    match file.metadata("format") {
+        Some(FORMAT_DEPLOYED) => Ok(deployed(&file, device)?.0),
+        _ => Err(FileProblem::NotDeployed),
+    }
+}
+
+fn deployed(file: &Safetensors, device: &Device) -> Result<(Deployed, Notes), FileProblem> {
+    let name = file.metadata("factorised").ok_or(FileProblem::Metadata("factorised"))?;
+    let factorised = FactorisedLayers::ALL.into_iter().find(|form| form.name() == name);
+    let factorised = factorised.ok_or_else(|| FileProblem::Factorised(name.to_string()))?;
+    let config = DeployedConfig { model: metadata::read(file.all_metadata())?, factorised };
+    let state = file.state(&config.model)?;
+    let notes = Notes { faulty: faulty(&state), ..Notes::default() };
+    let deployed = config.init_from(state, device);
+    Ok((deployed.map_err(|problem| wrong(&config.model, problem))?, notes))
+}
+
+/// Reads a file with the tensors of the authors' PyTorch code or of torchvision as the given
+/// model, in [the authors' form](ModelConfig::as_authors): a checkpoint (`.pth`) or a safetensors
+/// file. The counts of classes and channels are those of the file's tensors.
+///
+/// A checkpoint may hold the weights in a dictionary of its own, and all names may have a prefix, as
+/// [`OpenOptions`] tells.
+///
+/// # Errors
+///
+/// If the file can't be read, is damaged, or does not hold the tensors of the model.
+pub fn load_pytorch(
+    path: impl AsRef<Path>,
+    config: &ModelConfig,
+    device: &Device,
+) -> Result<Model, FileError> {
+    let path = path.as_ref();
+    let model =
+        contents(path).and_then(|contents| OpenOptions::new().pytorch(contents, config, device));
+    model.map_err(|problem| FileError::new(path, problem))
+}
+
+/// [`load_pytorch`] for the bytes of a file.
+///
+/// # Errors
+///
+/// As [`load_pytorch`].
+pub fn pytorch_from_bytes(
+    bytes: &[u8],
+    config: &ModelConfig,
+    device: &Device,
+) -> Result<Model, FileProblem> {
+    OpenOptions::new().pytorch(contents_of(bytes), config, device)
+}
