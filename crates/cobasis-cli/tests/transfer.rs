@@ -187,3 +187,39 @@ fn wrong_input_gets_one_line_and_nothing_is_written() {
         assert_eq!((files(), read(&folder, "own.st")), before, "{line} wrote something");
     }
 }
+
+#[test]
+fn numbers_that_no_network_can_use_are_warned_of_and_get_no_score() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let device = Device::flex();
+    let config = cobasis_zoo::ModelConfig::new("digits/resnet14".parse().expect("a name"));
+    let mut state = config.init(&device).state();
+    let save = |state, name: &str| {
+        let model = config.init_from(state, &device).expect("a model");
+        cobasis_zoo::save(&model, folder.path().join(name)).expect("saved");
+    };
+    let values = |value: f32| burn::tensor::TensorData::new(vec![value; 10], [10]);
+    state.insert("head.bias".into(), values(f32::NAN));
+    save(state.clone(), "nan.st");
+    // All finite, and no output is.
+    state.insert("head.bias".into(), values(3e38));
+    let weight = state["head.weight"].clone();
+    let huge =
+        burn::tensor::TensorData::new(vec![3e38f32; weight.num_elements()], weight.shape().clone());
+    state.insert("head.weight".into(), huge);
+    save(state, "huge.st");
+    for (file, said) in [("nan.st", "\"head.bias\" (10 NaN)"), ("huge.st", "no finite numbers")] {
+        let (output, error) = cobasis(&folder, &format!("eval --checkpoint {file}"));
+        assert_eq!((output.status.code(), error.lines().count()), (Some(2), 1), "{error}");
+        assert!(error.contains(said) && output.stdout.is_empty(), "{error}");
+    }
+    for line in [
+        "import nan.st --out a.st",
+        "deploy nan.st --out b.st",
+        "export nan.st --format onnx --out c",
+    ] {
+        let (output, error) = cobasis(&folder, line);
+        assert!(output.status.success(), "{error}");
+        assert!(error.starts_with("warning: nan.st: ") && error.contains("(10 NaN)"), "{error}");
+    }
+}
