@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use burn::tensor::Device;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
 use cobasis_zoo::files::{load_deployed, save_deployed};
 use cobasis_zoo::{Model, ModelConfig, Preparation, load, pytorch, save};
 
@@ -47,6 +48,22 @@ fn a_new_head_has_other_classes() {
     let tuned = model().with_new_head(7);
     let expected = Preparation { classes: Vec::new(), ..preparation() };
     assert_eq!(tuned.config.preparation, Some(expected));
+}
+
+#[test]
+fn classes_in_another_order_keep_their_names_and_logits() {
+    let logits = |model: &Model| -> Vec<f32> {
+        let images = Tensor::ones([1, 1, 8, 8], &Device::flex());
+        model.valid().forward(images).into_data().iter::<f32>().collect()
+    };
+    let (before, order) = (model(), [2, 0, 3, 1]);
+    let after = before.clone().with_class_order(&order);
+    let names = after.config.preparation.clone().expect("a preparation").classes;
+    for (class, &source) in order.iter().enumerate() {
+        assert_eq!(names[class], preparation().classes[source]);
+        assert_eq!(logits(&after)[class], logits(&before)[source]);
+    }
+    assert_eq!(before.parameters().trainable, after.parameters().trainable);
 }
 
 fn refused(path: &Path) -> String {
