@@ -3,13 +3,18 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use super::RunDirError;
 
 /// The file that a run holds locked. It is empty, and stays when the run is over.
 pub(super) const LOCK: &str = "run.lock";
-/// How often the lock file may be replaced while it is taken.
+/// How often the lock is tried: the file may be replaced meanwhile, and a report that looks whether the
+/// run goes on holds it for a moment.
 const TRIES: usize = 10;
+/// The time between two tries.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A lock that lives with a directory: where the directory goes, so does the lock.
 #[derive(Debug)]
@@ -26,7 +31,7 @@ impl Lock {
     /// When another process has it, or the file can't be made.
     pub(super) fn take(directory: &Path) -> Result<Self, RunDirError> {
         let path = directory.join(LOCK);
-        for _ in 0..TRIES {
+        for tries in 1..=TRIES {
             if fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
                 let problem = std::io::Error::new(ErrorKind::InvalidInput, "not a regular file");
                 return Err(RunDirError::io(&path, "lock the run")(problem));
@@ -34,7 +39,11 @@ impl Lock {
             let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
             let file = file.map_err(RunDirError::io(&path, "lock the run"))?;
             if let Err(TryLockError::WouldBlock) = file.try_lock() {
-                return Err(RunDirError::Busy { path: directory.to_owned() });
+                if tries == TRIES {
+                    return Err(RunDirError::Busy { path: directory.to_owned() });
+                }
+                thread::sleep(PAUSE);
+                continue;
             }
             let lock = Self { directory: directory.to_owned(), file };
             // Somebody may have removed it in between.

@@ -3,6 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
+use super::lock::LOCK;
 use super::metrics::parse_metrics_csv;
 use super::record::{check_judged, config};
 use super::{EpochMetrics, RunDirError};
@@ -47,7 +48,7 @@ impl UnfinishedRun {
     /// run is taken to be interrupted.
     pub fn is_running(path: &Path) -> bool {
         // Shared, so that several may look at once.
-        let locked = File::open(path).map(|directory| directory.try_lock_shared());
+        let locked = File::open(path.join(LOCK)).map(|lock| lock.try_lock_shared());
         matches!(locked, Ok(Err(TryLockError::WouldBlock)))
     }
 
@@ -135,7 +136,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_run_is_running_while_a_process_holds_its_directory() {
+    fn a_run_is_running_while_a_process_holds_its_lock() {
         let dir = run(None);
         let held = RunDir::open(Some(dir.path()), "digits/resnet14").unwrap();
         let read = || UnfinishedRun::read(dir.path()).unwrap();
