@@ -130,7 +130,7 @@ fn forget_data(run: &Path) {
         progress.remove("data").expect("the data");
         fs::write(path, progress.to_string()).expect("written");
         // Nor did they record sums of the files.
-        let _ = fs::remove_file(checkpoint.path().join("sha256.txt"));
+        let _ = fs::remove_file(checkpoint.path().join("SHA256SUMS"));
     }
 }
 

@@ -1,9 +1,6 @@
 //! A minimal pickler, which writes checkpoints for tests.
 
-use std::io::{Cursor, Write};
-
-use zip::ZipWriter;
-use zip::write::SimpleFileOptions;
+use flate2::Crc;
 
 pub(in crate::files) fn text(text: &str) -> Vec<u8> {
     let length = text.len() as u32;
@@ -66,17 +63,34 @@ pub(in crate::files) fn legacy(checkpoint: &[u8], storages: &[(i64, Vec<u8>)]) -
 
 /// The archive of a file whose name at saving was this one.
 pub(in crate::files) fn archive(stem: &str, checkpoint: &[u8], storages: &[Vec<u8>]) -> Vec<u8> {
-    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-    let mut entry = |name: String, bytes: &[u8]| {
-        let options = SimpleFileOptions::default();
-        let options = options.compression_method(zip::CompressionMethod::Stored);
-        archive.start_file(name, options).expect("an entry");
-        archive.write_all(bytes).expect("written");
-    };
-    entry(format!("{stem}/data.pkl"), checkpoint);
-    entry(format!("{stem}/version"), b"3\n");
-    for (key, bytes) in storages.iter().enumerate() {
-        entry(format!("{stem}/data/{key}"), bytes);
+    let mut entries = vec![
+        (format!("{stem}/data.pkl"), checkpoint.to_vec()),
+        (format!("{stem}/version"), b"3\n".to_vec()),
+    ];
+    let storages = storages.iter().enumerate();
+    entries.extend(storages.map(|(key, bytes)| (format!("{stem}/data/{key}"), bytes.clone())));
+    let (mut archive, mut directory) = (Vec::new(), Vec::new());
+    for (name, bytes) in &entries {
+        let mut crc = Crc::new();
+        crc.update(bytes);
+        let (size, offset) = ((bytes.len() as u32).to_le_bytes(), archive.len() as u32);
+        // Flags, method and time are zero: stored as it is.
+        let common = [
+            &[20, 0, 0, 0, 0, 0, 0, 0, 0, 0][..],
+            &crc.sum().to_le_bytes(),
+            &size,
+            &size,
+            &(name.len() as u16).to_le_bytes(),
+            &[0, 0],
+        ]
+        .concat();
+        archive.extend([b"PK\x03\x04", &common[..], name.as_bytes(), bytes].concat());
+        let place = [&[0; 10][..], &offset.to_le_bytes()].concat();
+        directory.extend([b"PK\x01\x02\x14\x00", &common[..], &place, name.as_bytes()].concat());
     }
-    archive.finish().expect("written").into_inner()
+    let count = (entries.len() as u16).to_le_bytes();
+    let [size, offset] =
+        [directory.len(), archive.len()].map(|number| (number as u32).to_le_bytes());
+    let end = [b"PK\x05\x06\0\0\0\0", &count[..], &count, &size, &offset, &[0, 0]].concat();
+    [archive, directory, end].concat()
 }
