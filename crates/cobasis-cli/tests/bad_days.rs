@@ -41,6 +41,20 @@ fn error_line(output: &Output) -> String {
     text
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_closed_standard_output_is_told() {
+    let closed = |arguments: &str| {
+        let command = format!("exec {} {arguments} >&-", env!("CARGO_BIN_EXE_cobasis"));
+        Command::new("sh").args(["-c", &command]).output().expect("a shell")
+    };
+    for arguments in ["config list", "--help"] {
+        let output = closed(arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments}");
+        assert_eq!(error_line(&output), "error: standard output: closed\n");
+    }
+}
+
 fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(300);
     while !there() {

@@ -6,13 +6,14 @@
 //! are done here, each with its own gradient. Callers see no difference.
 //!
 //! `conv` is the arithmetic of convolutions on slices, without Burn. [`allocator`] is for programs that say
-//! a word when memory ends.
+//! a word when memory ends, [`standard_output`] for those that say so where nothing can be printed.
 
 mod activation;
 pub mod allocator;
 mod maps;
 mod positions;
 mod sgd;
+pub mod standard_output;
 
 #[cfg(feature = "flex")]
 mod buffer;

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 pub(crate) use cobasis_data::number::grouped;
 use cobasis_data::text::printable;
+use cobasis_kernels::standard_output;
 
 use super::live::is_live;
 
@@ -58,6 +59,9 @@ pub(crate) fn lost() -> Option<io::Error> {
 #[cfg(unix)]
 fn write_all(bytes: &[u8]) -> io::Result<()> {
     use std::os::fd::AsFd;
+    if standard_output::was_closed() {
+        return Err(io::Error::other("closed"));
+    }
     std::fs::File::from(stdout().as_fd().try_clone_to_owned()?).write_all(bytes)
 }
 
