@@ -128,9 +128,12 @@ fn forget_data(run: &Path) {
         let mut progress: toml::Table =
             fs::read_to_string(&path).expect("read").parse().expect("TOML");
         progress.remove("data").expect("the data");
+        // Nor did they record sums of the files, and whose they are.
+        progress.insert("format".to_string(), 1.into());
         fs::write(path, progress.to_string()).expect("written");
-        // Nor did they record sums of the files.
-        let _ = fs::remove_file(checkpoint.path().join("SHA256SUMS"));
+        for file in ["SHA256SUMS", "config.toml"] {
+            fs::remove_file(checkpoint.path().join(file)).expect("removed");
+        }
     }
 }
 
@@ -315,7 +318,5 @@ fn class_names_from_windows_and_images_of_all_endings() {
     let said = refused(&folder, &["predict", "images/3.jpg", "--checkpoint", checkpoint]);
     assert!(said.contains("3.jpg: a JPEG image with more samples of a colour"), "{said}");
     fs::write(folder.path().join("names.txt"), b"\xff\xfea\0\r\0\n\0b\0").expect("written");
-    assert!(
-        refused(&folder, &arguments).contains("names.txt: expected a text in UTF-8, got UTF-16")
-    );
+    assert!(refused(&folder, &arguments).contains("names.txt: expected text in UTF-8, got UTF-16"));
 }

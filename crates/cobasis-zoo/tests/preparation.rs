@@ -76,7 +76,7 @@ fn what_makes_no_sense_is_refused() {
     let path = folder.path().join("model.safetensors");
     let mut model = model();
     for (wrong, said) in [
-        (Preparation { size: 5000, ..preparation() }, "size: expected 1 to 4096 pixels, got 5000"),
+        (Preparation { size: 5000, ..preparation() }, "size: expected 1 to 1024 pixels, got 5000"),
         (Preparation { mean: vec![0.5; 3], ..preparation() }, "mean: expected a number for each"),
         (Preparation { classes: vec![String::new()], ..preparation() }, "classes: expected a name"),
     ] {
