@@ -169,8 +169,26 @@ fn refuse(error: &clap::Error) -> ExitCode {
     let told = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let told: Vec<&str> =
         told.filter(|line| !line.is_empty() && !line.starts_with("For more information")).collect();
-    tell(&printable(&shortened_to(&short_words(&told.join(" "), WORD), SHOWN)));
+    let told = printable(&shortened_to(&short_words(&told.join(" "), WORD), SHOWN));
+    match text.split('\'').nth(1).and_then(habit) {
+        Some(instead) => tell(&format!("{told}; use {instead}")),
+        None => tell(&told),
+    }
     ExitCode::from(2)
+}
+
+/// What to give in the place of an option that other programs have.
+fn habit(option: &str) -> Option<&'static str> {
+    Some(match option {
+        "--lr" | "--learning-rate" => "--set optimizer.lr=…",
+        "--epochs" => "--set train.epochs=…",
+        "--batch-size" | "-b" => "--set train.batch=…",
+        "--momentum" => "--set optimizer.momentum=…",
+        "--weight-decay" | "--wd" => "--set optimizer.weight_decay=…",
+        "--workers" | "--num-workers" | "-j" => "--set data.workers=…",
+        "--resume" => "the command of the run, with --out set to its directory",
+        _ => return None,
+    })
 }
 
 /// Prints help where clap would, coloured on a terminal.

@@ -14,7 +14,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum DataError {
     /// A data set that lies in files was asked for without the directory of these files.
-    #[error("{set}: no directory given, expected one that holds {}", files.join(", "))]
+    #[error("{set}: no directory given (--data DIR, data.dir), expected one that holds {}", files.join(", "))]
     DirectoryNotGiven {
         /// Name of the data set.
         set: String,

@@ -2,7 +2,7 @@
 
 mod search;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(super) use search::Found;
 use search::entries;
@@ -33,10 +33,14 @@ pub(super) fn load(
         let dir = dir.to_path_buf();
         return Err(DataError::NotADirectory { set: set(), dir, files: layout() });
     }
-    let test = || TEST.iter().map(|test| dir.join(test)).find(|test| test.is_dir());
+    let tests: Vec<PathBuf> =
+        TEST.iter().map(|test| dir.join(test)).filter(|test| test.is_dir()).collect();
+    if let (Split::Test, [used, ignored, ..]) = (split, &tests[..]) {
+        log::warn!("{}: ignored, since {} is used", ignored.display(), used.display());
+    }
     let root = match split {
         Split::Train => Some(dir.join(TRAIN)).filter(|train| train.is_dir()),
-        Split::Test => test(),
+        Split::Test => tests.first().cloned(),
     };
     let Some(root) = root else {
         let folder = if split == Split::Train { TRAIN } else { TEST[0] };

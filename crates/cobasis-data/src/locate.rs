@@ -79,7 +79,8 @@ mod tests {
         };
         let expected = "toy: no/such is not a directory, expected one that holds a, b";
         assert_eq!(message(Some("no/such")), expected);
-        let expected = "toy: no directory given, expected one that holds a, b";
+        let expected =
+            "toy: no directory given (--data DIR, data.dir), expected one that holds a, b";
         assert_eq!(message(None), expected);
     }
 }

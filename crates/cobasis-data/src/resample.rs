@@ -2,7 +2,7 @@
 
 use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
-use fast_image_resize::{FilterType, ImageView, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
 use super::decode::Rgb;
 use super::rng::SplitMix64;
@@ -76,12 +76,8 @@ impl Window {
 ///
 /// Where the window is not one of the image.
 pub(super) fn resized(image: &Rgb, window: Window, size: u32) -> Vec<u8> {
-    let Window { left, top, width, height } = window;
-    let whole = view(image);
     // What lies outside the window must not shine through its edges, so it is cut out first.
-    let part =
-        TypedCroppedImage::from_ref(&whole, left, top, width, height).expect("a window of it");
-    resize(&part, size, &ResizeOptions::new())
+    resize(image, window, size, &ResizeOptions::new())
 }
 
 /// `image` resized so that its shorter side has `resize_to` pixels, and of that the centre, a
@@ -93,7 +89,8 @@ pub(super) fn resized(image: &Rgb, window: Window, size: u32) -> Vec<u8> {
 pub(super) fn centre(image: &Rgb, resize_to: u32, size: u32) -> Vec<u8> {
     // Only what ends in the square is computed: the rest of a long strip would be huge.
     let [left, top, width, height] = centre_area(image, resize_to, size);
-    resize(&view(image), size, &ResizeOptions::new().crop(left, top, width, height))
+    let whole = Window { left: 0, top: 0, width: image.width, height: image.height };
+    resize(image, whole, size, &ResizeOptions::new().crop(left, top, width, height))
 }
 
 /// Left, top, width and height of the part of an image that [`centre`] shows.
@@ -121,20 +118,21 @@ pub(super) fn centre_area(image: &Rgb, resize_to: u32, size: u32) -> [f64; 4] {
     [left, top, width, height]
 }
 
-fn view(image: &Rgb) -> TypedImageRef<'_, U8x3> {
-    TypedImageRef::from_buffer(image.width, image.height, &image.pixels)
-        .expect("as many pixels as the sizes say")
-}
-
-/// PIL's bilinear filter, whose triangles widen with the scale, on 8-bit values.
+/// PIL's bilinear filter, whose triangles widen with the scale, on the 8-bit values of a window.
 ///
-/// By the type of the pixels: resizing by a value's type would build the filter for all types.
-fn resize(part: &impl ImageView<Pixel = U8x3>, size: u32, options: &ResizeOptions) -> Vec<u8> {
+/// For one type of pixels and of images: the filter is compiled for each that it is called with.
+fn resize(image: &Rgb, window: Window, size: u32, options: &ResizeOptions) -> Vec<u8> {
+    let Window { left, top, width, height } = window;
+    let whole: TypedImageRef<'_, U8x3> =
+        TypedImageRef::from_buffer(image.width, image.height, &image.pixels)
+            .expect("as many pixels as the sizes say");
+    let part = TypedCroppedImage::from_ref(&whole, left, top, width, height)
+        .expect("a window of the image");
     let mut pixels = vec![0; 3 * size as usize * size as usize];
     let mut square = TypedImage::from_buffer(size, size, &mut pixels).expect("as many bytes");
     let options = options.resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     Resizer::new()
-        .resize_typed(part, &mut square, &options)
+        .resize_typed(&part, &mut square, &options)
         .expect("a part of the image, and a filter");
     pixels
 }

@@ -68,6 +68,17 @@ pub enum Error {
         /// The loss.
         loss: f64,
     },
+    /// A model whose outputs on the images that judge it are NaN or infinite.
+    #[error(
+        "training diverged in epoch {epoch}: the model's outputs on {images} images are not finite; \
+         a smaller optimizer.lr may help"
+    )]
+    NotFinite {
+        /// The epoch, counted from 1.
+        epoch: usize,
+        /// Which images: `validation` or `test`.
+        images: &'static str,
+    },
     /// Bases that can't be kept orthonormal.
     #[error(
         "the constraint on the shared filters failed in epoch {epoch}, step {step}: {source}; \
@@ -95,6 +106,7 @@ impl Error {
             Error::RunDir(error) => error.is_user_error(),
             Error::File(error) => error.is_user_error(),
             Error::Diverged { .. }
+            | Error::NotFinite { .. }
             | Error::Constraint { .. }
             | Error::Checkpoint { .. }
             | Error::Machine(_) => false,

@@ -212,6 +212,11 @@ pub fn judge<S: Scores>(
     score(|images| model.forward(images), &device, loader, |seen| after_batch(seen.images))
 }
 
+/// Whether the losses of a score are numbers: accuracies of NaN would look like numbers.
+pub fn is_finite<S: Scores>(score: &S) -> bool {
+    score.losses().iter().all(|(_, loss)| loss.is_finite())
+}
+
 /// The scores of any task over every image of a loader, from what gives `[batch, …]` for images on
 /// the device; as [`over`] otherwise.
 ///

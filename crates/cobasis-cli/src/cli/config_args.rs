@@ -5,10 +5,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use cobasis_cli::Error;
+use cobasis_data::DatasetName;
 use cobasis_train::config::{Choice, Config, DIGITS};
 
 use super::data_dir::data_dir;
 use super::embedded;
+use super::program::program;
 
 /// Where configs are looked for that are not where they were said to be; `cargo xtask` sets it to
 /// the checkout's `configs`, whatever the working directory.
@@ -40,6 +42,24 @@ impl ConfigArgs {
         };
         if let Some(data) = &self.data {
             config.data.dir = Some(data.clone());
+        }
+        if let (DatasetName::Digits, Some(dir)) = (config.data.name, &config.data.dir) {
+            return Err(Error::Usage(format!(
+                "--data {}: the digits are built into the program and need no directory; for images \
+                 of your own give --set data.name=folder and a model for them, or a --config",
+                dir.display()
+            )));
+        }
+        let is_other = |set: &String| {
+            let key = set.split('=').next().unwrap_or_default().trim();
+            ["model", "data.name"].contains(&key)
+        };
+        if self.config.is_none() && sets.iter().any(is_other) {
+            log::info!(
+                "without --config, --set changes the built-in digits.toml, not the defaults: \
+                 `{} config show digits.toml`",
+                program()
+            );
         }
         config.check()?;
         config.data.dir = data_dir(&config.data, download)?;

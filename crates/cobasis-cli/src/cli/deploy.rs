@@ -65,7 +65,7 @@ struct Report<'a> {
 }
 
 pub(crate) fn run(args: Args) -> Outcome {
-    args.destination.check()?;
+    args.destination.check(&args.file)?;
     let device = DeviceName::Flex.open()?;
     let model = args.held.open(&args.file, &device)?;
     let deployed = model.deploy_with(args.factorised, &device);

@@ -50,7 +50,8 @@ pub(crate) struct Args {
     /// Directory of the data set [default: where `cobasis data fetch` puts it].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Text file with one class name of the model per line, if its file has none or others.
+    /// Text file with the model's class names, one per line, if the model file has none or different
+    /// ones.
     #[arg(long, value_name = "FILE")]
     classes: Option<PathBuf>,
     /// Batch size [default: 256, or as many as memory allows].
@@ -103,8 +104,15 @@ pub(crate) fn run(args: Args) -> Outcome {
         None => class_names(model_config),
     };
     let fit = fitted_by(names, model_config, set);
-    let Fitted { set, warning } =
-        fit.map_err(|problem| Error::Usage(format!("--dataset {problem}")))?;
+    // By the option that can mend it.
+    let wrong = |problem: String| {
+        Error::Usage(match (problem.strip_prefix("classes: "), &args.classes, args.dataset) {
+            (Some(problem), Some(path), _) => format!("--classes {}: {problem}", path.display()),
+            (_, _, Some(_)) => format!("--dataset {problem}"),
+            _ => problem,
+        })
+    };
+    let Fitted { set, warning } = fit.map_err(wrong)?;
     if let Some(warning) = warning {
         log::warn!("{warning}");
     }
@@ -131,7 +139,8 @@ pub(crate) fn run(args: Args) -> Outcome {
     // A score of outputs that are no numbers is none.
     if !evaluation.loss.is_finite() {
         let path = args.checkpoint.display();
-        let problem = "the model's outputs are no finite numbers, so that they have no score";
+        let problem =
+            "the model's outputs are not finite (NaN or infinity), so it cannot be scored";
         return Err(Error::Usage(format!("{path}: {problem}")));
     }
     let report = Report {

@@ -39,7 +39,7 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
-    /// Our own format: safetensors that record which model they hold.
+    /// The cobasis format: safetensors that record which model they hold.
     Safetensors,
     /// safetensors with the tensor names and shapes of the authors' PyTorch code, for a strict
     /// load_state_dict.
@@ -53,7 +53,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     if let (Some(form), false) = (factorised, format == Format::Onnx) {
         return Err(Error::Usage(format!("--factorised {form}: only for --format onnx")));
     }
-    destination.check()?;
+    destination.check(&file)?;
     let device = DeviceName::Flex.open()?;
     match format {
         Format::Safetensors => {

@@ -12,7 +12,7 @@ use super::model_file::{Destination, Held};
 /// Converts a PyTorch checkpoint to a safetensors file that records which model it holds.
 ///
 /// The input is a checkpoint of the authors' code, torchvision's weights of an ImageNet ResNet or
-/// MobileNetV2, or what your own training script saved with the tensor names of either (.pth or
+/// MobileNetV2, or a checkpoint from your own script that uses either set of tensor names (.pth or
 /// safetensors; all need --model), or a file written by `cobasis export`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -29,7 +29,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Outcome {
-    args.destination.check()?;
+    args.destination.check(&args.file)?;
     let model = args.held.open(&args.file, &DeviceName::Flex.open()?)?;
     args.destination.write(&model, |model, path| save(model, path))?;
     Ok(ExitCode::SUCCESS)

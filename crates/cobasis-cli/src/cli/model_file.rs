@@ -189,8 +189,15 @@ struct Report<'a> {
 }
 
 impl Destination {
-    /// Refuses to write over a file, before anything is read.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    /// Refuses to write over a file, before anything is read; over the input even by force.
+    pub(crate) fn check(&self, input: &Path) -> Result<(), Error> {
+        let places = [self.out.as_path(), input].map(|path| fs::canonicalize(path).ok());
+        if let [Some(out), Some(input)] = places
+            && out == input
+        {
+            let path = self.out.display();
+            return Err(Error::Usage(format!("--out {path}: is the input; give another file")));
+        }
         // A link that leads nowhere is there too.
         if self.force || fs::symlink_metadata(&self.out).is_err() {
             return Ok(());

@@ -144,7 +144,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     predict_with(forward, &device, &set, &preparation.classes, feeding, after_batch);
     if let Some(file) = no_numbers {
         let path = args.checkpoint.display();
-        let problem = format!("the model's outputs for {file} are no finite numbers");
+        let problem = format!("the model's outputs for {file} are not finite (NaN or infinity)");
         return Err(Error::Usage(format!("{path}: {problem}")));
     }
     let skipped = all.skipped.len();

@@ -88,7 +88,7 @@ impl Now {
     fn parts(&self, state: &ProgressState) -> Vec<Part> {
         let mut parts = vec![Part::new(1, percent(state))];
         parts.extend_from_slice(&self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        parts.push(Part::new(9, format!("{} gone", FormattedDuration(state.elapsed()))));
+        parts.push(Part::new(9, format!("{} elapsed", FormattedDuration(state.elapsed()))));
         parts.push(Part::new(3, format!("{} left", FormattedDuration(state.eta()))));
         parts
     }

@@ -1,12 +1,14 @@
 //! `cobasis report`.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use cobasis_cli::Error;
+use cobasis_data::regular;
 use cobasis_data::text::printable;
 use cobasis_report::{Report, report};
 use cobasis_train::run_dir::{RunRecord, UnfinishedRun};
@@ -60,6 +62,7 @@ pub(crate) fn run(args: Args) -> Outcome {
         (None, [run]) => run.join("report.html"),
         (None, _) => PathBuf::from("report.html"),
     };
+    check_page(&out)?;
     let signals = if args.watch { Signals::listen() } else { Signals::default() };
     let mut seen = looks(&args.runs)?;
     let mut running = write(&args, &out)?;
@@ -80,6 +83,21 @@ pub(crate) fn run(args: Args) -> Outcome {
         }
     }
     Ok(if signals.came() { signals.exit_code() } else { ExitCode::SUCCESS })
+}
+
+/// Refuses to replace what is no page: a slip would cost a model.
+fn check_page(out: &Path) -> Result<(), Error> {
+    let mut start = [0; 15];
+    let is_other = regular::open(out)
+        .and_then(|mut file| file.read(&mut start))
+        .is_ok_and(|read| read > 0 && !start[..read].eq_ignore_ascii_case(b"<!doctype html>"));
+    match is_other {
+        true => {
+            let out = out.display();
+            Err(Error::Usage(format!("--out {out}: exists and is not an HTML page")))
+        }
+        false => Ok(()),
+    }
 }
 
 /// Writes the page and the charts; returns whether a run goes on.

@@ -10,7 +10,7 @@ use cobasis_zoo::files::{load, to_bytes};
 use crate::config::Config;
 use crate::data::{Batch, DataError};
 use crate::error::Error;
-use crate::evaluate::judge;
+use crate::evaluate::{is_finite, judge};
 use crate::metrics::Scores;
 use crate::run_dir::{
     EpochMetrics, RunDir, RunDirError, gradient_flow_csv, metrics_csv, write_events,
@@ -117,6 +117,9 @@ impl<'a, T: Task> Fit<'a, T> {
         let Some(val) = val else {
             return Ok(None);
         };
+        if !is_finite(&val) {
+            return Err(Error::NotFinite { epoch, images: "validation" });
+        }
         let lr = self.at(self.progress.steps.saturating_sub(1)).lr;
         let means = [penalties / images, losses / images];
         let times = [seconds(), images / train_seconds];

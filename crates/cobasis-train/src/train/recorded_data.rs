@@ -72,8 +72,8 @@ fn model_difference(before: &ModelConfig, now: &ModelConfig) -> Option<String> {
 
 fn refused(place: &str, difference: &str) -> Error {
     Error::Usage(format!(
-        "the data are not those of the run in {place}: {difference}; to go on, give the same data, \
-         to start anew, another --out"
+        "the data differ from those of the run in {place}: {difference}; give the same data to resume, \
+         or another --out to start a new run"
     ))
 }
 

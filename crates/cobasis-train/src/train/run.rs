@@ -7,11 +7,12 @@ use burn::tensor::Device;
 use cobasis_zoo::{Model, ModelConfig, load};
 
 use crate::config::Config;
+use crate::data::regular::{MAX_TABLE, read_text};
 use crate::data::{ClassCount, Loader, Target, class_counts};
 use crate::date::iso;
 use crate::device::DeviceName;
 use crate::error::Error;
-use crate::evaluate::judge;
+use crate::evaluate::{is_finite, judge};
 use crate::memory::Maps;
 use crate::preparation::of_set;
 use crate::run_dir::{EpochSummary, Provenance, RunDir, RunDirError, Summary};
@@ -111,10 +112,20 @@ pub fn run_task<T: Task>(
     let Some(epochs) = epochs else {
         return Ok(run.interrupted(&fit.progress));
     };
-    let summary = run.summary(&fit.progress, epochs, params, command);
+    let mut summary = run.summary(&fit.progress, epochs, params, command);
+    // A command that only repeats the result takes little memory.
+    summary.provenance.peak_bytes =
+        summary.provenance.peak_bytes.max(recorded_peak(run.directory.path()));
     run.directory.write_json("summary.json", &summary)?;
     best?;
     Ok(Outcome::Finished(Box::new(summary)))
+}
+
+/// The peak memory that the summary of a finished run has, in bytes.
+fn recorded_peak(directory: &Path) -> Option<u64> {
+    let text = read_text(&directory.join("summary.json"), MAX_TABLE).ok()?;
+    let summary: serde_json::Value = serde_json::from_str(&text).ok()?;
+    summary.get("peak_bytes")?.as_u64()
 }
 
 /// What a run has before it trains.
@@ -228,14 +239,20 @@ impl<'a, T: Task> Run<'a, T> {
         let Some(test) = &self.loaders.test else {
             return Ok(Some([&last, best].map(EpochSummary::on_test::<T::Score>)));
         };
-        let mut judged = |name: &str| -> Result<_, Error> {
+        let mut judged = |name: &str, epoch: usize| -> Result<_, Error> {
             let model = load(self.directory.path().join(name), &self.device)?;
-            Ok(judge::<T::Score>(&model, test, |images| watch.evaluated(images))?)
+            let score = judge::<T::Score>(&model, test, |images| watch.evaluated(images))?;
+            match score {
+                Some(score) if !is_finite(&score) => {
+                    Err(Error::NotFinite { epoch, images: "test" })
+                }
+                score => Ok(score),
+            }
         };
-        let Some(on_last) = judged("last.safetensors")? else {
+        let Some(on_last) = judged("last.safetensors", last.epoch)? else {
             return Ok(None);
         };
-        let Some(on_best) = judged("best.safetensors")? else {
+        let Some(on_best) = judged("best.safetensors", best.epoch)? else {
             return Ok(None);
         };
         Ok(Some([EpochSummary::on_both(&last, &on_last), EpochSummary::on_both(best, &on_best)]))

@@ -89,7 +89,11 @@ pub fn run_sweep(
             match run(&config, device, Some(&out.join(&place)), command, watch) {
                 Ok(Outcome::Finished(summary)) => done.push(*summary),
                 Ok(interrupted) => return Ok(SweepOutcome::Interrupted(interrupted)),
-                Err(error @ (Error::Diverged { .. } | Error::Constraint { .. })) => {
+                Err(
+                    error @ (Error::Diverged { .. }
+                    | Error::NotFinite { .. }
+                    | Error::Constraint { .. }),
+                ) => {
                     watch.run_failed(&place, &error);
                     diverged += 1;
                 }

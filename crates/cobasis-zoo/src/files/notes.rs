@@ -53,7 +53,7 @@ impl Notes {
 
     /// What was passed over, in one line.
     pub fn passed_over(&self) -> Option<String> {
-        (!self.passed_over.is_empty()).then(|| format!("passed over {}", listed(&self.passed_over)))
+        (!self.passed_over.is_empty()).then(|| format!("skipped {}", listed(&self.passed_over)))
     }
 }
 
