@@ -24,6 +24,26 @@ pub(super) fn load(
     split: Split,
     view: View,
 ) -> Result<ImageSet, DataError> {
+    load_split(name, dir, split, view, true)
+}
+
+/// The test split by itself, whose classes are its own folders.
+pub(super) fn load_test_alone(
+    name: &str,
+    dir: Option<&Path>,
+    view: View,
+) -> Result<ImageSet, DataError> {
+    load_split(name, dir, Split::Test, view, false)
+}
+
+/// A split, with the classes `of_train` where there are any, or its own.
+fn load_split(
+    name: &str,
+    dir: Option<&Path>,
+    split: Split,
+    view: View,
+    of_train: bool,
+) -> Result<ImageSet, DataError> {
     let set = || name.to_string();
     let layout = || ["train/CLASS/*.jpg", "val/CLASS/*.jpg"].map(String::from).to_vec();
     let Some(dir) = dir else {
@@ -49,7 +69,8 @@ pub(super) fn load(
     };
     // Labels count the classes of the training split, which may be more.
     let train = dir.join(TRAIN);
-    let classes = classes(name, if train.is_dir() { &train } else { &root })?;
+    let classes_of = if of_train && train.is_dir() { &train } else { &root };
+    let classes = classes(name, classes_of)?;
 
     let mut found = Found::default();
     let (mut names, mut labels, mut empty) = (Vec::new(), Vec::new(), Vec::new());

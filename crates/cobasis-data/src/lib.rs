@@ -183,6 +183,19 @@ impl Source {
             }
         }
     }
+
+    /// The test images by themselves: as [`load`](Self::load), but the classes of an image folder are
+    /// the folders that they are in, whatever `train/` has. For models that know classes by name.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`](Self::load).
+    pub fn load_test_alone(&self) -> Result<ImageSet, DataError> {
+        match self.name.is_folder() {
+            true => folder::load_test_alone(self.name.as_str(), self.dir.as_deref(), self.view),
+            false => self.load(Split::Test),
+        }
+    }
 }
 
 impl Dataset {

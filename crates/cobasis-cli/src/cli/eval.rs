@@ -97,12 +97,16 @@ pub(crate) fn run(args: Args) -> Outcome {
     if let Some(Preparation { size, resize, .. }) = model_config.preparation {
         source.view = View { size, resize };
     }
-    let set = source.load(Split::Test)?;
-    let found = class_counts(&set);
     let names = match &args.classes {
         Some(path) => read_classes(path)?,
         None => class_names(model_config),
     };
+    // By number, only the training images' folders say which is which.
+    let set = match names.is_empty() {
+        true => source.load(Split::Test)?,
+        false => source.load_test_alone()?,
+    };
+    let found = class_counts(&set);
     let fit = fitted_by(names, model_config, set);
     // By the option that can mend it.
     let wrong = |problem: String| {

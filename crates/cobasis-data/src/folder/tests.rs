@@ -269,3 +269,15 @@ fn a_test_split_alone_has_its_own_classes() -> Result<(), DataError> {
     assert_eq!((set.info().classes.as_slice(), set.len()), (&["x".to_string()][..], 1));
     Ok(())
 }
+
+#[test]
+fn the_test_images_alone_have_the_classes_of_their_own_folders() {
+    let dir = folder();
+    write(&dir, "train/other/1.png", &image(7, 7, [1, 2, 3]));
+    fs::remove_dir_all(dir.path().join("train/b cats")).expect("removed");
+    let source =
+        Source { view: VIEW, ..Source::new(DatasetName::Folder, Some(dir.path().into()), 6) };
+    assert!(source.load(Split::Test).is_err(), "a class that nothing was learnt from");
+    let alone = source.load_test_alone().expect("the images");
+    assert_eq!((alone.info().classes.len(), alone.len()), (2, 2));
+}
