@@ -146,7 +146,7 @@ fn tiles(run: &UnfinishedRun) -> Vec<Tile> {
         Tile {
             title: "Epochs done".to_string(),
             value: number("epochs", done as f64, &format!("{done} of {epochs}")),
-            note: if run.running { "running" } else { "interrupted" }.to_string(),
+            note: run.word().to_string(),
         },
         Tile {
             title: "Top-1 so far".to_string(),

@@ -115,6 +115,11 @@ impl Error {
         if user { 2 } else { 1 }
     }
 
+    /// Whether training came to numbers that nothing can be done with.
+    pub(crate) fn is_divergence(&self) -> bool {
+        matches!(self, Error::Diverged { .. } | Error::NotFinite { .. } | Error::Constraint { .. })
+    }
+
     /// The error and its causes on one line.
     pub fn line(&self) -> String {
         line(self)

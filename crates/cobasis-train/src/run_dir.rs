@@ -41,6 +41,8 @@ use write::write;
 const DEFAULT_PARENT: &str = "runs";
 /// The file that makes a directory a run's: the first one written.
 const CONFIG: &str = "config.toml";
+/// Says why training diverged, in the directory of a run that did.
+const DIVERGED: &str = "diverged.txt";
 
 /// How the names of unfinished files begin.
 const WRITTEN: &[&str] = &[
@@ -149,6 +151,20 @@ impl RunDir {
         self.check()?;
         // That the directory went just now says more than that a file in it could not be written.
         write(&self.path.join(name), bytes).map_err(|error| self.check().err().unwrap_or(error))
+    }
+
+    /// Notes that the run ended because training diverged, in these words. Where that can't be written,
+    /// the run is one that was interrupted.
+    pub(crate) fn record_divergence(&self, problem: &str) {
+        if let Err(error) = self.write_atomic(DIVERGED, format!("{problem}\n").as_bytes()) {
+            log::warn!("{error}");
+        }
+    }
+
+    /// Takes the note back: the run goes on.
+    pub(crate) fn forget_divergence(&self) {
+        // Usually there is none.
+        let _ = fs::remove_file(self.path.join(DIVERGED));
     }
 
     /// Writes a value as JSON, as [`write_atomic`](Self::write_atomic) does.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::lock::LOCK;
 use super::metrics::parse_metrics_csv;
 use super::record::{check_judged, config};
-use super::{EpochMetrics, RunDirError};
+use super::{DIVERGED, EpochMetrics, RunDirError};
 use crate::config::Config;
 
 /// A run that is going on or was interrupted.
@@ -20,6 +20,8 @@ pub struct UnfinishedRun {
     pub history: Vec<EpochMetrics>,
     /// Whether a process trains in the directory now.
     pub running: bool,
+    /// Whether it ended because training diverged.
+    pub diverged: bool,
     /// Whether the last line of `metrics.csv` was left out, because it is damaged or not whole.
     pub cut: bool,
 }
@@ -41,7 +43,8 @@ impl UnfinishedRun {
             .map_err(|problem| RunDirError::damaged(&metrics, problem))?;
         check_judged(&metrics, &history)?;
         let running = Self::is_running(path);
-        Ok(Self { path: path.to_owned(), config, history, running, cut })
+        let diverged = !running && path.join(DIVERGED).exists();
+        Ok(Self { path: path.to_owned(), config, history, running, diverged, cut })
     }
 
     /// Whether a process trains in a directory: it holds the lock. Where the system has no such locks, a
@@ -55,8 +58,16 @@ impl UnfinishedRun {
     /// `running: epoch 3 of 10`, the epoch at hand.
     pub fn state(&self) -> String {
         let (done, epochs) = (self.history.len(), self.config.train.epochs);
-        let state = if self.running { "running" } else { "interrupted" };
-        format!("{state}: epoch {} of {epochs}", (done + 1).min(epochs))
+        format!("{}: epoch {} of {epochs}", self.word(), (done + 1).min(epochs))
+    }
+
+    /// `running`, `diverged` or `interrupted`.
+    pub fn word(&self) -> &'static str {
+        match (self.running, self.diverged) {
+            (true, _) => "running",
+            (false, true) => "diverged",
+            (false, false) => "interrupted",
+        }
     }
 }
 
@@ -141,7 +152,13 @@ mod tests {
         let held = RunDir::open(Some(dir.path()), "digits/resnet14").unwrap();
         let read = || UnfinishedRun::read(dir.path()).unwrap();
         assert_eq!(read().state(), "running: epoch 1 of 3");
+        held.record_divergence("the loss is NaN");
+        assert_eq!(read().state(), "running: epoch 1 of 3");
         drop(held);
-        assert!(!read().running);
+        assert_eq!(read().state(), "diverged: epoch 1 of 3");
+        let again = RunDir::open(Some(dir.path()), "digits/resnet14").unwrap();
+        again.forget_divergence();
+        drop(again);
+        assert_eq!(read().state(), "interrupted: epoch 1 of 3");
     }
 }

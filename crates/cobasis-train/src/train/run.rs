@@ -101,7 +101,12 @@ pub fn run_task<T: Task>(
     let params = trainer.model().parameters().trainable;
     watch.started(run.started(params, &progress));
     let mut fit = Fit::new(config, &run.loaders, &run.directory, trainer, progress, start);
-    let flow = fit.run(watch)?;
+    run.directory.forget_divergence();
+    let flow = fit.run(watch).inspect_err(|error| {
+        if error.is_divergence() {
+            run.directory.record_divergence(&error.line());
+        }
+    })?;
     let best = fit.check_best();
     let epochs = match flow.is_break() {
         true => None,

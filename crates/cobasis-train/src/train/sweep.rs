@@ -89,11 +89,7 @@ pub fn run_sweep(
             match run(&config, device, Some(&out.join(&place)), command, watch) {
                 Ok(Outcome::Finished(summary)) => done.push(*summary),
                 Ok(interrupted) => return Ok(SweepOutcome::Interrupted(interrupted)),
-                Err(
-                    error @ (Error::Diverged { .. }
-                    | Error::NotFinite { .. }
-                    | Error::Constraint { .. }),
-                ) => {
+                Err(error) if error.is_divergence() => {
                     watch.run_failed(&place, &error);
                     diverged += 1;
                 }
