@@ -32,6 +32,22 @@ pub(super) struct ConfigArgs {
 }
 
 impl ConfigArgs {
+    /// What is to be said where changes are made to another configuration than they may be meant for.
+    pub(super) fn note(&self) -> Option<String> {
+        let is_other = |set: &String| {
+            let key = set.split('=').next().unwrap_or_default().trim();
+            ["model", "data.name"].contains(&key)
+        };
+        let changed = self.config.is_none() && self.set.iter().any(is_other);
+        changed.then(|| {
+            format!(
+                "without --config, --set changes the built-in digits.toml, not the defaults (see \
+                 {} config show digits.toml)",
+                program()
+            )
+        })
+    }
+
     /// The configuration with these keys and values over it, checked, and with the directory of its data.
     pub(super) fn load(&self, choices: &[Choice], download: bool) -> Result<Config, Error> {
         let choices = choices.iter().map(|(key, value)| format!("{key}={value}"));
@@ -49,17 +65,6 @@ impl ConfigArgs {
                  of your own give --set data.name=folder and a model for them, or a --config",
                 dir.display()
             )));
-        }
-        let is_other = |set: &String| {
-            let key = set.split('=').next().unwrap_or_default().trim();
-            ["model", "data.name"].contains(&key)
-        };
-        if self.config.is_none() && sets.iter().any(is_other) {
-            log::info!(
-                "without --config, --set changes the built-in digits.toml, not the defaults: \
-                 `{} config show digits.toml`",
-                program()
-            );
         }
         config.check()?;
         config.data.dir = data_dir(&config.data, download)?;

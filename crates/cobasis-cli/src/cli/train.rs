@@ -78,6 +78,9 @@ pub(crate) fn run(args: Args) -> Outcome {
     }
     let settings = settings(&args)?;
     let config = &settings[0].config;
+    if let Some(note) = args.chosen.note() {
+        print(&format!("note: {note}"));
+    }
     if args.dry_run {
         let runs = settings.len() * args.seeds.len().max(1);
         if runs > 1 {
