@@ -177,7 +177,9 @@ fn wrong_input_gets_one_line_and_nothing_is_written() {
         ),
         ("export own.st --format onnx --out none/new.onnx", "none/new.onnx: No such file"),
         ("export own.st --format pytorch-keys", "--out"),
-        ("export own.st --format pytorch-keys --out own.st", "exists"),
+        ("export own.st --format pytorch-keys --out own.st", "is the input"),
+        ("export own.st --format pytorch-keys --out own.st --force", "is the input"),
+        ("export own.st --format pytorch-keys --out theirs.st", "exists"),
         ("export theirs.st --format safetensors --out new.st", "give --model NAME"),
     ] {
         let (output, text) = cobasis(&folder, line);
