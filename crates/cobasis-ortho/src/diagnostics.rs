@@ -2,8 +2,9 @@
 
 use burn::tensor::Tensor;
 
+use crate::eigen::symmetric_eigenvalues;
 use crate::gram::Gram;
-use crate::gram_schmidt::{dot, transpose};
+use crate::gram_schmidt::transpose;
 use crate::rows::{host, rows};
 
 /// How far the filters of a bank, as the rows of a matrix `B`, are from orthonormal.
@@ -74,93 +75,6 @@ impl Orthonormality {
 
 fn min_max(values: impl Iterator<Item = f64>) -> (f64, f64) {
     values.fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), v| (min.min(v), max.max(v)))
-}
-
-/// The eigenvalues of a symmetric matrix, in no particular order.
-///
-/// Householder reflections bring it to tridiagonal form, whose eigenvalues the implicitly shifted
-/// QL iteration finds (Golub & Van Loan, *Matrix Computations*, §8.3).
-fn symmetric_eigenvalues(mut matrix: Vec<f64>, size: usize) -> Vec<f64> {
-    let (mut diagonal, mut off_diagonal) = tridiagonalise(&mut matrix, size);
-    for start in 0..size {
-        // Each eigenvalue takes two or three sweeps; rounding can't prolong that to 60.
-        for _ in 0..60 {
-            let end = (start..size - 1)
-                .find(|&i| {
-                    let scale = diagonal[i].abs() + diagonal[i + 1].abs();
-                    off_diagonal[i].abs() <= f64::EPSILON * scale
-                })
-                .unwrap_or(size - 1);
-            if end == start {
-                break;
-            }
-            ql_sweep(&mut diagonal, &mut off_diagonal, start, end);
-        }
-    }
-    diagonal
-}
-
-/// Reduces the matrix to a diagonal and an off-diagonal of `size − 1` entries (one spare zero).
-fn tridiagonalise(matrix: &mut [f64], size: usize) -> (Vec<f64>, Vec<f64>) {
-    let mut off_diagonal = vec![0.0; size];
-    for step in 0..size.saturating_sub(2) {
-        let below = step + 1;
-        let mut reflector: Vec<f64> = (below..size).map(|i| matrix[i * size + step]).collect();
-        let norm = dot(&reflector, &reflector).sqrt();
-        if norm == 0.0 {
-            continue;
-        }
-        let image = if reflector[0] > 0.0 { -norm } else { norm };
-        reflector[0] -= image;
-        let scale = 2.0 / dot(&reflector, &reflector);
-        // A ← H A H with H = I − scale·v vᵀ, as the rank-two update A − v wᵀ − w vᵀ.
-        let trailing = |row: usize| row * size + below..(row + 1) * size;
-        let mut update: Vec<f64> =
-            (below..size).map(|row| scale * dot(&matrix[trailing(row)], &reflector)).collect();
-        let correction = scale / 2.0 * dot(&update, &reflector);
-        update.iter_mut().zip(&reflector).for_each(|(u, v)| *u -= correction * v);
-        for row in below..size {
-            let (v, w) = (reflector[row - below], update[row - below]);
-            let entries = matrix[trailing(row)].iter_mut();
-            for (entry, (vj, wj)) in entries.zip(reflector.iter().zip(&update)) {
-                *entry -= v * wj + w * vj;
-            }
-        }
-        off_diagonal[step] = image;
-    }
-    if size >= 2 {
-        off_diagonal[size - 2] = matrix[(size - 1) * size + size - 2];
-    }
-    ((0..size).map(|i| matrix[i * size + i]).collect(), off_diagonal)
-}
-
-/// One implicitly shifted QL sweep over the unreduced block `start..=end`.
-fn ql_sweep(diagonal: &mut [f64], off_diagonal: &mut [f64], start: usize, end: usize) {
-    let half = (diagonal[start + 1] - diagonal[start]) / (2.0 * off_diagonal[start]);
-    let root = half.hypot(1.0);
-    let shift = diagonal[start] - off_diagonal[start] / (half + root.copysign(half));
-    let (mut sine, mut cosine, mut removed) = (1.0, 1.0, 0.0);
-    let mut bulge = diagonal[end] - shift;
-    for i in (start..end).rev() {
-        let (rotated, kept) = (sine * off_diagonal[i], cosine * off_diagonal[i]);
-        let radius = rotated.hypot(bulge);
-        off_diagonal[i + 1] = radius;
-        if radius == 0.0 {
-            // The block splits here; the next sweep starts from the split.
-            diagonal[i + 1] -= removed;
-            off_diagonal[end] = 0.0;
-            return;
-        }
-        (sine, cosine) = (rotated / radius, bulge / radius);
-        let reduced = diagonal[i + 1] - removed;
-        let mixed = (diagonal[i] - reduced) * sine + 2.0 * cosine * kept;
-        removed = sine * mixed;
-        diagonal[i + 1] = reduced + removed;
-        bulge = cosine * mixed - kept;
-    }
-    diagonal[start] -= removed;
-    off_diagonal[start] = bulge;
-    off_diagonal[end] = 0.0;
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Orthonormality of filter bases, for [Burn](burn) tensors and modules.
 //!
 //! A filter bank of shape `[filters, channels, kernel_height, kernel_width]` is read as a matrix
-//! `B` with one flattened filter per row; it is *orthonormal* when `B Bᵀ = I`. Four things are
+//! `B` with one flattened filter per row; it is *orthonormal* when `B Bᵀ = I`. Five things are
 //! done with that here, each in a module of its own:
 //!
 //! - [`orthonormal`] draws such a matrix (the semantics of `torch.nn.init.orthogonal_`);
@@ -10,6 +10,7 @@
 //!   adds to the loss;
 //! - a [`Constraint`] keeps filters orthonormal in training, to rounding: it acts on gradients,
 //!   weights and momentum;
+//! - [`joint_basis`] writes the dense filters of several layers as sums of filters that they share;
 //! - [`Orthonormality`] and [`Gram`] report without gradients: norms, overlaps, singular values.
 //!
 //! Nothing here knows models, layers or devices: all are functions of bases, and whoever owns the
@@ -32,11 +33,14 @@
 //! ```
 #![warn(clippy::unwrap_used)]
 
+mod cholesky;
 mod constraint;
 mod diagnostics;
+mod eigen;
 mod gram;
 mod gram_schmidt;
 mod init;
+mod joint;
 mod named;
 mod penalty;
 mod random;
@@ -48,6 +52,7 @@ pub use constraint::{Constraint, ConstraintError};
 pub use diagnostics::Orthonormality;
 pub use gram::Gram;
 pub use init::{orthonormal, orthonormal_seeded, orthonormal_to};
+pub use joint::{DenseFilters, JointBasis, JointError, LayerFactors, joint_basis};
 pub use named::UnknownName;
 pub use penalty::{Counted, Family, FilterGroup, Penalty, penalty};
 

@@ -38,6 +38,7 @@
 //!
 //! - [`files`]: [`save`], [`load`], any kind of file ([`files::open`]), bytes in the place of files.
 //! - [`deploy`]: models folded for use, and as ONNX. [`Model::deploy`] makes them.
+//! - [`factorise`]: from a trained dense network to one that shares.
 //! - [`pytorch`]: the authors' checkpoints, torchvision's weights, and files for both.
 //! - [`registry`] and [`spec`]: the networks as data, and [networks of your own](ModelName::own).
 //! - [`sharing`]: the methods, and how to add one.
@@ -49,6 +50,7 @@ mod build;
 mod config;
 mod conv2d;
 pub mod deploy;
+pub mod factorise;
 mod families;
 pub mod files;
 mod graph;
@@ -58,6 +60,7 @@ pub mod listing;
 mod model;
 mod name;
 mod network;
+mod observe;
 mod on_bases;
 mod parameter_group;
 mod preparation;

@@ -1,0 +1,50 @@
+//! Why a dense network can't be made one that shares.
+
+use cobasis::ortho::JointError;
+
+use crate::state::StateError;
+
+/// Why a dense network can't be written as one that shares filters.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FactoriseError {
+    /// The network to start from shares filters already.
+    #[error("{model} shares filters already; expected a dense network")]
+    NotDense {
+        /// Its name.
+        model: String,
+    },
+    /// The networks are not of one architecture.
+    #[error("expected a sharing form of {from}, got {to}")]
+    Other {
+        /// The dense network.
+        from: String,
+        /// The one to make.
+        to: String,
+    },
+    /// The network to make has layers that are no sums of filters.
+    #[error(
+        "{path}: only layers with shared and unique filters and coefficients can be computed from dense ones"
+    )]
+    Method {
+        /// The layer.
+        path: String,
+    },
+    /// A layer's dense filters are not there.
+    #[error("tensor {path:?} is missing in the dense network")]
+    NotThere {
+        /// Its path.
+        path: String,
+    },
+    /// So many filters are not possible.
+    #[error("{path}: {source}")]
+    Ranks {
+        /// The first layer of those that share.
+        path: String,
+        /// Why.
+        source: JointError,
+    },
+    /// The tensors do not make up the network.
+    #[error(transparent)]
+    State(#[from] StateError),
+}

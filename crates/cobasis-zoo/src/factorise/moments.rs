@@ -1,0 +1,82 @@
+//! What the layers of a dense network see.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use burn::nn::PaddingConfig2d;
+use burn::tensor::Tensor;
+use burn::tensor::module::unfold4d;
+use burn::tensor::ops::UnfoldOptions;
+use cobasis::{Convolution, Maps, Place};
+
+use super::targets::Targets;
+use super::{FactoriseError, Moments};
+use crate::config::ModelConfig;
+use crate::model::Model;
+use crate::observe::{Observe, Observing};
+
+/// Pixels that are multiplied at once: bounds the memory of patches.
+const PIXELS: usize = 8192;
+
+impl Model {
+    /// The second moments of what the layers see that `config` factorises, on images, batches of shape
+    /// `[batch, channels, height, width]`; and of how many patches the fewest are.
+    ///
+    /// # Errors
+    ///
+    /// If the layers of `config` share in another way than by bases and coefficients.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    pub fn input_moments(
+        &self,
+        config: &ModelConfig,
+        images: impl IntoIterator<Item = Tensor<4>>,
+    ) -> Result<Moments, FactoriseError> {
+        let device = self.head.weight.lazy_device();
+        let targets = Targets::of(&config.skeleton(&device))?;
+        let mut patches = Patches { wanted: targets.paths(), sums: BTreeMap::new() };
+        for batch in images {
+            self.walk(&mut Observing::new(&mut patches), batch.into());
+        }
+        let mean = |(path, (sum, count)): (String, (Vec<f64>, usize))| {
+            (path, sum.into_iter().map(|sum| sum / count.max(1) as f64).collect())
+        };
+        Ok(patches.sums.into_iter().map(mean).collect())
+    }
+}
+
+/// Sums of `x xᵀ` over patches `x`, and how many they are, by layers' paths.
+struct Patches {
+    wanted: BTreeSet<String>,
+    sums: BTreeMap<String, (Vec<f64>, usize)>,
+}
+
+impl Observe for Patches {
+    fn conv(&mut self, at: &Place, conv: &Convolution<'_>, x: &Maps) {
+        let path = at.to_string();
+        if !self.wanted.contains(&path) {
+            return;
+        }
+        let [_, channels, height, width] = conv.filters.shape();
+        let length = channels * height * width;
+        let padding = match conv.geometry.padding {
+            PaddingConfig2d::Explicit(top, left, _, _) => [top, left],
+            PaddingConfig2d::Valid | PaddingConfig2d::Same => [0, 0],
+        };
+        let options = UnfoldOptions::new(conv.geometry.stride, padding, conv.geometry.dilation);
+        let [batch, _, rows, columns] = x.dims();
+        let x = x.clone().into_tensor();
+        let (sum, count) = self.sums.entry(path).or_insert_with(|| (vec![0.0; length * length], 0));
+        let at_once = (PIXELS / (rows * columns).max(1)).clamp(1, batch);
+        for part in x.split(at_once, 0) {
+            // [batch, length, positions]
+            let patches = unfold4d(part, [height, width], options.clone());
+            let [images, _, positions] = patches.dims();
+            let patches = patches.swap_dims(0, 1).reshape([length, images * positions]);
+            let products = patches.clone().matmul(patches.transpose()).into_data();
+            sum.iter_mut().zip(products.iter::<f64>()).for_each(|(sum, p)| *sum += p);
+            *count += images * positions;
+        }
+    }
+}
