@@ -28,6 +28,7 @@ mod atomic;
 mod error;
 mod faults;
 mod foreign;
+mod load;
 mod metadata;
 mod notes;
 mod numbers;
@@ -50,12 +51,13 @@ use crate::state::StateError;
 pub use atomic::write_atomic;
 pub use error::{FileError, FileProblem};
 pub use faults::FaultyTensor;
+pub use load::{
+    deployed_from_bytes, from_bytes, load, load_deployed, load_pytorch, open, open_bytes,
+    pytorch_from_bytes,
+};
 use metadata::{FORMAT, FORMAT_DEPLOYED, FORMAT_PYTORCH};
 pub use notes::Notes;
-pub use open::{
-    OpenOptions, Opened, deployed_from_bytes, from_bytes, load, load_deployed, load_pytorch, open,
-    open_bytes, pytorch_from_bytes,
-};
+pub use open::{OpenOptions, Opened};
 use write::{Entry, safetensors};
 
 /// Writes a model to a safetensors file that says which model it is.
