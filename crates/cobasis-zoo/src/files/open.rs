@@ -85,7 +85,7 @@ impl OpenOptions {
     ///
     /// # Errors
     ///
-    /// Those of [`open`]; if there are no weights under the key; and without a key if there are
+    /// Those of [`open`](Self::open); if there are no weights under the key; and without a key if there are
     /// several weights of which none has a usual name, or only moving averages.
     pub fn open(
         &self,
