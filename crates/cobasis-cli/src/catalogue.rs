@@ -162,7 +162,7 @@ mod tests {
             let card = ModelCard::new(name.clone(), None);
             let Params { total, shared, unique, coefficients, rest } = card.params;
             assert_eq!(total, shared + unique + coefficients + rest, "{name}");
-            let suffix = name.sharing().map(|sharing| sharing.to_string()).unwrap_or_default();
+            let suffix = name.suffix().unwrap_or_default();
             let alone = ["s0", "lowrank"].iter().any(|start| suffix.starts_with(start));
             assert_eq!(shared > 0, !suffix.is_empty() && !alone, "{name}");
             assert_eq!(card.dense.params_ratio == 1.0, name.sharing().is_none(), "{name}");

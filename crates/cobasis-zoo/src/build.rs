@@ -70,7 +70,7 @@ impl ModelConfig {
         let can_be = norms == Norms::All || name.can_be_without_norms();
         assert!(can_be, "{name} can't be without batch norms");
         let architecture = &name.entry().architecture;
-        let banks = architecture.banks(variant, name.sharing());
+        let banks = name.banks(variant);
         let bases = banks.iter().map(|(_, spec)| {
             let [filters, channels, kernel @ ..] = spec.shape;
             let config = FilterBasisConfig::new(filters, channels, kernel);
@@ -79,7 +79,7 @@ impl ModelConfig {
         let made_with = MadeWith { banks: &banks, norms, device };
         Model {
             bases: Bases { banks: bases.collect() },
-            network: Network::new(architecture, variant, *in_channels, name.sharing(), made_with),
+            network: Network::new(name, variant, *in_channels, made_with),
             head: LinearConfig::new(architecture.features(), *num_classes).init(device),
             config: self.clone(),
             banks,

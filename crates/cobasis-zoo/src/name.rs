@@ -1,6 +1,8 @@
 //! The grammar of model names, shared by the registry, configs and the command line.
 
 mod error;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,7 +12,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::registry::{self, Entry};
-use crate::sharing::Sharing;
+use crate::sharing::{Blocks, Sharing};
 
 pub use error::ModelNameError;
 
@@ -31,6 +33,7 @@ const MAX_NAME: usize = 200;
 /// `cifar100/mobilenet-v2-shared` shares the 1×1 convolutions that blocks begin with,
 /// `cifar100/mobilenet-v2-shared++` also those that they end with, and
 /// `imagenet/mobilenet-v2-shared++-eca` has channel attention after them.
+/// `-all` at the end extends ranks to the first blocks of stages: `cifar10/resnet32-s16u1-all`.
 /// `cifar10/resnet32-lowrank8` factorises each layer by itself, `cifar10/resnet32-tied` has one kernel
 /// for all layers of a stage, and in `cifar10/resnet32-templates2` each layer's is a sum of two.
 ///
@@ -45,6 +48,7 @@ const MAX_NAME: usize = 200;
 pub struct ModelName {
     entry: Cow<'static, Entry>,
     sharing: Option<Sharing>,
+    blocks: Blocks,
 }
 
 impl ModelName {
@@ -108,7 +112,9 @@ impl ModelName {
             ));
         }
         match entry.architecture.check() {
-            Ok(()) => Ok(Self { entry: Cow::Owned(entry), sharing: None }),
+            Ok(()) => {
+                Ok(Self { entry: Cow::Owned(entry), sharing: None, blocks: Blocks::default() })
+            }
             Err(problem) => refuse(problem),
         }
     }
@@ -121,9 +127,22 @@ impl ModelName {
     pub fn with_sharing(&self, suffix: &str) -> Result<Self, ModelNameError> {
         let architecture = &self.entry.architecture;
         let name = || format!("{}-{suffix}", self.entry.name);
-        let parsed = (suffix.len() <= MAX_NAME).then(|| Sharing::parse(suffix, architecture));
+        let (method, blocks) = match suffix.strip_suffix("-all") {
+            Some(method) => (method, Blocks::All),
+            None => (suffix, Blocks::AfterFirst),
+        };
+        let parsed = (suffix.len() <= MAX_NAME).then(|| Sharing::parse(method, architecture));
+        let fits = |sharing: &Sharing| {
+            blocks == Blocks::AfterFirst || sharing.fits_first_blocks(architecture)
+        };
         match parsed.flatten() {
-            Some(Ok(sharing)) => Ok(Self { sharing: Some(sharing), ..self.clone() }),
+            Some(Ok(sharing)) if fits(&sharing) => {
+                Ok(Self { sharing: Some(sharing), blocks, ..self.clone() })
+            }
+            Some(Ok(_)) => Err(ModelNameError::Ranks {
+                name: name(),
+                problem: "this way of sharing is not for first blocks; leave out -all",
+            }),
             Some(Err(problem)) => Err(ModelNameError::Ranks { name: name(), problem }),
             None => Err(ModelNameError::Suffix {
                 name: name(),
@@ -144,9 +163,24 @@ impl ModelName {
         self.sharing
     }
 
+    /// Which blocks of a residual stage share: the first one too in a network whose name ends with
+    /// `-all`.
+    pub fn blocks(&self) -> Blocks {
+        self.blocks
+    }
+
+    /// How filters are shared, as the name has it: `s16u1-all`. `None` in a dense network.
+    pub fn suffix(&self) -> Option<String> {
+        let all = match self.blocks {
+            Blocks::AfterFirst => "",
+            Blocks::All => "-all",
+        };
+        self.sharing.map(|sharing| format!("{sharing}{all}"))
+    }
+
     /// The dense parent: the same network with ordinary convolutions.
     pub fn dense(&self) -> ModelName {
-        ModelName { sharing: None, ..self.clone() }
+        ModelName { sharing: None, blocks: Blocks::default(), ..self.clone() }
     }
 
     /// Whether the network is one of the zoo, which its name alone says everything of.
@@ -168,7 +202,7 @@ impl ModelName {
 
 impl From<&'static Entry> for ModelName {
     fn from(entry: &'static Entry) -> Self {
-        Self { entry: Cow::Borrowed(entry), sharing: None }
+        Self { entry: Cow::Borrowed(entry), sharing: None, blocks: Blocks::default() }
     }
 }
 
@@ -195,9 +229,9 @@ impl FromStr for ModelName {
 
 impl fmt::Display for ModelName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.sharing {
+        match self.suffix() {
             None => f.write_str(&self.entry.name),
-            Some(sharing) => write!(f, "{}-{sharing}", self.entry.name),
+            Some(suffix) => write!(f, "{}-{suffix}", self.entry.name),
         }
     }
 }
@@ -221,10 +255,7 @@ impl Serialize for ModelName {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let written = match self.is_registered() {
             true => Written::Name(self.to_string().into()),
-            false => Written::Own {
-                network: Cow::Borrowed(&*self.entry),
-                sharing: self.sharing.map(|sharing| sharing.to_string()),
-            },
+            false => Written::Own { network: Cow::Borrowed(&*self.entry), sharing: self.suffix() },
         };
         written.serialize(to)
     }
@@ -254,128 +285,4 @@ fn nearest_name(name: &str) -> Option<String> {
         .min()
         .filter(|(distance, known)| *distance <= known.len() / 3)
         .map(|(_, known)| known.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sharing::{Rank, Ranks};
-    use proptest::prelude::*;
-
-    fn error(name: &str) -> String {
-        name.parse::<ModelName>().expect_err(name).to_string()
-    }
-
-    #[test]
-    fn every_name_of_the_registry_parses_to_itself() {
-        for name in crate::listing::names() {
-            assert_eq!(name.to_string().parse(), Ok(name));
-        }
-    }
-
-    #[test]
-    fn a_list_of_ranks_that_one_rank_says_is_that_rank() {
-        let name: ModelName = "cifar10/resnet32-s8,16,32u1".parse().expect("a name");
-        assert_eq!(name.to_string(), "cifar10/resnet32-s8u1");
-        for text in ["cifar10/resnet32-s12,24,40u1", "cifar10/resnet32-s0,0,4u1,1,1-double"] {
-            assert_eq!(text.parse::<ModelName>().expect("a name").to_string(), text);
-        }
-    }
-
-    #[test]
-    fn names_survive_serde() {
-        let own = Entry::new(
-            "mine/net",
-            crate::spec::Architecture::DenseNet(crate::spec::DenseNetSpec::new([2, 2], 8)),
-            3,
-            [1, 16, 16],
-        );
-        let own = ModelName::own(own).expect("a network").with_sharing("s4u1").expect("a suffix");
-        for name in ["cifar10/resnet32-s16u1".parse().expect("a name"), own.dense(), own] {
-            let text = serde_json::to_string(&name).expect("text");
-            assert_eq!(serde_json::from_str::<ModelName>(&text).expect("a name"), name, "{text}");
-        }
-        let known = serde_json::to_string(&"digits/resnet14".parse::<ModelName>().expect("a name"));
-        assert_eq!(known.expect("text"), "\"digits/resnet14\"");
-    }
-
-    #[test]
-    fn networks_that_cannot_be_are_refused() {
-        let refused = |name: &str, blocks: Vec<usize>, width: usize| {
-            let spec = crate::spec::ResNetSpec::new(crate::spec::BlockKind::Basic, blocks);
-            let architecture = crate::spec::Architecture::ResNet(spec.with_width(width));
-            ModelName::own(Entry::new(name, architecture, 10, [3, 32, 32]))
-                .expect_err(name)
-                .to_string()
-        };
-        assert!(refused("cifar10/resnet20", vec![1], 8).contains("another network of the zoo"));
-        assert!(refused("resnet", vec![1], 8).contains("expected DATASET/NETWORK"));
-        assert!(refused("Mine/a b", vec![1], 8).contains("expected DATASET/NETWORK"));
-        assert!(refused("mine/a", vec![], 8).contains("1 to 8 stages, got 0"));
-        assert!(refused("mine/a", vec![1, 0], 8).contains("a block in every stage"));
-        assert!(refused("mine/a", vec![usize::MAX, 2], 8).contains("at most 512"));
-        assert!(refused("mine/a", vec![1; 8], usize::MAX / 4).contains("channels after the last"));
-        assert!(refused("mine/a", vec![1], 0).contains("channels after the last"));
-    }
-
-    proptest! {
-        #[test]
-        fn names_survive_a_round_trip(shared in 0usize..200, unique in 0usize..200, double: bool) {
-            prop_assume!(shared + unique > 0 && (shared > 0 || !double));
-            let text = format!(
-                "cifar10/resnet32-s{shared}u{unique}{}", if double { "-double" } else { "" }
-            );
-            let name: ModelName = text.parse().expect("a name");
-            let ranks = Ranks { shared: Rank::scaled(shared), unique: Rank::scaled(unique), double };
-            prop_assert_eq!(name.sharing(), Some(Sharing::Ranks(ranks)));
-            prop_assert_eq!(name.to_string(), text);
-        }
-
-        #[test]
-        fn no_text_panics(text in "[a-z0-9/-]{0,40}") {
-            let _ = text.parse::<ModelName>();
-        }
-    }
-
-    #[test]
-    fn long_texts_are_no_names_and_are_told_shortened() {
-        let letters = "é".repeat(1 << 20);
-        for text in [letters.clone(), format!("cifar10/resnet32-{letters}")] {
-            let said = error(&text);
-            assert!(said.len() < 1000 && said.contains("ééé"), "{} bytes", said.len());
-        }
-        let spec = crate::spec::ResNetSpec::new(crate::spec::BlockKind::Basic, [1]);
-        let name = format!("mine/{}", "a".repeat(1 << 20));
-        let entry = Entry::new(name, crate::spec::Architecture::ResNet(spec), 10, [3, 32, 32]);
-        let said = ModelName::own(entry).expect_err("a long name").to_string();
-        assert!(said.len() < 1000 && said.contains("at most 200 letters"), "{} bytes", said.len());
-    }
-
-    #[test]
-    fn errors_say_what_was_expected() {
-        assert!(error("cifar10/resnet33").contains("did you mean \"cifar10/resnet32\"?"));
-        assert!(error("vgg").contains("`cobasis models list`"));
-        assert!(error("cifar10/resnet32-s16").contains("expected -s<SHARED>u<UNIQUE>"));
-        assert!(error("cifar10/resnet32-s016u1").contains("expected -s<SHARED>u<UNIQUE>"));
-        assert!(error("cifar10/resnet32-s16u1-triple").contains("got \"s16u1-triple\""));
-        assert!(error("cifar10/resnet32-shared").contains("expected -s<SHARED>u<UNIQUE>"));
-        assert!(error("imagenet/resnet50-s16u1").contains("expected -shared or -shared++ after"));
-        assert!(error("cifar100/mobilenet-v2-shared++-eca").contains("-shared or -shared++ after"));
-        assert!(error("imagenet/mobilenet-v2-eca").contains("or -shared++-eca after"));
-        assert!(
-            error("cifar100/densenet121-s16u1-double").contains("expected -s<SHARED>u<UNIQUE>")
-        );
-        let resnext = |suffix: &str| error(&format!("cifar100/resnext50-32x4d{suffix}"));
-        assert!(resnext("-s64u4-double").contains("expected -s<SHARED>u<UNIQUE> after"));
-        for suffix in ["-s16u1", "-s0u4", "-s64u0", "-s12u4", "-s1024u4"] {
-            assert!(resnext(suffix).contains("need ranks of 4, 8, 16"), "{suffix}");
-        }
-        assert!(error("cifar10/resnet32-s0u0").contains("without filters"));
-        assert!(error("cifar10/resnet32-s0,8,8u0,1,1").contains("without filters"));
-        assert!(error("cifar10/resnet32-s8,8u1").contains("one for each stage"));
-        assert!(error("cifar10/resnet32-lowrank0").contains("without filters"));
-        assert!(error("imagenet/resnet50-tied").contains("expected -shared or -shared++ after"));
-        assert!(error("cifar10/resnet32-s0u4-double").contains("no basis to double"));
-        assert!(error("cifar10/resnet32-s99999999999999999999999u1").contains("at most 4096"));
-    }
 }

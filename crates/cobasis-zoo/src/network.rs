@@ -7,7 +7,9 @@ use crate::banks::{Banks, Shared};
 use crate::families::densenet::DenseNet;
 use crate::families::mobilenet::{FEATURES, MobileNetV2};
 use crate::families::resnet::ResNet;
-use crate::sharing::{self, Filler, MadeWith, Sharing};
+use crate::name::ModelName;
+use crate::sharing::{self, Filler, MadeWith};
+use crate::slot::Slot;
 use crate::spec::{Architecture, Variant};
 
 /// The network families: layers from the images to the last maps. Shared filters stand beside it.
@@ -26,14 +28,13 @@ pub enum Network {
 impl Network {
     /// The network with its weights at zero.
     pub(crate) fn new(
-        architecture: &Architecture,
+        name: &ModelName,
         variant: Variant,
         in_channels: usize,
-        sharing: Option<Sharing>,
         made_with: MadeWith,
     ) -> Self {
-        let fill = Filler::new(sharing, made_with);
-        match architecture {
+        let fill = Filler::new(name, made_with);
+        match &name.entry().architecture {
             Architecture::ResNet(spec) => Network::ResNet(ResNet::new(spec, in_channels, fill)),
             &Architecture::MobileNetV2(spec) => {
                 Network::MobileNetV2(MobileNetV2::new(spec, variant, in_channels, fill))
@@ -54,17 +55,23 @@ impl Network {
     }
 }
 
-impl Architecture {
-    /// The banks of the network.
-    pub(crate) fn banks(&self, variant: Variant, sharing: Option<Sharing>) -> Banks {
-        let slots = match self {
-            Architecture::ResNet(spec) => spec.slots(),
+impl ModelName {
+    /// The convolutions that the network offers to its sharing method.
+    pub(crate) fn slots(&self, variant: Variant) -> Vec<Slot> {
+        match &self.entry().architecture {
+            Architecture::ResNet(spec) => spec.slots(self.blocks()),
             Architecture::MobileNetV2(spec) => spec.slots(variant),
             Architecture::DenseNet(spec) => spec.slots(variant),
-        };
-        sharing::banks(sharing, &slots)
+        }
     }
 
+    /// The banks of the network.
+    pub(crate) fn banks(&self, variant: Variant) -> Banks {
+        sharing::banks(self.sharing(), &self.slots(variant))
+    }
+}
+
+impl Architecture {
     /// Channels before the classifier.
     pub(crate) fn features(&self) -> usize {
         match self {

@@ -21,6 +21,7 @@ use burn::tensor::{Device, TensorData};
 
 use crate::config::ModelConfig;
 use crate::model::Model;
+use crate::sharing::{Blocks, Sharing};
 use crate::spec::{Architecture, BlockKind, MobileNetV2Spec, Norms, Variant};
 use crate::state::{State, StateError, TensorInfo};
 pub(crate) use naming::{Naming, counter, is_counter, is_weight};
@@ -81,7 +82,9 @@ pub fn pytorch_tensors(
 
 /// These tensors of a model as the authors' code names them.
 fn named(config: &ModelConfig, tensors: &[TensorInfo]) -> Result<Vec<PyTorchTensor>, StateError> {
-    if config.name.sharing().is_some_and(|sharing| !sharing.is_the_authors()) {
+    let theirs =
+        |sharing: Sharing| sharing.is_the_authors() && config.name.blocks() == Blocks::AfterFirst;
+    if !config.name.sharing().is_none_or(theirs) {
         return Err(StateError::NoPyTorchNames { model: config.name.to_string() });
     }
     let double = tensors.iter().any(|tensor| tensor.path.contains(".bases.1."));

@@ -165,6 +165,7 @@ pub(crate) static VARIANTS: &[&str] = &[
     "digits/resnet14-s8u1",
     "cifar10/resnet20-s8u1",
     "cifar10/resnet20-s16u1",
+    "cifar10/resnet20-s16u1-all",
     "cifar10/resnet32-lowrank3,5,11",
     "cifar10/resnet32-tied",
     "imagenet/resnet101-shared++",

@@ -27,9 +27,10 @@ pub use tied::Tied;
 pub use whole::Whole;
 
 pub use crate::banks::{BankSpec, Banks, Scope};
-pub use crate::slot::{Slot, SlotRole};
+pub use crate::slot::{Blocks, Slot, SlotRole};
 
 use crate::conv2d::conv2d;
+use crate::name::ModelName;
 use crate::spec::{Architecture, Norms};
 
 /// Makes [`Sharing`], the enum of methods, and [`SlotConv`], that of their layers.
@@ -86,6 +87,11 @@ macro_rules! methods {
 
             fn channels_out(&self, slot: &Slot) -> usize {
                 match self { $(Sharing::$name(method) => method.channels_out(slot),)+ }
+            }
+
+            /// Whether first blocks of stages can have its layers too.
+            pub(crate) fn fits_first_blocks(&self, architecture: &Architecture) -> bool {
+                match self { $(Sharing::$name(method) => method.fits_first_blocks(architecture),)+ }
             }
 
             /// Whether there are batch norms inside its layers, which can be left out.
@@ -154,12 +160,21 @@ impl Sharing {
 #[derive(Clone, Copy)]
 pub(crate) struct Filler<'a> {
     sharing: Option<Sharing>,
+    blocks: Blocks,
     pub(crate) made_with: MadeWith<'a>,
 }
 
 impl<'a> Filler<'a> {
-    pub(crate) fn new(sharing: Option<Sharing>, made_with: MadeWith<'a>) -> Self {
-        Self { sharing, made_with }
+    pub(crate) fn new(name: &ModelName, made_with: MadeWith<'a>) -> Self {
+        Self { sharing: name.sharing(), blocks: name.blocks(), made_with }
+    }
+
+    /// What fills the slots of a stage's block of this number.
+    pub(crate) fn of_block(self, index: usize) -> Self {
+        match self.blocks {
+            Blocks::AfterFirst if index == 0 => self.dense(),
+            Blocks::AfterFirst | Blocks::All => self,
+        }
     }
 
     /// What fills the slots of blocks that do not share.

@@ -25,6 +25,16 @@ pub struct Slot {
     pub scale: usize,
 }
 
+/// Which blocks of a residual stage offer their convolutions to the sharing method.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Blocks {
+    /// All but the first, which changes channels and size: the paper's protocol.
+    #[default]
+    AfterFirst,
+    /// The first too: the suffix `-all`.
+    All,
+}
+
 /// Which of a block's convolutions a slot is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -44,11 +54,23 @@ pub enum SlotRole {
 }
 
 impl Slot {
+    /// Whether the convolution is the one of a first block that changes channels or size, so that it
+    /// has no filters in common with the rest of its stage.
+    pub fn changes_shape(&self) -> bool {
+        let [channels_in, channels_out] = self.channels;
+        self.stride != 1 || (self.role == SlotRole::First && channels_in != channels_out)
+    }
+
     /// The shape of the dense convolution's filters,
     /// `[channels_out, channels_in / groups, kernel, kernel]`.
     pub fn filter_shape(&self) -> [usize; 4] {
         let [channels_in, channels_out] = self.channels;
         [channels_out, channels_in / self.groups, self.kernel, self.kernel]
+    }
+
+    /// Numbers of a filter of the dense convolution: more filters than that are not independent.
+    pub fn filter_length(&self) -> usize {
+        self.filter_shape()[1..].iter().product()
     }
 
     /// The zero padding that keeps the size at stride 1.

@@ -90,19 +90,27 @@ fn modules_hold_what_the_table_says() {
 }
 
 /// Parameters of a CIFAR-10 network by hand: paper.md's closed form.
-fn closed_form(blocks: u64, ranks: Option<Ranks>) -> u64 {
+fn closed_form(blocks: u64, ranks: Option<Ranks>, all: bool) -> u64 {
     let stem_and_head = 432 + 32 + 650;
     let at = |rank: cobasis_zoo::sharing::Rank, stage: usize| rank.at(stage, 1 << stage) as u64;
     let stages = (0..3).map(|stage| {
         let scale = 1u64 << stage;
         let p = 16 * scale;
         let p_in = if stage == 0 { p } else { p / 2 };
-        let first = 9 * p_in * p + 9 * p * p + 4 * p;
-        let rest = match ranks {
-            None => 18 * p * p + 4 * p,
+        let dense_first = 9 * p_in * p + 9 * p * p + 4 * p;
+        let (first, rest) = match ranks {
+            None => (dense_first, 18 * p * p + 4 * p),
             Some(Ranks { shared, unique, .. }) => {
                 let (s, u) = (at(shared, stage), at(unique, stage));
-                18 * p * u + 4 * (s + u) + 2 * p * (s + u) + 4 * p
+                let on_basis = 9 * p * u + 2 * (s + u) + p * (s + u);
+                let own = (s + u).min(9 * p_in);
+                let widening = 9 * p_in * own + 2 * own + p * own;
+                let first = match (all, stage) {
+                    (false, _) => dense_first,
+                    (true, 0) => 2 * on_basis + 4 * p,
+                    (true, _) => widening + on_basis + 4 * p,
+                };
+                (first, 2 * on_basis + 4 * p)
             }
         };
         let bases = ranks
@@ -116,8 +124,19 @@ fn closed_form(blocks: u64, ranks: Option<Ranks>) -> u64 {
 fn other_ranks_follow_the_closed_form() {
     let device = Device::flex();
     for (network, blocks) in [("resnet20", 3), ("resnet44", 7), ("resnet110", 18)] {
-        let suffixes =
-            ["", "-s5u3", "-s12u0", "-s0u7", "-s3u2-double", "-s24u1-double", "-s12,24,40u1,2,3"];
+        let suffixes = [
+            "",
+            "-s5u3",
+            "-s12u0",
+            "-s0u7",
+            "-s3u2-double",
+            "-s24u1-double",
+            "-s12,24,40u1,2,3",
+            "-s16u1-all",
+            "-s160u1-all",
+            "-s0u7-all",
+            "-s5,9,20u1-double-all",
+        ];
         for suffix in suffixes {
             let name: ModelName = format!("cifar10/{network}{suffix}").parse().expect("a name");
             let params = ModelConfig::new(name.clone()).cost([32, 32], &device).total().params;
@@ -125,7 +144,7 @@ fn other_ranks_follow_the_closed_form() {
                 Sharing::Ranks(ranks) => ranks,
                 other => panic!("{name} has ranks, not {other:?}"),
             });
-            assert_eq!(params, closed_form(blocks, ranks), "{name}");
+            assert_eq!(params, closed_form(blocks, ranks, suffix.ends_with("-all")), "{name}");
         }
     }
 }

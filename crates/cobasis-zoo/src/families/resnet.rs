@@ -11,7 +11,7 @@ use crate::conv2d::conv2d;
 use crate::layer_types::block::{Block, BlockConfig};
 use crate::layer_types::stage::{self, Stage};
 use crate::sharing::Filler;
-use crate::slot::Slot;
+use crate::slot::{Blocks, Slot};
 use crate::spec::{ResNetSpec, StemKind};
 
 /// A residual network up to its last maps: stem, stages of blocks.
@@ -36,7 +36,7 @@ pub struct Stem {
 }
 
 impl ResNetSpec {
-    /// The blocks, stage by stage. The first block of a stage shares nothing.
+    /// The blocks, stage by stage.
     fn block_configs(&self) -> Vec<Vec<BlockConfig>> {
         let mut input = self.width;
         let stages = self.blocks.iter().enumerate().map(|(stage, &blocks)| {
@@ -52,10 +52,10 @@ impl ResNetSpec {
     }
 
     /// The convolutions that the blocks offer to a sharing method.
-    pub(crate) fn slots(&self) -> Vec<Slot> {
+    pub(crate) fn slots(&self, offered: Blocks) -> Vec<Slot> {
         let stages = self.block_configs().into_iter();
         stages
-            .flat_map(|blocks| blocks.into_iter().skip(1))
+            .flat_map(|blocks| blocks.into_iter().skip(usize::from(offered == Blocks::AfterFirst)))
             .flat_map(|block| block.slots())
             .collect()
     }
@@ -71,9 +71,10 @@ impl ResNet {
     /// The network with its weights at zero.
     pub(crate) fn new(spec: &ResNetSpec, in_channels: usize, fill: Filler) -> Self {
         let stages = spec.block_configs().into_iter().map(|blocks| {
-            let blocks = blocks.iter().enumerate().map(|(index, config)| {
-                Block::new(config, if index == 0 { fill.dense() } else { fill })
-            });
+            let blocks = blocks
+                .iter()
+                .enumerate()
+                .map(|(index, config)| Block::new(config, fill.of_block(index)));
             Stage { blocks: blocks.collect() }
         });
         Self {

@@ -11,7 +11,7 @@ use crate::on_bases::OnBases;
 /// Blocks of one width. What they share stands beside the network, in its [`Bases`].
 #[derive(Module, Debug)]
 pub struct Stage {
-    /// The blocks; the first one shares nothing.
+    /// The blocks; the first one shares nothing, unless the model is of all blocks (`-all`).
     pub blocks: Vec<Block>,
 }
 

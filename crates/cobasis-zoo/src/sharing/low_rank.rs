@@ -25,9 +25,13 @@ impl Method for LowRank {
     type Layer = BasisConv2d;
 
     fn syntax(architecture: &Architecture) -> Option<&'static str> {
-        let fits =
-            architecture.has_basic_blocks() || matches!(architecture, Architecture::DenseNet(_));
-        fits.then_some("-lowrank<RANK>")
+        match architecture {
+            Architecture::DenseNet(_) => Some("-lowrank<RANK>"),
+            _ if architecture.has_basic_blocks() => {
+                Some("-lowrank<RANK>, with -all for first blocks too,")
+            }
+            _ => None,
+        }
     }
 
     fn parse(suffix: &str, architecture: &Architecture) -> Option<Result<Self, &'static str>> {
@@ -48,13 +52,17 @@ impl Method for LowRank {
     }
 
     fn layer(&self, slot: &Slot, made_with: &MadeWith) -> Option<BasisConv2d> {
-        let rank = self.rank.at(slot.stage, slot.scale);
+        let rank = self.rank.at(slot.stage, slot.scale).min(slot.filter_length());
         let config = BasisConv2dConfig::new(slot.channels, [3, 3], 0, rank)
             .with_stride([slot.stride; 2])
             .with_padding(slot.padding())
             .with_norm(false)
             .with_initializer(Initializer::Zeros);
         Some(config.init(made_with.device))
+    }
+
+    fn fits_first_blocks(&self, architecture: &Architecture) -> bool {
+        architecture.has_basic_blocks()
     }
 }
 

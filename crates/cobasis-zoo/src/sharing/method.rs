@@ -45,6 +45,12 @@ pub trait Method: fmt::Display + Sized + Copy {
         slot.channels[1]
     }
 
+    /// Whether the first blocks of stages can have its layers too (`-all`): it then gets their slots,
+    /// of which some [change the shape](Slot::changes_shape).
+    fn fits_first_blocks(&self, _architecture: &Architecture) -> bool {
+        false
+    }
+
     /// Whether a network of this method has batch norms inside its layers, which can be left out.
     fn has_inner_norms(&self, _architecture: &Architecture) -> bool {
         false

@@ -76,7 +76,10 @@ impl Method for Ranks {
 
     fn syntax(architecture: &Architecture) -> Option<&'static str> {
         Some(match Form::of(architecture)? {
-            Form::Double => "-s<SHARED>u<UNIQUE>, with -double for two bases a stage,",
+            Form::Double => {
+                "-s<SHARED>u<UNIQUE>, with -double for two bases a stage and -all for first blocks \
+                 too,"
+            }
             Form::Single | Form::Grouped => "-s<SHARED>u<UNIQUE>",
         })
     }
@@ -104,7 +107,7 @@ impl Method for Ranks {
             let scope = Scope::Stage(slot.stage);
             let [shared, _] = self.at(slot);
             let made = banks.iter().any(|bank| bank.scope == scope);
-            if !slot.is_square() || shared == 0 || made {
+            if !slot.is_square() || slot.changes_shape() || shared == 0 || made {
                 continue;
             }
             let shape = [shared, slot.channels[0] / basis_groups(slot, shared), 3, 3];
@@ -151,6 +154,10 @@ impl Method for Ranks {
         }
     }
 
+    fn fits_first_blocks(&self, architecture: &Architecture) -> bool {
+        architecture.has_basic_blocks()
+    }
+
     fn has_inner_norms(&self, architecture: &Architecture) -> bool {
         architecture.has_basic_blocks()
     }
@@ -177,9 +184,15 @@ fn basis_groups(slot: &Slot, shared: usize) -> usize {
 }
 
 impl Ranks {
-    /// Shared and unique filters of a slot's layer.
+    /// Shared and unique filters of a slot's layer. One that changes the shape has as many filters as
+    /// the others of its stage, all its own.
     fn at(&self, slot: &Slot) -> [usize; 2] {
-        [self.shared, self.unique].map(|rank| rank.at(slot.stage, slot.scale))
+        let [shared, unique] =
+            [self.shared, self.unique].map(|rank| rank.at(slot.stage, slot.scale));
+        match slot.changes_shape() && slot.groups == 1 {
+            true => [0, (shared + unique).min(slot.filter_length())],
+            false => [shared, unique],
+        }
     }
 
     fn problem(&self, form: Form, scales: &[usize]) -> Option<&'static str> {
