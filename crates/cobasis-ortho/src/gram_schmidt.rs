@@ -1,7 +1,5 @@
 //! Vectors made orthonormal on the host, in `f64`.
 
-use crate::random::Normal;
-
 /// Filters that are orthogonalised together: each earlier vector is then read from memory once
 /// per panel instead of once per filter.
 const PANEL: usize = 8;
@@ -47,40 +45,6 @@ pub(crate) fn orthonormalise(vectors: &mut [f64], length: usize) -> Result<(), D
         }
     }
     Ok(())
-}
-
-/// Makes vectors orthonormal in order, leaves out those in the span of others, and adds others, the
-/// same at each call, up to `count`.
-///
-/// # Panics
-///
-/// Panics if there are not so many dimensions.
-pub(crate) fn complete(vectors: &mut Vec<f64>, length: usize, count: usize) {
-    assert!(count <= length, "{count} orthonormal vectors of {length} numbers");
-    let given = std::mem::take(vectors);
-    for vector in given.chunks_exact(length).take(count) {
-        push_orthonormal(vectors, vector);
-    }
-    let mut draw = Normal::new(0xc0ba_515c);
-    while vectors.len() < count * length {
-        let vector: Vec<f64> = (0..length).map(|_| draw.next()).collect();
-        push_orthonormal(vectors, &vector);
-    }
-}
-
-/// Adds a vector, made orthonormal to those that are there, unless it lies in their span.
-pub(crate) fn push_orthonormal(units: &mut Vec<f64>, vector: &[f64]) {
-    let mut vector = vector.to_vec();
-    let given = dot(&vector, &vector).sqrt();
-    for _ in 0..2 {
-        for unit in units.chunks_exact(vector.len()) {
-            subtract_projection(&mut vector, unit);
-        }
-    }
-    let norm = dot(&vector, &vector).sqrt();
-    if norm > given * 1e-10 && norm > 0.0 {
-        units.extend(vector.iter().map(|v| v / norm));
-    }
 }
 
 fn subtract_projection(vector: &mut [f64], unit: &[f64]) {

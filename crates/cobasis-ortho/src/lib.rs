@@ -11,6 +11,7 @@
 //! - a [`Constraint`] keeps filters orthonormal in training, to rounding: it acts on gradients,
 //!   weights and momentum;
 //! - [`joint_basis`] writes the dense filters of several layers as sums of filters that they share;
+//!   a [`JointProfile`] says what every number of them would lose;
 //! - [`Orthonormality`] and [`Gram`] report without gradients: norms, overlaps, singular values.
 //!
 //! Nothing here knows models, layers or devices: all are functions of bases, and whoever owns the
@@ -42,7 +43,9 @@ mod gram_schmidt;
 mod init;
 mod joint;
 mod named;
+mod orthonormal;
 mod penalty;
+mod product;
 mod random;
 mod rows;
 #[cfg(test)]
@@ -52,7 +55,9 @@ pub use constraint::{Constraint, ConstraintError};
 pub use diagnostics::Orthonormality;
 pub use gram::Gram;
 pub use init::{orthonormal, orthonormal_seeded, orthonormal_to};
-pub use joint::{DenseFilters, JointBasis, JointError, LayerFactors, joint_basis};
+pub use joint::{
+    DenseFilters, JointBasis, JointError, JointProfile, LayerFactors, joint_basis, ranks_to_try,
+};
 pub use named::UnknownName;
 pub use penalty::{Counted, Family, FilterGroup, Penalty, penalty};
 

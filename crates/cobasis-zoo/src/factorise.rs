@@ -90,16 +90,16 @@ pub fn factorise(
 
 impl Target {
     /// The dense filters that this layer is to replace.
-    fn dense_filters(
+    fn dense_filters<'a>(
         &self,
         state: &State,
-        moments: &Moments,
-    ) -> Result<DenseFilters, FactoriseError> {
+        moments: &'a Moments,
+    ) -> Result<DenseFilters<'a>, FactoriseError> {
         let path = format!("{}.weight", self.path);
         let missing = || FactoriseError::NotThere { path: path.clone() };
         let weight = state.get(&path).ok_or_else(missing)?;
         let filters = weight.iter::<f64>().collect();
-        Ok(DenseFilters { filters, second_moment: moments.get(&self.path).cloned() })
+        Ok(DenseFilters { filters, second_moment: moments.get(&self.path).map(Vec::as_slice) })
     }
 
     /// Takes the dense filters out of a state and puts the layer's tensors in.

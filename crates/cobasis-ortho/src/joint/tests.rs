@@ -1,4 +1,10 @@
+use super::layer::subtract_product;
+use super::metric::Metric;
+use super::shared::right_singular;
 use super::*;
+use crate::cholesky::Cholesky;
+use crate::gram::Gram;
+use crate::gram_schmidt::{dot, transpose};
 use crate::random::Normal;
 
 fn random(count: usize, key: u64) -> Vec<f64> {
@@ -6,7 +12,7 @@ fn random(count: usize, key: u64) -> Vec<f64> {
     (0..count).map(|_| draw.next()).collect()
 }
 
-fn layers(counts: &[usize], length: usize) -> Vec<DenseFilters> {
+fn layers(counts: &[usize], length: usize) -> Vec<DenseFilters<'static>> {
     let filters = |(key, count): (usize, &usize)| random(count * length, key as u64 + 1);
     let dense = |filters| DenseFilters { filters, second_moment: None };
     counts.iter().enumerate().map(filters).map(dense).collect()
@@ -20,6 +26,11 @@ fn moment(length: usize, inputs: usize, key: u64) -> Vec<f64> {
     let columns = transpose(&x, inputs, length);
     let gram = Gram::of_rows(&columns, inputs).into_entries();
     gram.into_iter().map(|v| v / inputs as f64).collect()
+}
+
+/// `x M xᵀ`.
+fn quadratic(x: &[f64], moment: &[f64]) -> f64 {
+    moment.chunks_exact(x.len()).zip(x).map(|(row, x_row)| x_row * dot(row, x)).sum()
 }
 
 fn is_orthonormal(rows: &[f64], length: usize) -> bool {
@@ -51,7 +62,7 @@ fn the_error_is_that_of_the_singular_values_left_out() {
     let joint = joint_basis(&layers, 12, 5, 0).expect("a basis");
     assert!(is_orthonormal(&joint.shared, 12));
     let squares = |values: &[f64]| values.iter().map(|v| v * v).sum::<f64>();
-    let whole = |dense: &DenseFilters| dot(&dense.filters, &dense.filters);
+    let whole = |dense: &DenseFilters<'_>| dot(&dense.filters, &dense.filters);
     let errors = layers.iter().zip(&joint.layers);
     let left: f64 = errors.map(|(dense, f)| f.filter_error.powi(2) * whole(dense)).sum();
     assert!((left - squares(&joint.singular_values[5..])).abs() < 1e-9);
@@ -94,7 +105,7 @@ fn weights_make_the_error_of_the_outputs_smaller() {
     let unweighted = joint_basis(&dense, 10, 3, 1).expect("a basis");
     let moments = [moment(10, 200, 5), moment(10, 200, 6)];
     for (layer, moment) in dense.iter_mut().zip(&moments) {
-        layer.second_moment = Some(moment.clone());
+        layer.second_moment = Some(moment);
     }
     let weighted = joint_basis(&dense, 10, 3, 1).expect("a basis");
     for (index, moment) in moments.iter().enumerate() {
@@ -116,8 +127,8 @@ fn weights_make_the_error_of_the_outputs_smaller() {
 fn one_layer_has_the_smallest_output_error_there_is() {
     // In the metric of its inputs, the singular values left out of W L.
     let moment = moment(6, 100, 3);
-    let dense = DenseFilters { filters: random(24, 8), second_moment: Some(moment.clone()) };
-    let root = Cholesky::of(damped(moment, 6), 6);
+    let dense = DenseFilters { filters: random(24, 8), second_moment: Some(&moment) };
+    let root = Cholesky::of(Metric::of(&moment, 6).matrix(), 6);
     let whitened: Vec<f64> =
         dense.filters.chunks(6).flat_map(|row| root.times_lower(row)).collect();
     let (values, _) = right_singular(&whitened, 6, 0);
