@@ -92,10 +92,24 @@ pub(crate) fn card(run: &RunRecord) -> Result<Markup, Error> {
         grouped(summary.train_images as u64),
         grouped(summary.test_images as u64)
     );
+    // Rows of some runs only.
+    let some = |title: &str, field: &str, value: Option<String>| {
+        value.map(|value| row(title, field, Some(value)))
+    };
+    let init = summary
+        .init
+        .as_ref()
+        .map(|init| format!("{} ({}), SHA-256 {}", init.file, init.model, init.sha256));
+    let stopped = summary
+        .stopped_early
+        .as_ref()
+        .map(|stop| format!("after epoch {} of {}: {}", stop.epoch, stop.epochs, stop.reason));
     Ok(html! {
         div.card {
             dl {
                 (row("Model", "model", Some(summary.model.clone())))
+                @if let Some(init) = some("Started from", "init", init) { (init) }
+                @if let Some(stopped) = some("Stopped early", "stopped_early", stopped) { (stopped) }
                 (row("Data", "data", Some(data)))
                 (row("Seed", "seed", Some(summary.seed.to_string())))
                 dt { "Command" } dd { code data-field="command" { (summary.command) } }

@@ -5,6 +5,7 @@ mod checksums;
 mod error;
 mod events;
 mod gradient_flow;
+mod init;
 mod lock;
 mod metrics;
 mod provenance;
@@ -24,10 +25,11 @@ pub(crate) use checksums::{CheckedFiles, sums, sums_name};
 pub use error::RunDirError;
 pub(crate) use events::write_events;
 pub use gradient_flow::{BasisFlow, BasisGradient, gradient_flow_csv, parse_gradient_flow_csv};
+pub use init::{Classifier, InitRecord};
 pub use metrics::{EpochMetrics, metrics_csv};
 pub use provenance::Provenance;
 pub use record::{RunRecord, text};
-pub use summary::{EpochSummary, Summary};
+pub use summary::{EarlyStop, EpochSummary, Summary};
 pub use unfinished::UnfinishedRun;
 pub use write::write_json;
 pub(crate) use write::write_text;
@@ -41,6 +43,8 @@ use write::write;
 const DEFAULT_PARENT: &str = "runs";
 /// The file that makes a directory a run's: the first one written.
 const CONFIG: &str = "config.toml";
+/// The result, written at the end.
+const RESULT: &str = "summary.json";
 /// Says why training diverged, in the directory of a run that did.
 const DIVERGED: &str = "diverged.txt";
 
@@ -48,6 +52,7 @@ const DIVERGED: &str = "diverged.txt";
 const WRITTEN: &[&str] = &[
     ".config.toml.",
     ".data.json.",
+    ".init.json.",
     ".metrics.csv.",
     ".gradient_flow.csv.",
     ".events.out.tfevents.",
@@ -81,6 +86,11 @@ impl RunDir {
         let lock = Arc::new(Lock::take(&path)?);
         remove_temporaries(&path)?;
         Ok(Self { path, lock })
+    }
+
+    /// Whether a directory has a run.
+    pub(crate) fn has_run(directory: &Path) -> bool {
+        directory.join(CONFIG).is_file()
     }
 
     /// Makes a directory for several runs of a model: `out`, or a new numbered one as
@@ -165,6 +175,19 @@ impl RunDir {
     pub(crate) fn forget_divergence(&self) {
         // Usually there is none.
         let _ = fs::remove_file(self.path.join(DIVERGED));
+    }
+
+    /// Takes the result back: the run becomes longer than it was. Before the configuration says so, so
+    /// that there is never a result of another one.
+    pub(crate) fn forget_result(&self) -> Result<(), RunDirError> {
+        self.check()?;
+        let path = self.path.join(RESULT);
+        match fs::remove_file(&path) {
+            Err(err) if err.kind() != ErrorKind::NotFound => {
+                Err(RunDirError::io(&path, "remove the file")(err))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Writes a value as JSON, as [`write_atomic`](Self::write_atomic) does.

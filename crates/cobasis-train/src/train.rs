@@ -21,6 +21,7 @@ mod recorded_data;
 mod run;
 mod seeds;
 mod sgd;
+mod start;
 mod step;
 mod sweep;
 mod targets;

@@ -164,11 +164,12 @@ impl Model {
 /// A parameter with the entries of its last dimension in another order.
 fn reordered<const D: usize>(param: Param<Tensor<D>>, order: &[usize]) -> Param<Tensor<D>> {
     param.map(|values| {
-        let device = values.device();
+        let (device, learns) = (values.device(), values.is_require_grad());
         let data = values.into_data();
         let numbers: Vec<f32> = data.iter::<f32>().collect();
         let rows = numbers.chunks_exact(order.len());
         let moved: Vec<f32> = rows.flat_map(|row| order.iter().map(|&at| row[at])).collect();
-        Tensor::from_data(TensorData::new(moved, data.shape().to_vec()), &device)
+        let moved = Tensor::from_data(TensorData::new(moved, data.shape().to_vec()), &device);
+        moved.set_require_grad(learns)
     })
 }

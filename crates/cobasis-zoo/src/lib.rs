@@ -53,6 +53,7 @@ pub mod deploy;
 pub mod factorise;
 mod families;
 pub mod files;
+mod freeze;
 mod graph;
 mod init;
 mod layer_types;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::registry::{self, Entry};
 use crate::sharing::{Blocks, Sharing};
+use crate::short::shortened;
 
 pub use error::ModelNameError;
 
@@ -116,6 +117,25 @@ impl ModelName {
                 Ok(Self { entry: Cow::Owned(entry), sharing: None, blocks: Blocks::default() })
             }
             Err(problem) => refuse(problem),
+        }
+    }
+
+    /// The name of a network of your own, dense or shared, by its text: what [`Display`](fmt::Display)
+    /// wrote of it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`own`](Self::own) and [`with_sharing`](Self::with_sharing), and if the text is the name
+    /// of another network.
+    pub fn own_named(entry: Entry, name: &str) -> Result<Self, ModelNameError> {
+        let dense = Self::own(entry)?;
+        match name.strip_prefix(&*dense.entry.name) {
+            Some("") => Ok(dense),
+            Some(suffix) if suffix.starts_with('-') => dense.with_sharing(&suffix[1..]),
+            _ => {
+                let problem = format!("the model's name is another one: {}", shortened(name));
+                Err(ModelNameError::Own { name: dense.to_string(), problem })
+            }
         }
     }
 

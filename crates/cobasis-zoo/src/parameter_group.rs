@@ -38,7 +38,7 @@ impl Model {
     ///   `head.weight`;
     /// - the start of names, up to a dot: `head`, `stages.0`, `stages.0.blocks.1`;
     /// - either with `*` for any text: `head.*`, `*.conv1.*`;
-    /// - `bases`: all shared filters.
+    /// - `bases`: all shared filters; `backbone`: all but the classifier.
     ///
     /// The start of a batch norm's names stands for its mode too: where it is frozen, it normalises with
     /// the running statistics and leaves them as they are. A group is good for the model as long as it
@@ -69,7 +69,12 @@ impl Model {
             let before = ids.len();
             let fitting = values.iter().filter(|(name, id)| {
                 let below = || name.strip_prefix(pattern).is_some_and(|rest| rest.starts_with('.'));
-                fits(pattern, name) || below() || pattern == "bases" && bases.contains(id)
+                let word = || match pattern {
+                    "bases" => bases.contains(id),
+                    "backbone" => !name.starts_with("head."),
+                    _ => false,
+                };
+                fits(pattern, name) || below() || word()
             });
             ids.extend(fitting.map(|(_, id)| *id));
             if ids.len() == before {
@@ -101,14 +106,23 @@ impl Model {
     }
 }
 
-/// Whether a name is the pattern's, in which `*` is any text.
+/// Whether a name is the pattern's, in which `*` is any text: the texts between stars are looked for in
+/// their order, each at its first place, which takes no time that grows with the number of stars.
 fn fits(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((start, rest)) => name.strip_prefix(start).is_some_and(|left| {
-            rest.is_empty() || left.char_indices().any(|(at, _)| fits(rest, &left[at..]))
-        }),
-    }
+    let Some((start, rest)) = pattern.split_once('*') else {
+        return pattern == name;
+    };
+    let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
+    let Some(mut left) = name.strip_prefix(start).and_then(|left| left.strip_suffix(end)) else {
+        return false;
+    };
+    middle.split('*').all(|part| match left.find(part) {
+        Some(at) => {
+            left = &left[at + part.len()..];
+            true
+        }
+        None => false,
+    })
 }
 
 #[cfg(test)]
@@ -165,6 +179,27 @@ mod tests {
         );
         assert_eq!(named(&["*"]).len(), model().tensors().len());
         assert!(named(&["*.conv1.unique"]).iter().all(|name| name.ends_with(".conv1.unique")));
+        let backbone = named(&["backbone"]);
+        assert_eq!(backbone.len() + 2, model().tensors().len());
+        assert!(backbone.iter().all(|name| !name.starts_with("head.")));
+    }
+
+    #[test]
+    fn a_star_is_any_text_and_many_take_no_time() {
+        for (pattern, name, expected) in [
+            ("a*c", "abbc", true),
+            ("a*c", "abcd", false),
+            ("a*a", "a", false),
+            ("*", "", true),
+            ("**b*", "abc", true),
+            ("a*b*c", "acbc", true),
+            ("a*bb*c", "abc", false),
+            ("ab*bc", "abc", false),
+            ("", "a", false),
+        ] {
+            assert_eq!(fits(pattern, name), expected, "{pattern} {name}");
+        }
+        assert!(!fits(&"*a".repeat(1000), &"a".repeat(999)));
     }
 
     #[test]

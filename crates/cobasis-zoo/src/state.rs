@@ -110,7 +110,23 @@ pub(crate) fn values<M: Module>(
     let mut lister = Lister::default();
     module.visit(&mut lister);
     let tensors = lister.tensors.into_iter().map(|tensor| (tensor.path, tensor.id));
-    tensors.chain(lister.flags).map(|(path, id)| (name(path), id)).collect()
+    let flags = lister.flags.into_iter().map(|flag| (flag.path, flag.id));
+    tensors.chain(flags).map(|(path, id)| (name(path), id)).collect()
+}
+
+/// A flag that says whether a layer is in training.
+pub(crate) struct FlagInfo {
+    /// Its path, below that of its layer.
+    pub(crate) path: String,
+    pub(crate) id: ParamId,
+    pub(crate) is_enabled: bool,
+}
+
+/// The flags of a module.
+pub(crate) fn flags<M: Module>(module: &M, name: impl Fn(String) -> String) -> Vec<FlagInfo> {
+    let mut lister = Lister::default();
+    module.visit(&mut lister);
+    lister.flags.into_iter().map(|flag| FlagInfo { path: name(flag.path), ..flag }).collect()
 }
 
 /// The module with its tensors replaced by those of a state, which has files' names.
@@ -193,7 +209,7 @@ impl ModuleVisitor for Reader {
 struct Lister {
     path: Path,
     tensors: Vec<TensorInfo>,
-    flags: Vec<(String, ParamId)>,
+    flags: Vec<FlagInfo>,
 }
 
 impl ModuleVisitor for Lister {
@@ -212,7 +228,8 @@ impl ModuleVisitor for Lister {
     }
 
     fn visit_flag(&mut self, flag: &Param<Flag>) {
-        self.flags.push((self.path.name(), flag.id));
+        let is_enabled = flag.val().is_enabled();
+        self.flags.push(FlagInfo { path: self.path.name(), id: flag.id, is_enabled });
     }
 }
 

@@ -67,7 +67,7 @@ fn list() -> Result<String, Error> {
         let config = Config::parse_with(name, text, &[])?;
         Ok(vec![
             name.to_string(),
-            config.model,
+            if config.awaits_file() { "that of --init".to_string() } else { config.model },
             config.train.epochs.to_string(),
             embedded::title(text),
         ])
@@ -90,6 +90,9 @@ fn check(files: &[String], set: &[String]) -> Outcome {
     let mut code = ExitCode::SUCCESS;
     for file in files {
         match load(file, set) {
+            Ok(config) if config.awaits_file() => {
+                print(&format!("{file}: ok, the model of init.from"));
+            }
             Ok(config) => print(&format!("{file}: ok, {}", config.model)),
             Err(error) => {
                 tell(&format!("error: {}", error.line()));

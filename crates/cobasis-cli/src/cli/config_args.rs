@@ -16,6 +16,9 @@ use super::program::program;
 /// the checkout's `configs`, whatever the working directory.
 const CONFIGS: &str = "COBASIS_CONFIGS";
 
+/// The model of the built-in configuration, which the model of a file takes the place of.
+const DIGITS_MODEL: &str = "model = \"digits/resnet14-s8u1\"\n";
+
 /// A configuration, changed, and where its data are.
 #[derive(Debug, clap::Args)]
 pub(super) struct ConfigArgs {
@@ -26,6 +29,10 @@ pub(super) struct ConfigArgs {
     /// Override a configuration key, such as train.epochs=2; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Model file to start from, instead of random weights: one of ours, torchvision's or the
+    /// authors'. Sets init.from; without a model in --config or --set, the file's is trained.
+    #[arg(long, value_name = "FILE")]
+    init: Option<PathBuf>,
     /// Directory of the data set [default: where `cobasis data fetch` puts it].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -51,9 +58,16 @@ impl ConfigArgs {
     /// The configuration with these keys and values over it, checked, and with the directory of its data.
     pub(super) fn load(&self, choices: &[Choice], download: bool) -> Result<Config, Error> {
         let choices = choices.iter().map(|(key, value)| format!("{key}={value}"));
-        let sets: Vec<String> = self.set.iter().cloned().chain(choices).collect();
+        let init = self.init.as_deref().map(init).transpose()?;
+        let sets = self.set.iter().cloned().chain(init).chain(choices);
+        let sets: Vec<String> = sets.collect();
+        let starts = |set: &String| set.trim_start().starts_with("init.from");
         let mut config = match &self.config {
             Some(name) => load(name, &sets)?,
+            None if sets.iter().any(starts) => {
+                let text = DIGITS.replacen(DIGITS_MODEL, "", 1);
+                Config::parse_with("the built-in digits.toml", &text, &sets)?
+            }
             None => Config::parse_with("the built-in digits.toml", DIGITS, &sets)?,
         };
         if let Some(data) = &self.data {
@@ -69,6 +83,15 @@ impl ConfigArgs {
         config.check()?;
         config.data.dir = data_dir(&config.data, download)?;
         Ok(config)
+    }
+}
+
+/// `--init FILE` as `--set` has it.
+fn init(file: &Path) -> Result<String, Error> {
+    match file.to_str() {
+        // In quotes, which TOML escapes as JSON does: a name may look like a number.
+        Some(file) => Ok(format!("init.from={}", serde_json::Value::from(file))),
+        None => Err(Error::Usage(format!("--init {}: expected a UTF-8 path", file.display()))),
     }
 }
 
@@ -103,4 +126,26 @@ pub(super) fn no_such(name: &str) -> String {
 /// Where configurations are looked for.
 fn configs() -> OsString {
     env::var_os(CONFIGS).unwrap_or_else(|| "configs".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_files_model_takes_the_place_of_the_built_in_one() {
+        let chosen = |init: Option<&str>, set: &[&str]| ConfigArgs {
+            config: None,
+            set: set.iter().map(|set| set.to_string()).collect(),
+            init: init.map(PathBuf::from),
+            data: None,
+        };
+        let model = |args: ConfigArgs| args.load(&[], false).expect("a configuration").model;
+        assert_eq!(model(chosen(None, &[])), "digits/resnet14-s8u1");
+        assert_eq!(model(chosen(Some("3"), &[])), "");
+        assert_eq!(model(chosen(None, &["init.from=a"])), "");
+        assert_eq!(model(chosen(Some("a"), &["model=digits/resnet14"])), "digits/resnet14");
+        let config = chosen(Some("a \"b\".pth"), &[]).load(&[], false).expect("a configuration");
+        assert_eq!(config.init.from, Some(PathBuf::from("a \"b\".pth")));
+    }
 }

@@ -8,7 +8,7 @@ use cobasis_cli::Error;
 use cobasis_train::DeviceName;
 use cobasis_train::config::{Axis, Config, ConfigError, grid};
 use cobasis_train::metrics::{Measure, TOP1, TOP5};
-use cobasis_train::run_dir::{EpochSummary, RunDir, Summary};
+use cobasis_train::run_dir::{EarlyStop, EpochSummary, RunDir, Summary};
 use cobasis_train::train::{
     DryRun, Outcome as Ended, SeedsOutcome, SeedsSummary, Setting, SweepOutcome, dry_run,
     run as train, run_seeds, run_sweep,
@@ -33,6 +33,8 @@ use super::sweep;
   cobasis train --config cifar10/resnet32-s16u1.toml --data DIR --set train.epochs=2
   cobasis train --config cifar100.toml --data DIR --out RUN   # repeat to resume
   cobasis train --seeds 0,1,2 --set data.split=train/val
+  cobasis train --init TRAINED.safetensors --set train.freeze=backbone --set optimizer.lr=0.01
+  cobasis train --init resnet18.pth --set model=imagenet/resnet18 --set data.name=folder --data DIR
   cobasis train --sweep optimizer.lr=0.05,0.1 --sweep ortho.lambda=0,10 --out SWEEP")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -117,7 +119,8 @@ pub(crate) fn run(args: Args) -> Outcome {
     } else if seeds.is_empty() {
         train(config, device, out, &command, &mut progress)?
     } else {
-        let parent = RunDir::parent(out, &config.model)?;
+        let name = if config.awaits_file() { "seeds" } else { &config.model };
+        let parent = RunDir::parent(out, name)?;
         match run_seeds(config, seeds, device, &parent, &command, &mut progress)? {
             SeedsOutcome::Finished(summary) => {
                 print(&describe_seeds(&summary));
@@ -128,6 +131,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     };
     match ended {
         Ended::Finished(summary) => {
+            progress.end();
             print(&describe(&summary));
             Ok(ExitCode::SUCCESS)
         }
@@ -193,8 +197,13 @@ fn describe(summary: &Summary) -> String {
         Some(_) => "on the validation images",
         None => "on the test set",
     };
+    let stopped =
+        summary.stopped_early.as_ref().map(|EarlyStop { epoch, epochs, reason, .. }| {
+            format!("stopped early, after epoch {epoch} of {epochs}: {reason}\n")
+        });
     format!(
-        "last epoch ({}): {}\nbest epoch ({}, chosen {chosen}): {}\n{:.0} s",
+        "{}last epoch ({}): {}\nbest epoch ({}, chosen {chosen}): {}\n{:.0} s",
+        stopped.unwrap_or_default(),
         last.epoch,
         line(last),
         best.epoch,
@@ -218,7 +227,7 @@ fn describe_seeds(summary: &SeedsSummary) -> String {
 
 fn describe_dry_run(config: &Config, dry: &DryRun) -> String {
     let mut lines = vec![
-        format!("model   {}, {} parameters", config.model, grouped(dry.params)),
+        format!("model   {}, {} parameters", dry.model, grouped(dry.params)),
         format!(
             "data    {}, {} training images in batches of {:?}",
             config.data.name,

@@ -17,7 +17,11 @@ const BAD: &[(&str, &str, &str)] = &[
     ("optimizer.wd = 0.1", "optimizer.wd", "did you mean optimizer.weight_decay?"),
     ("[optimiser]\nlr = 0.1", "optimiser", "did you mean optimizer?"),
     ("mixup = 1", "mixup", "unknown key; did you mean augment.mixup?"),
-    ("verbosity = 1", "verbosity", "the top level has [augment], [data], [distill], model, "),
+    (
+        "verbosity = 1",
+        "verbosity",
+        "the top level has [augment], [data], [distill], [init], model, ",
+    ),
     ("[train.inner]\nx = 1", "train.inner", "unknown key; [train] has"),
     ("\"a.b\\n\" = 1", "\"a.b\\n\"", "unknown key"),
     ("\"\" = 1", "\"\"", "unknown key"),
@@ -252,6 +256,12 @@ const BAD: &[(&str, &str, &str)] = &[
         "sharing.norms",
         "expected true for cifar10/resnet32, which has no basic blocks with bases, got false",
     ),
+    ("train.patience = 5", "train.patience", "needs validation images: data.split = \"train/val\""),
+    ("train.patience = 0", "train.patience", "expected at least 1 epoch; leave it out for all"),
+    ("train.freeze = ['']", "train.freeze", "expected paths of 1 to 200 characters, got \"\""),
+    ("train.freez = 'bases'", "train.freez", "did you mean train.freeze?"),
+    ("init = 'FILE'", "init", "expected a table [init], got string \"FILE\""),
+    ("init.file = 'FILE'", "init.file", "unknown key; [init] has from, network, weights"),
     // Names of models.
     (
         "model = 'cifar10/resnet33'",

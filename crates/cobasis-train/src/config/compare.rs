@@ -2,8 +2,8 @@
 
 use toml::{Table, Value};
 
-use super::Config;
 use super::error::ConfigError;
+use super::{Config, LambdaSchedule, ScheduleKind};
 
 /// Keys that say where things are and how fast they go, not what comes out.
 const FREE: &[&str] =
@@ -30,26 +30,73 @@ impl Config {
         Ok(compare("", &table(self)?, &table(now)?))
     }
 
-    /// Refuses a configuration that does not train what `before`, that of the run in `place`, does.
-    /// Where the data lie, loader threads and intervals of checkpoints may differ.
+    /// Refuses a configuration that does not go on with what `before`, that of the run in `place`, has
+    /// begun. Where the data lie, loader threads and intervals of checkpoints may differ, and there may
+    /// be [more epochs](Self::is_longer) where that leaves the past as it was.
     ///
     /// # Errors
     /// The first key that differs, with both values.
     pub fn check_resumes(&self, before: &Config, place: &str) -> Result<(), ConfigError> {
-        match before.differences(self)?.into_iter().next() {
-            None => Ok(()),
-            Some(Difference { key, before, now }) => {
-                let shown = |value: Option<Value>| {
-                    value.map_or_else(|| "nothing".to_owned(), |value| value.to_string())
-                };
-                let (before, now) = (shown(before), shown(now));
-                let problem = format!(
-                    "the run in {place} has {before}, got {now}; to resume it, give the same \
-                     configuration; to start a new run, another --out"
-                );
-                Err(ConfigError::at(key, problem))
+        let shown = |value: Option<Value>| {
+            value.map_or_else(|| "nothing".to_owned(), |value| value.to_string())
+        };
+        for Difference { key, before: was, now } in before.differences(self)? {
+            let why = match key.as_str() {
+                "train.epochs" => self.why_not_longer(before),
+                "train.patience" => self.why_not_more_patient(before),
+                _ => Some(
+                    "to resume it, give the same configuration; to start a new run, another --out"
+                        .to_owned(),
+                ),
+            };
+            if let Some(why) = why {
+                let (was, now) = (shown(was), shown(now));
+                let problem = format!("the run in {place} has {was}, got {now}; {why}");
+                return Err(ConfigError::at(key, problem));
             }
         }
+        Ok(())
+    }
+
+    /// Whether this has another end than `before`, which it [resumes](Self::check_resumes): more epochs,
+    /// or more patience.
+    pub fn is_longer(&self, before: &Config) -> bool {
+        let end = |config: &Config| (config.train.epochs, config.train.patience);
+        end(self) != end(before)
+    }
+
+    /// Why a run can't be given the epochs of this configuration, in words.
+    fn why_not_longer(&self, before: &Config) -> Option<String> {
+        let depends = |what: &str, key: &str, value: &str| {
+            format!(
+                "with {key} = \"{value}\", {what} of the epochs before depends on the number of \
+                 epochs; to go on from the run's weights in a new run, give another --out and --init \
+                 with its last.safetensors"
+            )
+        };
+        let (kind, lambda) = (self.schedule.kind, self.ortho.lambda_schedule);
+        if self.train.epochs < before.train.epochs {
+            return Some(
+                "a run can be given more epochs, not fewer; to start a new run, another --out"
+                    .into(),
+            );
+        }
+        if kind == ScheduleKind::Cosine {
+            return Some(depends("the learning rate", "schedule.kind", kind.as_str()));
+        }
+        let lambda_falls = lambda != LambdaSchedule::Constant;
+        lambda_falls
+            .then(|| depends("the weight of the penalty", "ortho.lambda_schedule", lambda.as_str()))
+    }
+
+    /// Why a run can't be given the patience of this configuration, in words.
+    fn why_not_more_patient(&self, before: &Config) -> Option<String> {
+        let [now, was] = [self, before].map(|config| config.train.patience.unwrap_or(usize::MAX));
+        (now < was).then(|| {
+            "a run can be given more patience, or none that ends, but not less: it might have ended \
+             before; to start a new run, another --out"
+                .to_owned()
+        })
     }
 }
 
@@ -98,5 +145,37 @@ mod tests {
             "data.dir = 'a'\ndata.workers = 1\n[train]\ncheckpoint_steps = 1\ntensorboard = true",
         );
         config("data.dir = 'b'").check_resumes(&before, "DIR").unwrap();
+    }
+
+    #[test]
+    fn a_run_may_become_longer_where_its_past_stays() {
+        let resumes = |before: &str, now: &str| {
+            let [before, now] =
+                [before, now].map(|text| config(&format!("data.split = 'train/val'\n{text}")));
+            let checked = now.check_resumes(&before, "DIR").map_err(|error| error.to_string());
+            checked.map(|()| now.is_longer(&before))
+        };
+        let longer = |more: &str| {
+            let [before, now] = [10, 20].map(|epochs| format!("train.epochs = {epochs}\n{more}"));
+            (resumes(&before, &now), resumes(&now, &before))
+        };
+        for more in ["", "schedule.kind = 'constant'", "schedule.warmup_epochs = 3"] {
+            let (more, fewer) = longer(more);
+            assert_eq!(more, Ok(true));
+            let fewer = fewer.unwrap_err();
+            assert!(fewer.starts_with("train.epochs: the run in DIR has 20, got 10; a run can"));
+        }
+        let said = longer("schedule.kind = 'cosine'").0.unwrap_err();
+        assert!(said.contains("with schedule.kind = \"cosine\", the learning rate of"), "{said}");
+        let said = longer("ortho.lambda_schedule = 'linear'\northo.lambda_end = 1").0.unwrap_err();
+        assert!(said.contains("with ortho.lambda_schedule = \"linear\""), "{said}");
+        let patient = |epochs: usize| format!("train.patience = {epochs}");
+        assert_eq!(resumes(&patient(3), &patient(4)), Ok(true));
+        assert_eq!(resumes(&patient(3), ""), Ok(true));
+        assert_eq!(resumes(&patient(3), &patient(3)), Ok(false));
+        for (before, now) in [(patient(4), patient(3)), (String::new(), patient(3))] {
+            let said = resumes(&before, &now).unwrap_err();
+            assert!(said.starts_with("train.patience: the run in DIR has"), "{said}");
+        }
     }
 }

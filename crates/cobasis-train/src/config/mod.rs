@@ -10,6 +10,8 @@ mod data;
 mod describe;
 mod distill;
 mod error;
+mod freeze;
+mod init;
 mod load;
 mod moved;
 mod optimizer;
@@ -37,6 +39,8 @@ pub use data::{CropKind, DataConfig, Protocol};
 pub use describe::{Key, Section, explain, schema, sections};
 pub use distill::DistillConfig;
 pub use error::ConfigError;
+pub use freeze::Freeze;
+pub use init::InitConfig;
 pub use load::DIGITS;
 pub use optimizer::{OptimizerConfig, OptimizerKind};
 pub use or_none::{Named, OrNone};
@@ -60,10 +64,13 @@ const MAX_NAME: usize = 200;
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     // TOML wants plain keys before tables, so sections stay last.
-    /// Name of the model, `<data set>/<network>[-s<shared>u<unique>[-double]]`.
+    /// Name of the model, `<data set>/<network>[-s<shared>u<unique>[-double]]`; empty or absent with
+    /// `init.from` = that of the file.
     pub model: String,
     /// Random seed of the run, at most 2^63 - 1 (the largest integer in TOML).
     pub seed: u64,
+    /// What training starts from.
+    pub init: InitConfig,
     /// How blocks that share filters are built.
     pub sharing: SharingConfig,
     /// The data set, preprocessing and loading.
@@ -87,6 +94,7 @@ impl Default for Config {
         Self {
             model: "cifar10/resnet32-s16u1".to_owned(),
             seed: 0,
+            init: InitConfig::default(),
             sharing: SharingConfig::default(),
             data: DataConfig::default(),
             train: TrainConfig::default(),
@@ -109,6 +117,10 @@ impl Config {
         let mut table = table.clone();
         moved::rename(&mut table)?;
         shape::check(&table)?;
+        let from_file = table.get("init").is_some_and(|init| init.get("from").is_some());
+        if from_file && !table.contains_key("model") {
+            table.insert("model".to_owned(), String::new().into());
+        }
         let config: Self = serde_path_to_error::deserialize(table)
             .map_err(|err| ConfigError::at(err.path().to_string(), err.inner().message()))?;
         config.check_ranges()?;
@@ -124,17 +136,28 @@ impl Config {
     /// The first fault found, naming its key.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.check_ranges()?;
-        let model = self.model_name()?;
-        if self.data.name.has_models() && model.dataset() != self.data.name.as_str() {
-            let (expected, got) = (model.dataset(), self.data.name);
-            let problem = format!("model {model} is for {expected:?}, got \"{got}\"");
-            return Err(ConfigError::at("data.name", problem));
+        if !self.awaits_file() {
+            let model = self.model_name()?;
+            let is_usual = model.dataset() == self.data.name.as_str();
+            // A trained model may go on with the images of another data set.
+            if self.init.from.is_none() && self.data.name.has_models() && !is_usual {
+                let (expected, got) = (model.dataset(), self.data.name);
+                let problem = format!("model {model} is for {expected:?}, got \"{got}\"");
+                return Err(ConfigError::at("data.name", problem));
+            }
+            self.sharing.check_with(&model)?;
         }
-        self.sharing.check_with(&model)?;
+        self.init.check_together()?;
         self.data.check_together()?;
+        self.train.check_together(self.data.split)?;
         self.ortho.check_together()?;
         self.optimizer.check_together()?;
         self.schedule.check_together(self.optimizer.lr, self.train.epochs)
+    }
+
+    /// Whether the model is that of a file which was not looked into yet.
+    pub fn awaits_file(&self) -> bool {
+        self.model.is_empty() && self.init.from.is_some() && self.init.network.is_none()
     }
 
     /// Where the images come from.
@@ -152,8 +175,7 @@ impl Config {
     /// When it is none.
     pub fn model_name(&self) -> Result<ModelName, ConfigError> {
         self.check_name()?;
-        let parsed = self.model.parse::<ModelName>();
-        parsed.map_err(|err| ConfigError::at("model", err.to_string()))
+        self.init.model_name(&self.model)
     }
 
     /// The resolved configuration as TOML, keys in a fixed order; once checked, it loads back
@@ -168,6 +190,7 @@ impl Config {
     /// The defaults with every optional key present: what [`shape`] learns keys and types from.
     fn full() -> Self {
         Self {
+            init: InitConfig::full(),
             data: DataConfig::full(),
             train: TrainConfig::full(),
             ortho: OrthoConfig::full(),
@@ -188,6 +211,7 @@ impl Config {
         self.check_name()?;
         let seed_fits = i64::try_from(self.seed).is_ok();
         expect("seed", self.seed, seed_fits, "an integer of at most 2^63 - 1")?;
+        self.init.check()?;
         self.data.check()?;
         self.train.check()?;
         self.ortho.check()?;
@@ -214,11 +238,19 @@ mod tests {
         for config in [Config::default(), Config::full()] {
             let text = config.to_toml().unwrap();
             assert_eq!(Config::from_table(&text.parse().unwrap()).unwrap(), config);
-            let at: Vec<_> =
-                ["model =", "seed =", "[data]", "[train]", "[ortho]", "[optimizer]", "[distill]"]
-                    .iter()
-                    .map(|key| text.find(key).unwrap())
-                    .collect();
+            let at: Vec<_> = [
+                "model =",
+                "seed =",
+                "[init]",
+                "[data]",
+                "[train]",
+                "[ortho]",
+                "[optimizer]",
+                "[distill]",
+            ]
+            .iter()
+            .map(|key| text.find(key).unwrap())
+            .collect();
             assert!(at.is_sorted(), "{text}");
         }
     }

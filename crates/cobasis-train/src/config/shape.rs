@@ -10,6 +10,9 @@ use super::error::ConfigError;
 /// Longer than any key, and than any slip in one.
 pub(super) const MAX_KEY: usize = 200;
 
+/// Keys with an array of which a single string may stand alone.
+const ONE_OR_MORE: &[&str] = &["train.freeze"];
+
 /// Refuses unknown keys and values of the wrong type.
 ///
 /// Every integer key is a count or a seed, so negative integers are refused here.
@@ -41,6 +44,7 @@ fn check_value(key: &str, got: &Value, like: &Value, all: &Table) -> Result<(), 
             }
             return Ok(());
         }
+        (Value::Array(_), Value::String(_)) if ONE_OR_MORE.contains(&key) => return Ok(()),
         (Value::Integer(_), Value::Integer(got)) if *got >= 0 => return Ok(()),
         (Value::Float(_), Value::Float(got)) if got.is_finite() => return Ok(()),
         (Value::Float(_), Value::Integer(_))

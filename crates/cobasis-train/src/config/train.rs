@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::data::Protocol;
 use super::error::{ConfigError, count, share_below_1};
+use super::freeze::Freeze;
 
 /// Epochs, batch size, loss and checkpoints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -11,6 +13,13 @@ use super::error::{ConfigError, count, share_below_1};
 pub struct TrainConfig {
     /// Number of epochs, at least 1.
     pub epochs: usize,
+    /// Early stopping: number of epochs without a better top-1 accuracy on the validation images after
+    /// which training ends, at least 1; needs `data.split = "train/val"`; absent = all epochs.
+    pub patience: Option<usize>,
+    /// What training leaves as it is: "bases" (the shared filters), "backbone" (all but the
+    /// classifier), or paths as in model files, with * for any text, such as ["stem", "stages.0.*"].
+    /// Frozen batch norms use and keep their running statistics.
+    pub freeze: Freeze,
     /// Batch size, at least 1.
     pub batch: usize,
     /// Gradient accumulation: number of batches whose gradients are averaged for one optimizer
@@ -43,6 +52,8 @@ impl Default for TrainConfig {
     fn default() -> Self {
         Self {
             epochs: 300,
+            patience: None,
+            freeze: Freeze::default(),
             batch: 256,
             accumulate: 1,
             eval_batch: 256,
@@ -60,11 +71,16 @@ impl Default for TrainConfig {
 impl TrainConfig {
     pub(super) fn full() -> Self {
         let one = Some(1);
-        Self { max_steps: one, checkpoint_steps: one, ..Self::default() }
+        let freeze = Freeze(vec!["bases".to_owned()]);
+        Self { patience: one, freeze, max_steps: one, checkpoint_steps: one, ..Self::default() }
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         count("train.epochs", self.epochs, "at least 1")?;
+        if let Some(epochs) = self.patience {
+            count("train.patience", epochs, "at least 1 epoch; leave it out for all epochs")?;
+        }
+        self.freeze.check()?;
         count("train.batch", self.batch, "at least 1 image")?;
         count("train.accumulate", self.accumulate, "at least 1 batch")?;
         count("train.eval_batch", self.eval_batch, "at least 1 image")?;
@@ -79,5 +95,17 @@ impl TrainConfig {
             count("train.checkpoint_steps", steps, expected)?;
         }
         Ok(())
+    }
+
+    /// Checks how the keys fit to the images that judge epochs.
+    pub(super) fn check_together(&self, split: Protocol) -> Result<(), ConfigError> {
+        match (self.patience, split) {
+            (Some(_), Protocol::Paper) => {
+                let problem = "needs validation images: data.split = \"train/val\"; the test images \
+                               must not decide when training ends";
+                Err(ConfigError::at("train.patience", problem))
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -6,13 +6,11 @@ use std::path::{Path, PathBuf};
 use cobasis_data::regular::{MAX_TABLE, read_text};
 
 use super::metrics::parse_metrics_csv;
-use super::{CONFIG, EpochMetrics, RunDirError, Summary};
+use super::{CONFIG, EpochMetrics, RESULT as SUMMARY, RunDirError, Summary};
 use crate::config::Config;
 use crate::evaluate::Score;
 use crate::metrics::Scores;
 
-/// The file that a run writes when it is finished.
-const SUMMARY: &str = "summary.json";
 /// Directories that runs are looked for in: one, those in it, and those in these.
 const DEPTH: usize = 3;
 
@@ -72,10 +70,13 @@ impl RunRecord {
         let read: Summary = serde_json::from_str(&text(&summary)?)
             .map_err(|error| RunDirError::damaged(&summary, error))?;
         let last = history.last().map_or(0, |metrics| metrics.epoch);
-        if history.len() != config.train.epochs || last != history.len() {
+        let epochs = match &read.stopped_early {
+            Some(stop) => stop.epoch.min(config.train.epochs),
+            None => config.train.epochs,
+        };
+        if history.len() != epochs || last != history.len() {
             let problem = format!(
-                "expected a row for each of {} epochs, got {} rows, the last of epoch {last}",
-                config.train.epochs,
+                "expected a row for each of {epochs} epochs, got {} rows, the last of epoch {last}",
                 history.len(),
             );
             return Err(RunDirError::damaged(&metrics, problem));

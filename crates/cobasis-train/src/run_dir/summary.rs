@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{EpochMetrics, Provenance};
+use super::{EpochMetrics, InitRecord, Provenance};
 use crate::config::Protocol;
 use crate::metrics::{Column, Columns, Scores};
 
@@ -26,6 +26,9 @@ pub struct Summary {
     pub params: u64,
     /// The run's seed.
     pub seed: u64,
+    /// The model file that it started from; absent where weights were drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<InitRecord>,
     /// The device's name.
     pub device: String,
     /// The version of cobasis.
@@ -41,6 +44,9 @@ pub struct Summary {
     /// What it was made with.
     #[serde(flatten)]
     pub provenance: Provenance,
+    /// Why it ended before its last epoch; absent where it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_early: Option<EarlyStop>,
     /// The last epoch: chosen before anything was measured.
     pub last: EpochSummary,
     /// The epoch with the highest top-1 accuracy on the test set, as papers of the field report
@@ -51,6 +57,29 @@ pub struct Summary {
     /// chosen by nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best_on_val: Option<EpochSummary>,
+}
+
+/// Why a run ended before its last epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlyStop {
+    /// The epoch after which it ended.
+    pub epoch: usize,
+    /// The epochs that it was to have.
+    pub epochs: usize,
+    /// Epochs without a better result on the validation images after which it was to end.
+    pub patience: usize,
+    /// The same in words.
+    pub reason: String,
+}
+
+impl EarlyStop {
+    /// That of a run that waited `patience` epochs for a better result.
+    pub(crate) fn new<S: Scores>(epoch: usize, epochs: usize, patience: usize) -> Self {
+        let judged = S::JUDGED_BY.name;
+        let s = if patience == 1 { "" } else { "s" };
+        let reason = format!("no better {judged} on the validation images for {patience} epoch{s}");
+        Self { epoch, epochs, patience, reason }
+    }
 }
 
 /// One epoch of a [`Summary`], as named numbers: `train_…` losses of the training images; the losses of

@@ -10,12 +10,13 @@ use cobasis_zoo::Model;
 use cobasis_zoo::files::{from_bytes, to_bytes, write_atomic};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, Difference};
+use crate::config::Config;
 use crate::error::Error;
 use crate::run_dir::{
     CheckedFiles, Checkpoints, EpochMetrics, RunDirError, position, sums, sums_name,
 };
 use crate::train::parameter_ids::{parameter_ids, with_parameter_ids};
+use crate::train::start::frozen;
 use crate::train::{Progress, Task, Trainer};
 
 const MODEL: &str = "model.safetensors";
@@ -120,7 +121,8 @@ pub(crate) fn read<T: Task>(
         model.map_err(|problem| refused(format!("{name}: {problem}")))
     };
 
-    let mut trainer = Trainer::with_model(config, own(MODEL, &device)?, device.clone());
+    let model = frozen(config, own(MODEL, &device)?)?;
+    let mut trainer = Trainer::with_model(config, model, device.clone());
     if let Some(ema) = &mut trainer.ema
         && files.get(EMA).is_some()
     {
@@ -151,7 +153,9 @@ fn checked(directory: &Path, config: &Config) -> Result<CheckedFiles, Error> {
         let text = String::from_utf8_lossy(file(directory, &files, CONFIG)?);
         let before = Config::parse_with(CONFIG, &text, &[]);
         let before = before.map_err(|error| refused(error.to_string()))?;
-        if let Some(Difference { key, .. }) = before.differences(config)?.first() {
+        // The run may have become longer since.
+        if let Err(error) = config.check_resumes(&before, "") {
+            let key = error.key().unwrap_or("configuration");
             return Err(refused(format!("it is another run's, with another {key}")));
         }
     }

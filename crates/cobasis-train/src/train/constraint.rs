@@ -11,6 +11,8 @@ use cobasis_zoo::Model;
 use cobasis_zoo::cobasis::BankId;
 use cobasis_zoo::cobasis::ortho::{Constraint, ConstraintError};
 
+use crate::config::OrthoConfig;
+use crate::tensors::host;
 use crate::train::Recipe;
 use crate::train::kept_momentum::Momentum;
 use crate::train::optimizer::with_kept_momentum;
@@ -24,6 +26,70 @@ pub(crate) fn joint_bases(model: &Model) -> Vec<Vec<ParamId>> {
         banks.into_iter().map(|bank| model.bases[bank].weight.id).collect()
     };
     groups.map(ids).collect()
+}
+
+/// Refuses a model of which the configuration's constraint keeps bases jointly that are frozen in part.
+///
+/// # Errors
+///
+/// What is wrong, in words.
+pub(crate) fn check_joint(config: &OrthoConfig, model: &Model) -> Result<(), String> {
+    let learns: BTreeMap<ParamId, (String, bool)> = model
+        .bases()
+        .into_iter()
+        .map(|(path, basis)| (basis.weight.id, (path, basis.weight.is_require_grad())))
+        .collect();
+    let (mut frozen, mut free) = (None, None);
+    for group in joint_bases(model) {
+        let of_group = group.iter().filter_map(|id| learns.get(id));
+        of_group.for_each(|(path, learns)| {
+            *(if *learns { &mut free } else { &mut frozen }) = Some(path)
+        });
+        if let (Some(_), Some(frozen), Some(free)) = (config.constraint.0, frozen, free) {
+            return Err(format!(
+                "ortho.constraint keeps {frozen} and {free} orthonormal to each other; freeze both, or \
+                 neither"
+            ));
+        }
+        (frozen, free) = (None, None);
+    }
+    Ok(())
+}
+
+/// A model whose bases are orthonormal as the constraint keeps them, the frozen ones aside, and how far
+/// a number of them has moved at most.
+///
+/// # Errors
+///
+/// If they can't be made so: filters depend on each other.
+pub(crate) fn made_orthonormal(
+    constraint: Constraint,
+    model: Model,
+) -> Result<(Model, f32), ConstraintError> {
+    let mut moved = GradientsParams::new();
+    let mut farthest = 0.0f32;
+    for ids in learning_bases(&model) {
+        let mut found = Collector { wanted: ids.iter().copied().collect(), ..Collector::default() };
+        model.visit(&mut found);
+        let before: Vec<Tensor<4>> =
+            ids.iter().filter_map(|id| found.found.remove::<4>(*id)).collect();
+        let after = constraint.retract(&[], before.clone())?;
+        for ((id, before), after) in ids.into_iter().zip(before).zip(after) {
+            let distance = (after.clone() - before).abs().max();
+            farthest = farthest.max(host(distance)[0]);
+            moved.register(id, after);
+        }
+    }
+    Ok((model.map(&mut Replace(moved)), farthest))
+}
+
+/// The groups of [`joint_bases`] that are not frozen.
+fn learning_bases(model: &Model) -> Vec<Vec<ParamId>> {
+    let bases = model.bases().into_iter();
+    let learning = bases.filter(|(_, basis)| basis.weight.is_require_grad());
+    let learning: BTreeSet<ParamId> = learning.map(|(_, basis)| basis.weight.id).collect();
+    let groups = joint_bases(model).into_iter();
+    groups.filter(|ids| ids.iter().all(|id| learning.contains(id))).collect()
 }
 
 /// Bases that a constraint keeps orthonormal.
@@ -55,7 +121,7 @@ impl Constrained {
             return (optimizer, None);
         };
         let mut groups = Vec::new();
-        for ids in joint_bases(model) {
+        for ids in learning_bases(model) {
             let mut group = Vec::new();
             for id in ids {
                 let (with, momentum) = with_kept_momentum(optimizer, &recipe.optimizer, id);
@@ -118,7 +184,7 @@ impl Constrained {
 
     fn bases<M: Module>(&self, module: &M) -> BTreeMap<ParamId, Tensor<4>> {
         let ids: BTreeSet<ParamId> = self.groups.iter().flatten().map(|kept| kept.id).collect();
-        let mut collector = Collector { wanted: ids.clone(), found: GradientsParams::new() };
+        let mut collector = Collector { wanted: ids.clone(), ..Collector::default() };
         module.visit(&mut collector);
         let found = |id| Some((id, collector.found.remove::<4>(id)?));
         ids.into_iter().filter_map(found).collect()
@@ -144,6 +210,7 @@ fn complete(
 
 /// The values of some parameters, off their autodiff side. Burn's container for gradients holds
 /// tensors of any number of dimensions.
+#[derive(Default)]
 struct Collector {
     wanted: BTreeSet<ParamId>,
     found: GradientsParams,

@@ -8,7 +8,8 @@ use crate::device::DeviceName;
 use crate::error::Error;
 use crate::machine::{Free, free_memory, peak_during, peak_memory};
 use crate::train::loaders::Loaders;
-use crate::train::run::{maps, model};
+use crate::train::run::{maps, model_of};
+use crate::train::start::{resolved, start};
 use crate::train::teacher::{taught, teacher};
 use crate::train::{Classification, StepAt, StepReport, Task, Trainer};
 
@@ -24,6 +25,8 @@ const SHARE: f64 = 0.75;
 /// What a dry run found out.
 #[derive(Clone, Debug)]
 pub struct DryRun {
+    /// The model's name.
+    pub model: String,
     /// Trainable parameters, each shared tensor once.
     pub params: u64,
     /// Training images.
@@ -56,21 +59,31 @@ pub struct DryRun {
 /// If the configuration, the data or the device can't be used.
 pub fn dry_run(config: &Config, device: DeviceName) -> Result<DryRun, Error> {
     config.check()?;
+    let (name, device) = (device, device.open()?);
+    let (config, file) = resolved(config, None, &device)?;
+    let config = &config;
     let loaders = Loaders::new(config, Classification::load(&config.source()?)?)?;
-    let model = model(config, &loaders)?;
-    if device.is_processor() {
+    let set = loaders.train.set();
+    let model = match &file {
+        Some(file) => file.config_for(set)?,
+        None => model_of(config, set)?,
+    };
+    if name.is_processor() {
         // Batches that do not fit are for this to tell of; a single image has to.
         maps(&model, &loaders).check_run(config, [1, 1])?;
     }
-    let device = device.open()?;
     let teacher = teacher(config, &model, &device)?;
+    let (model, _) = start(config, file, set, &device)?;
     let mut batches = Vec::new();
     for batch in loaders.train.epoch(1).take(STEPS) {
         batches.push(batch?);
     }
     let batch_size = batches.first().map_or(0, |batch| batch.labels.len());
     let at = |steps| StepAt::scheduled(config, 1, steps, loaders.steps(config));
-    let trainer = || -> Trainer { taught(Trainer::new(config, &model, &device), teacher.clone()) };
+    let trainer = || -> Trainer {
+        let trainer = Trainer::with_model(config, model.clone(), device.clone().autodiff());
+        taught(trainer, teacher.clone())
+    };
     let need = match batches.first() {
         Some(first) => needed(trainer(), first, at(0))?,
         None => None,
@@ -94,6 +107,7 @@ pub fn dry_run(config: &Config, device: DeviceName) -> Result<DryRun, Error> {
         step_seconds = start.elapsed().as_secs_f64() * parts;
     }
     Ok(DryRun {
+        model: config.model.clone(),
         classes: trainer.model().config.num_classes,
         peak_bytes: peak_memory(),
         params: trainer.model().parameters().trainable,

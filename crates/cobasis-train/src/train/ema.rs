@@ -1,5 +1,7 @@
 //! The moving average of the weights.
 
+use std::collections::BTreeSet;
+
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
@@ -7,17 +9,20 @@ use cobasis_zoo::Model;
 
 /// The exponential moving average of a model's weights and running statistics.
 ///
-/// It starts as the model after the first step, as PyTorch's `AveragedModel` does.
+/// It starts as the model after the first step, as PyTorch's `AveragedModel` does. What training leaves
+/// as it is stays so to the last bit, which a mean of equal numbers would not.
 pub(crate) struct Ema {
     decay: f64,
+    frozen: BTreeSet<ParamId>,
     /// Off the autodiff device; `None` before the first step.
     pub(crate) model: Option<Model>,
 }
 
 impl Ema {
-    /// An average of nothing that keeps the share `decay` of the past.
-    pub(crate) fn new(decay: f64) -> Self {
-        Self { decay, model: None }
+    /// An average of nothing that keeps the share `decay` of the past of a model with these tensors
+    /// frozen.
+    pub(crate) fn new(decay: f64, frozen: impl IntoIterator<Item = ParamId>) -> Self {
+        Self { decay, frozen: frozen.into_iter().collect(), model: None }
     }
 
     /// Takes in the model after a step.
@@ -26,7 +31,8 @@ impl Ema {
         self.model = Some(match self.model.take() {
             None => now,
             Some(average) => {
-                let mut collector = Collector::default();
+                let mut collector =
+                    Collector { frozen: &self.frozen, values: GradientsParams::new(), visited: 0 };
                 now.visit(&mut collector);
                 average.map(&mut Blend { now: collector.values, visited: 0, decay: self.decay })
             }
@@ -34,18 +40,20 @@ impl Ema {
     }
 }
 
-/// All tensors of a model by their place in the module tree: the identities of running statistics
-/// do not outlive the process. Burn's container for gradients holds tensors of any number of
+/// All tensors of a model but the frozen ones by their place in the module tree: the identities of
+/// running statistics do not outlive the process. Burn's container for gradients holds tensors of any number of
 /// dimensions.
-#[derive(Default)]
-struct Collector {
+struct Collector<'a> {
+    frozen: &'a BTreeSet<ParamId>,
     values: GradientsParams,
     visited: u64,
 }
 
-impl ModuleVisitor for Collector {
+impl ModuleVisitor for Collector<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.values.register(ParamId::from(self.visited), param.val());
+        if !self.frozen.contains(&param.id) {
+            self.values.register(ParamId::from(self.visited), param.val());
+        }
         self.visited += 1;
     }
 }
@@ -63,7 +71,8 @@ impl ModuleMapper for Blend {
         match now {
             Some(now) => param
                 .map(|average| average.mul_scalar(self.decay) + now.mul_scalar(1.0 - self.decay)),
-            None => unreachable!("a model and its average have the same tensors"),
+            // Frozen: the average is the model's, which it started as.
+            None => param,
         }
     }
 }
@@ -90,7 +99,7 @@ mod tests {
             tensors.map(draw).collect::<State>()
         };
         let model = |seed| config.init_from(state(seed), &device).expect("its own tensors");
-        let mut ema = Ema::new(0.75);
+        let mut ema = Ema::new(0.75, []);
         for seed in [1, 2, 3] {
             ema.update(&model(seed));
         }

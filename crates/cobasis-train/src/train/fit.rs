@@ -62,7 +62,7 @@ impl<'a, T: Task> Fit<'a, T> {
             self.publish(epoch)?;
         }
         self.restore_best(watch)?;
-        while self.progress.epoch() <= self.config.train.epochs {
+        while !self.is_done() {
             let Some(metrics) = self.epoch(watch)? else {
                 self.save()?;
                 return Ok(ControlFlow::Break(()));
@@ -76,6 +76,12 @@ impl<'a, T: Task> Fit<'a, T> {
             watch.epoch(&metrics, is_best);
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Whether no epoch is to follow.
+    fn is_done(&self) -> bool {
+        let train = &self.config.train;
+        self.progress.epoch() > train.epochs || self.progress.has_waited(train.patience)
     }
 
     /// The rest of an epoch: its training batches, then the validation images; `None` if the watch

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evaluate::Score;
 use crate::metrics::Scores;
-use crate::run_dir::EpochMetrics;
+use crate::run_dir::{EpochMetrics, InitRecord};
 use crate::train::{DataIdentity, GradientFlow, StepReport};
 
 /// How far a run has come.
@@ -29,6 +29,9 @@ pub struct Progress<S = Score> {
     /// Which images the run is about; a checkpoint of an earlier version does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataIdentity>,
+    /// The model file that the run started from; `None` where its weights were drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<InitRecord>,
 }
 
 /// What the steps of an epoch that is not done came to, as sums.
@@ -49,12 +52,24 @@ impl<S: Scores> Progress<S> {
     pub fn new(started_unix: u64) -> Self {
         let partial = Partial::default();
         let (history, gradient_flow) = (Vec::new(), GradientFlow::default());
-        Self { started_unix, seconds: 0.0, steps: 0, partial, history, gradient_flow, data: None }
+        let (data, init) = (None, None);
+        Self { started_unix, seconds: 0.0, steps: 0, partial, history, gradient_flow, data, init }
     }
 
     /// A run about these images.
     pub fn with_data(self, data: DataIdentity) -> Self {
         Self { data: Some(data), ..self }
+    }
+
+    /// A run that starts from this file.
+    pub(crate) fn with_init(self, init: Option<InitRecord>) -> Self {
+        Self { init, ..self }
+    }
+
+    /// Whether so many epochs have brought no better result on the validation images.
+    pub(crate) fn has_waited(&self, patience: Option<usize>) -> bool {
+        let since = self.best().map_or(0, |best| self.history.len() - best.epoch);
+        patience.is_some_and(|patience| since >= patience)
     }
 
     /// The epoch at hand, counted from 1.
@@ -114,6 +129,15 @@ mod tests {
         let best = |top1: &[f64]| with_top1(top1).best().map(|best| best.epoch);
         assert_eq!(best(&[1.0, 3.0, 3.0, 2.0]), Some(2));
         assert_eq!(best(&[1.0, f64::NAN, 2.0]), Some(3));
+    }
+
+    #[test]
+    fn patience_ends_after_epochs_that_are_no_better() {
+        let waited = |top1: &[f64], patience| with_top1(top1).has_waited(patience);
+        assert!(!waited(&[], Some(1)) && !waited(&[3.0], Some(1)));
+        assert!(waited(&[3.0, 3.0], Some(1)) && !waited(&[3.0, 3.0], Some(2)));
+        assert!(waited(&[1.0, 3.0, 2.0, 3.0], Some(2)) && !waited(&[3.0, 2.0, 1.0, 4.0], Some(2)));
+        assert!(!waited(&[3.0, 2.0, 1.0, 0.0], None));
     }
 
     #[test]

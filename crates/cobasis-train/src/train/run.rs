@@ -6,24 +6,28 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use burn::tensor::Device;
 use cobasis_zoo::{Model, ModelConfig, load};
 
-use crate::config::Config;
+use crate::config::{Config, TrainConfig};
 use crate::data::regular::{MAX_TABLE, read_text};
-use crate::data::{ClassCount, Loader, Target, class_counts};
+use crate::data::{ClassCount, ImageSet, Loader, Target, class_counts};
 use crate::date::iso;
 use crate::device::DeviceName;
 use crate::error::Error;
 use crate::evaluate::{is_finite, judge};
 use crate::memory::Maps;
 use crate::preparation::of_set;
-use crate::run_dir::{EpochSummary, Provenance, RunDir, RunDirError, Summary};
+use crate::run_dir::{EarlyStop, EpochSummary, Provenance, RunDir, RunDirError, Summary};
 use crate::train::checkpoint::Resumed;
 use crate::train::fit::Fit;
 use crate::train::loaders::Loaders;
 use crate::train::recorded_data::{DATA, check_model, check_same, recorded_data, warn_of_unknown};
+use crate::train::start::{Start, StartFile, resolved, start};
 use crate::train::teacher::{taught, teacher};
 use crate::train::{
     Classification, DataIdentity, Progress, Started, TargetOf, Task, Trainer, Watch, checkpoint,
 };
+
+/// The file of a run's directory that says which model file it started from.
+const INIT: &str = "init.json";
 
 /// How a run ended.
 #[derive(Clone, Debug)]
@@ -42,11 +46,10 @@ pub enum Outcome {
 }
 
 /// The model that the configuration names, for these images.
-pub(super) fn model<T: Target>(
+pub(super) fn model_of<T: Target>(
     config: &Config,
-    loaders: &Loaders<T>,
+    set: &ImageSet<T>,
 ) -> Result<ModelConfig, Error> {
-    let set = loaders.train.set();
     let model = ModelConfig::new(config.model_name()?);
     let model = model.with_num_classes(set.num_classes()).with_in_channels(set.shape()[0]);
     Ok(model.with_norms(config.sharing.norms()).with_preparation(of_set(set)))
@@ -58,9 +61,11 @@ pub(super) fn maps<T: Target>(model: &ModelConfig, loaders: &Loaders<T>) -> Maps
     Maps::of(model, [height, width])
 }
 
-/// Trains a model as configured and records the run in a directory: `out`, or a new one with the
+/// Trains a model as configured, from new weights or from those of a file, and records the run in a directory: `out`, or a new one with the
 /// model's name and a number under `runs`. If `out` already holds the run, it resumes it from its
-/// last checkpoint, and on the processor the result is the same to the last bit.
+/// last checkpoint, and on the processor the result is the same to the last bit; the file that it started
+/// from is then not needed any more. A run may get more epochs, where that leaves those before as they
+/// were.
 ///
 /// The directory gets the resolved configuration (`config.toml`), what tells its data from others
 /// (`data.json`), a row per epoch (`metrics.csv`),
@@ -96,7 +101,10 @@ pub fn run_task<T: Task>(
 ) -> Result<Outcome, Error> {
     let start = Instant::now();
     config.check()?;
-    let mut run = Run::<T>::prepare(config, device, out)?;
+    let opened = device.open()?;
+    let (config, file) = resolved(config, out, &opened)?;
+    let config = &config;
+    let mut run = Run::<T>::prepare(config, (device, opened), out, file)?;
     let (trainer, progress) = run.resume_or_start(watch)?;
     let params = trainer.model().parameters().trainable;
     watch.started(run.started(params, &progress));
@@ -142,6 +150,8 @@ struct Run<'a, T: Task> {
     device: Device,
     model: ModelConfig,
     teacher: Option<Model>,
+    /// What a new run starts with; not there in a directory that has a run already.
+    start: Option<Start>,
     directory: RunDir,
     data: DataIdentity,
     /// Whether the directory said before that they are the run's.
@@ -152,16 +162,27 @@ struct Run<'a, T: Task> {
 
 impl<'a, T: Task> Run<'a, T> {
     /// Reads the images and makes the directory, or takes one that has this run.
-    fn prepare(config: &'a Config, name: DeviceName, out: Option<&Path>) -> Result<Self, Error> {
+    fn prepare(
+        config: &'a Config,
+        (name, device): (DeviceName, Device),
+        out: Option<&Path>,
+        file: Option<StartFile>,
+    ) -> Result<Self, Error> {
         let provenance = Provenance::at_start();
         let loaders = Loaders::new(config, T::load(&config.source()?)?)?;
-        let device = name.open()?;
-        let model = model(config, &loaders)?;
+        let set = loaders.train.set();
+        let model = match &file {
+            Some(file) => file.config_for(set)?,
+            None => model_of(config, set)?,
+        };
         let batches = [&loaders.train, &loaders.val].map(Loader::batch_size);
         if name.is_processor() {
             maps(&model, &loaders).check_run(config, batches)?;
         }
         let teacher = teacher(config, &model, &device)?;
+        // What is wrong with it is to be told before there is a directory.
+        let is_new = out.is_none_or(|out| !RunDir::has_run(out));
+        let start = is_new.then(|| start(config, file, set, &device)).transpose()?;
         let directory = RunDir::open(out, &config.model)?;
         let place = directory.path().display().to_string();
         let data = DataIdentity::of(&loaders);
@@ -172,6 +193,10 @@ impl<'a, T: Task> Run<'a, T> {
             if let Some(before) = recorded_data(&directory) {
                 check_same(&before, &data, &place)?;
                 is_recorded = true;
+            }
+            if config.is_longer(&before) {
+                directory.forget_result()?;
+                directory.write_config(&config.to_toml()?)?;
             }
         } else {
             directory.write_config(&config.to_toml()?)?;
@@ -186,6 +211,7 @@ impl<'a, T: Task> Run<'a, T> {
             device,
             model,
             teacher,
+            start,
             directory,
             data,
             is_recorded,
@@ -211,12 +237,32 @@ impl<'a, T: Task> Run<'a, T> {
             }
         }
         self.directory.write_json(DATA, &self.data)?;
-        let (trainer, progress) = resumed.unwrap_or_else(|| {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-            (Trainer::new(self.config, &self.model, &self.device), Progress::new(now))
-        });
+        let (trainer, progress) = match resumed {
+            Some(resumed) => resumed,
+            None => self.begin()?,
+        };
+        if let Some(init) = &progress.init {
+            self.directory.write_json(INIT, init)?;
+        }
         let progress = progress.with_data(self.data.clone());
         Ok((taught(trainer, self.teacher.take()), progress))
+    }
+
+    /// A trainer that has done nothing yet.
+    fn begin(&mut self) -> Result<Resumed<T>, Error> {
+        let config = self.config;
+        let (model, init) = match self.start.take() {
+            Some(start) => start,
+            // The run was killed before its first checkpoint.
+            None => {
+                let file = config.init.from.as_ref();
+                let file = file.map(|_| StartFile::open(config, &self.device)).transpose()?;
+                start(config, file, self.loaders.train.set(), &self.device)?
+            }
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        let trainer = Trainer::with_model(config, model, self.device.clone().autodiff());
+        Ok((trainer, Progress::new(now).with_init(init)))
     }
 
     fn started(&self, params: u64, progress: &Progress<T::Score>) -> Started<'_> {
@@ -272,6 +318,14 @@ impl<'a, T: Task> Run<'a, T> {
         Outcome::Interrupted { directory: self.directory.path().to_path_buf(), epoch, step }
     }
 
+    /// Why a finished run has fewer epochs than it was to have.
+    fn early_stop(&self, progress: &Progress<T::Score>) -> Option<EarlyStop> {
+        let TrainConfig { epochs, patience, .. } = self.config.train;
+        let done = progress.history.len();
+        let patience = patience.filter(|_| done < epochs)?;
+        Some(EarlyStop::new::<T::Score>(done, epochs, patience))
+    }
+
     /// The run in short.
     fn summary(
         &self,
@@ -293,6 +347,7 @@ impl<'a, T: Task> Run<'a, T> {
             test_images: loaders.test.as_ref().unwrap_or(&loaders.val).num_images(),
             params,
             seed: config.seed,
+            init: progress.init.clone(),
             device: self.name.to_string(),
             version: env!("CARGO_PKG_VERSION").to_string(),
             command: command.to_string(),
@@ -300,6 +355,7 @@ impl<'a, T: Task> Run<'a, T> {
             started_unix: progress.started_unix,
             seconds: progress.seconds,
             provenance: self.provenance.clone().at_end(),
+            stopped_early: self.early_stop(progress),
             last,
             best_on_test,
             best_on_val,

@@ -84,7 +84,8 @@ pub fn run_seeds(
     }
     let spread = |top1: fn(&Summary) -> f64| Spread::of(&runs.iter().map(top1).collect::<Vec<_>>());
     let summary = SeedsSummary {
-        model: config.model.clone(),
+        // The file's, where the configuration names none.
+        model: runs.first().map_or_else(|| config.model.clone(), |run| run.model.clone()),
         split: config.data.split.as_str(),
         last_test_top1: spread(|run| run.last.value("test_top1")),
         best_test_top1: spread(|run| run.best().value("test_top1")),

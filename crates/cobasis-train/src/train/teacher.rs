@@ -31,21 +31,21 @@ pub(super) fn teacher(
         return Err(refused(problem).into());
     }
     let (order, warning) = taught_order(theirs, model).map_err(refused)?;
-    warning.into_iter().chain(other_images(theirs, model)).for_each(|text| log::warn!("{text}"));
+    let other_images = other_images("distill.teacher", theirs, model);
+    warning.into_iter().chain(other_images).for_each(|text| log::warn!("{text}"));
     Ok(Some(teacher.with_class_order(&order).valid()))
 }
 
-/// What is to be said of a teacher that was trained on images that look otherwise.
-fn other_images(teacher: &ModelConfig, student: &ModelConfig) -> Option<String> {
-    let (theirs, ours) = (teacher.preparation.as_ref()?, student.preparation.as_ref()?);
+/// What is to be said of a model, that of a key, which was trained on images that look otherwise than
+/// those of a run.
+pub(super) fn other_images(key: &str, theirs: &ModelConfig, ours: &ModelConfig) -> Option<String> {
+    let (theirs, ours) = (theirs.preparation.as_ref()?, ours.preparation.as_ref()?);
     let shown = |images: &Preparation| {
         format!("size {}, mean {:?}, std {:?}", images.size, images.mean, images.std)
     };
     let (theirs, ours) = (shown(theirs), shown(ours));
     (theirs != ours).then(|| {
-        format!(
-            "distill.teacher: it was trained on images of {theirs}; it is shown those of {ours}"
-        )
+        format!("{key}: it was trained on images of {theirs}; it is shown those of {ours}")
     })
 }
 

@@ -46,7 +46,8 @@ impl<T: Task> Trainer<T> {
         Self::with_model(recipe, model, device)
     }
 
-    /// Starts from a given model, which must be on the autodiff device.
+    /// Starts from a given model, which must be on the autodiff device. What of it is
+    /// [frozen](Model::frozen) stays as it is.
     pub fn with_model(recipe: impl Into<Recipe>, model: Model, device: Device) -> Self {
         let recipe = recipe.into();
         let optimizer = optimizer(&recipe.optimizer, Groups::of(&model));
@@ -54,7 +55,10 @@ impl<T: Task> Trainer<T> {
         Self {
             optimizer,
             constrained,
-            ema: (recipe.ema > 0.0).then(|| Ema::new(recipe.ema)),
+            ema: (recipe.ema > 0.0).then(|| {
+                let frozen = model.frozen().into_iter().map(|tensor| tensor.id);
+                Ema::new(recipe.ema, frozen)
+            }),
             task: T::new(&recipe, &device),
             penalty: PenaltyTerm::new(&recipe.ortho, &model),
             basis_gradients: recipe.gradient_flow.then(Vec::new),

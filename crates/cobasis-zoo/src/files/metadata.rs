@@ -103,11 +103,5 @@ pub(super) fn read(metadata: &HashMap<String, String>) -> Result<ModelConfig, Fi
 fn own_name(network: &str, name: &str) -> Result<ModelName, FileProblem> {
     let network: Entry =
         serde_json::from_str(network).map_err(|error| FileProblem::Network(error.to_string()))?;
-    let dense = ModelName::own(network)?;
-    let dense_name = dense.to_string();
-    match name.strip_prefix(&dense_name) {
-        Some("") => Ok(dense),
-        Some(suffix) if suffix.starts_with('-') => Ok(dense.with_sharing(&suffix[1..])?),
-        _ => Err(FileProblem::Network(format!("it is {dense_name}, and the model is {name}"))),
-    }
+    Ok(ModelName::own_named(network, name)?)
 }

@@ -1,0 +1,371 @@
+//! What a run starts from: new weights, or the model of a file.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use burn::tensor::Device;
+use cobasis_zoo::files::{FileError, FileProblem, Notes, OpenOptions, Opened};
+use cobasis_zoo::{Model, ModelConfig};
+use sha2::{Digest, Sha256};
+
+use crate::classes::{class_names, places};
+use crate::config::{Config, ConfigError};
+use crate::data::regular::{self, MAX_TEXT, read_text};
+use crate::data::{ImageSet, Target};
+use crate::error::Error;
+use crate::preparation::of_set;
+use crate::run_dir::{Classifier, InitRecord};
+use crate::train::constraint::{check_joint, made_orthonormal};
+use crate::train::run::model_of;
+use crate::train::teacher::other_images;
+
+/// How far a number of a basis may move, when bases become orthonormal, without a word.
+const UNTOLD: f32 = 1e-3;
+
+/// The model of a file, on the autodiff device, and what is known of the file.
+pub(super) struct StartFile {
+    model: Model,
+    file: String,
+    sha256: String,
+}
+
+/// The model that a run starts with, on the autodiff device, and the file that it is from.
+pub(super) type Start = (Model, Option<InitRecord>);
+
+/// The configuration with the model of the file that a run in `out` starts from. The file is there too
+/// unless `out` has a run already, which knows its model: it may be gone by then.
+pub(super) fn resolved(
+    config: &Config,
+    out: Option<&Path>,
+    device: &Device,
+) -> Result<(Config, Option<StartFile>), Error> {
+    let mut config = config.clone();
+    if config.init.from.is_none() {
+        return Ok((config, None));
+    }
+    if let Some(before) = out.map(recorded).transpose()?.flatten() {
+        if config.model.is_empty() || config.model == before.model {
+            (config.model, config.init.network) = (before.model, before.init.network);
+        }
+        return Ok((config, None));
+    }
+    let file = StartFile::open(&config, device)?;
+    let name = &file.model.config.name;
+    config.model = name.to_string();
+    config.init.network = (!name.is_registered())
+        .then(|| serde_json::to_string(name.entry()))
+        .transpose()
+        .map_err(|error| refused(error.to_string()))?;
+    config.check()?;
+    Ok((config, Some(file)))
+}
+
+/// The configuration of the run in a directory, if there is one.
+fn recorded(directory: &Path) -> Result<Option<Config>, ConfigError> {
+    let path = directory.join("config.toml");
+    // What can't be read is told by whoever opens the directory.
+    let Ok(text) = read_text(&path, MAX_TEXT) else {
+        return Ok(None);
+    };
+    Config::parse_with(&path.display().to_string(), &text, &[]).map(Some)
+}
+
+/// The model that a new run starts with: that of the file, or else a new one; with its frozen parts,
+/// and the constraint kept.
+pub(super) fn start<T: Target>(
+    config: &Config,
+    file: Option<StartFile>,
+    set: &ImageSet<T>,
+    device: &Device,
+) -> Result<Start, Error> {
+    let (model, record) = match file {
+        Some(file) => {
+            let (model, record) = file.fitted(config, set)?;
+            (orthonormal(config, frozen(config, model)?)?, Some(record))
+        }
+        None => {
+            let model = model_of(config, set)?.with_seed(config.seed);
+            (frozen(config, model.init(&device.clone().autodiff()))?, None)
+        }
+    };
+    Ok((model, record))
+}
+
+/// The model with the parts frozen that the configuration names.
+pub(super) fn frozen(config: &Config, model: Model) -> Result<Model, Error> {
+    let patterns = config.train.freeze.patterns();
+    if patterns.is_empty() {
+        return Ok(model);
+    }
+    let refused = |problem: String| Error::from(ConfigError::at("train.freeze", problem));
+    let name = model.config.name.to_string();
+    let model = model.with_frozen(&patterns).map_err(|error| {
+        let nearest: Vec<String> = error.nearest.iter().map(|name| format!("{name:?}")).collect();
+        refused(match nearest.is_empty() {
+            true => format!(
+                "no tensor of {name} fits {:?}; expected \"bases\", \"backbone\" or paths as in model \
+                 files, such as \"stem\" or \"stages.0.*\"",
+                error.pattern
+            ),
+            false => format!(
+                "no tensor of {name} fits {:?}; did you mean {}?",
+                error.pattern,
+                nearest.join(" or ")
+            ),
+        })
+    })?;
+    let (all, still) = (model.tensors(), model.frozen());
+    let is_parameter = |path: &str| !path.ends_with(".running_mean") && !path.ends_with("_var");
+    let parameters = |tensors: &[cobasis_zoo::TensorInfo]| {
+        tensors.iter().filter(|tensor| is_parameter(&tensor.path)).count()
+    };
+    if parameters(&all) == parameters(&still) {
+        return Err(refused(format!("all of {name} is frozen, and nothing left to train")));
+    }
+    check_joint(&config.ortho, &model).map_err(refused)?;
+    Ok(model)
+}
+
+/// The model with orthonormal bases, where a constraint is to keep them so.
+fn orthonormal(config: &Config, model: Model) -> Result<Model, Error> {
+    let Some(constraint) = config.ortho.constraint.0 else {
+        return Ok(model);
+    };
+    let made = made_orthonormal(constraint, model).map_err(|error| {
+        refused(format!("its shared filters can't be made orthonormal (ortho.constraint): {error}"))
+    });
+    let (model, farthest) = made?;
+    if farthest > UNTOLD {
+        log::warn!(
+            "init.from: its shared filters are not orthonormal; ortho.constraint makes them so, which \
+             changes what the model computes: numbers of filters change by up to {farthest:.1e}"
+        );
+    }
+    Ok(model)
+}
+
+fn refused(problem: String) -> ConfigError {
+    ConfigError::at("init.from", problem)
+}
+
+/// An error of the file, which is the user's or the system's.
+fn of_file(error: FileError) -> Error {
+    match error.is_user_error() {
+        true => refused(error.to_string()).into(),
+        false => error.into(),
+    }
+}
+
+impl StartFile {
+    /// Opens the file that the configuration names.
+    pub(super) fn open(config: &Config, device: &Device) -> Result<Self, Error> {
+        let Some(path) = &config.init.from else {
+            return Err(refused("expected a file".to_owned()).into());
+        };
+        let (model, notes) = opened(config, path, &device.clone().autodiff())?;
+        let file = path.display().to_string();
+        if let Some(faulty) = notes.faulty() {
+            return Err(refused(format!("{file}: {faulty}")).into());
+        }
+        if let Some(passed_over) = notes.passed_over() {
+            log::warn!("{file}: {passed_over}");
+        }
+        let name = model.config.name.to_string();
+        if !config.model.is_empty() && config.model != name {
+            let problem = format!(
+                "{file} holds {name}, and model is {}; leave model out, or give --set model={name}",
+                config.model
+            );
+            return Err(refused(problem).into());
+        }
+        if !config.sharing.norms && model.config.norms != config.sharing.norms() {
+            let problem = format!("expected true, since {file} has batch norms, got false");
+            return Err(ConfigError::at("sharing.norms", problem).into());
+        }
+        let sha256 = sha256(path).map_err(|error| of_file(FileError::new(path, error)))?;
+        Ok(Self { model, file, sha256 })
+    }
+
+    /// The configuration of the model for these images.
+    pub(super) fn config_for<T: Target>(&self, set: &ImageSet<T>) -> Result<ModelConfig, Error> {
+        let (theirs, [ours, ..]) = (self.model.config.in_channels, set.shape());
+        if theirs != ours {
+            let problem = format!(
+                "{} holds {}, which takes images of {theirs} channels; those of {} have {ours}",
+                self.file,
+                self.model.config.name,
+                set.info().name
+            );
+            return Err(refused(problem).into());
+        }
+        let model = self.model.config.clone().with_num_classes(set.num_classes());
+        Ok(model.with_preparation(of_set(set)))
+    }
+
+    /// The model for these images: with its own classifier where it is one of their classes, else with
+    /// a new one, drawn from the run's seed.
+    fn fitted<T: Target>(
+        self,
+        config: &Config,
+        set: &ImageSet<T>,
+    ) -> Result<(Model, InitRecord), Error> {
+        let ours = self.config_for(set)?.with_seed(config.seed);
+        let Self { mut model, file, sha256 } = self;
+        let theirs = model.config.clone();
+        let (head, said) = Head::of(&theirs, &ours, &set.info().classes, &file);
+        log::info!("starting from {file}, {}{said}", theirs.name);
+        if let Some(said) = other_images("init.from", &theirs, &ours) {
+            log::warn!("{said}");
+        }
+        model.config.seed = config.seed;
+        let (mut model, classifier) = match head {
+            Head::Kept => (model, Classifier::Kept),
+            Head::Reordered(order) => (model.with_class_order(&order), Classifier::Reordered),
+            Head::New => (model.with_new_head(ours.num_classes), Classifier::New),
+        };
+        model.config = ours;
+        let model_name = theirs.name.to_string();
+        Ok((model, InitRecord { file, sha256, model: model_name, classifier }))
+    }
+}
+
+/// What is done with a file's classifier.
+#[derive(Debug, PartialEq)]
+enum Head {
+    Kept,
+    /// Class `k` of the data is class `order[k]` of the file.
+    Reordered(Vec<usize>),
+    New,
+}
+
+impl Head {
+    /// What is done with the classifier of `theirs` for images of these classes, and what is to be said
+    /// of it.
+    fn of(
+        theirs: &ModelConfig,
+        ours: &ModelConfig,
+        classes: &[String],
+        file: &str,
+    ) -> (Self, String) {
+        let (had, count) = (theirs.num_classes, ours.num_classes);
+        if had != count {
+            return (Head::New, format!("; new classifier for {count} classes; {file} has {had}"));
+        }
+        let names = class_names(theirs);
+        if names.is_empty() || classes.len() != count {
+            let said = "; its classifier is kept, class by number, since it has no class names";
+            return (Head::Kept, said.to_owned());
+        }
+        match places(classes, &names) {
+            Ok(order) if order.iter().copied().eq(0..count) => (Head::Kept, String::new()),
+            Ok(order) => {
+                let said = "; the classes of its classifier are put into the order of the data's";
+                (Head::Reordered(order), said.to_owned())
+            }
+            Err(stranger) => {
+                let name = stranger.name;
+                let said = format!(
+                    "; new classifier for {count} other classes: {name:?} is not one of {file}"
+                );
+                (Head::New, said)
+            }
+        }
+    }
+}
+
+/// The model of a file of any kind, by the name that the configuration has for one that says none.
+fn opened(config: &Config, path: &Path, device: &Device) -> Result<(Model, Notes), Error> {
+    let mut options = OpenOptions::new();
+    if let Some(key) = &config.init.weights {
+        options = options.weights(key);
+    }
+    let mut opened = options.open(path, device);
+    if let Err(error) = &opened
+        && matches!(*error.problem, FileProblem::Unnamed)
+    {
+        if config.model.is_empty() {
+            let problem = format!("{error}: give the model's name, --set model=NAME");
+            return Err(refused(problem).into());
+        }
+        opened = options.model(ModelConfig::new(config.model_name()?)).open(path, device);
+    }
+    let (opened, notes) = opened.map_err(|error| match *error.problem {
+        FileProblem::SeveralWeights { .. } | FileProblem::OnlyAverages { .. } => {
+            refused(format!("{error}: give --set init.weights=KEY")).into()
+        }
+        _ => of_file(error),
+    })?;
+    match opened {
+        Opened::Trained(model) => Ok((model, notes)),
+        _ => Err(of_file(FileError::new(path, FileProblem::Deployed))),
+    }
+}
+
+/// The SHA-256 of a file's bytes, in hexadecimal.
+fn sha256(path: &Path) -> io::Result<String> {
+    let mut file: File = regular::open(path)?;
+    let (mut sum, mut part) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut part)? {
+            0 => break,
+            read => sum.update(&part[..read]),
+        }
+    }
+    Ok(sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use cobasis_zoo::Preparation;
+
+    use super::*;
+
+    fn names(names: &str) -> Vec<String> {
+        names.split(' ').map(String::from).collect()
+    }
+
+    fn model(classes: &str) -> ModelConfig {
+        let model = ModelConfig::new("digits/resnet14".parse().unwrap());
+        let classes = names(classes);
+        model.with_num_classes(classes.len()).with_preparation(Preparation {
+            dataset: "toy".into(),
+            classes,
+            size: 8,
+            resize: 8,
+            mean: vec![0.5],
+            std: vec![0.5],
+        })
+    }
+
+    #[test]
+    fn a_classifier_is_kept_for_its_own_classes_and_new_for_others() {
+        let head =
+            |theirs: &ModelConfig, ours: &str| Head::of(theirs, &model(ours), &names(ours), "FILE");
+        assert_eq!(head(&model("a b c"), "a b c"), (Head::Kept, String::new()));
+        let (kept, said) = head(&model("a b c"), "c a b");
+        assert_eq!(kept, Head::Reordered(vec![2, 0, 1]));
+        assert!(said.contains("into the order of the data's"), "{said}");
+        let (new, said) = head(&model("a b c"), "a b");
+        assert_eq!((new, &*said), (Head::New, "; new classifier for 2 classes; FILE has 3"));
+        let (new, said) = head(&model("a b c"), "a b d");
+        assert_eq!(new, Head::New);
+        assert!(said.ends_with("3 other classes: \"d\" is not one of FILE"), "{said}");
+        let unnamed = ModelConfig::new("digits/resnet14".parse().unwrap()).with_num_classes(2);
+        let (kept, said) = head(&unnamed, "x y");
+        assert!(kept == Head::Kept && said.contains("by number"), "{said}");
+        // Digits have names, even where the file says none.
+        let digits = ModelConfig::new("digits/resnet14".parse().unwrap());
+        assert_eq!(head(&digits, "0 1 2 3 4 5 6 7 8 9").0, Head::Kept);
+        assert_eq!(head(&digits, "a b c d e f g h i j").0, Head::New);
+    }
+
+    #[test]
+    fn the_sum_is_that_of_sha256sum() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("one");
+        std::fs::write(&path, "one").unwrap();
+        let one = "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed";
+        assert_eq!(sha256(&path).unwrap(), one);
+    }
+}
