@@ -3,6 +3,7 @@
 mod bench;
 mod class_list;
 mod completions;
+mod compress;
 mod config;
 mod config_args;
 mod confusion;
@@ -13,6 +14,7 @@ mod embedded;
 mod eval;
 mod export;
 mod guard;
+mod image_source;
 mod import;
 mod live;
 mod man;
@@ -65,6 +67,7 @@ enum Command {
     Predict(predict::Args),
     Import(import::Args),
     Export(export::Args),
+    Compress(compress::Args),
     Deploy(deploy::Args),
     Report(report::Args),
     Parity(parity::Args),
@@ -84,10 +87,17 @@ enum Command {
 impl Command {
     /// Whether it computes, with all threads.
     fn computes(&self) -> bool {
-        use Command::{Deploy, Eval, Export, Import, Parity, Predict, Train};
+        use Command::{Compress, Deploy, Eval, Export, Import, Parity, Predict, Train};
         matches!(
             self,
-            Train(_) | Eval(_) | Predict(_) | Import(_) | Export(_) | Deploy(_) | Parity(_)
+            Train(_)
+                | Eval(_)
+                | Predict(_)
+                | Import(_)
+                | Export(_)
+                | Compress(_)
+                | Deploy(_)
+                | Parity(_)
         )
     }
 }
@@ -123,6 +133,7 @@ fn run(command: Command) -> Outcome {
         Command::Predict(args) => predict::run(args),
         Command::Import(args) => import::run(args),
         Command::Export(args) => export::run(args),
+        Command::Compress(args) => compress::run(args),
         Command::Deploy(args) => deploy::run(args),
         Command::Report(args) => report::run(args),
         Command::Parity(args) => parity::run(args),

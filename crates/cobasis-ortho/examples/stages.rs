@@ -5,7 +5,7 @@ use std::error::Error;
 use std::hint::black_box;
 use std::time::Instant;
 
-use cobasis_ortho::{DenseFilters, JointProfile, joint_basis, ranks_to_try};
+use cobasis_ortho::{DenseFilters, JointProfile, Weighting, joint_basis, ranks_to_try};
 
 /// Network and stage, layers, outputs, numbers of a filter.
 const STAGES: [(&str, usize, usize, usize); 8] = [
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                     black_box(JointProfile::of(&dense, length, &ranks_to_try(most), 16)?);
                 }
                 false => {
-                    black_box(joint_basis(&dense, length, outputs / 2, 8)?);
+                    black_box(joint_basis(&dense, length, outputs / 2, 8, Weighting::Inputs)?);
                 }
             }
             println!("{name} {what:16} {:8.2} s", start.elapsed().as_secs_f64());

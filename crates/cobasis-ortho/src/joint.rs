@@ -28,6 +28,27 @@ pub struct DenseFilters<'a> {
     pub second_moment: Option<&'a [f64]>,
 }
 
+/// Which error is made small.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Weighting {
+    /// That of the filters, `‖W − C B‖`.
+    Plain,
+    /// That of the outputs, `‖(W − C B) M½‖`, where there are second moments of the inputs, and never more
+    /// of it than the plain one leaves.
+    #[default]
+    Inputs,
+}
+
+impl Weighting {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Weighting::Plain => "plain",
+            Weighting::Inputs => "inputs",
+        }
+    }
+}
+
 /// Filters of several layers as sums of shared and unique ones.
 #[derive(Clone, Debug)]
 pub struct JointBasis {
@@ -80,7 +101,7 @@ pub enum JointError {
 }
 
 /// Writes the filters of several layers, of `length` numbers each, as sums of `shared` filters that
-/// all layers have and `unique` ones of each.
+/// all layers have and `unique` ones of each. Errors of outputs are told wherever there are moments.
 ///
 /// # Errors
 ///
@@ -94,32 +115,34 @@ pub fn joint_basis(
     length: usize,
     shared: usize,
     unique: usize,
+    weighting: Weighting,
 ) -> Result<JointBasis, JointError> {
     if shared + unique > length {
         return Err(JointError::TooMany { shared, unique, length });
     }
     check(layers, length)?;
     let plain = plain(layers, length, shared);
-    if layers.iter().all(|layer| layer.second_moment.is_none()) {
+    let has_moments = layers.iter().any(|layer| layer.second_moment.is_some());
+    if weighting == Weighting::Plain || !has_moments {
         let mut basis = Candidate::of(&plain);
-        layers.iter().for_each(|dense| basis.add(&Layer::of(dense, length), None, unique, false));
+        for dense in layers {
+            let layer = Layer::of(dense, length);
+            let images = layer.images(&plain.rows);
+            basis.add(&layer, images.as_deref(), unique, Weigh::Filters);
+        }
         return Ok(basis.basis);
     }
-    // With inputs of their own, layers have no common metric. The mean one is the better as a rule, and
-    // where it is not, the plain basis is there.
+    // With inputs of their own, layers have no common metric. Shared filters of the mean one are the better
+    // as a rule, and where they are not, the plain ones are there, with which no layer loses by weighting.
     let weighted = weighted(layers, length, shared);
-    let mut candidates = [Candidate::of(&weighted), Candidate::of(&plain), Candidate::of(&plain)];
+    let [mut of_weighted, mut of_plain] = [&weighted, &plain].map(Candidate::of);
     for dense in layers {
         let layer = Layer::of(dense, length);
-        let [of_weighted, of_plain] =
-            [&weighted, &plain].map(|filters| layer.images(&filters.rows));
-        let [first, second, third] = &mut candidates;
-        first.add(&layer, of_weighted.as_deref(), unique, true);
-        second.add(&layer, of_plain.as_deref(), unique, true);
-        third.add(&layer, of_plain.as_deref(), unique, false);
+        let [weighted, plain] = [&weighted, &plain].map(|filters| layer.images(&filters.rows));
+        of_weighted.add(&layer, weighted.as_deref(), unique, Weigh::Inputs);
+        of_plain.add(&layer, plain.as_deref(), unique, Weigh::Better);
     }
-    let best = candidates.into_iter().min_by(|a, b| a.error.total_cmp(&b.error));
-    Ok(best.expect("three candidates").basis)
+    Ok(if of_weighted.is_better(&of_plain) { of_weighted.basis } else { of_plain.basis })
 }
 
 /// Whether shapes and numbers are such that can be computed with.
@@ -137,22 +160,49 @@ fn check(layers: &[DenseFilters<'_>], length: usize) -> Result<(), JointError> {
     Ok(())
 }
 
-/// A basis and the sum of its squared errors.
+/// A basis, and the sums of the layers' squared errors: as they are, and relative to the layers' squares.
 struct Candidate {
     basis: JointBasis,
-    error: f64,
+    errors: [f64; 2],
+}
+
+/// What a layer's unique filters and coefficients make small.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Weigh {
+    /// The error of its filters.
+    Filters,
+    /// That of its outputs.
+    Inputs,
+    /// That of its outputs, by whichever of the two leaves less of it: moments are damped, so that for few
+    /// inputs it may be the first.
+    Better,
 }
 
 impl Candidate {
     fn of(filters: &SharedFilters) -> Self {
         let SharedFilters { rows, singular_values } = filters.clone();
-        Self { basis: JointBasis { shared: rows, singular_values, layers: Vec::new() }, error: 0.0 }
+        let basis = JointBasis { shared: rows, singular_values, layers: Vec::new() };
+        Self { basis, errors: [0.0; 2] }
     }
 
     /// Adds a layer's part.
-    fn add(&mut self, layer: &Layer<'_>, images: Option<&[f64]>, unique: usize, weigh: bool) {
-        let (factors, error) = layer.factors(&self.basis.shared, images, unique, weigh);
+    fn add(&mut self, layer: &Layer<'_>, images: Option<&[f64]>, unique: usize, weigh: Weigh) {
+        let factors = |weigh| layer.factors(&self.basis.shared, images, unique, weigh);
+        let (factors, error) = match weigh {
+            Weigh::Filters => factors(false),
+            Weigh::Inputs => factors(true),
+            Weigh::Better => {
+                let (weighted, plain) = (factors(true), factors(false));
+                if weighted.1 <= plain.1 { weighted } else { plain }
+            }
+        };
+        let relative = factors.output_error.unwrap_or(factors.filter_error);
+        self.errors = [self.errors[0] + error, self.errors[1] + relative * relative];
         self.basis.layers.push(factors);
-        self.error += error;
+    }
+
+    /// Whether neither sum of errors is larger than another's.
+    fn is_better(&self, other: &Self) -> bool {
+        self.errors.iter().zip(&other.errors).all(|(own, other)| own <= other)
     }
 }

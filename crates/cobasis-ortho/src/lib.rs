@@ -56,7 +56,8 @@ pub use diagnostics::Orthonormality;
 pub use gram::Gram;
 pub use init::{orthonormal, orthonormal_seeded, orthonormal_to};
 pub use joint::{
-    DenseFilters, JointBasis, JointError, JointProfile, LayerFactors, joint_basis, ranks_to_try,
+    DenseFilters, JointBasis, JointError, JointProfile, LayerFactors, Weighting, joint_basis,
+    ranks_to_try,
 };
 pub use named::UnknownName;
 pub use penalty::{Counted, Family, FilterGroup, Penalty, penalty};

@@ -3,7 +3,9 @@
 //! The mathematics is [`joint_basis`]; here is which of the network's tensors go into it and where what
 //! comes out belongs.
 
+mod budget;
 mod calibrate;
+mod choice;
 mod error;
 mod moments;
 mod targets;
@@ -13,11 +15,14 @@ mod tests;
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, TensorData};
+pub use cobasis::ortho::Weighting;
 use cobasis::ortho::{DenseFilters, JointBasis, LayerFactors, joint_basis};
 
 use crate::config::ModelConfig;
 use crate::model::Model;
 use crate::state::State;
+pub use budget::{Budget, BudgetError, Costs};
+pub use choice::{ChosenForm, FormOptions, any_form, form_within};
 pub use error::FactoriseError;
 use targets::{Target, Targets};
 
@@ -50,6 +55,7 @@ pub fn factorise(
     dense: &Model,
     config: ModelConfig,
     moments: &Moments,
+    weighting: Weighting,
     device: &Device,
 ) -> Result<(Model, Vec<LayerError>), FactoriseError> {
     let (from, to) = (&dense.config.name, &config.name);
@@ -67,7 +73,7 @@ pub fn factorise(
         let layers = group.iter().map(|target| target.dense_filters(&state, moments));
         let layers: Vec<DenseFilters> = layers.collect::<Result<_, _>>()?;
         let first = &group[0];
-        let joint = joint_basis(&layers, first.length(), first.shared, first.unique);
+        let joint = joint_basis(&layers, first.length(), first.shared, first.unique, weighting);
         let joint =
             joint.map_err(|source| FactoriseError::Ranks { path: first.path.clone(), source })?;
         let JointBasis { shared, layers, .. } = joint;

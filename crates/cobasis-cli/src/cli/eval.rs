@@ -6,19 +6,17 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use cobasis_cli::Error;
-use cobasis_data::{DatasetName, Loader, Source, Split, View, class_counts};
+use cobasis_data::{DatasetName, Loader, Split, class_counts};
 use cobasis_train::DeviceName;
 use cobasis_train::classes::{Fitted, class_names, fitted_by};
-use cobasis_train::config::DataConfig;
 use cobasis_train::evaluate::{Evaluation, over};
-use cobasis_zoo::{ModelConfig, Preparation};
 use indicatif::FormattedDuration;
 use serde::Serialize;
 
 use super::Outcome;
 use super::class_list::{class_list, read_classes};
 use super::confusion::{matrix, per_class};
-use super::data_dir::data_dir;
+use super::image_source::ImageSource;
 use super::live::{Part, live_line, percent};
 use super::model_file::Held;
 use super::output::{print, print_json};
@@ -87,16 +85,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     let device = args.device.open()?;
     let model = args.held.open_to_run(&args.checkpoint, &device)?;
     let model_config = model.config();
-    let dataset = match args.dataset {
-        Some(dataset) => dataset,
-        None => dataset_of(model_config)?,
-    };
-    let [side, _] = model_config.image();
-    let data = DataConfig { name: dataset, dir: args.data, ..DataConfig::default() };
-    let mut source = Source::new(dataset, data_dir(&data, false)?, side);
-    if let Some(Preparation { size, resize, .. }) = model_config.preparation {
-        source.view = View { size, resize };
-    }
+    let ImageSource { dataset, source } = ImageSource::of(model_config, args.dataset, args.data)?;
     let names = match &args.classes {
         Some(path) => read_classes(path)?,
         None => class_names(model_config),
@@ -168,15 +157,6 @@ pub(crate) fn run(args: Args) -> Outcome {
         print(&format!("\n{}", matrix(confusion, classes)));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The data set that the model was trained on, by its file, else by its name.
-fn dataset_of(model: &ModelConfig) -> Result<DatasetName, Error> {
-    let recorded = model.preparation.as_ref().map(|images| images.dataset.as_str());
-    let dataset = recorded.unwrap_or(model.name.dataset());
-    dataset.parse().map_err(|problem| {
-        Error::Usage(format!("the data set of the model: {problem}; give --dataset NAME"))
-    })
 }
 
 fn describe(report: &Report) -> String {

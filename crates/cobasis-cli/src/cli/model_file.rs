@@ -45,6 +45,15 @@ impl Held {
         }
     }
 
+    /// Opens a model file that is computed with and written as another: one whose weights are no numbers
+    /// is refused.
+    pub(crate) fn open_trained(&self, path: &Path, device: &Device) -> Result<Model, Error> {
+        match self.open_to_run(path, device)? {
+            Evaluated::Trained(model) => Ok(model),
+            Evaluated::Deployed(_) => Err(FileError::new(path, FileProblem::Deployed).into()),
+        }
+    }
+
     /// The same for deployed ones too.
     pub(crate) fn open_any(&self, path: &Path, device: &Device) -> Result<Evaluated, Error> {
         let (opened, notes) = self.open_file(path, device)?;

@@ -163,8 +163,8 @@ impl Rest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::joint_basis;
     use crate::random::Normal;
+    use crate::{Weighting, joint_basis};
 
     fn random(count: usize, key: u64) -> Vec<f64> {
         let mut draw = Normal::new(key);
@@ -188,7 +188,8 @@ mod tests {
         assert_eq!(profile.shared(), counts);
         let mut tried = 0;
         for (shared, unique, lost) in profile.choices() {
-            let joint = joint_basis(&layers, 20, shared, unique).expect("a basis");
+            let joint =
+                joint_basis(&layers, 20, shared, unique, Weighting::Inputs).expect("a basis");
             let expected: f64 = joint.layers.iter().map(|f| f.filter_error.powi(2)).sum();
             assert!((lost - expected).abs() < 1e-8, "{shared} {unique}: {lost} {expected}");
             assert_eq!(profile.lost(shared, unique), Some(lost));
@@ -218,7 +219,8 @@ mod tests {
         }
         let profile = JointProfile::of(&layers, 20, &[0, 2, 6], 3).expect("finite");
         for (shared, unique, lost) in profile.choices() {
-            let joint = joint_basis(&layers, 20, shared, unique).expect("a basis");
+            let joint =
+                joint_basis(&layers, 20, shared, unique, Weighting::Inputs).expect("a basis");
             let errors = joint.layers.iter().map(|f| f.output_error.expect("a moment").powi(2));
             let expected: f64 = errors.sum();
             assert!((lost / expected - 1.0).abs() < 0.1, "{shared} {unique}: {lost} {expected}");

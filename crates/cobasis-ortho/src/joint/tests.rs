@@ -43,7 +43,7 @@ fn the_toy_of_joint_svd_is_solved() {
     let dense = |filters: [f64; 4]| DenseFilters { filters: filters.to_vec(), second_moment: None };
     let layers = [dense([3.0, 0.0, 0.0, 1.0]), dense([4.0, 0.0, 0.0, 1.0])];
     let JointBasis { shared, singular_values, layers } =
-        joint_basis(&layers, 2, 1, 0).expect("a basis");
+        joint_basis(&layers, 2, 1, 0, Weighting::Inputs).expect("a basis");
     assert!((singular_values[0] - 5.0).abs() < 1e-12);
     assert!((singular_values[1] - 2.0_f64.sqrt()).abs() < 1e-12);
     assert!((shared[0].abs() - 1.0).abs() < 1e-12 && shared[1].abs() < 1e-12);
@@ -59,7 +59,7 @@ fn the_toy_of_joint_svd_is_solved() {
 #[test]
 fn the_error_is_that_of_the_singular_values_left_out() {
     let layers = layers(&[7, 9], 12);
-    let joint = joint_basis(&layers, 12, 5, 0).expect("a basis");
+    let joint = joint_basis(&layers, 12, 5, 0, Weighting::Inputs).expect("a basis");
     assert!(is_orthonormal(&joint.shared, 12));
     let squares = |values: &[f64]| values.iter().map(|v| v * v).sum::<f64>();
     let whole = |dense: &DenseFilters<'_>| dot(&dense.filters, &dense.filters);
@@ -72,8 +72,8 @@ fn the_error_is_that_of_the_singular_values_left_out() {
 #[test]
 fn unique_filters_are_orthogonal_to_shared_ones_and_take_the_most_of_the_rest() {
     let layers = layers(&[6, 6, 6], 20);
-    let shared_only = joint_basis(&layers, 20, 4, 0).expect("a basis");
-    let with_unique = joint_basis(&layers, 20, 4, 2).expect("a basis");
+    let shared_only = joint_basis(&layers, 20, 4, 0, Weighting::Inputs).expect("a basis");
+    let with_unique = joint_basis(&layers, 20, 4, 2, Weighting::Inputs).expect("a basis");
     for (index, factors) in with_unique.layers.iter().enumerate() {
         assert!(is_orthonormal(&[&factors.unique[..], &with_unique.shared].concat(), 20));
         assert_eq!(factors.coefficients.len(), 6 * 6);
@@ -90,7 +90,9 @@ fn a_complete_basis_reproduces_the_filters() {
         (vec![30, 30], 9, 9, 0),
         (vec![2, 3], 9, 5, 2),
     ] {
-        let joint = joint_basis(&layers(&counts, length), length, shared, unique).expect("a basis");
+        let joint =
+            joint_basis(&layers(&counts, length), length, shared, unique, Weighting::Inputs)
+                .expect("a basis");
         for factors in &joint.layers {
             let all = [&factors.unique[..], &joint.shared].concat();
             assert!(is_orthonormal(&all, length), "{counts:?}");
@@ -102,12 +104,12 @@ fn a_complete_basis_reproduces_the_filters() {
 #[test]
 fn weights_make_the_error_of_the_outputs_smaller() {
     let mut dense = layers(&[8, 8], 10);
-    let unweighted = joint_basis(&dense, 10, 3, 1).expect("a basis");
     let moments = [moment(10, 200, 5), moment(10, 200, 6)];
     for (layer, moment) in dense.iter_mut().zip(&moments) {
         layer.second_moment = Some(moment);
     }
-    let weighted = joint_basis(&dense, 10, 3, 1).expect("a basis");
+    let unweighted = joint_basis(&dense, 10, 3, 1, Weighting::Plain).expect("a basis");
+    let weighted = joint_basis(&dense, 10, 3, 1, Weighting::Inputs).expect("a basis");
     for (index, moment) in moments.iter().enumerate() {
         let filters = &dense[index].filters;
         let of = |joint: &JointBasis| {
@@ -117,9 +119,11 @@ fn weights_make_the_error_of_the_outputs_smaller() {
             rest.chunks(10).map(|row| quadratic(row, moment)).sum::<f64>()
         };
         assert!(of(&weighted) < 0.5 * of(&unweighted));
-        let error = weighted.layers[index].output_error.expect("a moment").powi(2);
         let whole: f64 = filters.chunks(10).map(|row| quadratic(row, moment)).sum();
-        assert!((error * whole - of(&weighted)).abs() < 1e-9 * whole);
+        for joint in [&weighted, &unweighted] {
+            let error = joint.layers[index].output_error.expect("a moment").powi(2);
+            assert!((error * whole - of(joint)).abs() < 1e-9 * whole);
+        }
     }
 }
 
@@ -134,7 +138,7 @@ fn one_layer_has_the_smallest_output_error_there_is() {
     let (values, _) = right_singular(&whitened, 6, 0);
     let left: f64 = values[2..].iter().map(|v| v * v).sum();
     let whole: f64 = values.iter().map(|v| v * v).sum();
-    let joint = joint_basis(&[dense], 6, 2, 0).expect("a basis");
+    let joint = joint_basis(&[dense], 6, 2, 0, Weighting::Inputs).expect("a basis");
     let error = joint.layers[0].output_error.expect("a moment");
     assert!((error - (left / whole).sqrt()).abs() < 1e-3, "{error}");
 }
@@ -142,17 +146,20 @@ fn one_layer_has_the_smallest_output_error_there_is() {
 #[test]
 fn what_cannot_be_is_refused() {
     let two = layers(&[3, 3], 4);
-    let error = joint_basis(&two, 4, 4, 1).expect_err("five of four");
+    let error = joint_basis(&two, 4, 4, 1, Weighting::Inputs).expect_err("five of four");
     assert_eq!(error, JointError::TooMany { shared: 4, unique: 1, length: 4 });
     let mut bad = two;
     bad[1].filters[2] = f64::NAN;
-    assert_eq!(joint_basis(&bad, 4, 1, 0).expect_err("NaN"), JointError::NotFinite { layer: 1 });
+    assert_eq!(
+        joint_basis(&bad, 4, 1, 0, Weighting::Inputs).expect_err("NaN"),
+        JointError::NotFinite { layer: 1 }
+    );
 }
 
 #[test]
 fn filters_of_zero_have_no_error() {
     let dense = DenseFilters { filters: vec![0.0; 8], second_moment: None };
-    let joint = joint_basis(&[dense], 4, 2, 1).expect("a basis");
+    let joint = joint_basis(&[dense], 4, 2, 1, Weighting::Inputs).expect("a basis");
     assert!(is_orthonormal(&joint.shared, 4));
     assert_eq!(joint.layers[0].filter_error, 0.0);
 }

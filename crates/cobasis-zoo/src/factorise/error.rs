@@ -2,6 +2,8 @@
 
 use cobasis::ortho::JointError;
 
+use super::budget::BudgetError;
+use crate::name::ModelNameError;
 use crate::state::StateError;
 
 /// Why a dense network can't be written as one that shares filters.
@@ -44,6 +46,23 @@ pub enum FactoriseError {
         /// Why.
         source: JointError,
     },
+    /// The network has no form that shares.
+    #[error("{model} has no form that shares filters")]
+    NoForm {
+        /// The dense network.
+        model: String,
+    },
+    /// No form is small enough.
+    #[error("{model}: {source}")]
+    Budget {
+        /// The dense network.
+        model: String,
+        /// What is too much, and the least there is.
+        source: BudgetError,
+    },
+    /// The form that is asked for does not exist.
+    #[error(transparent)]
+    Name(#[from] ModelNameError),
     /// The tensors do not make up the network.
     #[error(transparent)]
     State(#[from] StateError),

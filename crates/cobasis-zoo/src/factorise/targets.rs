@@ -33,6 +33,12 @@ pub(super) struct Target {
 }
 
 impl Target {
+    /// The stage that it is in.
+    pub(super) fn stage(&self) -> usize {
+        let number = self.path.strip_prefix("stages.").and_then(|rest| rest.split('.').next());
+        number.and_then(|number| number.parse().ok()).unwrap_or(0)
+    }
+
     /// Numbers of a filter.
     pub(super) fn length(&self) -> usize {
         self.filter.iter().product()
@@ -51,6 +57,11 @@ impl Targets {
             Some(path) => Err(FactoriseError::Method { path }),
             None => Ok(Self(finder.found)),
         }
+    }
+
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Target> {
+        self.0.iter()
     }
 
     /// Those that share a bank, together; one without alone.

@@ -42,7 +42,8 @@ fn complete_bases_keep_the_function() {
         for norms in [Norms::All, Norms::WithoutInner] {
             let config = config(shared).with_norms(norms);
             let (model, errors) =
-                factorise(&dense, config, &Moments::new(), &device).expect("a network");
+                factorise(&dense, config, &Moments::new(), Weighting::Plain, &device)
+                    .expect("a network");
             assert!(difference(dense.forward(x.clone()), model.forward(x.clone())) < 1e-4);
             assert_eq!(errors.len(), if shared.ends_with("-all") { 18 } else { 12 });
             assert!(errors.iter().all(|error| error.filters < 1e-5), "{errors:?}");
@@ -58,8 +59,14 @@ fn complete_bases_keep_the_function() {
 fn calibration_changes_no_logit_and_normalises_in_training() {
     let device = Device::flex();
     let dense = trained("cifar10/resnet20", &device);
-    let (model, _) = factorise(&dense, config("cifar10/resnet20-s16u1"), &Moments::new(), &device)
-        .expect("a network");
+    let (model, _) = factorise(
+        &dense,
+        config("cifar10/resnet20-s16u1"),
+        &Moments::new(),
+        Weighting::Plain,
+        &device,
+    )
+    .expect("a network");
     let x = images(16, &device);
     let before = model.forward(x.clone());
     let model = model
@@ -79,9 +86,11 @@ fn weights_make_outputs_better() {
     let moments = dense.input_moments(&to, [images(8, &device)]).expect("moments");
     assert_eq!(moments.len(), 12);
     assert_eq!(moments["stages.0.blocks.1.conv1"].len(), 144 * 144);
-    let (_, weighted) = factorise(&dense, to.clone(), &moments, &device).expect("a network");
+    let (_, weighted) =
+        factorise(&dense, to.clone(), &moments, Weighting::Inputs, &device).expect("a network");
     let outputs: Vec<f64> = weighted.iter().map(|error| error.outputs.expect("images")).collect();
-    let (_, plain) = factorise(&dense, to, &Moments::new(), &device).expect("a network");
+    let (_, plain) =
+        factorise(&dense, to, &Moments::new(), Weighting::Plain, &device).expect("a network");
     for ((weighted, output), plain) in weighted.iter().zip(outputs).zip(&plain) {
         assert_eq!(weighted.path, plain.path);
         assert!(output < 1.0 && plain.outputs.is_none());
@@ -93,7 +102,9 @@ fn what_cannot_be_factorised_is_refused() {
     let device = Device::flex();
     let dense = config("cifar10/resnet20").init(&device);
     let refused = |to: &str| {
-        factorise(&dense, config(to), &Moments::new(), &device).expect_err("refused").to_string()
+        factorise(&dense, config(to), &Moments::new(), Weighting::Plain, &device)
+            .expect_err("refused")
+            .to_string()
     };
     assert_eq!(
         refused("cifar10/resnet32-s8u1"),
@@ -104,6 +115,12 @@ fn what_cannot_be_factorised_is_refused() {
         refused("cifar10/resnet20-tied").contains("only layers with shared and unique filters")
     );
     let shared = config("cifar10/resnet20-s8u1").init(&device);
-    let error = factorise(&shared, config("cifar10/resnet20-s8u1"), &Moments::new(), &device);
+    let error = factorise(
+        &shared,
+        config("cifar10/resnet20-s8u1"),
+        &Moments::new(),
+        Weighting::Plain,
+        &device,
+    );
     assert!(matches!(error, Err(FactoriseError::NotDense { .. })));
 }

@@ -1,0 +1,114 @@
+//! What to make of a dense network: a model by its name, or the best one within a budget.
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use cobasis_cli::Error;
+use cobasis_zoo::factorise::{Budget, FormOptions, Moments, Weighting, any_form, form_within};
+use cobasis_zoo::sharing::Blocks;
+use cobasis_zoo::{Model, ModelConfig, ModelName, Norms};
+use serde::Serialize;
+
+/// What is asked for.
+#[derive(Debug, clap::Args)]
+pub(super) struct Wanted {
+    /// Model to make: a sharing form of the network, by its name or the suffix alone (s16u1).
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["params", "macs"])]
+    #[arg(required_unless_present_any = ["params", "macs"])]
+    to: Option<String>,
+    /// Most parameters, all that is trained.
+    #[arg(long, value_name = "N")]
+    params: Option<usize>,
+    /// Most multiply-accumulates for an image, of the network as it is trained.
+    #[arg(long, value_name = "N")]
+    macs: Option<usize>,
+    /// Factorise the first blocks of stages too.
+    #[arg(long)]
+    all_blocks: bool,
+    /// Batch norms of blocks that share: all, or all but those between bases and coefficients.
+    #[arg(long, value_name = "WHICH", default_value = "all", value_parser = norms())]
+    norms: Norms,
+}
+
+/// What is to be made.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) config: ModelConfig,
+    /// How ranks were chosen, where they were.
+    pub(super) chosen: Option<Chosen>,
+}
+
+/// How ranks were chosen.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Chosen {
+    /// The most parameters that were asked for.
+    params: Option<usize>,
+    /// The most multiply-accumulates.
+    macs: Option<usize>,
+    /// Whether all ranks were compared, or the best was approached step by step.
+    pub(super) exhaustive: bool,
+}
+
+impl Wanted {
+    /// The model that is asked for by name; none where a budget is.
+    pub(super) fn named(&self, dense: &ModelConfig) -> Result<Option<ModelConfig>, Error> {
+        let Some(to) = &self.to else { return Ok(None) };
+        let from = &dense.name;
+        let suffix = to.strip_prefix(&format!("{from}-"));
+        let suffix = suffix.or_else(|| (!to.contains('/')).then_some(to.as_str()));
+        let name = match suffix {
+            Some(suffix) => {
+                let suffix = suffix.trim_start_matches('-');
+                let all = if self.all_blocks && !suffix.ends_with("-all") { "-all" } else { "" };
+                from.with_sharing(&format!("{suffix}{all}"))
+            }
+            None => to.parse(),
+        };
+        let name = name.map_err(|error| Error::Usage(format!("--to: {error}")))?;
+        if name.sharing().is_none() || name.dense() != *from {
+            return Err(Error::Usage(format!(
+                "--to: expected a sharing form of {from}, got {name}"
+            )));
+        }
+        self.config(dense, name).map(Some)
+    }
+
+    /// A model with all layers that may be factorised.
+    pub(super) fn any(&self, dense: &ModelConfig) -> Result<ModelConfig, Error> {
+        any_form(dense, self.options()).map_err(|error| Error::Usage(error.to_string()))
+    }
+
+    /// The model with the smallest error within the budget.
+    pub(super) fn chosen(
+        &self,
+        dense: &Model,
+        moments: &Moments,
+        weighting: Weighting,
+    ) -> Result<Target, Error> {
+        let budget = Budget { params: self.params, macs: self.macs };
+        let form = form_within(dense, self.options(), moments, weighting, budget);
+        let form = form.map_err(|error| Error::Usage(error.to_string()))?;
+        let chosen = Chosen { params: self.params, macs: self.macs, exhaustive: form.exhaustive };
+        Ok(Target { config: self.config(&dense.config, form.name)?, chosen: Some(chosen) })
+    }
+
+    fn options(&self) -> FormOptions {
+        let blocks = if self.all_blocks { Blocks::All } else { Blocks::AfterFirst };
+        FormOptions { blocks, norms: self.norms }
+    }
+
+    fn config(&self, dense: &ModelConfig, name: ModelName) -> Result<ModelConfig, Error> {
+        if self.norms != Norms::All && !name.can_be_without_norms() {
+            let norms = self.norms.name();
+            return Err(Error::Usage(format!("--norms {norms}: {name} can't be without them")));
+        }
+        let mut config = dense.clone().with_norms(self.norms);
+        config.name = name;
+        Ok(config)
+    }
+}
+
+/// The batch norms that a compressed network may have, by name.
+fn norms() -> impl TypedValueParser<Value = Norms> {
+    let known = [Norms::All, Norms::WithoutInner];
+    PossibleValuesParser::new(known.map(Norms::name))
+        .map(move |name| known.into_iter().find(|norms| norms.name() == name).unwrap_or_default())
+}
