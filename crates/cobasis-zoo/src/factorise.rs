@@ -3,6 +3,7 @@
 //! The mathematics is [`joint_basis`]; here is which of the network's tensors go into it and where what
 //! comes out belongs.
 
+mod budget;
 mod calibrate;
 mod error;
 mod moments;
@@ -18,6 +19,7 @@ use cobasis::ortho::{DenseFilters, JointBasis, LayerFactors, joint_basis};
 use crate::config::ModelConfig;
 use crate::model::Model;
 use crate::state::State;
+pub use budget::{Budget, BudgetError, Costs, RankChoice, RankOption, choose_ranks};
 pub use error::FactoriseError;
 use targets::{Target, Targets};
 
