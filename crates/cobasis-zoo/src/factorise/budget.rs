@@ -12,10 +12,10 @@ mod search;
 mod tests;
 
 use bound::Bound;
-use search::{Outcome, Weights, keep_undominated, search};
+use search::{Outcome, Weights, fits, keep_undominated, search};
 
 /// Combinations of some stages that are kept at once; beyond, the search gives up.
-const MOST: usize = 2_000_000;
+const MOST: usize = 1_000_000;
 
 /// What a network, or a part of one, costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,8 +42,7 @@ pub struct RankOption {
     pub shared: usize,
     /// Unique filters of each of its layers.
     pub unique: usize,
-    /// What all costs that depends on these ranks: for [`choose_ranks`], the sum over stages of these and
-    /// what is fixed are the costs of the network.
+    /// The part of the network's costs that depends on these ranks.
     pub costs: Costs,
     /// What is lost with them, in the same measure for all stages.
     pub error: f64,
@@ -143,6 +142,16 @@ pub fn choose_ranks(
     fixed: Costs,
     budget: Budget,
 ) -> Result<RankChoice, BudgetError> {
+    choose(stages, fixed, budget, MOST)
+}
+
+/// The same, where the search gives up beyond `most` combinations.
+fn choose(
+    stages: &[Vec<RankOption>],
+    fixed: Costs,
+    budget: Budget,
+    most: usize,
+) -> Result<RankChoice, BudgetError> {
     check(stages)?;
     let [fewest_params, fewest_macs] = fewest(stages, fixed);
     let fewest = Costs { params: fewest_params.params, macs: fewest_macs.macs };
@@ -158,8 +167,10 @@ pub fn choose_ranks(
     let left = |limit: Option<usize>, fixed: usize| limit.map_or(usize::MAX, |limit| limit - fixed);
     let room =
         Costs { params: left(budget.params, fixed.params), macs: left(budget.macs, fixed.macs) };
-    let candidates: Vec<Vec<Candidate>> = stages.iter().map(|stage| candidates(stage)).collect();
-    let Some(start) = bound::fitting(&candidates, room) else {
+    let candidates: Vec<Vec<Candidate>> =
+        stages.iter().map(|stage| candidates(stage, room)).collect();
+    let possible = candidates.iter().all(|stage| !stage.is_empty());
+    let Some(start) = possible.then(|| bound::fitting(&candidates, room)).flatten() else {
         let limits = Costs {
             params: budget.params.unwrap_or(usize::MAX),
             macs: budget.macs.unwrap_or(usize::MAX),
@@ -168,7 +179,7 @@ pub fn choose_ranks(
     };
     let Bound { prices, choice, gap } = Bound::of(&candidates, room, start);
     let weights = Weights { error: 1.0, params: prices[0], macs: prices[1] };
-    let (choice, exhaustive) = match search(&candidates, room, weights, gap, Some(MOST)) {
+    let (choice, exhaustive) = match search(&candidates, room, weights, gap, Some(most)) {
         Outcome::Found(best) => (best, true),
         // Rounding has ruled out the best known, which then is the best.
         Outcome::Nothing => (choice, true),
@@ -193,14 +204,15 @@ struct Candidate {
     error: f64,
 }
 
-/// The options of a stage that none beats in everything.
-fn candidates(stage: &[RankOption]) -> Vec<Candidate> {
+/// The options of a stage that fit into the room and that none beats in everything.
+fn candidates(stage: &[RankOption], room: Costs) -> Vec<Candidate> {
     let candidate = |(place, option): (usize, &RankOption)| Candidate {
         place,
         costs: option.costs,
         error: option.error,
     };
-    let mut all: Vec<Candidate> = stage.iter().enumerate().map(candidate).collect();
+    let all = stage.iter().enumerate().map(candidate);
+    let mut all: Vec<Candidate> = all.filter(|candidate| fits(candidate.costs, room)).collect();
     keep_undominated(&mut all, |candidate| (candidate.costs, candidate.error));
     all
 }

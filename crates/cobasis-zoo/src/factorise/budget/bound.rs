@@ -30,25 +30,24 @@ impl Bound {
     pub(super) fn of(stages: &[Vec<Candidate>], room: Costs, start: Vec<usize>) -> Self {
         let mut choice = filled(stages, room, start);
         let mut known = error(stages, &choice);
-        let limited = [room.params, room.macs].map(|room| room < usize::MAX);
         // In parts of the room, so that steps are of one size in both directions.
         let scale = [room.params, room.macs].map(|room| room.max(1) as f64);
         let mut prices = [0.0; 2];
         let mut best = ([0.0; 2], f64::NEG_INFINITY);
         let (mut length, mut failures) = (1.0, 0);
-        for step in 0..STEPS {
+        for _ in 0..STEPS {
             let weights =
                 Weights { error: 1.0, params: prices[0] / scale[0], macs: prices[1] / scale[1] };
             let cheapest: Vec<usize> =
                 stages.iter().map(|stage| smallest(stage, &weights)).collect();
             let costs = costs(stages, &cheapest);
+            let excess = |cost: usize, room: usize, scale: f64| match room < usize::MAX {
+                true => (cost as f64 - room as f64) / scale,
+                false => 0.0,
+            };
             let excess = [
-                if limited[0] {
-                    (costs.params as f64 - room.params as f64) / scale[0]
-                } else {
-                    0.0
-                },
-                if limited[1] { (costs.macs as f64 - room.macs as f64) / scale[1] } else { 0.0 },
+                excess(costs.params, room.params, scale[0]),
+                excess(costs.macs, room.macs, scale[1]),
             ];
             let bound = error(stages, &cheapest) + prices[0] * excess[0] + prices[1] * excess[1];
             if bound > best.1 {
@@ -60,13 +59,11 @@ impl Bound {
                     (length, failures) = (length / 2.0, 0);
                 }
             }
-            if step % 4 == 0 || fits(costs, room) {
-                if let Some(other) = repaired(stages, room, cheapest) {
-                    let other = filled(stages, room, other);
-                    if error(stages, &other) < known {
-                        known = error(stages, &other);
-                        choice = other;
-                    }
+            if let Some(other) = repaired(stages, room, cheapest) {
+                let other = filled(stages, room, other);
+                if error(stages, &other) < known {
+                    known = error(stages, &other);
+                    choice = other;
                 }
             }
             let square = excess[0] * excess[0] + excess[1] * excess[1];
