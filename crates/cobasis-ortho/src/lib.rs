@@ -10,7 +10,8 @@
 //!   adds to the loss;
 //! - a [`Constraint`] keeps filters orthonormal in training, to rounding: it acts on gradients,
 //!   weights and momentum;
-//! - [`joint_basis`] writes the dense filters of several layers as sums of filters that they share;
+//! - [`joint_basis`] writes the dense filters of several layers as sums of filters that they share, and
+//!   [`shared_mean`] puts one bank in the place of all;
 //! - [`Orthonormality`] and [`Gram`] report without gradients: norms, overlaps, singular values.
 //!
 //! Nothing here knows models, layers or devices: all are functions of bases, and whoever owns the
@@ -45,6 +46,7 @@ mod named;
 mod penalty;
 mod random;
 mod rows;
+mod shared_mean;
 #[cfg(test)]
 mod testing;
 
@@ -55,6 +57,7 @@ pub use init::{orthonormal, orthonormal_seeded, orthonormal_to};
 pub use joint::{DenseFilters, JointBasis, JointError, LayerFactors, joint_basis};
 pub use named::UnknownName;
 pub use penalty::{Counted, Family, FilterGroup, Penalty, penalty};
+pub use shared_mean::{LayerScales, SharedMean, shared_mean};
 
 /// The README's example, compiled like any other.
 #[cfg(doctest)]
