@@ -45,6 +45,7 @@ mod joint;
 mod named;
 mod penalty;
 mod random;
+mod ridge;
 mod rows;
 mod shared_mean;
 #[cfg(test)]
@@ -57,6 +58,7 @@ pub use init::{orthonormal, orthonormal_seeded, orthonormal_to};
 pub use joint::{DenseFilters, JointBasis, JointError, LayerFactors, joint_basis};
 pub use named::UnknownName;
 pub use penalty::{Counted, Family, FilterGroup, Penalty, penalty};
+pub use ridge::ridge;
 pub use shared_mean::{LayerScales, SharedMean, shared_mean};
 
 /// The README's example, compiled like any other.

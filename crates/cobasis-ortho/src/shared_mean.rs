@@ -35,6 +35,8 @@ pub struct LayerScales {
     pub scales: Vec<f64>,
     /// The squared error of each filter, `‖w − s b‖²`, or of its outputs where there is a second moment.
     pub squared_errors: Vec<f64>,
+    /// The square of each of the layer's own filters, or of its outputs where there is a second moment.
+    pub squares: Vec<f64>,
     /// `‖W − diag(s) B‖ / ‖W‖`.
     pub filter_error: f64,
     /// `‖(W − diag(s) B) M½‖ / ‖W M½‖`, where there is a second moment.
@@ -148,7 +150,7 @@ impl LayerScales {
         let moment = layer.second_moment.as_deref();
         let images = moment.map(|moment| symmetric_product(shared, moment, length));
         let images = images.as_deref().unwrap_or(shared);
-        let (mut scales, mut squared_errors) = (Vec::new(), Vec::new());
+        let [mut scales, mut squared_errors, mut squares] = [const { Vec::new() }; 3];
         // Sums of squares: of the errors and of the layer's own, of filters and of outputs.
         let (mut of_filters, mut of_outputs) = ([0.0; 2], [0.0; 2]);
         let rows = shared.chunks_exact(length).zip(images.chunks_exact(length));
@@ -167,10 +169,12 @@ impl LayerScales {
             of_outputs[1] += ww;
             scales.push(scale);
             squared_errors.push(squared);
+            squares.push(ww);
         }
         let part = |[rest, whole]: [f64; 2]| if whole > 0.0 { (rest / whole).sqrt() } else { 0.0 };
         let output_error = moment.map(|_| part(of_outputs));
-        Self { scales, squared_errors, filter_error: part(of_filters), output_error }
+        let filter_error = part(of_filters);
+        Self { scales, squared_errors, squares, filter_error, output_error }
     }
 }
 
