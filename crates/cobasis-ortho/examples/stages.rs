@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let dense: Vec<DenseFilters<'_>> = (0..layers)
                 .map(|layer| DenseFilters {
                     filters: filters(outputs * length, layer as u64 + 1),
-                    second_moment: moments.get(layer).map(Vec::as_slice),
+                    second_moment: moments.get(layer).map(Into::into),
                 })
                 .collect();
             let start = Instant::now();

@@ -84,6 +84,12 @@ impl Cholesky {
         }
     }
 
+    /// Makes each row `x` the `y` with `y L Lᵀ = x`.
+    pub(crate) fn solve(&self, rows: &mut [f64]) {
+        self.solve_upper(rows);
+        self.solve_lower(rows);
+    }
+
     /// Solves for the columns of a block in every row; returns them.
     fn solve_block(
         &self,

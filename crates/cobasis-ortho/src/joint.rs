@@ -15,6 +15,8 @@ mod shared;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use layer::Layer;
 pub use profile::{JointProfile, ranks_to_try};
 use shared::{SharedFilters, plain, weighted};
@@ -25,7 +27,7 @@ pub struct DenseFilters<'a> {
     /// `[outputs, length]`, one flattened filter per row.
     pub filters: Vec<f64>,
     /// The mean of `x xᵀ` over the inputs `x` that a filter is multiplied with, `[length, length]`.
-    pub second_moment: Option<&'a [f64]>,
+    pub second_moment: Option<Cow<'a, [f64]>>,
 }
 
 /// Which error is made small.
@@ -149,10 +151,8 @@ pub fn joint_basis(
 fn check(layers: &[DenseFilters<'_>], length: usize) -> Result<(), JointError> {
     for (layer, dense) in layers.iter().enumerate() {
         assert_eq!(dense.filters.len() % length, 0, "whole filters of {length} numbers");
-        if let Some(moment) = dense.second_moment {
-            assert_eq!(moment.len(), length * length, "a moment of [{length}, {length}]");
-        }
-        let moment = dense.second_moment.unwrap_or_default();
+        let moment = dense.second_moment.as_deref().unwrap_or_default();
+        assert!([0, length * length].contains(&moment.len()), "a moment of [{length}, {length}]");
         if !dense.filters.iter().chain(moment).all(|number| number.is_finite()) {
             return Err(JointError::NotFinite { layer });
         }

@@ -10,8 +10,9 @@
 //!   adds to the loss;
 //! - a [`Constraint`] keeps filters orthonormal in training, to rounding: it acts on gradients,
 //!   weights and momentum;
-//! - [`joint_basis`] writes the dense filters of several layers as sums of filters that they share;
-//!   a [`JointProfile`] says what every number of them would lose;
+//! - [`joint_basis`] writes the dense filters of several layers as sums of filters that they share, a
+//!   [`JointProfile`] says what every number of them would lose, and [`shared_mean`] puts one bank in
+//!   the place of all;
 //! - [`Orthonormality`] and [`Gram`] report without gradients: norms, overlaps, singular values.
 //!
 //! Nothing here knows models, layers or devices: all are functions of bases, and whoever owns the
@@ -47,7 +48,9 @@ mod orthonormal;
 mod penalty;
 mod product;
 mod random;
+mod ridge;
 mod rows;
+mod shared_mean;
 #[cfg(test)]
 mod testing;
 
@@ -61,6 +64,8 @@ pub use joint::{
 };
 pub use named::UnknownName;
 pub use penalty::{Counted, Family, FilterGroup, Penalty, penalty};
+pub use ridge::ridge;
+pub use shared_mean::{LayerScales, SharedMean, shared_mean};
 
 /// The README's example, compiled like any other.
 #[cfg(doctest)]

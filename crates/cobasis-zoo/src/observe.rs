@@ -10,8 +10,15 @@ pub(crate) trait Observe {
     /// A convolution and its input.
     fn conv(&mut self, _at: &Place, _conv: &Convolution<'_>, _x: &Maps) {}
 
-    /// A batch norm and its input.
-    fn norm(&mut self, _norm: &BatchNorm, _x: &Maps) {}
+    /// A convolution's output, and what is to come in its place.
+    fn output(&mut self, _at: &Place, y: Maps) -> Maps {
+        y
+    }
+
+    /// A batch norm and its input. The norm that computes in its place, if another one should.
+    fn norm(&mut self, _norm: &BatchNorm, _x: &Maps) -> Option<BatchNorm> {
+        None
+    }
 }
 
 /// The forward pass of an observer.
@@ -32,7 +39,8 @@ impl<O: Observe> Pass for Observing<'_, O> {
 
     fn conv(&mut self, at: &Place, conv: Convolution<'_>, x: Maps) -> Maps {
         self.observer.conv(at, &conv, &x);
-        self.forward.conv(at, conv, x)
+        let y = self.forward.conv(at, conv, x);
+        self.observer.output(at, y)
     }
 
     fn norm_add(
@@ -43,8 +51,8 @@ impl<O: Observe> Pass for Observing<'_, O> {
         shortcut: Option<Maps>,
         then: Activation,
     ) -> Maps {
-        self.observer.norm(norm, &x);
-        self.forward.norm_add(at, norm, x, shortcut, then)
+        let other = self.observer.norm(norm, &x);
+        self.forward.norm_add(at, other.as_ref().unwrap_or(norm), x, shortcut, then)
     }
 
     fn activate(&mut self, x: Maps, then: Activation) -> Maps {

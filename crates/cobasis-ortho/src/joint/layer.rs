@@ -24,7 +24,7 @@ struct Seen<'a> {
 impl<'a> Layer<'a> {
     pub(super) fn of(dense: &'a DenseFilters<'_>, length: usize) -> Self {
         let filters = dense.filters.as_slice();
-        let seen = dense.second_moment.map(|moment| {
+        let seen = dense.second_moment.as_deref().map(|moment| {
             let metric = Metric::of(moment, length);
             Seen { metric, images: metric.images(filters) }
         });

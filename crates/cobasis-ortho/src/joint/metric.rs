@@ -50,7 +50,7 @@ pub(super) fn mean_moment(layers: &[DenseFilters<'_>], length: usize) -> Vec<f64
     let mut mean = vec![0.0; length * length];
     let part = 1.0 / layers.len() as f64;
     for layer in layers {
-        let metric = layer.second_moment.map(|moment| Metric::of(moment, length));
+        let metric = layer.second_moment.as_deref().map(|moment| Metric::of(moment, length));
         if let Some(metric) = &metric {
             let rows = mean.par_chunks_mut(length).zip(metric.moment.par_chunks(length));
             rows.for_each(|(sums, row)| {

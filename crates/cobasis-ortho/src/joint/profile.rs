@@ -215,7 +215,7 @@ mod tests {
             .collect();
         let mut layers = layers();
         for (layer, moment) in layers.iter_mut().zip(&moments) {
-            layer.second_moment = Some(moment);
+            layer.second_moment = Some(moment.into());
         }
         let profile = JointProfile::of(&layers, 20, &[0, 2, 6], 3).expect("finite");
         for (shared, unique, lost) in profile.choices() {

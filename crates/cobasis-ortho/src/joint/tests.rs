@@ -106,7 +106,7 @@ fn weights_make_the_error_of_the_outputs_smaller() {
     let mut dense = layers(&[8, 8], 10);
     let moments = [moment(10, 200, 5), moment(10, 200, 6)];
     for (layer, moment) in dense.iter_mut().zip(&moments) {
-        layer.second_moment = Some(moment);
+        layer.second_moment = Some(moment.into());
     }
     let unweighted = joint_basis(&dense, 10, 3, 1, Weighting::Plain).expect("a basis");
     let weighted = joint_basis(&dense, 10, 3, 1, Weighting::Inputs).expect("a basis");
@@ -131,7 +131,8 @@ fn weights_make_the_error_of_the_outputs_smaller() {
 fn one_layer_has_the_smallest_output_error_there_is() {
     // In the metric of its inputs, the singular values left out of W L.
     let moment = moment(6, 100, 3);
-    let dense = DenseFilters { filters: random(24, 8), second_moment: Some(&moment) };
+    let dense =
+        DenseFilters { filters: random(24, 8), second_moment: Some(moment.as_slice().into()) };
     let root = Cholesky::of(Metric::of(&moment, 6).matrix(), 6);
     let whitened: Vec<f64> =
         dense.filters.chunks(6).flat_map(|row| root.times_lower(row)).collect();

@@ -1,12 +1,15 @@
-//! Batch norms between bases and coefficients, made the identity on images.
+//! Batch norms around shared filters, with the statistics of images.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
-use burn::module::ParamId;
+use burn::module::{ParamId, RunningState};
 use burn::nn::BatchNorm;
 use burn::tensor::{Tensor, TensorData};
 use cobasis::Maps;
 
+use super::borrowers::Borrowers;
+use super::form::Form;
 use super::targets::Targets;
 use super::{FactoriseError, tensor};
 use crate::model::Model;
@@ -14,14 +17,18 @@ use crate::observe::{Observe, Observing};
 use crate::state::State;
 
 impl Model {
-    /// The model whose batch norms between bases and coefficients have the statistics of images,
-    /// batches of shape `[batch, channels, height, width]`, and scales and shifts that undo them: to
-    /// evaluate, it is the same function, and in training the norms normalise from the first step on
-    /// without changing it.
+    /// The model whose batch norms around shared filters have the statistics of images, batches of shape
+    /// `[batch, channels, height, width]`.
+    ///
+    /// Norms between bases and coefficients get scales and shifts that undo the statistics: to evaluate, it
+    /// is the same function, and in training the norms normalise from the first step on without changing
+    /// it. Norms after whole filters keep their scales and shifts: their outputs get the mean and the
+    /// spread that they had in the dense network. Each batch is then normalised by its own statistics on
+    /// the way, as in training, so batches should not be small.
     ///
     /// # Errors
     ///
-    /// If layers share in another way than by bases and coefficients.
+    /// If layers share in another way than by bases and coefficients, or by whole filters.
     ///
     /// # Panics
     ///
@@ -30,18 +37,27 @@ impl Model {
         self,
         images: impl IntoIterator<Item = Tensor<4>>,
     ) -> Result<Self, FactoriseError> {
-        let targets = Targets::of(&self)?;
-        let mut statistics = Statistics::default();
+        let form = Form::of_config(&self.config);
+        let (norms, borrowers): (Vec<InnerNorm>, _) = match form {
+            Form::Sums => (Targets::of(&self)?.norms().cloned().collect(), Vec::new()),
+            Form::Whole | Form::Grouped => (Vec::new(), Borrowers::of(&self).layers),
+        };
+        let renewed: Vec<(ParamId, String)> =
+            borrowers.into_iter().filter_map(|layer| layer.norm).collect();
+        let mut statistics = Statistics::renewing(renewed.iter().map(|(gamma, _)| *gamma));
         for batch in images {
             self.walk(&mut Observing::new(&mut statistics), batch.into());
         }
         let mut state = self.state();
-        for norm in targets.norms() {
+        for norm in norms {
             if let Some(sums) = statistics.norms.get(&norm.gamma) {
-                sums.put(norm, &mut state);
+                let [mean, variance] = sums.statistics();
+                state.extend(norm.identity(&mean, &variance));
             }
         }
-        Ok(self.with_state(state)?)
+        renewed.iter().for_each(|norm| statistics.put(norm, &mut state));
+        // A network of its own: clones have their running statistics in common.
+        Ok(self.config.init_from(state, &self.head.weight.lazy_device())?)
     }
 }
 
@@ -72,8 +88,9 @@ impl InnerNorm {
 }
 
 /// Sums over the inputs of batch norms, by the identity of the norms' scales.
-#[derive(Default)]
-struct Statistics {
+pub(super) struct Statistics {
+    /// The norms that normalise by the batch on the way.
+    renewed: HashSet<ParamId>,
     norms: HashMap<ParamId, Sums>,
 }
 
@@ -85,39 +102,73 @@ struct Sums {
 }
 
 impl Observe for Statistics {
-    fn norm(&mut self, norm: &BatchNorm, x: &Maps) {
-        let [batch, channels, height, width] = x.dims();
-        let x = x.clone().into_tensor();
+    fn norm(&mut self, norm: &BatchNorm, x: &Maps) -> Option<BatchNorm> {
+        let sums = Sums::of(x.clone().into_tensor());
+        let other = self.renewed.contains(&norm.gamma.id).then(|| sums.given_to(norm));
+        match self.norms.entry(norm.gamma.id) {
+            Entry::Occupied(all) => all.into_mut().add(sums),
+            Entry::Vacant(none) => drop(none.insert(sums)),
+        }
+        other
+    }
+}
+
+impl Statistics {
+    /// Of norms that normalise by the batch on the way.
+    pub(super) fn renewing(norms: impl IntoIterator<Item = ParamId>) -> Self {
+        Self { renewed: norms.into_iter().collect(), norms: HashMap::new() }
+    }
+
+    /// Puts the statistics of a norm into a state.
+    pub(super) fn put(&self, norm: &(ParamId, String), state: &mut State) {
+        let (gamma, path) = norm;
+        if let Some(sums) = self.norms.get(gamma) {
+            let names = ["running_mean", "running_var"];
+            for (name, values) in names.into_iter().zip(sums.statistics()) {
+                state.insert(format!("{path}.{name}"), tensor(&values, [values.len()]));
+            }
+        }
+    }
+}
+
+impl Sums {
+    /// Of maps.
+    fn of(x: Tensor<4>) -> Self {
+        let [batch, _, height, width] = x.dims();
         let count = (batch * height * width) as f64;
         // Means in 32 bits of one batch, sums in 64.
         let sums = |x: Tensor<4>| -> Vec<f64> {
             let means = x.mean_dim(0).mean_dim(2).mean_dim(3).into_data();
             means.iter::<f64>().map(|mean| mean * count).collect()
         };
-        let (values, squares) = (sums(x.clone()), sums(x.clone() * x));
-        let zeros = || vec![0.0; channels];
-        let all = self.norms.entry(norm.gamma.id).or_insert_with(|| Sums {
-            count: 0.0,
-            values: zeros(),
-            squares: zeros(),
+        Self { count, values: sums(x.clone()), squares: sums(x.clone() * x) }
+    }
+
+    /// A norm with these statistics.
+    fn given_to(&self, norm: &BatchNorm) -> BatchNorm {
+        let device = norm.gamma.lazy_device();
+        let [mean, variance] = self.statistics().map(|values| {
+            RunningState::new(Tensor::from_data(tensor(&values, [values.len()]), &device))
         });
-        all.count += count;
-        for (sum, added) in [(&mut all.values, values), (&mut all.squares, squares)] {
-            sum.iter_mut().zip(added).for_each(|(sum, added)| *sum += added);
+        BatchNorm { running_mean: mean, running_var: variance, ..norm.clone() }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.count += other.count;
+        for (sums, added) in [(&mut self.values, other.values), (&mut self.squares, other.squares)]
+        {
+            sums.iter_mut().zip(added).for_each(|(sum, added)| *sum += added);
         }
     }
-}
 
-impl Sums {
-    /// Puts a norm with these statistics into a state.
-    fn put(&self, norm: &InnerNorm, state: &mut State) {
+    /// Means and variances, unbiased.
+    fn statistics(&self) -> [Vec<f64>; 2] {
         let mean: Vec<f64> = self.values.iter().map(|sum| sum / self.count).collect();
         let unbiased = self.count / (self.count - 1.0).max(1.0);
-        let variances = self
-            .squares
-            .iter()
-            .zip(&mean)
-            .map(|(squares, mean)| ((squares / self.count - mean * mean) * unbiased).max(0.0));
-        state.extend(norm.identity(&mean, &variances.collect::<Vec<_>>()));
+        let squares = self.squares.iter().zip(&mean);
+        let variances = squares
+            .map(|(squares, mean)| ((squares / self.count - mean * mean) * unbiased).max(0.0))
+            .collect();
+        [mean, variances]
     }
 }

@@ -32,6 +32,36 @@ pub enum FactoriseError {
         /// The layer.
         path: String,
     },
+    /// Filters in groups that have no room for the dense ones.
+    #[error(
+        "{path}: {filters} filters of {channels} channels each can't hold dense ones of {dense} channels; \
+         expected lower ranks"
+    )]
+    Groups {
+        /// The first layer of those that share.
+        path: String,
+        /// Shared or unique filters.
+        filters: usize,
+        /// The channels of one.
+        channels: usize,
+        /// The channels of a dense filter.
+        dense: usize,
+    },
+    /// torchvision's MobileNetV2 and the authors' are different networks.
+    #[error(
+        "{model}: torchvision's variant of a MobileNetV2 and the others have different layers; expected \
+         one variant for both networks"
+    )]
+    Variant {
+        /// The network to make.
+        model: String,
+    },
+    /// The network to make lacks batch norms that the dense one has.
+    #[error("{model}: blocks with their last batch norm only can't be computed from dense ones")]
+    Norms {
+        /// The network to make.
+        model: String,
+    },
     /// A layer's dense filters are not there.
     #[error("tensor {path:?} is missing in the dense network")]
     NotThere {

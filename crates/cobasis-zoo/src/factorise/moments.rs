@@ -8,7 +8,7 @@ use burn::tensor::module::unfold4d;
 use burn::tensor::ops::UnfoldOptions;
 use cobasis::{Convolution, Maps, Place};
 
-use super::targets::Targets;
+use super::form::Form;
 use super::{FactoriseError, Moments};
 use crate::config::ModelConfig;
 use crate::model::Model;
@@ -18,12 +18,12 @@ use crate::observe::{Observe, Observing};
 const PIXELS: usize = 8192;
 
 impl Model {
-    /// The second moments of what the layers see that `config` factorises, on images, batches of shape
-    /// `[batch, channels, height, width]`; and of how many patches the fewest are.
+    /// The second moments of what the layers see that `config` replaces, on images, batches of shape
+    /// `[batch, channels, height, width]`.
     ///
     /// # Errors
     ///
-    /// If the layers of `config` share in another way than by bases and coefficients.
+    /// As [`factorise`](super::factorise): where the network can't become that of `config`.
     ///
     /// # Panics
     ///
@@ -34,8 +34,8 @@ impl Model {
         images: impl IntoIterator<Item = Tensor<4>>,
     ) -> Result<Moments, FactoriseError> {
         let device = self.head.weight.lazy_device();
-        let targets = Targets::of(&config.skeleton(&device))?;
-        let mut patches = Patches { wanted: targets.paths(), sums: BTreeMap::new() };
+        let wanted = Form::of(self, config)?.layers(&config.skeleton(&device))?;
+        let mut patches = Patches { wanted, sums: BTreeMap::new() };
         for batch in images {
             self.walk(&mut Observing::new(&mut patches), batch.into());
         }
@@ -59,7 +59,7 @@ impl Observe for Patches {
             return;
         }
         let [_, channels, height, width] = conv.filters.shape();
-        let length = channels * height * width;
+        let (groups, length) = (conv.geometry.groups, channels * height * width);
         let padding = match conv.geometry.padding {
             PaddingConfig2d::Explicit(top, left, _, _) => [top, left],
             PaddingConfig2d::Valid | PaddingConfig2d::Same => [0, 0],
@@ -67,13 +67,14 @@ impl Observe for Patches {
         let options = UnfoldOptions::new(conv.geometry.stride, padding, conv.geometry.dilation);
         let [batch, _, rows, columns] = x.dims();
         let x = x.clone().into_tensor();
-        let (sum, count) = self.sums.entry(path).or_insert_with(|| (vec![0.0; length * length], 0));
+        let (sum, count) =
+            self.sums.entry(path).or_insert_with(|| (vec![0.0; groups * length * length], 0));
         let at_once = (PIXELS / (rows * columns).max(1)).clamp(1, batch);
         for part in x.split(at_once, 0) {
-            // [batch, length, positions]
+            // [batch, groups × length, positions]
             let patches = unfold4d(part, [height, width], options.clone());
             let [images, _, positions] = patches.dims();
-            let patches = patches.swap_dims(0, 1).reshape([length, images * positions]);
+            let patches = patches.swap_dims(0, 1).reshape([groups, length, images * positions]);
             let products = patches.clone().matmul(patches.transpose()).into_data();
             sum.iter_mut().zip(products.iter::<f64>()).for_each(|(sum, p)| *sum += p);
             *count += images * positions;

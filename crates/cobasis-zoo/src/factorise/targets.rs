@@ -78,6 +78,14 @@ impl Targets {
         groups
     }
 
+    /// The path of the bank that the layers of a stage borrow, by the path of the stage.
+    pub(super) fn bank_of(&self, stage: &str) -> Option<&str> {
+        let inside = |target: &&Target| {
+            target.path.strip_prefix(stage).is_some_and(|rest| rest.starts_with('.'))
+        };
+        self.0.iter().find(inside)?.bank.as_deref()
+    }
+
     /// The batch norms between bases and coefficients.
     pub(super) fn norms(&self) -> impl Iterator<Item = &InnerNorm> {
         self.0.iter().filter_map(|target| target.norm.as_ref())

@@ -2,28 +2,34 @@ use burn::module::Module;
 use burn::tensor::{Device, Distribution, Tensor};
 
 use super::*;
-use crate::{ModelName, Norms};
+use crate::registry::Entry;
+use crate::spec::{Architecture, DenseNetSpec};
+use crate::{ModelName, Norms, Variant};
 
-fn config(name: &str) -> ModelConfig {
+pub(super) fn config(name: &str) -> ModelConfig {
     ModelConfig::new(name.parse::<ModelName>().expect("a name"))
 }
 
 /// A dense network whose batch norms have statistics of images.
-fn trained(name: &str, device: &Device) -> Model {
-    let model = config(name).with_seed(3).init(&device.clone().autodiff());
+pub(super) fn trained(name: &str, device: &Device) -> Model {
+    trained_as(config(name), device)
+}
+
+pub(super) fn trained_as(config: ModelConfig, device: &Device) -> Model {
+    let model = config.with_seed(3).init(&device.clone().autodiff());
     for _ in 0..3 {
         let _ = model.forward(images(8, &device.clone().autodiff()));
     }
     model.valid()
 }
 
-fn images(count: usize, device: &Device) -> Tensor<4> {
+pub(super) fn images(count: usize, device: &Device) -> Tensor<4> {
     device.seed(5);
     Tensor::random([count, 3, 32, 32], Distribution::Normal(0.2, 1.0), device)
 }
 
 /// The largest difference, in parts of the largest logit.
-fn difference(a: Tensor<2>, b: Tensor<2>) -> f32 {
+pub(super) fn difference(a: Tensor<2>, b: Tensor<2>) -> f32 {
     let scale = a.clone().abs().max().into_scalar::<f32>();
     (a - b).abs().max().into_scalar::<f32>() / scale
 }
@@ -53,6 +59,48 @@ fn complete_bases_keep_the_function() {
             }
         }
     }
+}
+
+#[test]
+fn complete_bases_keep_the_function_of_densenets() {
+    let device = Device::flex();
+    let spec = DenseNetSpec::new([2, 3, 3], 4);
+    let entry = Entry::new("test/densenet", Architecture::DenseNet(spec), 5, [3, 32, 32]);
+    let name = ModelName::own(entry).expect("a network");
+    let dense = trained_as(ModelConfig::new(name.clone()), &device);
+    let x = images(2, &device);
+    // Four filters a layer, of three layers at most, or of the six that borrow the authors' third bank.
+    for (suffix, variant) in [
+        ("s12u0", Variant::Corrected),
+        ("s8,12,9u0,0,3", Variant::Corrected),
+        ("s3u4", Variant::Corrected),
+        ("s0u4", Variant::Corrected),
+        ("s24u0", Variant::Authors),
+        ("s3u4", Variant::Authors),
+    ] {
+        let to = ModelConfig::new(name.clone().with_sharing(suffix).expect("a form"));
+        let to = to.with_variant(variant);
+        let (model, errors) =
+            factorise(&dense, to, &Moments::new(), Weighting::Plain, &device).expect("a network");
+        let change = difference(dense.forward(x.clone()), model.forward(x.clone()));
+        assert!(change < 1e-4, "{suffix}: {change}");
+        assert_eq!(errors.len(), 8);
+        if let Some(penalty) = model.penalty() {
+            assert!(penalty.into_scalar::<f32>() < 1e-8, "{suffix}");
+        }
+    }
+}
+
+#[test]
+fn unique_filters_of_a_large_densenet_are_complete() {
+    let device = Device::flex();
+    let dense = trained("cifar100/densenet121", &device);
+    let to = config("cifar100/densenet121-s8u32");
+    let (model, errors) =
+        factorise(&dense, to, &Moments::new(), Weighting::Plain, &device).expect("a network");
+    let x = images(1, &device);
+    assert!(difference(dense.forward(x.clone()), model.forward(x)) < 1e-4);
+    assert!(errors.len() == 58 && errors.iter().all(|error| error.filters < 1e-5));
 }
 
 #[test]
