@@ -62,7 +62,10 @@ pub fn shared_mean(
 ) -> Result<SharedMean, JointError> {
     let size = layers.first().expect("layers that share").filters.len();
     for (layer, dense) in layers.iter().enumerate() {
-        assert!(dense.filters.len() == size && size % length == 0, "layers of as many filters");
+        assert!(
+            dense.filters.len() == size && size.is_multiple_of(length),
+            "layers of as many filters"
+        );
         let moment = dense.second_moment.as_deref().unwrap_or_default();
         assert!([0, length * length].contains(&moment.len()), "a moment of [{length}, {length}]");
         if !dense.filters.iter().chain(moment).all(|number| number.is_finite()) {

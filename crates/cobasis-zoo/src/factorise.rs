@@ -68,6 +68,10 @@ pub struct LayerError {
 ///
 /// If the networks are not of one architecture, one of them shares what it should not or nothing, or
 /// if the ranks are beyond the filters.
+///
+/// # Panics
+///
+/// Panics where a moment is of another length than its layer's inputs.
 pub fn factorise(
     dense: &Model,
     config: ModelConfig,

@@ -105,6 +105,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     };
     let (model, accuracy) = match &images {
         Some(images) => {
+            let model = model.refitted(&dense, images.batches()).map_err(refused)?;
             let model = model.calibrated(images.batches()).map_err(refused)?;
             let accuracy = images.judge(&dense, &model)?;
             (model, accuracy)

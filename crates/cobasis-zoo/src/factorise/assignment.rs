@@ -7,9 +7,10 @@
 ///
 /// # Panics
 ///
-/// Panics if the matrix has another size.
+/// Panics if the matrix has another size, or a number that is not finite.
 pub(super) fn assignment(scores: &[f64], size: usize) -> Vec<usize> {
     assert_eq!(scores.len(), size * size, "a matrix of [{size}, {size}]");
+    assert!(scores.iter().all(|score| score.is_finite()), "finite scores");
     let mut of_rows = vec![0.0; size];
     // Column `size` stands for the row that looks for one.
     let mut of_columns = vec![0.0; size + 1];

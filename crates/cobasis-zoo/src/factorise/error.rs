@@ -57,10 +57,21 @@ pub enum FactoriseError {
         model: String,
     },
     /// The network to make lacks batch norms that the dense one has.
-    #[error("{model}: blocks with their last batch norm only can't be computed from dense ones")]
+    #[error(
+        "{model} with norms \"{norms}\": expected all batch norms, or those of basic blocks without the ones \
+         inside their layers"
+    )]
     Norms {
         /// The network to make.
         model: String,
+        /// Which norms it has.
+        norms: &'static str,
+    },
+    /// A tensor has a number that no network can use.
+    #[error("tensor {path:?} has a number that is not finite, or a negative variance")]
+    NotFinite {
+        /// Its path.
+        path: String,
     },
     /// A layer's dense filters are not there.
     #[error("tensor {path:?} is missing in the dense network")]

@@ -47,8 +47,10 @@ impl Form {
         {
             return Err(FactoriseError::Variant { model: to.to_string() });
         }
-        if config.norms == Norms::LastOnly {
-            return Err(FactoriseError::Norms { model: to.to_string() });
+        let without_inner = config.norms == Norms::WithoutInner && to.can_be_without_norms();
+        if config.norms != Norms::All && !without_inner {
+            let (model, norms) = (to.to_string(), config.norms.name());
+            return Err(FactoriseError::Norms { model, norms });
         }
         Ok(Self::of_config(config))
     }

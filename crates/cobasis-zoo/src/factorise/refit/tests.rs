@@ -2,7 +2,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::super::grouped::tests::networks;
 use super::super::tests::{config, difference, images, trained};
-use crate::factorise::{Moments, factorise};
+use crate::factorise::{Moments, Weighting, factorise};
 use crate::state::State;
 
 /// The relative difference of what the last stage gives.

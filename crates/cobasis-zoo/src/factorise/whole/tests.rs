@@ -7,7 +7,7 @@ use super::super::tests::{config, difference, images};
 use super::*;
 use crate::factorise::factorise;
 use crate::registry::Entry;
-use crate::spec::{BlockKind, ResNetSpec};
+use crate::spec::{BlockKind, Norms, ResNetSpec};
 use crate::{ModelConfig, ModelName};
 
 /// A bottleneck network of two stages, of which this many blocks share.
@@ -68,8 +68,9 @@ fn scrambled(dense: Model, to: &ModelConfig, device: &Device) -> Model {
                 let signed = signed.map(|(at, n)| if at % 3 == 0 { -n } else { n });
                 block.scale_filters(conv, &signed.collect::<Vec<_>>());
             }
-            for hidden in 0..if block.is_depthwise() { 1 } else { 2 } {
-                let mut order: Vec<usize> = (0..sizes[hidden]).collect();
+            let spaces = if block.is_depthwise() { 1 } else { 2 };
+            for (hidden, size) in sizes.into_iter().enumerate().take(spaces) {
+                let mut order: Vec<usize> = (0..size).collect();
                 order.shuffle(&mut rng);
                 block.reorder(hidden, &order);
             }
@@ -169,7 +170,40 @@ fn other_variants_are_refused() {
     let device = Device::flex();
     let to = config("imagenet/mobilenet-v2-shared");
     let dense = torchvision("").skeleton(&device);
-    let error =
-        factorise(&dense, to, &Moments::new(), Weighting::Plain, &device).expect_err("refused");
-    assert!(matches!(error, FactoriseError::Variant { .. }), "{error}");
+    let refused = |to: ModelConfig| {
+        factorise(&dense, to, &Moments::new(), Weighting::Plain, &device)
+            .map(|_| ())
+            .expect_err("refused")
+            .to_string()
+    };
+    assert!(refused(to).starts_with("imagenet/mobilenet-v2-shared: torchvision's variant"));
+    let without = torchvision("-shared").with_norms(Norms::WithoutInner);
+    assert!(
+        refused(without).starts_with("imagenet/mobilenet-v2-shared with norms \"without-inner\"")
+    );
+    assert!(
+        refused(torchvision("")).starts_with("expected a sharing form of imagenet/mobilenet-v2")
+    );
+}
+
+#[test]
+fn numbers_that_no_network_can_use_are_refused() {
+    let device = Device::flex();
+    let to = bottlenecks(2, "shared");
+    let dense = dense(&to, &device);
+    for (path, value) in [
+        ("stages.0.blocks.1.conv2.weight", f32::NAN),
+        ("stages.0.blocks.2.norm1.gamma", f32::INFINITY),
+        ("stages.1.blocks.1.norm2.running_var", -1.0),
+    ] {
+        let mut state = dense.state();
+        let data = &state[path];
+        let mut values: Vec<f32> = data.iter::<f32>().collect();
+        values[3] = value;
+        let data = TensorData::new(values, data.shape().to_vec());
+        state.insert(path.to_string(), data);
+        let broken = dense.config.init_from(state, &device).expect("its own tensors");
+        let error = broken.matched(&to).map(|_| ()).expect_err("refused");
+        assert_eq!(error, FactoriseError::NotFinite { path: path.to_string() });
+    }
 }
