@@ -23,7 +23,9 @@ impl Model {
     /// A ResNeXt whose layers have some filters of a dense one's, as [`factorise`](super::factorise) made it,
     /// fitted on images, batches of shape `[batch, channels, height, width]`: the last convolution of each
     /// block that shares gives what is nearest to the dense block's, for the same input of the block, and
-    /// the batch norm before it has the statistics of the images. Networks of other forms stay as they are.
+    /// the batch norm before it has the statistics of the images: there is nothing left to
+    /// [calibrate](Self::calibrated), which would undo a part of the fit. Networks of other forms stay as they
+    /// are.
     ///
     /// # Errors
     ///
