@@ -60,6 +60,10 @@ impl Maps {
             OptimizerKind::Sgd => u64::from(optimizer.momentum > 0.0),
             OptimizerKind::AdamW => 2,
         };
+        if !config.train.freeze.0.is_empty() {
+            // What is kept depends on where the lowest layer is that learns: maybe nothing.
+            return self.look(images).saturating_add(self.params.saturating_mul(FLOAT));
+        }
         let copies = 2 + kept + u64::from(config.train.ema > 0.0);
         let maps = images.saturating_mul(self.all.saturating_add(self.image));
         maps.saturating_add(self.params.saturating_mul(copies * FLOAT))

@@ -277,12 +277,13 @@ fn a_start_that_is_not_orthonormal_is_made_so_for_a_constraint() {
     save(&config.init_from(tensors, &device).expect("a model"), &file).expect("written");
     let from = format!("init.from={}", file.display());
     let out = folder.path().join("out");
-    train(&[&from, "ortho.constraint=qr", "ortho.every=100"], &out);
+    // Nothing moves in training, where filters would be made orthonormal too seldom.
+    let still = ["ortho.constraint=qr", "ortho.every=100", "optimizer.lr=1e-30"];
+    train(&[&[from.as_str()], &still[..]].concat(), &out);
     let model = load(out.join("last.safetensors"), &device).expect("a model").valid();
     for (path, basis) in model.bases() {
-        // Steps along tangents leave orthonormal filters slowly: not by half.
         let deviation = Gram::of(basis.weight.val()).max_deviation();
-        assert!(deviation < 0.3, "{path}: {deviation}");
+        assert!(deviation < 1e-4, "{path}: {deviation}");
     }
 }
 
