@@ -177,6 +177,10 @@ mod tests {
         let refused = maps.check_run_in(&config, [1, 1 << 20], Some(free(8 << 30))).unwrap_err();
         assert!(refused.line().starts_with("out of memory: train.eval_batch: 1,048,576 images"));
         assert!(maps.check_run_in(&config, [1437, 256], None).is_ok());
+        // Frozen layers keep nothing for their gradients.
+        let mut frozen = config.clone();
+        frozen.train.freeze.0.push("backbone".into());
+        assert!(maps.check_run_in(&frozen, [1437, 256], Some(free(4 << 30))).is_ok());
     }
 
     #[test]

@@ -74,8 +74,8 @@ fn recorded(directory: &Path) -> Result<Option<Config>, ConfigError> {
     Config::parse_with(&path.display().to_string(), &text, &[]).map(Some)
 }
 
-/// The model that a new run starts with: that of the file, which is opened if it was not, or else a new one; with its frozen parts,
-/// and the constraint kept.
+/// The model that a new run starts with: that of the file, which is opened if it was not, or else a new
+/// one; with its frozen parts, and the constraint kept.
 pub(super) fn start<T: Target>(
     config: &Config,
     file: Option<StartFile>,
