@@ -225,3 +225,37 @@ fn numbers_that_no_network_can_use_are_warned_of_and_get_no_score() {
         assert!(error.starts_with("warning: nan.st: ") && error.contains("(10 NaN)"), "{error}");
     }
 }
+
+#[test]
+fn training_goes_on_from_a_file_of_pytorchs_names() {
+    let folder = tempfile::tempdir().expect("a folder");
+    model(&folder, "digits/resnet14", "own.st");
+    done(&folder, "export own.st --format pytorch-keys --out theirs.st");
+    strip_metadata(&folder.path().join("theirs.st"));
+    let short = "--set train.epochs=1 --set train.max_steps=2 --set train.freeze=backbone";
+    for (line, said) in [
+        ("train --init theirs.st --out run", "give the model's name, --set model=NAME"),
+        ("train --init theirs.st --set model=digits/resnet14-s4u1 --out run", "not the tensors of"),
+        ("train --init none.st --out run", "init.from: none.st: "),
+        ("train --init own.st --set model=digits/resnet14-s4u1 --out run", "own.st holds digits/"),
+    ] {
+        let (output, error) = cobasis(&folder, line);
+        assert_eq!((output.status.code(), error.lines().count()), (Some(2), 1), "{line}: {error}");
+        assert!(error.contains(said) && !folder.path().join("run").exists(), "{line}: {error}");
+    }
+    let line = format!("train --init theirs.st --set model=digits/resnet14 {short} --out run");
+    let (output, said) = cobasis(&folder, &line);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("note: starting from theirs.st, digits/resnet14"), "{said}");
+    assert!(said.contains("parameters are frozen"), "{said}");
+    let summary: serde_json::Value =
+        serde_json::from_slice(&read(&folder, "run/summary.json")).expect("JSON");
+    let init = &summary["init"];
+    assert_eq!((&init["file"], &init["classifier"]), (&"theirs.st".into(), &"kept".into()));
+    assert_eq!(init["sha256"].as_str().map(str::len), Some(64));
+    // Without the file, and longer.
+    fs::remove_file(folder.path().join("theirs.st")).expect("removed");
+    let longer = line.replace("epochs=1", "epochs=2");
+    let text = done(&folder, &longer);
+    assert!(text.contains("resuming after epoch 1") && text.contains("epoch 2/2"), "{text}");
+}

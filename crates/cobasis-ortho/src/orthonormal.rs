@@ -84,8 +84,8 @@ mod tests {
         let mut random = |count: usize| -> Vec<f64> { (0..count).map(|_| draw.next()).collect() };
         let (factors, space) = (random(90 * 40), random(40 * 60));
         let mut rows = product(View::of(&factors, 40), View::of(&space, 60));
-        for (index, v) in rows[60..120].to_vec().into_iter().enumerate() {
-            rows[120 + index] = v * 3.0 + 1e-4 * rows[180 + index];
+        for index in 0..60 {
+            rows[120 + index] = 3.0 * rows[60 + index] + 1e-4 * rows[180 + index];
         }
         let mut units = Vec::new();
         extend_orthonormal(&mut units, &rows, 60);

@@ -60,6 +60,10 @@ impl Maps {
             OptimizerKind::Sgd => u64::from(optimizer.momentum > 0.0),
             OptimizerKind::AdamW => 2,
         };
+        if !config.train.freeze.0.is_empty() {
+            // What is kept depends on where the lowest layer is that learns: maybe nothing.
+            return self.look(images).saturating_add(self.params.saturating_mul(FLOAT));
+        }
         let copies = 2 + kept + u64::from(config.train.ema > 0.0);
         let maps = images.saturating_mul(self.all.saturating_add(self.image));
         maps.saturating_add(self.params.saturating_mul(copies * FLOAT))
@@ -173,6 +177,10 @@ mod tests {
         let refused = maps.check_run_in(&config, [1, 1 << 20], Some(free(8 << 30))).unwrap_err();
         assert!(refused.line().starts_with("out of memory: train.eval_batch: 1,048,576 images"));
         assert!(maps.check_run_in(&config, [1437, 256], None).is_ok());
+        // Frozen layers keep nothing for their gradients.
+        let mut frozen = config.clone();
+        frozen.train.freeze.0.push("backbone".into());
+        assert!(maps.check_run_in(&frozen, [1437, 256], Some(free(4 << 30))).is_ok());
     }
 
     #[test]

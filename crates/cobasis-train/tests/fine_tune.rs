@@ -184,7 +184,8 @@ fn a_file_and_a_seed_make_a_run_and_other_classes_a_new_classifier() {
     let (mut before, mut after) = (four.state(), state(&out("d").join("last.safetensors")));
     assert_eq!(after["head.weight"].shape().to_vec()[1], 10);
     for head in ["head.weight", "head.bias"] {
-        (before.remove(head), after.remove(head));
+        before.remove(head).expect("a classifier");
+        after.remove(head).expect("a classifier");
     }
     assert_eq!(before, after);
     assert_eq!(dry_run(&config(&[&from]), DeviceName::Flex).expect("two steps").classes, 10);
@@ -277,12 +278,13 @@ fn a_start_that_is_not_orthonormal_is_made_so_for_a_constraint() {
     save(&config.init_from(tensors, &device).expect("a model"), &file).expect("written");
     let from = format!("init.from={}", file.display());
     let out = folder.path().join("out");
-    train(&[&from, "ortho.constraint=qr", "ortho.every=100"], &out);
+    // Nothing moves in training, where filters would be made orthonormal too seldom.
+    let still = ["ortho.constraint=qr", "ortho.every=100", "optimizer.lr=1e-30"];
+    train(&[&[from.as_str()], &still[..]].concat(), &out);
     let model = load(out.join("last.safetensors"), &device).expect("a model").valid();
     for (path, basis) in model.bases() {
-        // Steps along tangents leave orthonormal filters slowly: not by half.
         let deviation = Gram::of(basis.weight.val()).max_deviation();
-        assert!(deviation < 0.3, "{path}: {deviation}");
+        assert!(deviation < 1e-4, "{path}: {deviation}");
     }
 }
 
@@ -313,6 +315,13 @@ fn a_longer_run_is_the_run_that_was_longer_from_the_start() {
         let told = refused(&of("train.epochs=3"), &out("short"));
         assert!(told.contains("train.epochs: the run in") && told.contains("not fewer"), "{told}");
     }
+    // Nothing to go on from: the result stays.
+    let kept = out("short-0");
+    fs::rename(kept.join("checkpoints"), out("gone")).expect("moved");
+    let told = refused(&["schedule.milestones=[1,3]", "train.epochs=6"], &kept);
+    assert!(told.contains("no checkpoint to go on from"), "{told}");
+    assert_eq!(RunRecord::read(&kept).expect("a run").history.len(), 4);
+
     train(&["schedule.kind=cosine"], &out("cosine"));
     let before = fs::read(out("cosine").join("summary.json")).expect("a summary");
     let told = refused(&["schedule.kind=cosine", "train.epochs=3"], &out("cosine"));
@@ -332,7 +341,7 @@ fn patience_ends_a_run_at_the_same_epoch_however_often_it_is_broken_off() {
     let summary = train(&patient, &out("a"));
     let stop = summary.stopped_early.expect("an early end");
     assert_eq!((stop.epoch, stop.epochs, stop.patience, summary.last.epoch), (3, 9, 2, 3));
-    assert_eq!(stop.reason, "no better top1 on the validation images for 2 epochs");
+    assert_eq!(stop.reason, "no better top-1 on the validation images for 2 epochs");
     assert_eq!(RunRecord::read(&out("a")).expect("a run").history.len(), 3);
     for _ in 0..2 {
         let ended = go(&config(&patient), &out("b"), &mut BreakAfter(5)).expect("trained");

@@ -133,7 +133,7 @@ impl ModelName {
             Some("") => Ok(dense),
             Some(suffix) if suffix.starts_with('-') => dense.with_sharing(&suffix[1..]),
             _ => {
-                let problem = format!("the model's name is another one: {}", shortened(name));
+                let problem = format!("the model is {}", shortened(name));
                 Err(ModelNameError::Own { name: dense.to_string(), problem })
             }
         }

@@ -29,10 +29,6 @@ pub(super) struct ConfigArgs {
     /// Override a configuration key, such as train.epochs=2; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Model file to start from, instead of random weights: one of ours, torchvision's or the
-    /// authors'. Sets init.from; without a model in --config or --set, the file's is trained.
-    #[arg(long, value_name = "FILE")]
-    init: Option<PathBuf>,
     /// Directory of the data set [default: where `cobasis data fetch` puts it].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -55,10 +51,16 @@ impl ConfigArgs {
         })
     }
 
-    /// The configuration with these keys and values over it, checked, and with the directory of its data.
-    pub(super) fn load(&self, choices: &[Choice], download: bool) -> Result<Config, Error> {
+    /// The configuration with these keys and values over it, and a file to start from, checked, and with
+    /// the directory of its data.
+    pub(super) fn load(
+        &self,
+        start: Option<&Path>,
+        choices: &[Choice],
+        download: bool,
+    ) -> Result<Config, Error> {
         let choices = choices.iter().map(|(key, value)| format!("{key}={value}"));
-        let init = self.init.as_deref().map(init).transpose()?;
+        let init = start.map(init).transpose()?;
         let sets = self.set.iter().cloned().chain(init).chain(choices);
         let sets: Vec<String> = sets.collect();
         let starts = |set: &String| set.trim_start().starts_with("init.from");
@@ -134,18 +136,16 @@ mod tests {
 
     #[test]
     fn a_files_model_takes_the_place_of_the_built_in_one() {
-        let chosen = |init: Option<&str>, set: &[&str]| ConfigArgs {
-            config: None,
-            set: set.iter().map(|set| set.to_string()).collect(),
-            init: init.map(PathBuf::from),
-            data: None,
+        let loaded = |init: Option<&str>, set: &[&str]| {
+            let set = set.iter().map(|set| set.to_string()).collect();
+            let chosen = ConfigArgs { config: None, set, data: None };
+            chosen.load(init.map(Path::new), &[], false).expect("a configuration")
         };
-        let model = |args: ConfigArgs| args.load(&[], false).expect("a configuration").model;
-        assert_eq!(model(chosen(None, &[])), "digits/resnet14-s8u1");
-        assert_eq!(model(chosen(Some("3"), &[])), "");
-        assert_eq!(model(chosen(None, &["init.from=a"])), "");
-        assert_eq!(model(chosen(Some("a"), &["model=digits/resnet14"])), "digits/resnet14");
-        let config = chosen(Some("a \"b\".pth"), &[]).load(&[], false).expect("a configuration");
+        assert_eq!(loaded(None, &[]).model, "digits/resnet14-s8u1");
+        assert_eq!(loaded(Some("3"), &[]).model, "");
+        assert_eq!(loaded(None, &["init.from=a"]).model, "");
+        assert_eq!(loaded(Some("a"), &["model=digits/resnet14"]).model, "digits/resnet14");
+        let config = loaded(Some("a \"b\".pth"), &[]);
         assert_eq!(config.init.from, Some(PathBuf::from("a \"b\".pth")));
     }
 }

@@ -39,6 +39,10 @@ use super::sweep;
 pub(crate) struct Args {
     #[command(flatten)]
     chosen: ConfigArgs,
+    /// Model file to start from, instead of random weights: one of ours, torchvision's or the
+    /// authors'. Sets init.from; without a model in --config or --set, the file's is trained.
+    #[arg(long, value_name = "FILE")]
+    init: Option<PathBuf>,
     /// Download the data set if its files are missing.
     #[arg(long)]
     download: bool,
@@ -167,7 +171,7 @@ fn settings(args: &Args) -> Result<Vec<Setting>, Error> {
         args.sweep.iter().map(|text| Axis::parse(text)).collect::<Result<_, ConfigError>>()?;
     let mut settings: Vec<Setting> = Vec::new();
     for choices in grid(&axes)? {
-        let mut config = args.chosen.load(&choices, args.download)?;
+        let mut config = args.chosen.load(args.init.as_deref(), &choices, args.download)?;
         if let Some(seed) = args.seed {
             config.seed = seed;
         }

@@ -19,7 +19,7 @@ const BLOCK: usize = 32;
 const PARTS: usize = 8;
 
 /// Rows from which on that is worth while.
-const SHARED: usize = 256;
+const SHARED: usize = 1024;
 
 /// A symmetric tridiagonal matrix.
 pub(super) struct Tridiagonal {

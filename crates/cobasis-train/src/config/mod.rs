@@ -175,6 +175,11 @@ impl Config {
     /// When it is none.
     pub fn model_name(&self) -> Result<ModelName, ConfigError> {
         self.check_name()?;
+        if self.awaits_file() {
+            let problem = "expected its name: it is that of the file of init.from, which is only read to \
+                           train";
+            return Err(ConfigError::at("model", problem));
+        }
         self.init.model_name(&self.model)
     }
 

@@ -75,7 +75,7 @@ pub struct EarlyStop {
 impl EarlyStop {
     /// That of a run that waited `patience` epochs for a better result.
     pub(crate) fn new<S: Scores>(epoch: usize, epochs: usize, patience: usize) -> Self {
-        let judged = S::JUDGED_BY.name;
+        let judged = S::JUDGED_BY.label;
         let s = if patience == 1 { "" } else { "s" };
         let reason = format!("no better {judged} on the validation images for {patience} epoch{s}");
         Self { epoch, epochs, patience, reason }

@@ -1,21 +1,20 @@
 //! A whole run: data, model, epochs, and the directory that records them.
 
+mod result;
+
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use burn::tensor::Device;
-use cobasis_zoo::{Model, ModelConfig, load};
+use cobasis_zoo::{Model, ModelConfig};
 
-use crate::config::{Config, TrainConfig};
-use crate::data::regular::{MAX_TABLE, read_text};
+use crate::config::Config;
 use crate::data::{ClassCount, ImageSet, Loader, Target, class_counts};
-use crate::date::iso;
 use crate::device::DeviceName;
 use crate::error::Error;
-use crate::evaluate::{is_finite, judge};
 use crate::memory::Maps;
 use crate::preparation::of_set;
-use crate::run_dir::{EarlyStop, EpochSummary, Provenance, RunDir, RunDirError, Summary};
+use crate::run_dir::{Provenance, RunDir, RunDirError, Summary};
 use crate::train::checkpoint::Resumed;
 use crate::train::fit::Fit;
 use crate::train::loaders::Loaders;
@@ -61,11 +60,11 @@ pub(super) fn maps<T: Target>(model: &ModelConfig, loaders: &Loaders<T>) -> Maps
     Maps::of(model, [height, width])
 }
 
-/// Trains a model as configured, from new weights or from those of a file, and records the run in a directory: `out`, or a new one with the
-/// model's name and a number under `runs`. If `out` already holds the run, it resumes it from its
-/// last checkpoint, and on the processor the result is the same to the last bit; the file that it started
-/// from is then not needed any more. A run may get more epochs, where that leaves those before as they
-/// were.
+/// Trains a model as configured, from new weights or from those of a file, and records the run in a
+/// directory: `out`, or a new one with the model's name and a number under `runs`. If `out` already holds
+/// the run, it resumes it from its last checkpoint, and on the processor the result is the same to the
+/// last bit; the file that it started from is not needed any more. A run may get more epochs, where that
+/// leaves those before as they were.
 ///
 /// The directory gets the resolved configuration (`config.toml`), what tells its data from others
 /// (`data.json`), a row per epoch (`metrics.csv`),
@@ -128,17 +127,10 @@ pub fn run_task<T: Task>(
     let mut summary = run.summary(&fit.progress, epochs, params, command);
     // A command that only repeats the result takes little memory.
     summary.provenance.peak_bytes =
-        summary.provenance.peak_bytes.max(recorded_peak(run.directory.path()));
+        summary.provenance.peak_bytes.max(result::recorded_peak(run.directory.path()));
     run.directory.write_json("summary.json", &summary)?;
     best?;
     Ok(Outcome::Finished(Box::new(summary)))
-}
-
-/// The peak memory that the summary of a finished run has, in bytes.
-fn recorded_peak(directory: &Path) -> Option<u64> {
-    let text = read_text(&directory.join("summary.json"), MAX_TABLE).ok()?;
-    let summary: serde_json::Value = serde_json::from_str(&text).ok()?;
-    summary.get("peak_bytes")?.as_u64()
 }
 
 /// What a run has before it trains.
@@ -156,6 +148,8 @@ struct Run<'a, T: Task> {
     data: DataIdentity,
     /// Whether the directory said before that they are the run's.
     is_recorded: bool,
+    /// Whether it is a run that was to end earlier.
+    is_longer: bool,
     /// The classes to train on, where they are folders that somebody may have sorted.
     classes: Vec<ClassCount>,
 }
@@ -186,7 +180,7 @@ impl<'a, T: Task> Run<'a, T> {
         let directory = RunDir::open(out, &config.model)?;
         let place = directory.path().display().to_string();
         let data = DataIdentity::of(&loaders);
-        let mut is_recorded = false;
+        let (mut is_recorded, mut is_longer) = (false, false);
         if let Some(text) = directory.config()? {
             let before = Config::parse_with(&format!("{place}/config.toml"), &text, &[])?;
             config.check_resumes(&before, &place)?;
@@ -194,10 +188,7 @@ impl<'a, T: Task> Run<'a, T> {
                 check_same(&before, &data, &place)?;
                 is_recorded = true;
             }
-            if config.is_longer(&before) {
-                directory.forget_result()?;
-                directory.write_config(&config.to_toml()?)?;
-            }
+            is_longer = config.is_longer(&before);
         } else {
             directory.write_config(&config.to_toml()?)?;
         }
@@ -215,6 +206,7 @@ impl<'a, T: Task> Run<'a, T> {
             directory,
             data,
             is_recorded,
+            is_longer,
             classes,
         })
     }
@@ -236,6 +228,10 @@ impl<'a, T: Task> Run<'a, T> {
                 warn_of_unknown(&place);
             }
         }
+        if self.is_longer {
+            self.directory.forget_result()?;
+            self.directory.write_config(&self.config.to_toml()?)?;
+        }
         self.directory.write_json(DATA, &self.data)?;
         let (trainer, progress) = match resumed {
             Some(resumed) => resumed,
@@ -254,11 +250,7 @@ impl<'a, T: Task> Run<'a, T> {
         let (model, init) = match self.start.take() {
             Some(start) => start,
             // The run was killed before its first checkpoint.
-            None => {
-                let file = config.init.from.as_ref();
-                let file = file.map(|_| StartFile::open(config, &self.device)).transpose()?;
-                start(config, file, self.loaders.train.set(), &self.device)?
-            }
+            None => start(config, None, self.loaders.train.set(), &self.device)?,
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
         let trainer = Trainer::with_model(config, model, self.device.clone().autodiff());
@@ -279,36 +271,6 @@ impl<'a, T: Task> Run<'a, T> {
         }
     }
 
-    /// The last and the best epoch, judged by the test set; `None` if the watch broke off.
-    fn epochs(
-        &self,
-        progress: &Progress<T::Score>,
-        watch: &mut impl Watch<T::Score>,
-    ) -> Result<Option<[EpochSummary; 2]>, Error> {
-        let last = progress.history.last().cloned().unwrap_or_default();
-        let best = progress.best().unwrap_or(&last);
-        let Some(test) = &self.loaders.test else {
-            return Ok(Some([&last, best].map(EpochSummary::on_test::<T::Score>)));
-        };
-        let mut judged = |name: &str, epoch: usize| -> Result<_, Error> {
-            let model = load(self.directory.path().join(name), &self.device)?;
-            let score = judge::<T::Score>(&model, test, |images| watch.evaluated(images))?;
-            match score {
-                Some(score) if !is_finite(&score) => {
-                    Err(Error::NotFinite { epoch, images: "test" })
-                }
-                score => Ok(score),
-            }
-        };
-        let Some(on_last) = judged("last.safetensors", last.epoch)? else {
-            return Ok(None);
-        };
-        let Some(on_best) = judged("best.safetensors", best.epoch)? else {
-            return Ok(None);
-        };
-        Ok(Some([EpochSummary::on_both(&last, &on_last), EpochSummary::on_both(best, &on_best)]))
-    }
-
     fn interrupted(&self, progress: &Progress<T::Score>) -> Outcome {
         let (epoch, step) = match progress.steps {
             // Broken off while the test set judged the result.
@@ -316,50 +278,6 @@ impl<'a, T: Task> Run<'a, T> {
             steps => (progress.epoch(), steps),
         };
         Outcome::Interrupted { directory: self.directory.path().to_path_buf(), epoch, step }
-    }
-
-    /// Why a finished run has fewer epochs than it was to have.
-    fn early_stop(&self, progress: &Progress<T::Score>) -> Option<EarlyStop> {
-        let TrainConfig { epochs, patience, .. } = self.config.train;
-        let done = progress.history.len();
-        let patience = patience.filter(|_| done < epochs)?;
-        Some(EarlyStop::new::<T::Score>(done, epochs, patience))
-    }
-
-    /// The run in short.
-    fn summary(
-        &self,
-        progress: &Progress<T::Score>,
-        [last, best]: [EpochSummary; 2],
-        params: u64,
-        command: &str,
-    ) -> Summary {
-        let (config, loaders) = (self.config, &self.loaders);
-        let on_test = loaders.test.is_none();
-        let (best_on_test, best_on_val) =
-            if on_test { (Some(best), None) } else { (None, Some(best)) };
-        Summary {
-            model: config.model.clone(),
-            dataset: config.data.name.to_string(),
-            split: config.data.split,
-            train_images: loaders.train.num_images(),
-            val_images: (!on_test).then(|| loaders.val.num_images()),
-            test_images: loaders.test.as_ref().unwrap_or(&loaders.val).num_images(),
-            params,
-            seed: config.seed,
-            init: progress.init.clone(),
-            device: self.name.to_string(),
-            version: env!("CARGO_PKG_VERSION").to_string(),
-            command: command.to_string(),
-            started: iso(progress.started_unix),
-            started_unix: progress.started_unix,
-            seconds: progress.seconds,
-            provenance: self.provenance.clone().at_end(),
-            stopped_early: self.early_stop(progress),
-            last,
-            best_on_test,
-            best_on_val,
-        }
     }
 }
 

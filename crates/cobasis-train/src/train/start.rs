@@ -1,16 +1,18 @@
 //! What a run starts from: new weights, or the model of a file.
 
+mod head;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use burn::tensor::Device;
 use cobasis_zoo::files::{FileError, FileProblem, Notes, OpenOptions, Opened};
-use cobasis_zoo::{Model, ModelConfig};
+use cobasis_zoo::{Model, ModelConfig, TensorInfo};
 use sha2::{Digest, Sha256};
 
-use crate::classes::{class_names, places};
 use crate::config::{Config, ConfigError};
+use crate::data::number::grouped;
 use crate::data::regular::{self, MAX_TEXT, read_text};
 use crate::data::{ImageSet, Target};
 use crate::error::Error;
@@ -19,6 +21,7 @@ use crate::run_dir::{Classifier, InitRecord};
 use crate::train::constraint::{check_joint, made_orthonormal};
 use crate::train::run::model_of;
 use crate::train::teacher::other_images;
+use head::Head;
 
 /// How far a number of a basis may move, when bases become orthonormal, without a word.
 const UNTOLD: f32 = 1e-3;
@@ -71,14 +74,18 @@ fn recorded(directory: &Path) -> Result<Option<Config>, ConfigError> {
     Config::parse_with(&path.display().to_string(), &text, &[]).map(Some)
 }
 
-/// The model that a new run starts with: that of the file, or else a new one; with its frozen parts,
-/// and the constraint kept.
+/// The model that a new run starts with: that of the file, which is opened if it was not, or else a new
+/// one; with its frozen parts, and the constraint kept.
 pub(super) fn start<T: Target>(
     config: &Config,
     file: Option<StartFile>,
     set: &ImageSet<T>,
     device: &Device,
 ) -> Result<Start, Error> {
+    let file = match file {
+        None if config.init.from.is_some() => Some(StartFile::open(config, device)?),
+        file => file,
+    };
     let (model, record) = match file {
         Some(file) => {
             let (model, record) = file.fitted(config, set)?;
@@ -89,6 +96,11 @@ pub(super) fn start<T: Target>(
             (frozen(config, model.init(&device.clone().autodiff()))?, None)
         }
     };
+    let [all, frozen] = [model.tensors(), model.frozen()].map(|tensors| parameters(&tensors));
+    if frozen > 0 {
+        let [all, frozen] = [all, frozen].map(grouped);
+        log::info!("train.freeze: {frozen} of {all} parameters are frozen");
+    }
     Ok((model, record))
 }
 
@@ -115,16 +127,19 @@ pub(super) fn frozen(config: &Config, model: Model) -> Result<Model, Error> {
             ),
         })
     })?;
-    let (all, still) = (model.tensors(), model.frozen());
-    let is_parameter = |path: &str| !path.ends_with(".running_mean") && !path.ends_with("_var");
-    let parameters = |tensors: &[cobasis_zoo::TensorInfo]| {
-        tensors.iter().filter(|tensor| is_parameter(&tensor.path)).count()
-    };
-    if parameters(&all) == parameters(&still) {
+    if parameters(&model.tensors()) == parameters(&model.frozen()) {
         return Err(refused(format!("all of {name} is frozen, and nothing left to train")));
     }
     check_joint(&config.ortho, &model).map_err(refused)?;
     Ok(model)
+}
+
+/// The numbers of tensors that can be trained: running statistics are not.
+fn parameters(tensors: &[TensorInfo]) -> u64 {
+    let is_statistic =
+        |path: &str| path.ends_with(".running_mean") || path.ends_with(".running_var");
+    let parameters = tensors.iter().filter(|tensor| !is_statistic(&tensor.path));
+    parameters.map(|tensor| tensor.shape.iter().product::<usize>() as u64).sum()
 }
 
 /// The model with orthonormal bases, where a constraint is to keep them so.
@@ -230,50 +245,6 @@ impl StartFile {
     }
 }
 
-/// What is done with a file's classifier.
-#[derive(Debug, PartialEq)]
-enum Head {
-    Kept,
-    /// Class `k` of the data is class `order[k]` of the file.
-    Reordered(Vec<usize>),
-    New,
-}
-
-impl Head {
-    /// What is done with the classifier of `theirs` for images of these classes, and what is to be said
-    /// of it.
-    fn of(
-        theirs: &ModelConfig,
-        ours: &ModelConfig,
-        classes: &[String],
-        file: &str,
-    ) -> (Self, String) {
-        let (had, count) = (theirs.num_classes, ours.num_classes);
-        if had != count {
-            return (Head::New, format!("; new classifier for {count} classes; {file} has {had}"));
-        }
-        let names = class_names(theirs);
-        if names.is_empty() || classes.len() != count {
-            let said = "; its classifier is kept, class by number, since it has no class names";
-            return (Head::Kept, said.to_owned());
-        }
-        match places(classes, &names) {
-            Ok(order) if order.iter().copied().eq(0..count) => (Head::Kept, String::new()),
-            Ok(order) => {
-                let said = "; the classes of its classifier are put into the order of the data's";
-                (Head::Reordered(order), said.to_owned())
-            }
-            Err(stranger) => {
-                let name = stranger.name;
-                let said = format!(
-                    "; new classifier for {count} other classes: {name:?} is not one of {file}"
-                );
-                (Head::New, said)
-            }
-        }
-    }
-}
-
 /// The model of a file of any kind, by the name that the configuration has for one that says none.
 fn opened(config: &Config, path: &Path, device: &Device) -> Result<(Model, Notes), Error> {
     let mut options = OpenOptions::new();
@@ -317,48 +288,7 @@ fn sha256(path: &Path) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use cobasis_zoo::Preparation;
-
     use super::*;
-
-    fn names(names: &str) -> Vec<String> {
-        names.split(' ').map(String::from).collect()
-    }
-
-    fn model(classes: &str) -> ModelConfig {
-        let model = ModelConfig::new("digits/resnet14".parse().unwrap());
-        let classes = names(classes);
-        model.with_num_classes(classes.len()).with_preparation(Preparation {
-            dataset: "toy".into(),
-            classes,
-            size: 8,
-            resize: 8,
-            mean: vec![0.5],
-            std: vec![0.5],
-        })
-    }
-
-    #[test]
-    fn a_classifier_is_kept_for_its_own_classes_and_new_for_others() {
-        let head =
-            |theirs: &ModelConfig, ours: &str| Head::of(theirs, &model(ours), &names(ours), "FILE");
-        assert_eq!(head(&model("a b c"), "a b c"), (Head::Kept, String::new()));
-        let (kept, said) = head(&model("a b c"), "c a b");
-        assert_eq!(kept, Head::Reordered(vec![2, 0, 1]));
-        assert!(said.contains("into the order of the data's"), "{said}");
-        let (new, said) = head(&model("a b c"), "a b");
-        assert_eq!((new, &*said), (Head::New, "; new classifier for 2 classes; FILE has 3"));
-        let (new, said) = head(&model("a b c"), "a b d");
-        assert_eq!(new, Head::New);
-        assert!(said.ends_with("3 other classes: \"d\" is not one of FILE"), "{said}");
-        let unnamed = ModelConfig::new("digits/resnet14".parse().unwrap()).with_num_classes(2);
-        let (kept, said) = head(&unnamed, "x y");
-        assert!(kept == Head::Kept && said.contains("by number"), "{said}");
-        // Digits have names, even where the file says none.
-        let digits = ModelConfig::new("digits/resnet14".parse().unwrap());
-        assert_eq!(head(&digits, "0 1 2 3 4 5 6 7 8 9").0, Head::Kept);
-        assert_eq!(head(&digits, "a b c d e f g h i j").0, Head::New);
-    }
 
     #[test]
     fn the_sum_is_that_of_sha256sum() {

@@ -39,7 +39,8 @@ struct Part<S> {
 }
 
 impl<T: Task> Trainer<T> {
-    /// A new model on the device's autodiff side, with the initial weights of the recipe's seed.
+    /// A new model on the device's autodiff side, with the initial weights of the recipe's seed. All of
+    /// it learns: what is to be frozen is for [`with_model`](Self::with_model).
     pub fn new(recipe: impl Into<Recipe>, model: &ModelConfig, device: &Device) -> Self {
         let (recipe, device) = (recipe.into(), device.clone().autodiff());
         let model = model.clone().with_seed(recipe.seed).init(&device);

@@ -58,7 +58,7 @@ struct Rate {
 }
 
 pub(crate) fn run(args: Args) -> Outcome {
-    let config = args.chosen.load(&[], false)?;
+    let config = args.chosen.load(None, &[], false)?;
     let set = Arc::new(config.source()?.load(Split::Train)?);
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let workers: Vec<usize> = match args.workers.is_empty() {

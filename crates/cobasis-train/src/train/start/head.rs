@@ -1,0 +1,95 @@
+//! What becomes of the classifier of a file that a run starts from.
+
+use cobasis_zoo::ModelConfig;
+
+use crate::classes::{class_names, places};
+
+/// What is done with the classifier of a file.
+#[derive(Debug, PartialEq)]
+pub(super) enum Head {
+    Kept,
+    /// Class `k` of the data is class `order[k]` of the file.
+    Reordered(Vec<usize>),
+    New,
+}
+
+impl Head {
+    /// What is done with the classifier of `theirs` for images of these classes, and what is to be said
+    /// of it.
+    pub(super) fn of(
+        theirs: &ModelConfig,
+        ours: &ModelConfig,
+        classes: &[String],
+        file: &str,
+    ) -> (Self, String) {
+        let (had, count) = (theirs.num_classes, ours.num_classes);
+        if had != count {
+            return (Head::New, format!("; new classifier for {count} classes; {file} has {had}"));
+        }
+        let names = class_names(theirs);
+        if names.is_empty() || classes.len() != count {
+            let said = "; its classifier is kept, class by number, since it has no class names";
+            return (Head::Kept, said.to_owned());
+        }
+        match places(classes, &names) {
+            Ok(order) if order.iter().copied().eq(0..count) => (Head::Kept, String::new()),
+            Ok(order) => {
+                let said = "; the classes of its classifier are put into the order of the data's";
+                (Head::Reordered(order), said.to_owned())
+            }
+            Err(stranger) => {
+                let name = stranger.name;
+                let said = format!(
+                    "; new classifier for {count} other classes: {name:?} is not one of {file}"
+                );
+                (Head::New, said)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cobasis_zoo::Preparation;
+
+    use super::*;
+
+    fn names(names: &str) -> Vec<String> {
+        names.split(' ').map(String::from).collect()
+    }
+
+    fn model(classes: &str) -> ModelConfig {
+        let model = ModelConfig::new("digits/resnet14".parse().unwrap());
+        let classes = names(classes);
+        model.with_num_classes(classes.len()).with_preparation(Preparation {
+            dataset: "toy".into(),
+            classes,
+            size: 8,
+            resize: 8,
+            mean: vec![0.5],
+            std: vec![0.5],
+        })
+    }
+
+    #[test]
+    fn a_classifier_is_kept_for_its_own_classes_and_new_for_others() {
+        let head =
+            |theirs: &ModelConfig, ours: &str| Head::of(theirs, &model(ours), &names(ours), "FILE");
+        assert_eq!(head(&model("a b c"), "a b c"), (Head::Kept, String::new()));
+        let (kept, said) = head(&model("a b c"), "c a b");
+        assert_eq!(kept, Head::Reordered(vec![2, 0, 1]));
+        assert!(said.contains("into the order of the data's"), "{said}");
+        let (new, said) = head(&model("a b c"), "a b");
+        assert_eq!((new, &*said), (Head::New, "; new classifier for 2 classes; FILE has 3"));
+        let (new, said) = head(&model("a b c"), "a b d");
+        assert_eq!(new, Head::New);
+        assert!(said.ends_with("3 other classes: \"d\" is not one of FILE"), "{said}");
+        let unnamed = ModelConfig::new("digits/resnet14".parse().unwrap()).with_num_classes(2);
+        let (kept, said) = head(&unnamed, "x y");
+        assert!(kept == Head::Kept && said.contains("by number"), "{said}");
+        // Digits have names, even where the file says none.
+        let digits = ModelConfig::new("digits/resnet14".parse().unwrap());
+        assert_eq!(head(&digits, "0 1 2 3 4 5 6 7 8 9").0, Head::Kept);
+        assert_eq!(head(&digits, "a b c d e f g h i j").0, Head::New);
+    }
+}
