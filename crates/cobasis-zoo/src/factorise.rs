@@ -19,6 +19,7 @@ mod grouped;
 mod matching;
 mod moments;
 mod refit;
+mod renorm;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -62,7 +63,8 @@ pub struct LayerError {
 ///
 /// Tensors that both networks have are copied. Batch norms between bases and coefficients start as the
 /// identity, and those after whole filters take back how these are scaled; on images,
-/// [calibrate](Model::calibrated) both. Attention, which no dense network has, starts as the identity.
+/// [calibrate](Model::calibrated) the former and [refit](Model::refitted) the latter. Attention, which no
+/// dense network has, starts as the identity.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Batch norms around shared filters, with the statistics of images.
+//! Batch norms between bases and coefficients, made the identity on images; and statistics of images.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -8,7 +8,6 @@ use burn::nn::BatchNorm;
 use burn::tensor::{Tensor, TensorData};
 use cobasis::Maps;
 
-use super::borrowers::Borrowers;
 use super::form::Form;
 use super::targets::Targets;
 use super::{FactoriseError, tensor};
@@ -17,14 +16,11 @@ use crate::observe::{Observe, Observing};
 use crate::state::State;
 
 impl Model {
-    /// The model whose batch norms around shared filters have the statistics of images, batches of shape
-    /// `[batch, channels, height, width]`.
-    ///
-    /// Norms between bases and coefficients get scales and shifts that undo the statistics: to evaluate, it
-    /// is the same function, and in training the norms normalise from the first step on without changing
-    /// it. Norms after whole filters keep their scales and shifts: their outputs get the mean and the
-    /// spread that they had in the dense network. Each batch is then normalised by its own statistics on
-    /// the way, as in training, so batches should not be small.
+    /// The model whose batch norms between bases and coefficients have the statistics of images, batches of
+    /// shape `[batch, channels, height, width]`, and scales and shifts that undo them: to evaluate, it is the
+    /// same function, and in training the norms normalise from the first step on without changing it.
+    /// Networks of whole filters and ResNeXts, which have no such norms, stay as they are:
+    /// [refit](Self::refitted) these.
     ///
     /// # Errors
     ///
@@ -37,25 +33,21 @@ impl Model {
         self,
         images: impl IntoIterator<Item = Tensor<4>>,
     ) -> Result<Self, FactoriseError> {
-        let form = Form::of_config(&self.config);
-        let (norms, borrowers): (Vec<InnerNorm>, _) = match form {
-            Form::Sums => (Targets::of(&self)?.norms().cloned().collect(), Vec::new()),
-            Form::Whole | Form::Grouped => (Vec::new(), Borrowers::of(&self).layers),
-        };
-        let renewed: Vec<(ParamId, String)> =
-            borrowers.into_iter().filter_map(|layer| layer.norm).collect();
-        let mut statistics = Statistics::renewing(renewed.iter().map(|(gamma, _)| *gamma));
+        if Form::of_config(&self.config) != Form::Sums {
+            return Ok(self);
+        }
+        let targets = Targets::of(&self)?;
+        let mut statistics = Statistics::renewing([]);
         for batch in images {
             self.walk(&mut Observing::new(&mut statistics), batch.into());
         }
         let mut state = self.state();
-        for norm in norms {
+        for norm in targets.norms() {
             if let Some(sums) = statistics.norms.get(&norm.gamma) {
                 let [mean, variance] = sums.statistics();
                 state.extend(norm.identity(&mean, &variance));
             }
         }
-        renewed.iter().for_each(|norm| statistics.put(norm, &mut state));
         // A network of its own: clones have their running statistics in common.
         Ok(self.config.init_from(state, &self.head.weight.lazy_device())?)
     }
@@ -95,7 +87,7 @@ pub(super) struct Statistics {
 }
 
 /// Of each channel.
-struct Sums {
+pub(super) struct Sums {
     count: f64,
     values: Vec<f64>,
     squares: Vec<f64>,
@@ -133,7 +125,7 @@ impl Statistics {
 
 impl Sums {
     /// Of maps.
-    fn of(x: Tensor<4>) -> Self {
+    pub(super) fn of(x: Tensor<4>) -> Self {
         let [batch, _, height, width] = x.dims();
         let count = (batch * height * width) as f64;
         // Means in 32 bits of one batch, sums in 64.
@@ -153,7 +145,7 @@ impl Sums {
         BatchNorm { running_mean: mean, running_var: variance, ..norm.clone() }
     }
 
-    fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.count += other.count;
         for (sums, added) in [(&mut self.values, other.values), (&mut self.squares, other.squares)]
         {
@@ -162,7 +154,7 @@ impl Sums {
     }
 
     /// Means and variances, unbiased.
-    fn statistics(&self) -> [Vec<f64>; 2] {
+    pub(super) fn statistics(&self) -> [Vec<f64>; 2] {
         let mean: Vec<f64> = self.values.iter().map(|sum| sum / self.count).collect();
         let unbiased = self.count / (self.count - 1.0).max(1.0);
         let squares = self.squares.iter().zip(&mean);

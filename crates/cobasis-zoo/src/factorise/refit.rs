@@ -15,17 +15,23 @@ use super::borrowers::Borrowers;
 use super::calibrate::Statistics;
 use super::channels::Filters;
 use super::form::Form;
+use super::renorm::renormed;
 use super::{FactoriseError, tensor};
 use crate::model::Model;
 use crate::observe::{Observe, Observing};
 
 impl Model {
-    /// A ResNeXt whose layers have some filters of a dense one's, as [`factorise`](super::factorise) made it,
-    /// fitted on images, batches of shape `[batch, channels, height, width]`: the last convolution of each
-    /// block that shares gives what is nearest to the dense block's, for the same input of the block, and
-    /// the batch norm before it has the statistics of the images: there is nothing left to
-    /// [calibrate](Self::calibrated), which would undo a part of the fit. Networks of other forms stay as they
-    /// are.
+    /// A network as [`factorise`](super::factorise) made it of a dense one, fitted on images, batches of shape
+    /// `[batch, channels, height, width]`, as far as that needs no training:
+    ///
+    /// - where whole filters are shared, the batch norms after them give outputs of the mean and the spread
+    ///   that they have in the dense network;
+    /// - in ResNeXts, the batch norm after shared and unique filters has the statistics of the images, and
+    ///   the last convolution of each block that shares gives what is nearest to the dense block's, for
+    ///   the same input of the block.
+    ///
+    /// Each batch is normalised by its own statistics on the way, as in training, so batches should not be
+    /// small. Networks of other forms stay as they are.
     ///
     /// # Errors
     ///
@@ -39,8 +45,10 @@ impl Model {
         dense: &Model,
         images: impl IntoIterator<Item = Tensor<4>>,
     ) -> Result<Self, FactoriseError> {
-        if Form::of(dense, &self.config)? != Form::Grouped {
-            return Ok(self);
+        match Form::of(dense, &self.config)? {
+            Form::Sums => return Ok(self),
+            Form::Whole => return renormed(self, dense, images),
+            Form::Grouped => {}
         }
         let layers = Borrowers::of(&self).layers;
         let paths = layers.iter().map(|layer| format!("{}.conv3", layer.block()));

@@ -108,7 +108,7 @@ fn lower_ranks_say_what_is_lost() {
     for (low, more) in errors.iter().zip(more) {
         assert!(low.filters > more.filters && low.outputs.expect("moments") <= 1.0);
     }
-    let model = low.calibrated([x.clone()]).expect("statistics");
+    let model = low.refitted(&dense, [x.clone()]).expect("statistics");
     assert!(model.forward(x).into_data().iter::<f32>().all(f32::is_finite));
 }
 
