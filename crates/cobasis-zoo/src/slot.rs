@@ -73,6 +73,11 @@ impl Slot {
         self.filter_shape()[1..].iter().product()
     }
 
+    /// Filters of its own with which a factorised layer can be any dense one.
+    pub fn full_rank(&self) -> usize {
+        self.filter_length().min(self.channels[1])
+    }
+
     /// The zero padding that keeps the size at stride 1.
     pub fn padding(&self) -> PaddingConfig2d {
         let pad = self.kernel / 2;

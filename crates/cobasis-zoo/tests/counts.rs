@@ -103,7 +103,7 @@ fn closed_form(blocks: u64, ranks: Option<Ranks>, all: bool) -> u64 {
             Some(Ranks { shared, unique, .. }) => {
                 let (s, u) = (at(shared, stage), at(unique, stage));
                 let on_basis = 9 * p * u + 2 * (s + u) + p * (s + u);
-                let own = (s + u).min(9 * p_in);
+                let own = (s + u).min(9 * p_in).min(p);
                 let widening = 9 * p_in * own + 2 * own + p * own;
                 let first = match (all, stage) {
                     (false, _) => dense_first,

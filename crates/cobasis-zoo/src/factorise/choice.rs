@@ -2,6 +2,8 @@
 
 mod few;
 mod stage;
+#[cfg(test)]
+mod tests;
 
 use super::budget::{Budget, Costs, RankOption, choose_ranks};
 use super::targets::Targets;

@@ -185,12 +185,12 @@ fn basis_groups(slot: &Slot, shared: usize) -> usize {
 
 impl Ranks {
     /// Shared and unique filters of a slot's layer. One that changes the shape has as many filters as
-    /// the others of its stage, all its own.
+    /// the others of its stage, all its own, but no more than it can use.
     fn at(&self, slot: &Slot) -> [usize; 2] {
         let [shared, unique] =
             [self.shared, self.unique].map(|rank| rank.at(slot.stage, slot.scale));
         match slot.changes_shape() && slot.groups == 1 {
-            true => [0, (shared + unique).min(slot.filter_length())],
+            true => [0, (shared + unique).min(slot.full_rank())],
             false => [shared, unique],
         }
     }

@@ -80,16 +80,17 @@ impl<'a> Stage<'a> {
         let mut own = Vec::new();
         for layer in &self.own {
             let refused = |source| FactoriseError::Ranks { path: layer.path.clone(), source };
-            let filters: Vec<usize> =
-                profile.choices().map(|(s, u, _)| (s + u).min(layer.length)).collect();
+            let filters: Vec<usize> = profile.choices().map(|(s, u, _)| layer.own(s + u)).collect();
             let dense = std::slice::from_ref(&layer.dense);
             own.push(JointProfile::of(dense, layer.length, &filters, 0).map_err(refused)?);
         }
         let choices = profile.choices().filter(|(shared, unique, _)| shared + unique > 0);
         let options = choices.map(|(shared, unique, lost)| {
-            let of_own = self.own.iter().zip(&own).filter_map(|(layer, profile)| {
-                profile.lost((shared + unique).min(layer.length), 0)
-            });
+            let of_own = self
+                .own
+                .iter()
+                .zip(&own)
+                .filter_map(|(layer, profile)| profile.lost(layer.own(shared + unique), 0));
             let error = lost + of_own.sum::<f64>();
             RankOption { shared, unique, costs: self.costs(shared, unique), error }
         });
@@ -118,7 +119,7 @@ impl<'a> Stage<'a> {
         let bank = shared * self.on_basis.first().map_or(0, |layer| layer.length);
         let on_basis = self.on_basis.iter().map(|layer| layer.costs(filters, unique));
         let own = self.own.iter().map(|layer| {
-            let filters = filters.min(layer.length);
+            let filters = layer.own(filters);
             layer.costs(filters, filters)
         });
         sum(on_basis.chain(own).chain([Costs { params: bank, macs: 0 }]))
@@ -134,6 +135,11 @@ impl Layer<'_> {
     fn dense_costs(&self) -> Costs {
         let params = self.length * self.outputs;
         Costs { params, macs: params * self.places }
+    }
+
+    /// How many of so many filters it has where all are its own.
+    fn own(&self, filters: usize) -> usize {
+        filters.min(self.length).min(self.outputs)
     }
 
     /// With so many filters, of which some are its own.
