@@ -41,11 +41,10 @@ fn json(text: &str) -> Value {
 #[test]
 fn a_dense_network_becomes_small_is_tuned_and_deployed() {
     let folder = with_dense();
-    let line =
-        "compress dense.safetensors --params 20000 --dataset digits --images 200 --out s --json";
+    let line = "compress dense.safetensors --params 60000 --all-blocks --dataset digits --images 200 --out s --json";
     let report = json(&done(&folder, line));
     let number = |path: &str| report.pointer(path).and_then(Value::as_f64).expect(path);
-    assert!(number("/parameters/after") <= 20_000.0 && number("/parameters/after") > 19_800.0);
+    assert!(number("/parameters/after") <= 60_000.0 && number("/parameters/after") > 59_500.0);
     assert_eq!((number("/accuracy/images"), number("/images/count")), (360.0, 200.0));
     assert!(number("/accuracy/after") > 40.0, "{report}");
     assert!(number("/error/outputs") <= number("/error/plain_outputs"));
@@ -112,7 +111,7 @@ fn bad_input_is_one_line() {
         ("text --params 20000", "text: "),
         ("missing --params 20000", "missing: "),
         ("dense --params 100", "no ranks give 100 parameters or fewer: the fewest are "),
-        ("dense --macs 100", "no ranks give 100 multiplications or fewer: the fewest are "),
+        ("dense --macs 100", "no ranks give 100 multiply-accumulates or fewer: the fewest are "),
         ("dense --to s200u1", "at most 144 can be orthonormal"),
         ("dense --to s5000u1", "expected ranks of at most 4096"),
         ("dense --to cifar10/resnet20-s8u1", "--to: expected a sharing form of digits/resnet14"),
@@ -124,7 +123,7 @@ fn bad_input_is_one_line() {
         ("dense --to s4u1 --dataset folder --data other", "other"),
         ("dense --to s4u1 --data nowhere", "nowhere"),
         ("dense --to s4u1 --params 20000", "--params"),
-        ("dense --params 20000 --out dense", "exists; give --force"),
+        ("dense --params 20000 --out shared", "exists; give --force"),
         ("dense", "--to"),
     ] {
         let out = if arguments.contains("--out") { "" } else { " --out small" };

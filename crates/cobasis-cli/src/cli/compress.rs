@@ -132,8 +132,8 @@ pub(crate) fn run(args: Args) -> Outcome {
     }
     if images.is_none() && model.config.norms == Norms::All {
         tell(
-            "note: without images the batch norms inside layers know nothing of their inputs; give \
-              --data DIR before fine-tuning",
+            "note: without images, batch norms after the new filters do not know their inputs; give \
+             --data DIR before fine-tuning",
         );
     }
     Ok(ExitCode::SUCCESS)

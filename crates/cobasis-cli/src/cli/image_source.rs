@@ -26,6 +26,13 @@ impl ImageSource {
             Some(dataset) => dataset,
             None => dataset_of(model)?,
         };
+        if let (DatasetName::Digits, Some(dir)) = (dataset, &dir) {
+            return Err(Error::Usage(format!(
+                "--data {}: the digits are built into the program and need no directory; for images of \
+                 your own give --dataset folder",
+                dir.display()
+            )));
+        }
         let [side, _] = model.image();
         let data = DataConfig { name: dataset, dir, ..DataConfig::default() };
         let mut source = Source::new(dataset, data_dir(&data, false)?, side);

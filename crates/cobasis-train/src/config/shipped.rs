@@ -20,12 +20,13 @@ const STATED: &[(&str, &str)] = &[
     ("train", "batch"),
     ("ortho", "lambda"),
     ("optimizer", "lr"),
-    ("schedule", "milestones"),
 ];
 
 /// Folders of experiments that a processor does: ten epochs of 10,000 images, and a recipe of their
 /// own.
 const SHORTENED: &[&str] = &["ablation/", "cpu10/"];
+/// That of the page "make your network small": recipes of a few epochs.
+const COMPRESS: &str = "compress/";
 
 #[test]
 fn every_shipped_config_loads_and_is_a_complete_note() {
@@ -40,6 +41,11 @@ fn every_shipped_config_loads_and_is_a_complete_note() {
         for (section, key) in STATED {
             assert!(table[*section].get(key).is_some(), "{name}: {section}.{key} not stated");
         }
+        let schedule = if name.starts_with(COMPRESS) { "kind" } else { "milestones" };
+        assert!(
+            table["schedule"].get(schedule).is_some(),
+            "{name}: schedule.{schedule} not stated"
+        );
         let data = if name == "digits.toml" { "" } else { " --data DIR" };
         let command = format!("# Command    cobasis train --config {name}{data}\n");
         for part in ["# Source ", "# Published ", "# Expected ", "# Cost ", command.as_str()] {
@@ -59,6 +65,12 @@ fn the_top_level_cifar100_config_is_the_papers() {
 
 fn assert_matches_its_model(name: &str, config: &Config) {
     let data_set = config.data.name.as_str();
+    if name.starts_with(COMPRESS) {
+        let dense = config.model == "cifar10/resnet20";
+        assert_eq!(config.ortho.lambda, if dense { 0.0 } else { 10.0 }, "{name}");
+        assert_eq!(config.awaits_file(), name == "compress/fine-tune.toml", "{name}");
+        return;
+    }
     assert!(config.model.starts_with(&format!("{data_set}/")), "{name}");
     if SHORTENED.iter().any(|folder| name.starts_with(folder)) {
         let shortened = (config.data.train_images, config.train.epochs);

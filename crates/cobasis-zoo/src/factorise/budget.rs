@@ -1,8 +1,8 @@
-//! Ranks for every stage, such that a network has at most so many parameters and multiplications.
+//! Ranks for every stage, such that a network has at most so many parameters and multiply-accumulates.
 //!
 //! Each stage offers options; one of each is chosen, of the smallest sum of errors that fits. This is a
 //! multiple-choice knapsack with two capacities (Kellerer, Pferschy & Pisinger, *Knapsack Problems*, 2004,
-//! chapters 9 and 11): prices for parameters and multiplications give a lower bound of the error, which
+//! chapters 9 and 11): prices for parameters and multiply-accumulates give a lower bound of the error, which
 //! rules most options out (`bound.rs`); what is left is tried in full, without combinations that another
 //! beats in everything (`search.rs`).
 
@@ -31,7 +31,7 @@ pub struct Costs {
 pub struct Budget {
     /// The most parameters, if they are limited.
     pub params: Option<usize>,
-    /// The most multiplications for an image, if they are limited.
+    /// The most multiply-accumulates for an image, if they are limited.
     pub macs: Option<usize>,
 }
 
@@ -89,8 +89,8 @@ pub enum BudgetError {
         /// The fewest possible.
         fewest: usize,
     },
-    /// No ranks need so few multiplications.
-    #[error("no ranks give {limit} multiplications or fewer: the fewest are {fewest}")]
+    /// No ranks need so few multiply-accumulates.
+    #[error("no ranks give {limit} multiply-accumulates or fewer: the fewest are {fewest}")]
     Macs {
         /// The most allowed.
         limit: usize,
@@ -99,7 +99,7 @@ pub enum BudgetError {
     },
     /// Neither is possible.
     #[error(
-        "no ranks give {} parameters or fewer, nor {} multiplications: the fewest are {} and {}",
+        "no ranks give {} parameters or fewer, nor {} multiply-accumulates: the fewest are {} and {}",
         limits.params, limits.macs, fewest.params, fewest.macs
     )]
     Neither {
@@ -110,24 +110,26 @@ pub enum BudgetError {
     },
     /// Each is possible, but not both.
     #[error(
-        "no ranks give {} parameters and {} multiplications or fewer, though some give either: with the \
-         fewest parameters, {}, there are {} multiplications, and with the fewest multiplications, {}, \
-         there are {} parameters",
+        "no ranks give {} parameters and {} multiply-accumulates or fewer, though some give either: with \
+         the fewest parameters, {}, there are {} multiply-accumulates, and with the fewest \
+         multiply-accumulates, {}, there are {} parameters",
         limits.params, limits.macs, fewest_params.params, fewest_params.macs, fewest_macs.macs,
         fewest_macs.params
     )]
     Together {
         /// The most allowed.
         limits: Costs,
-        /// What the ranks of the fewest parameters cost; of several, those of the fewest multiplications.
+        /// What the ranks of the fewest parameters cost; of several, those of the fewest
+        /// multiply-accumulates.
         fewest_params: Costs,
-        /// What the ranks of the fewest multiplications cost; of several, those of the fewest parameters.
+        /// What the ranks of the fewest multiply-accumulates cost; of several, those of the fewest
+        /// parameters.
         fewest_macs: Costs,
     },
 }
 
 /// The options, one for each stage, of the smallest error within a budget; of several, those of fewer
-/// parameters, then of fewer multiplications.
+/// parameters, then of fewer multiply-accumulates.
 ///
 /// `stages` are the options of each stage, and `fixed` what the rest of the network costs, whatever the
 /// ranks. Options that others beat in everything do no harm. Of the caller's counts it matters only that
@@ -230,7 +232,7 @@ fn check(stages: &[Vec<RankOption>]) -> Result<(), BudgetError> {
     Ok(())
 }
 
-/// What the networks of the fewest parameters and of the fewest multiplications cost.
+/// What the networks of the fewest parameters and of the fewest multiply-accumulates cost.
 fn fewest(stages: &[Vec<RankOption>], fixed: Costs) -> [Costs; 2] {
     let sum = |key: fn(&Costs) -> (usize, usize)| {
         let smallest = |stage: &Vec<RankOption>| stage.iter().map(|o| o.costs).min_by_key(key);

@@ -48,7 +48,7 @@ struct State {
 }
 
 /// The choice of the smallest error that fits into `room`, then of the fewest parameters, then of the
-/// fewest multiplications, among those whose weights are at most `gap` above the smallest ones.
+/// fewest multiply-accumulates, among those whose weights are at most `gap` above the smallest ones.
 pub(super) fn search(
     stages: &[Vec<Candidate>],
     room: Costs,
@@ -107,13 +107,13 @@ pub(super) fn search(
     Outcome::Found(choice)
 }
 
-/// Keeps what nothing else beats or equals in parameters, multiplications and error; of equals the first.
+/// Keeps what nothing else beats or equals in parameters, multiply-accumulates and error; of equals the first.
 pub(super) fn keep_undominated<T>(items: &mut Vec<T>, key: impl Fn(&T) -> (Costs, f64)) {
     items.sort_by(|a, b| {
         let ((a, a_error), (b, b_error)) = (key(a), key(b));
         (a.params, a.macs).cmp(&(b.params, b.macs)).then(a_error.total_cmp(&b_error))
     });
-    // Errors by multiplications, of what has fewer parameters: the more, the smaller.
+    // Errors by multiply-accumulates, of what has fewer parameters: the more, the smaller.
     let mut stairs: BTreeMap<usize, f64> = BTreeMap::new();
     items.retain(|item| {
         let (Costs { macs, .. }, error) = key(item);

@@ -113,7 +113,7 @@ proptest! {
         seeds in prop::collection::vec(prop::collection::vec((1_usize..1000, 0.0..1.0_f64), 3..12), 2..4),
         part in 0.8..1.6_f64,
     ) {
-        // The more parameters, the fewer multiplications, about.
+        // The more parameters, the fewer multiply-accumulates, about.
         let place = |&(p, error): &(usize, f64)| option(p, 100_000 / p + p % 7, error);
         let stages: Vec<Vec<RankOption>> = seeds.iter().map(|s| s.iter().map(place).collect()).collect();
         let middle = (100.0 * part * stages.len() as f64) as usize;
@@ -225,14 +225,14 @@ fn what_cannot_be_is_refused_with_what_can() {
         refused(Some(3), Some(90)),
         "no ranks give 3 parameters or fewer: the fewest are 11"
     );
-    let message = "no ranks give 10 multiplications or fewer: the fewest are 11";
+    let message = "no ranks give 10 multiply-accumulates or fewer: the fewest are 11";
     assert_eq!(refused(None, Some(10)), message);
     let message =
-        "no ranks give 1 parameters or fewer, nor 2 multiplications: the fewest are 11 and 11";
+        "no ranks give 1 parameters or fewer, nor 2 multiply-accumulates: the fewest are 11 and 11";
     assert_eq!(refused(Some(1), Some(2)), message);
     let message = refused(Some(12), Some(12));
     assert!(
-        message.contains("the fewest parameters, 11, there are 19 multiplications"),
+        message.contains("the fewest parameters, 11, there are 19 multiply-accumulates"),
         "{message}"
     );
     let none = choose_ranks(&[vec![]], fixed, Budget::default());

@@ -74,7 +74,7 @@ pub(super) fn best(
             && budget.macs.is_none_or(|limit| costs.macs <= limit)
     };
     let fitting: Vec<&(Costs, ModelConfig)> = all.iter().filter(|(costs, _)| fits(costs)).collect();
-    // One that has fewer parameters and fewer multiplications than another that fits is no better.
+    // One that has fewer parameters and fewer multiply-accumulates than another that fits is no better.
     let beaten = |(costs, _): &&(Costs, ModelConfig)| {
         fitting.iter().any(|(other, _)| other.params > costs.params && other.macs > costs.macs)
     };
