@@ -1,34 +1,54 @@
 #!/bin/sh
-# The runs of results/compress, in order. Every command goes on where an earlier call stopped, and what is
-# done is not done again: repeat the script until it ends.
+# The runs of results/compress, in order. Training goes on where an earlier call stopped, and what is done is
+# not done again: repeat the script until it ends.
 #
-# usage: run.sh PROGRAM DATA OUT     PROGRAM: cobasis; DATA: CIFAR-10; OUT: a folder for runs and models
+# usage: run.sh PROGRAM DATA OUT [SEED…]   PROGRAM: cobasis; DATA: the directory of CIFAR-10; OUT: a folder
+#                                          for runs and models; seeds 0 1 2 unless given
 set -eu
 cobasis=$1 data=$2 out=$3
-seeds="0 1 2"
+shift 3
+seeds=${*:-0 1 2}
 mkdir -p "$out"
 
-train() { "$cobasis" train --data "$data" --no-live "$@"; }
+# A run in a folder of $out, unless it is done.
+train() {
+    to="$out/$1"
+    shift
+    [ -e "$to/summary.json" ] || "$cobasis" train --data "$data" --no-live --out "$to" "$@"
+}
 
-# The dense parents.
+# A compressed file and its report. Budgets that can't be met are said and left out.
+compress() {
+    to="$out/$1" from="$out/$2/best.safetensors"
+    shift 2
+    [ -e "$to.json" ] && return
+    if "$cobasis" compress "$from" --data "$data" --images 1000 --json --force \
+        --out "$to.safetensors" "$@" > "$to.part"; then
+        mv "$to.part" "$to.json"
+    else
+        rm "$to.part"
+    fi
+}
+
 for seed in $seeds; do
-    train --config compress/resnet20.toml --seed "$seed" --out "$out/dense-$seed"
+    train "dense-$seed" --config compress/resnet20.toml --seed "$seed"
+    for params in 125074 60000; do
+        compress "$params-plain-$seed" "dense-$seed" --params "$params" --plain
+        compress "$params-weighted-$seed" "dense-$seed" --params "$params"
+        compress "$params-plain-all-$seed" "dense-$seed" --params "$params" --plain --all-blocks
+        compress "$params-weighted-all-$seed" "dense-$seed" --params "$params" --all-blocks
+    done
 done
 
-# Compressed: two budgets, errors plain and weighted, first blocks dense and not.
 for seed in $seeds; do
-    for budget in 125074 60000; do
-        for weighting in plain weighted; do
-            for blocks in rest all; do
-                to="$out/$budget-$weighting-$blocks-$seed"
-                [ -e "$to.json" ] && continue
-                set -- --params "$budget" --data "$data" --images 1000 --json --force
-                [ "$weighting" = plain ] && set -- "$@" --plain
-                [ "$blocks" = all ] && set -- "$@" --all-blocks
-                "$cobasis" compress "$out/dense-$seed/best.safetensors" "$@" \
-                    --out "$to.safetensors" > "$to.part"
-                mv "$to.part" "$to.json"
-            done
-        done
+    for name in 125074-weighted 125074-weighted-all 60000-weighted-all; do
+        file="$out/$name-$seed.safetensors"
+        model=$(sed -n 's/^  "model": "\(.*\)",$/\1/p' "$out/$name-$seed.json")
+        train "$name-teacher-$seed" --config compress/fine-tune.toml --seed "$seed" --init "$file" \
+            --set "distill.teacher=$out/dense-$seed/best.safetensors"
+        # Without the teacher: a weight of zero is the loss on the labels alone.
+        train "$name-labels-$seed" --config compress/fine-tune.toml --seed "$seed" --init "$file" \
+            --set "distill.teacher=$out/dense-$seed/best.safetensors" --set distill.weight=0
+        train "$name-scratch-$seed" --config compress/scratch.toml --seed "$seed" --set "model=$model"
     done
 done

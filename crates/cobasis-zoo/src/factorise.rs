@@ -36,7 +36,7 @@ use crate::model::Model;
 use crate::state::State;
 use borrowers::Borrowers;
 pub use budget::{Budget, BudgetError, Costs};
-pub use choice::{ChosenForm, FormOptions, any_form, form_within};
+pub use choice::{ChosenForm, FormOptions, any_form, check_budget, form_within};
 pub use error::FactoriseError;
 use form::Form;
 use targets::{Target, Targets};

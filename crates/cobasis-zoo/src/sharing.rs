@@ -20,6 +20,7 @@ use cobasis::{Bases, Pass, Place};
 pub use crate::on_bases::OnBases;
 pub use low_rank::LowRank;
 pub use method::{MadeWith, Method};
+pub(crate) use rank::MAX_RANK;
 pub use rank::Rank;
 pub use ranks::{Ranks, RanksLayer};
 pub use templates::{Templates, TemplatesConv2d};

@@ -76,6 +76,9 @@ pub(crate) fn run(args: Args) -> Outcome {
     }
     let refused = |error: FactoriseError| Error::Usage(error.to_string());
     let named = args.wanted.named(&dense.config)?;
+    if named.is_none() {
+        args.wanted.check_budget(&dense)?;
+    }
     let images = match args.wants_images() {
         true => Some(args.load_images(&dense.config, &device)?),
         false => None,

@@ -5,7 +5,7 @@ mod stage;
 #[cfg(test)]
 mod tests;
 
-use super::budget::{Budget, Costs, RankOption, choose_ranks};
+use super::budget::{Budget, Costs, RankChoice, RankOption, choose_ranks};
 use super::targets::Targets;
 use super::{FactoriseError, Moments, Weighting};
 use crate::config::ModelConfig;
@@ -73,8 +73,63 @@ pub fn form_within(
         return with_ranks(dense, &any, moments, budget);
     }
     let names = few::forms(&dense.config.name, options.blocks)?;
-    let configs = names.into_iter().map(|name| with(&dense.config, name, options.norms));
-    few::best(dense, configs.collect(), moments, budget)
+    let forms = names.into_iter().map(|name| with(&dense.config, name, options.norms));
+    let forms = few::counted(dense, forms);
+    // What to say if none fits is known without errors.
+    within(dense, &[forms.iter().map(few::option).collect()], Costs::default(), budget)?;
+    few::best(dense, &forms, moments, budget)
+}
+
+/// Refuses a budget that no form meets, by counting alone: what [`form_within`] would say, before moments are
+/// there.
+///
+/// # Errors
+///
+/// As [`form_within`].
+pub fn check_budget(
+    dense: &Model,
+    options: FormOptions,
+    budget: Budget,
+) -> Result<(), FactoriseError> {
+    let any = any_form(&dense.config, options)?;
+    let moments = Moments::new();
+    let (fixed, cheapest) = match few::have_ranks(&dense.config.name) {
+        true => {
+            let (stages, fixed) = stages(dense, &any, &moments)?;
+            (fixed, stages.iter().map(Stage::cheapest).collect())
+        }
+        false => {
+            let names = few::forms(&dense.config.name, options.blocks)?;
+            let forms = names.into_iter().map(|name| with(&dense.config, name, options.norms));
+            (Costs::default(), vec![few::counted(dense, forms).iter().map(few::option).collect()])
+        }
+    };
+    within(dense, &cheapest, fixed, budget).map(|_| ())
+}
+
+/// The options, one for each stage, that lose least within a budget.
+fn within(
+    dense: &Model,
+    options: &[Vec<RankOption>],
+    fixed: Costs,
+    budget: Budget,
+) -> Result<RankChoice, FactoriseError> {
+    let model = || dense.config.name.to_string();
+    choose_ranks(options, fixed, budget)
+        .map_err(|source| FactoriseError::Budget { model: model(), source })
+}
+
+/// The stages of a network, and what the rest of it costs.
+fn stages<'a>(
+    dense: &Model,
+    any: &ModelConfig,
+    moments: &'a Moments,
+) -> Result<(Vec<Stage<'a>>, Costs), FactoriseError> {
+    let skeleton = any.skeleton(&dense.head.weight.lazy_device());
+    let stages = Stage::of(dense, &Targets::of(&skeleton)?, moments)?;
+    let (all, replaced) = (costs_of(dense), stage::sum(stages.iter().map(Stage::dense_costs)));
+    let fixed = Costs { params: all.params - replaced.params, macs: all.macs - replaced.macs };
+    Ok((stages, fixed))
 }
 
 fn with(dense: &ModelConfig, name: ModelName, norms: Norms) -> ModelConfig {
@@ -88,16 +143,10 @@ fn with_ranks(
     moments: &Moments,
     budget: Budget,
 ) -> Result<ChosenForm, FactoriseError> {
-    let skeleton = any.skeleton(&dense.head.weight.lazy_device());
-    let stages = Stage::of(dense, &Targets::of(&skeleton)?, moments)?;
-    let all = costs_of(dense);
-    let replaced = stage::sum(stages.iter().map(Stage::dense_costs));
-    let fixed = Costs { params: all.params - replaced.params, macs: all.macs - replaced.macs };
+    let (stages, fixed) = stages(dense, any, moments)?;
     let options: Vec<Vec<RankOption>> =
         stages.iter().map(Stage::options).collect::<Result<_, _>>()?;
-    let chosen = choose_ranks(&options, fixed, budget);
-    let chosen = chosen
-        .map_err(|source| FactoriseError::Budget { model: any.name.dense().to_string(), source })?;
+    let chosen = within(dense, &options, fixed, budget)?;
     let mut ranks: Vec<[usize; 2]> = chosen
         .options
         .iter()

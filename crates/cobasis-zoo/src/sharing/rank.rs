@@ -5,7 +5,7 @@ use std::fmt;
 use crate::spec::MAX_STAGES;
 
 /// The largest rank that a name may ask for: above every layer of the zoo, below any accident.
-const MAX_RANK: usize = 4096;
+pub(crate) const MAX_RANK: usize = 4096;
 
 /// How many filters each stage has of a kind.
 ///

@@ -2,7 +2,9 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use cobasis_cli::Error;
-use cobasis_zoo::factorise::{Budget, FormOptions, Moments, Weighting, any_form, form_within};
+use cobasis_zoo::factorise::{
+    Budget, FormOptions, Moments, Weighting, any_form, check_budget, form_within,
+};
 use cobasis_zoo::sharing::Blocks;
 use cobasis_zoo::{Model, ModelConfig, ModelName, Norms};
 use serde::Serialize;
@@ -74,6 +76,13 @@ impl Wanted {
     /// A model with all layers that may be factorised.
     pub(super) fn any(&self, dense: &ModelConfig) -> Result<ModelConfig, Error> {
         any_form(dense, self.options()).map_err(|error| Error::Usage(error.to_string()))
+    }
+
+    /// Refuses a budget that can't be met.
+    pub(super) fn check_budget(&self, dense: &Model) -> Result<(), Error> {
+        let budget = Budget { params: self.params, macs: self.macs };
+        let checked = check_budget(dense, self.options(), budget);
+        checked.map_err(|error| Error::Usage(error.to_string()))
     }
 
     /// The model with the smallest error within the budget.

@@ -1,7 +1,7 @@
 //! Networks whose forms are few enough to try them all.
 
 use crate::config::ModelConfig;
-use crate::factorise::budget::{Budget, Costs, RankOption, choose_ranks};
+use crate::factorise::budget::{Budget, Costs, RankOption};
 use crate::factorise::{ChosenForm, FactoriseError, Moments, Weighting, factorise};
 use crate::model::Model;
 use crate::name::ModelName;
@@ -49,33 +49,34 @@ fn grouped_ranks() -> Vec<String> {
     all.into_iter().map(|(_, suffix)| suffix).collect()
 }
 
-/// The form of the smallest error within a budget.
+/// A form, and what it costs.
+pub(super) type Counted = (Costs, ModelConfig);
+
+pub(super) fn counted(dense: &Model, forms: impl Iterator<Item = ModelConfig>) -> Vec<Counted> {
+    let device = dense.head.weight.lazy_device();
+    forms.map(|form| (costs_of(&form.skeleton(&device)), form)).collect()
+}
+
+/// A form as an option of which the error is not known.
+pub(super) fn option((costs, _): &Counted) -> RankOption {
+    RankOption { shared: 0, unique: 0, costs: *costs, error: 0.0 }
+}
+
+/// The form of the smallest error within a budget, which some meet.
 pub(super) fn best(
     dense: &Model,
-    forms: Vec<ModelConfig>,
+    all: &[Counted],
     moments: &Moments,
     budget: Budget,
 ) -> Result<ChosenForm, FactoriseError> {
     let device = dense.head.weight.lazy_device();
-    let all: Vec<(Costs, ModelConfig)> =
-        forms.into_iter().map(|form| (costs_of(&form.skeleton(&device)), form)).collect();
-    let option = |(costs, _): &(Costs, ModelConfig)| RankOption {
-        shared: 0,
-        unique: 0,
-        costs: *costs,
-        error: 0.0,
-    };
-    // Whether any fits, and what to say if none does, is known without errors.
-    let model = || dense.config.name.to_string();
-    choose_ranks(&[all.iter().map(option).collect()], Costs::default(), budget)
-        .map_err(|source| FactoriseError::Budget { model: model(), source })?;
     let fits = |costs: &Costs| {
         budget.params.is_none_or(|limit| costs.params <= limit)
             && budget.macs.is_none_or(|limit| costs.macs <= limit)
     };
-    let fitting: Vec<&(Costs, ModelConfig)> = all.iter().filter(|(costs, _)| fits(costs)).collect();
+    let fitting: Vec<&Counted> = all.iter().filter(|(costs, _)| fits(costs)).collect();
     // One that has fewer parameters and fewer multiply-accumulates than another that fits is no better.
-    let beaten = |(costs, _): &&(Costs, ModelConfig)| {
+    let beaten = |(costs, _): &&Counted| {
         fitting.iter().any(|(other, _)| other.params > costs.params && other.macs > costs.macs)
     };
     let mut best: Option<(f64, ModelName)> = None;
@@ -87,7 +88,7 @@ pub(super) fn best(
             best = Some((lost, form.name.clone()));
         }
     }
-    let no_form = || FactoriseError::NoForm { model: model() };
+    let no_form = || FactoriseError::NoForm { model: dense.config.name.to_string() };
     let (_, name) = best.ok_or_else(no_form)?;
     Ok(ChosenForm { name, exhaustive: true })
 }

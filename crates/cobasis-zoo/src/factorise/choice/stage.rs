@@ -6,6 +6,7 @@ use crate::factorise::budget::{Budget, Costs, RankOption};
 use crate::factorise::targets::Targets;
 use crate::factorise::{FactoriseError, Moments};
 use crate::model::Model;
+use crate::sharing::MAX_RANK;
 
 /// The most unique filters of a layer that are tried.
 const UNIQUE: usize = 4;
@@ -97,6 +98,17 @@ impl<'a> Stage<'a> {
         Ok(options.collect())
     }
 
+    /// The ranks that cost least, with no errors.
+    pub(super) fn cheapest(&self) -> Vec<RankOption> {
+        let option = |[shared, unique]: [usize; 2]| RankOption {
+            shared,
+            unique,
+            costs: self.costs(shared, unique),
+            error: 0.0,
+        };
+        [[1, 0], [0, 1]].map(option).to_vec()
+    }
+
     /// The only ranks of a stage in which no layer has the basis.
     fn without_basis(&self) -> Vec<RankOption> {
         vec![RankOption { shared: 1, unique: 0, costs: self.costs(1, 0), error: 0.0 }]
@@ -110,7 +122,7 @@ impl<'a> Stage<'a> {
     /// The most shared filters that are of any use.
     fn most(&self) -> usize {
         let outputs: usize = self.on_basis.iter().map(|layer| layer.outputs).sum();
-        self.on_basis.first().map_or(0, |layer| layer.length.min(outputs))
+        self.on_basis.first().map_or(0, |layer| layer.length.min(outputs).min(MAX_RANK))
     }
 
     /// What the layers cost with these ranks, bank and all.

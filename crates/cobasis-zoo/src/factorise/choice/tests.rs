@@ -87,6 +87,12 @@ fn budgets_are_met_and_the_smallest_is_named() {
         let least = chosen(&dense, options, Some(fewest), None).expect("the smallest there is");
         assert_eq!(costs(&dense, &least, Norms::All).params, fewest);
         assert!(chosen(&dense, options, Some(fewest - 1), None).is_err());
+        let checked = |params| check_budget(&dense, options, Budget { params, macs: None });
+        assert!(checked(Some(fewest)).is_ok());
+        assert_eq!(
+            checked(Some(fewest - 1)).err(),
+            chosen(&dense, options, Some(fewest - 1), None).err()
+        );
         for params in [fewest + 1, fewest + 777, 100_001, 125_074, 200_000, 10_000_000] {
             let form = chosen(&dense, options, Some(params), None).expect("a form");
             assert!(form.exhaustive);
