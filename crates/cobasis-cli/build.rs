@@ -10,10 +10,14 @@ fn main() -> io::Result<()> {
     let package = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
     // A link to the repository's folder, so that a packaged crate has the files too; where git
     // makes no links, the folder itself.
-    let places = [package.join("configs"), package.join("../../configs")];
-    let root = places.into_iter().find(|place| place.is_dir());
-    let root = fs::canonicalize(root.ok_or(io::ErrorKind::NotFound)?)?;
-    println!("cargo::rerun-if-changed={}", root.display());
+    let places = ["configs", "../../configs"];
+    let place = places.into_iter().find(|place| package.join(place).is_dir());
+    let place = place.ok_or(io::ErrorKind::NotFound)?;
+    let root = fs::canonicalize(package.join(place))?;
+    // Relative to the package, here and in the list: clones may have their target folder in common, and what
+    // was made in one is then used in another.
+    println!("cargo::rerun-if-changed=../../configs");
+    println!("cargo::rerun-if-changed={place}");
     let mut files = Vec::new();
     collect(&root, &mut files)?;
     files.sort();
@@ -21,8 +25,12 @@ fn main() -> io::Result<()> {
     for file in files {
         let name = file.strip_prefix(&root).unwrap_or(&file).display().to_string();
         let name = name.replace('\\', "/");
+        let path = format!("/{place}/{name}");
         // What can't be written to a string can't be written at all.
-        let _ = writeln!(list, "    ({name:?}, include_str!({:?})),", file.display().to_string());
+        let _ = writeln!(
+            list,
+            "    ({name:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {path:?}))),"
+        );
     }
     list.push(']');
     fs::write(Path::new(&variable("OUT_DIR")).join("configs.rs"), list)

@@ -28,7 +28,7 @@ use target::{Target, Wanted};
 /// decomposition, least squares). With images of the data set, what is kept small is the error of the
 /// layers' outputs on them instead of that of their filters, and the accuracy on the test images is
 /// measured before and after. The result is an ordinary model file: fine-tune it with
-/// `cobasis train --init`, then deploy or export it.
+/// `cobasis train --init FILE`, then deploy or export it.
 ///
 /// Say what to make with --to, or how large it may be with --params, --macs or both: the ranks of the
 /// stages are then those with the smallest error that fit. Parameters are all that is trained,
@@ -72,10 +72,16 @@ pub(crate) fn run(args: Args) -> Outcome {
     let dense = args.held.open_trained(&args.file, &device)?;
     if dense.config.name.sharing().is_some() {
         let (file, name) = (args.file.display(), &dense.config.name);
-        return Err(Error::Usage(format!("{file}: expected a dense network, got {name}")));
+        return Err(Error::Usage(format!(
+            "{file}: expected a dense network, got {name}, which shares already; to fine-tune it, \
+             `cobasis train --init FILE`"
+        )));
     }
-    let refused = |error: FactoriseError| Error::Usage(error.to_string());
     let named = args.wanted.named(&dense.config)?;
+    let refused = |error: FactoriseError| {
+        let about = named.as_ref().map_or(String::new(), |to| format!("--to {}: ", to.name));
+        Error::Usage(format!("{about}{error}"))
+    };
     if named.is_none() {
         args.wanted.check_budget(&dense)?;
     }
@@ -94,8 +100,8 @@ pub(crate) fn run(args: Args) -> Outcome {
         }
         None => Moments::new(),
     };
-    let target = match named {
-        Some(config) => Target { config, chosen: None },
+    let target = match &named {
+        Some(config) => Target { config: config.clone(), chosen: None },
         None => args.wanted.chosen(&dense, &moments, weighting)?,
     };
     let make = |weighting| {
@@ -115,6 +121,11 @@ pub(crate) fn run(args: Args) -> Outcome {
         }
         None => (model, None),
     };
+    let mut model = model;
+    if model.config.preparation.is_none() {
+        // A file of PyTorch says nothing of its images, and these fit its classes.
+        model.config.preparation = images.as_ref().and_then(|images| images.preparation.clone());
+    }
     save(&model, &args.destination.out)?;
     let report = Report::new(&Made {
         source: &args.file,
@@ -128,6 +139,11 @@ pub(crate) fn run(args: Args) -> Outcome {
         plain: plain.as_deref(),
         accuracy,
     })?;
+    if report.is_larger() {
+        log::warn!(
+            "the result has more parameters than the dense network: lower the limit or the ranks"
+        );
+    }
     if args.destination.json {
         print_json(&report);
     } else {
@@ -136,7 +152,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     if images.is_none() && model.config.norms == Norms::All {
         tell(
             "note: without images, batch norms after the new filters do not know their inputs; give \
-             --data DIR before fine-tuning",
+             --data DIR, or --dataset of images that are there, before fine-tuning",
         );
     }
     Ok(ExitCode::SUCCESS)

@@ -77,8 +77,9 @@ impl ConfigArgs {
         }
         if let (DatasetName::Digits, Some(dir)) = (config.data.name, &config.data.dir) {
             return Err(Error::Usage(format!(
-                "--data {}: the digits are built into the program and need no directory; for images \
-                 of your own give --set data.name=folder and a model for them, or a --config",
+                "--data {}: the digits are built into the program and need no directory; for other \
+                 images give --set data.name=NAME (cifar10, folder, …) and a model for them, or a \
+                 --config",
                 dir.display()
             )));
         }

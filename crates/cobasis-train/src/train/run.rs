@@ -19,7 +19,7 @@ use crate::train::checkpoint::Resumed;
 use crate::train::fit::Fit;
 use crate::train::loaders::Loaders;
 use crate::train::recorded_data::{DATA, check_model, check_same, recorded_data, warn_of_unknown};
-use crate::train::start::{Start, StartFile, resolved, start};
+use crate::train::start::{Start, StartFile, check_unchanged, resolved, start};
 use crate::train::teacher::{taught, teacher};
 use crate::train::{
     Classification, DataIdentity, Progress, Started, TargetOf, Task, Trainer, Watch, checkpoint,
@@ -226,6 +226,9 @@ impl<'a, T: Task> Run<'a, T> {
             }
             if progress.data.is_none() && !self.is_recorded {
                 warn_of_unknown(&place);
+            }
+            if let Some(record) = &progress.init {
+                check_unchanged(self.config, record, &place)?;
             }
         }
         if self.is_longer {

@@ -92,6 +92,12 @@ pub(super) fn start<T: Target>(
             (orthonormal(config, frozen(config, model)?)?, Some(record))
         }
         None => {
+            if !config.train.freeze.patterns().is_empty() {
+                log::warn!(
+                    "train.freeze: without a file to start from (init.from), frozen parts keep random \
+                     weights"
+                );
+            }
             let model = model_of(config, set)?.with_seed(config.seed);
             (frozen(config, model.init(&device.clone().autodiff()))?, None)
         }
@@ -102,6 +108,27 @@ pub(super) fn start<T: Target>(
         log::info!("train.freeze: {frozen} of {all} parameters are frozen");
     }
     Ok((model, record))
+}
+
+/// Refuses to go on with a run in `place` whose file is another by now: its result would be taken for that
+/// of the new file. That the file is gone is no matter.
+pub(super) fn check_unchanged(
+    config: &Config,
+    record: &InitRecord,
+    place: &str,
+) -> Result<(), Error> {
+    let Some(path) = &config.init.from else { return Ok(()) };
+    match sha256(path) {
+        Ok(now) if now != record.sha256 => {
+            let problem = format!(
+                "{} has changed since the run in {place} began from it; for the new file give another \
+                 --out; to go on without it, move it away",
+                path.display()
+            );
+            Err(refused(problem).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The model with the parts frozen that the configuration names.

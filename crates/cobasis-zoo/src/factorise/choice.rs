@@ -49,8 +49,7 @@ pub fn any_form(dense: &ModelConfig, options: FormOptions) -> Result<ModelConfig
 /// The sharing form of a dense network that loses least within a budget.
 ///
 /// What is lost is the sum over layers of squared relative errors: of the outputs where `weighting` asks for
-/// them, of the filters otherwise. In networks with ranks those of every stage are chosen, with at most
-/// four unique filters a layer; of bottlenecks, ResNeXts and MobileNetV2s the few forms are tried.
+/// them, of the filters otherwise. In networks with ranks those of every stage are chosen; of bottlenecks, ResNeXts and MobileNetV2s the few forms are tried.
 ///
 /// Of long filters, not every rank is tried at once: a choice among a hundred or so ranks a stage is made
 /// first, and then filled up one by one.

@@ -11,7 +11,7 @@ use cobasis_data::{DatasetName, ImageSet, Loader, Split, Target, View, take_imag
 use cobasis_train::classes::fitted;
 use cobasis_train::evaluate::evaluate;
 use cobasis_train::memory::Maps;
-use cobasis_train::preparation::of_dataset;
+use cobasis_train::preparation::{of_dataset, of_set};
 use cobasis_train::tensors;
 use cobasis_zoo::{Model, ModelConfig, Preparation};
 use serde::Serialize;
@@ -33,6 +33,8 @@ pub(super) struct Images {
     batches: Vec<Tensor<4>>,
     /// How many they are.
     pub(super) count: usize,
+    /// How they are prepared, with their classes, where they have labels.
+    pub(super) preparation: Option<Preparation>,
     /// Those that accuracies are measured on; none where images have no labels.
     test: Option<ImageSet>,
 }
@@ -104,7 +106,8 @@ impl Images {
             count += batch.labels.len();
             batches.push(tensors::images(&batch, device));
         }
-        Ok(Self { name, batches, count, test })
+        let preparation = test.as_ref().map(of_set);
+        Ok(Self { name, batches, count, preparation, test })
     }
 
     /// Those that errors are weighted by, batch after batch.

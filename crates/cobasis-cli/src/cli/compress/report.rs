@@ -141,6 +141,11 @@ impl<'a> Report<'a> {
         })
     }
 
+    /// Whether there are more parameters than before.
+    pub(super) fn is_larger(&self) -> bool {
+        self.parameters.after > self.parameters.before
+    }
+
     /// The report as text.
     pub(super) fn describe(&self) -> String {
         let mut text = format!("{} -> {}", self.from, self.model);
@@ -177,6 +182,13 @@ impl<'a> Report<'a> {
         }
         text += &format!("\n{}\n\n", table(&rows, &[]));
         text += &table(&self.layer_rows(), &[]);
+        text += match self.error.outputs {
+            Some(_) => {
+                "\nfilters: relative error of the weights; outputs: of what the layer computes on the \
+                 images; (plain): without weighting; kept: 1 - outputs^2"
+            }
+            None => "\nfilters: relative error of the weights; kept: 1 - filters^2",
+        };
         text + &format!("\n\n{}, {} bytes", self.file.display(), grouped(self.file_bytes))
     }
 

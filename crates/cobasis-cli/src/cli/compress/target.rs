@@ -12,9 +12,12 @@ use serde::Serialize;
 /// What is asked for.
 #[derive(Debug, clap::Args)]
 pub(super) struct Wanted {
-    /// Model to make: a sharing form of the network, by its name or the suffix alone (s16u1).
+    /// Model to make: a sharing form of the network, by its name or the suffix alone. In s8u1, 8 shared
+    /// and 1 unique filters are those of the first stage and grow with the width of the others; with
+    /// commas there is one for each stage: s12,24,40u1,1,2. Others end with -double, -all, or are
+    /// lowrank8, shared, shared++.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["params", "macs"])]
-    #[arg(required_unless_present_any = ["params", "macs"])]
+    #[arg(allow_hyphen_values = true)]
     to: Option<String>,
     /// Most parameters, all that is trained.
     #[arg(long, value_name = "N")]
@@ -22,10 +25,12 @@ pub(super) struct Wanted {
     /// Most multiply-accumulates for an image, of the network as it is trained.
     #[arg(long, value_name = "N")]
     macs: Option<usize>,
-    /// Factorise the first blocks of stages too.
+    /// Factorise the first blocks of stages too: it loses less for the same number of parameters, and
+    /// allows smaller networks.
     #[arg(long)]
     all_blocks: bool,
-    /// Batch norms of blocks that share: all, or all but those between bases and coefficients.
+    /// Batch norms of blocks that share: all, or all but those between bases and coefficients, which
+    /// computes the same and needs no images to be fine-tuned.
     #[arg(long, value_name = "WHICH", default_value = "all", value_parser = norms())]
     norms: Norms,
 }
@@ -52,7 +57,14 @@ pub(super) struct Chosen {
 impl Wanted {
     /// The model that is asked for by name; none where a budget is.
     pub(super) fn named(&self, dense: &ModelConfig) -> Result<Option<ModelConfig>, Error> {
-        let Some(to) = &self.to else { return Ok(None) };
+        let Some(to) = &self.to else {
+            if self.params.is_none() && self.macs.is_none() {
+                let problem =
+                    "say what to make: --to NAME, or the most it may have, --params N or --macs N";
+                return Err(Error::Usage(problem.to_string()));
+            }
+            return Ok(None);
+        };
         let from = &dense.name;
         let suffix = to.strip_prefix(&format!("{from}-"));
         let suffix = suffix.or_else(|| (!to.contains('/')).then_some(to.as_str()));
@@ -82,7 +94,11 @@ impl Wanted {
     pub(super) fn check_budget(&self, dense: &Model) -> Result<(), Error> {
         let budget = Budget { params: self.params, macs: self.macs };
         let checked = check_budget(dense, self.options(), budget);
-        checked.map_err(|error| Error::Usage(error.to_string()))
+        checked.map_err(|error| {
+            let more = !self.all_blocks && dense.config.name.with_sharing("s1u0-all").is_ok();
+            let hint = if more { "; --all-blocks allows fewer" } else { "" };
+            Error::Usage(format!("{error}{hint}"))
+        })
     }
 
     /// The model with the smallest error within the budget.

@@ -8,8 +8,8 @@ use crate::factorise::{FactoriseError, Moments};
 use crate::model::Model;
 use crate::sharing::MAX_RANK;
 
-/// The most unique filters of a layer that are tried.
-const UNIQUE: usize = 4;
+/// A loss that is none.
+const ROUNDING: f64 = 1e-10;
 /// Filters of more numbers are not tried in every number at once.
 const LONG: usize = 600;
 
@@ -77,7 +77,12 @@ impl<'a> Stage<'a> {
         };
         let layers: Vec<DenseFilters> =
             self.on_basis.iter().map(|layer| layer.dense.clone()).collect();
-        let profile = JointProfile::of(&layers, first.length, &shared, UNIQUE).map_err(refused)?;
+        let unique: Vec<usize> = match self.tries_all() {
+            true => (0..=self.most_unique()).collect(),
+            false => ranks_to_try(self.most_unique()),
+        };
+        let profile = JointProfile::of(&layers, first.length, &shared, self.most_unique());
+        let profile = profile.map_err(refused)?;
         let mut own = Vec::new();
         for layer in &self.own {
             let refused = |source| FactoriseError::Ranks { path: layer.path.clone(), source };
@@ -85,14 +90,16 @@ impl<'a> Stage<'a> {
             let dense = std::slice::from_ref(&layer.dense);
             own.push(JointProfile::of(dense, layer.length, &filters, 0).map_err(refused)?);
         }
-        let choices = profile.choices().filter(|(shared, unique, _)| shared + unique > 0);
+        let choices = profile.choices().filter(|(s, u, _)| s + u > 0 && unique.contains(u));
         let options = choices.map(|(shared, unique, lost)| {
             let of_own = self
                 .own
                 .iter()
                 .zip(&own)
                 .filter_map(|(layer, profile)| profile.lost(layer.own(shared + unique), 0));
-            let error = lost + of_own.sum::<f64>();
+            // Where all filters are there, what is lost is rounding, of which no choice is better.
+            let error =
+                Some(lost + of_own.sum::<f64>()).filter(|lost| *lost > ROUNDING).unwrap_or(0.0);
             RankOption { shared, unique, costs: self.costs(shared, unique), error }
         });
         Ok(options.collect())
@@ -123,6 +130,12 @@ impl<'a> Stage<'a> {
     fn most(&self) -> usize {
         let outputs: usize = self.on_basis.iter().map(|layer| layer.outputs).sum();
         self.on_basis.first().map_or(0, |layer| layer.length.min(outputs).min(MAX_RANK))
+    }
+
+    /// The most unique filters of a layer that are of any use.
+    fn most_unique(&self) -> usize {
+        let most = self.on_basis.iter().map(|layer| layer.outputs.min(layer.length)).max();
+        most.unwrap_or(0)
     }
 
     /// What the layers cost with these ranks, bank and all.
