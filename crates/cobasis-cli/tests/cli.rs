@@ -140,8 +140,12 @@ fn damaged_data_is_named() {
     fs::write(folder.path().join("test_batch.bin"), vec![77; 30_730_000]).expect("written");
     let line = refused(&folder, &eval);
     assert!(line.contains("expected a class label below 10, got 77"), "{line}");
-    let digits = [&eval[..], &["--dataset", "digits"]].concat();
+    let digits = ["eval", "--checkpoint", "model.safetensors", "--dataset", "digits"];
     assert!(refused(&folder, &digits).contains("do not fit cifar10/resnet20"));
+    let elsewhere = [&digits[..], &["--data", "."]].concat();
+    assert!(
+        refused(&folder, &elsewhere).contains("--data .: the digits are built into the program")
+    );
 }
 
 #[test]
