@@ -200,6 +200,13 @@ fn a_file_and_a_seed_make_a_run_and_other_classes_a_new_classifier() {
     let told = refused(&[&from], &out("f"));
     assert!(told.starts_with("init.from: ") && told.contains("four.safetensors: "), "{told}");
     assert!(!out("f").exists());
+    // What is there in its place would seem to have the run's result.
+    fs::write(&file, "another").expect("written");
+    let told = refused(&[&from, "seed=3"], &out("e"));
+    assert!(
+        told.contains("has changed since the run in") && told.contains("another --out"),
+        "{told}"
+    );
 }
 
 #[test]
