@@ -16,7 +16,6 @@ fn main() -> io::Result<()> {
     let root = fs::canonicalize(package.join(place))?;
     // Relative to the package, here and in the list: clones may have their target folder in common, and what
     // was made in one is then used in another.
-    println!("cargo::rerun-if-changed=../../configs");
     println!("cargo::rerun-if-changed={place}");
     let mut files = Vec::new();
     collect(&root, &mut files)?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 pub(super) use search::Found;
 use search::entries;
+pub use search::holds_images;
 
 use super::error::DataError;
 use super::files::ImageFiles;

@@ -58,6 +58,7 @@ pub use augment::{Augment, AugmentKey, Crop};
 pub use batch::{Batch, Unreadable};
 pub use class_counts::{ClassCount, class_counts};
 pub use error::DataError;
+pub use folder::holds_images;
 pub use geometry::{Geometry, Target};
 pub use image_set::{Dataset, ImageSet, SetInfo};
 pub use loader::{Epoch, Loader, LoaderConfig};

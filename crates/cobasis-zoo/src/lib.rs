@@ -54,6 +54,7 @@ pub mod factorise;
 mod families;
 pub mod files;
 mod freeze;
+mod glob;
 mod graph;
 mod init;
 mod layer_types;

@@ -68,14 +68,10 @@ impl Slot {
         [channels_out, channels_in / self.groups, self.kernel, self.kernel]
     }
 
-    /// Numbers of a filter of the dense convolution: more filters than that are not independent.
-    pub fn filter_length(&self) -> usize {
-        self.filter_shape()[1..].iter().product()
-    }
-
     /// Filters of its own with which a factorised layer can be any dense one.
     pub fn full_rank(&self) -> usize {
-        self.filter_length().min(self.channels[1])
+        let [outputs, filter @ ..] = self.filter_shape();
+        filter.iter().product::<usize>().min(outputs)
     }
 
     /// The zero padding that keeps the size at stride 1.

@@ -115,6 +115,15 @@ impl Found {
     }
 }
 
+/// Whether a folder holds image files itself, and not only in folders below.
+pub fn holds_images(folder: &Path) -> bool {
+    let is_image = |path: &Path| {
+        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+        ending.is_some_and(|ending| IMAGES.contains(&ending.as_str()))
+    };
+    entries(folder).is_ok_and(|all| all.iter().any(|(path, is_dir)| !is_dir && is_image(path)))
+}
+
 /// Whether a name is one of those that tools leave in folders: hidden, or known.
 fn is_clutter(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".")

@@ -1,7 +1,7 @@
 //! The SHA-256 of each file of a directory, in a file of the form that `sha256sum --check` reads.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use cobasis_data::regular::{self, MAX_TEXT};
@@ -94,7 +94,26 @@ fn parse(bytes: &[u8], names: &[&str]) -> Option<BTreeMap<String, String>> {
 
 /// The SHA-256 of bytes, in hexadecimal.
 fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+/// The SHA-256 of a file's bytes, in hexadecimal.
+///
+/// # Errors
+/// If the file can't be read, or is none that ends.
+pub(crate) fn sha256_of_file(path: &Path) -> io::Result<String> {
+    let (mut file, mut sum) = (regular::open(path)?, Sha256::new());
+    let mut part = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut part)? {
+            0 => return Ok(hexadecimal(&sum.finalize())),
+            read => sum.update(&part[..read]),
+        }
+    }
+}
+
+fn hexadecimal(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -113,6 +132,16 @@ mod tests {
         fs::write(dir.path().join(sums_name()), sums(files)).unwrap();
         change(dir.path());
         CheckedFiles::read(dir.path(), &NAMES)
+    }
+
+    #[test]
+    fn the_sum_of_a_file_is_that_of_sha256sum() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("one");
+        std::fs::write(&path, "one").unwrap();
+        let one = "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed";
+        assert_eq!(sha256_of_file(&path).unwrap(), one);
+        assert_eq!(hash(b"one"), one);
     }
 
     #[test]

@@ -2,22 +2,19 @@
 
 mod head;
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 
 use burn::tensor::Device;
 use cobasis_zoo::files::{FileError, FileProblem, Notes, OpenOptions, Opened};
 use cobasis_zoo::{Model, ModelConfig, TensorInfo};
-use sha2::{Digest, Sha256};
 
 use crate::config::{Config, ConfigError};
 use crate::data::number::grouped;
-use crate::data::regular::{self, MAX_TEXT, read_text};
+use crate::data::regular::{MAX_TEXT, read_text};
 use crate::data::{ImageSet, Target};
 use crate::error::Error;
 use crate::preparation::of_set;
-use crate::run_dir::{Classifier, InitRecord};
+use crate::run_dir::{Classifier, InitRecord, sha256_of_file};
 use crate::train::constraint::{check_joint, made_orthonormal};
 use crate::train::run::model_of;
 use crate::train::teacher::other_images;
@@ -118,7 +115,7 @@ pub(super) fn check_unchanged(
     place: &str,
 ) -> Result<(), Error> {
     let Some(path) = &config.init.from else { return Ok(()) };
-    match sha256(path) {
+    match sha256_of_file(path) {
         Ok(now) if now != record.sha256 => {
             let problem = format!(
                 "{} has changed since the run in {place} began from it; for the new file give another \
@@ -225,7 +222,7 @@ impl StartFile {
             let problem = format!("expected true, since {file} has batch norms, got false");
             return Err(ConfigError::at("sharing.norms", problem).into());
         }
-        let sha256 = sha256(path).map_err(|error| of_file(FileError::new(path, error)))?;
+        let sha256 = sha256_of_file(path).map_err(|error| of_file(FileError::new(path, error)))?;
         Ok(Self { model, file, sha256 })
     }
 
@@ -297,32 +294,5 @@ fn opened(config: &Config, path: &Path, device: &Device) -> Result<(Model, Notes
     match opened {
         Opened::Trained(model) => Ok((model, notes)),
         _ => Err(of_file(FileError::new(path, FileProblem::Deployed))),
-    }
-}
-
-/// The SHA-256 of a file's bytes, in hexadecimal.
-fn sha256(path: &Path) -> io::Result<String> {
-    let mut file: File = regular::open(path)?;
-    let (mut sum, mut part) = (Sha256::new(), vec![0; 1 << 20]);
-    loop {
-        match file.read(&mut part)? {
-            0 => break,
-            read => sum.update(&part[..read]),
-        }
-    }
-    Ok(sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_sum_is_that_of_sha256sum() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("one");
-        std::fs::write(&path, "one").unwrap();
-        let one = "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed";
-        assert_eq!(sha256(&path).unwrap(), one);
     }
 }

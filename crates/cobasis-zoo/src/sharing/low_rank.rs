@@ -52,7 +52,8 @@ impl Method for LowRank {
     }
 
     fn layer(&self, slot: &Slot, made_with: &MadeWith) -> Option<BasisConv2d> {
-        let rank = self.rank.at(slot.stage, slot.scale).min(slot.filter_length());
+        let rank = self.rank.at(slot.stage, slot.scale);
+        let rank = if slot.changes_shape() { rank.min(slot.full_rank()) } else { rank };
         let config = BasisConv2dConfig::new(slot.channels, [3, 3], 0, rank)
             .with_stride([slot.stride; 2])
             .with_padding(slot.padding())

@@ -1,13 +1,14 @@
 //! The images that a compression looks at: some of the training images, and the test images.
 
-use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 use cobasis_cli::Error;
-use cobasis_data::{DatasetName, ImageSet, Loader, Split, Target, View, take_images, unlabelled};
+use cobasis_data::{
+    DatasetName, ImageSet, Loader, Split, Target, View, holds_images, take_images, unlabelled,
+};
 use cobasis_train::classes::fitted;
 use cobasis_train::evaluate::evaluate;
 use cobasis_train::memory::Maps;
@@ -133,18 +134,6 @@ impl Images {
         let ((images, before), (_, after)) = (score(dense)?, score(made)?);
         Ok(Some(Judged { images, before, after }))
     }
-}
-
-/// Whether image files lie in a folder itself, and not in folders of classes.
-fn holds_images(dir: &Path) -> bool {
-    let is_image = |path: &Path| {
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        let known = |extension: &str| {
-            ["jpg", "jpeg", "png", "webp"].iter().any(|image| extension.eq_ignore_ascii_case(image))
-        };
-        extension.is_some_and(known) && path.is_file()
-    };
-    fs::read_dir(dir).is_ok_and(|files| files.flatten().any(|file| is_image(&file.path())))
 }
 
 /// How images are prepared: as the model's file says, else as those of the data set in its name.

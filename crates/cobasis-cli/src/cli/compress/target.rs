@@ -92,8 +92,7 @@ impl Wanted {
 
     /// Refuses a budget that can't be met.
     pub(super) fn check_budget(&self, dense: &Model) -> Result<(), Error> {
-        let budget = Budget { params: self.params, macs: self.macs };
-        let checked = check_budget(dense, self.options(), budget);
+        let checked = check_budget(dense, self.options(), self.budget());
         checked.map_err(|error| {
             let more = !self.all_blocks && dense.config.name.with_sharing("s1u0-all").is_ok();
             let hint = if more { "; --all-blocks allows fewer" } else { "" };
@@ -108,11 +107,14 @@ impl Wanted {
         moments: &Moments,
         weighting: Weighting,
     ) -> Result<Target, Error> {
-        let budget = Budget { params: self.params, macs: self.macs };
-        let form = form_within(dense, self.options(), moments, weighting, budget);
+        let form = form_within(dense, self.options(), moments, weighting, self.budget());
         let form = form.map_err(|error| Error::Usage(error.to_string()))?;
         let chosen = Chosen { params: self.params, macs: self.macs, exhaustive: form.exhaustive };
         Ok(Target { config: self.config(&dense.config, form.name)?, chosen: Some(chosen) })
+    }
+
+    fn budget(&self) -> Budget {
+        Budget { params: self.params, macs: self.macs }
     }
 
     fn options(&self) -> FormOptions {
