@@ -3,12 +3,12 @@
 use burn::module::Module;
 use cobasis::Pass;
 
-use crate::banks::{Banks, Shared};
+use crate::banks::Shared;
 use crate::families::densenet::DenseNet;
 use crate::families::mobilenet::{FEATURES, MobileNetV2};
 use crate::families::resnet::ResNet;
 use crate::name::ModelName;
-use crate::sharing::{self, Filler, MadeWith};
+use crate::sharing::{Filler, MadeWith};
 use crate::slot::Slot;
 use crate::spec::{Architecture, Variant};
 
@@ -63,11 +63,6 @@ impl ModelName {
             Architecture::MobileNetV2(spec) => spec.slots(variant),
             Architecture::DenseNet(spec) => spec.slots(variant),
         }
-    }
-
-    /// The banks of the network.
-    pub(crate) fn banks(&self, variant: Variant) -> Banks {
-        sharing::banks(self.sharing(), &self.slots(variant))
     }
 }
 

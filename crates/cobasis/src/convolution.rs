@@ -45,8 +45,21 @@ pub struct Composed<'a> {
     pub own: Vec<Source>,
     /// The banks that go into it.
     pub shared: Vec<&'a FilterBasis>,
+    /// What computing them takes besides.
+    pub composition: Composition,
     /// Computes the filters.
     pub value: Box<dyn Fn() -> Tensor<4> + 'a>,
+}
+
+/// What it takes to compute filters from parameters: once for each training step, and once for all
+/// before the network is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Composition {
+    /// Multiply-accumulates.
+    pub macs: u64,
+    /// Bits of a table of constant indices, where filters are numbers that such a table finds. It needs
+    /// not be stored where a seed makes it again.
+    pub index_bits: u64,
 }
 
 /// A parameter of a layer that filters are computed from.
@@ -254,6 +267,13 @@ impl<'a> Convolution<'a> {
 fn at_place(at: &Place) -> String {
     let path = at.to_string();
     if path.is_empty() { path } else { format!(" (at {path})") }
+}
+
+impl std::ops::AddAssign for Composition {
+    fn add_assign(&mut self, other: Self) {
+        self.macs += other.macs;
+        self.index_bits += other.index_bits;
+    }
 }
 
 impl Source {

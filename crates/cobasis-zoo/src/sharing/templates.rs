@@ -6,7 +6,8 @@ use std::fmt;
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::Tensor;
 use cobasis::{
-    BankId, Bases, Composed, Convolution, Filters, Geometry, Pass, Place, Role, Source, Start,
+    BankId, Bases, Composed, Composition, Convolution, Filters, Geometry, Pass, Place, Role,
+    Source, Start,
 };
 
 use super::method::{MadeWith, Method};
@@ -102,9 +103,10 @@ pub struct TemplatesConv2d {
 impl OnBases for TemplatesConv2d {
     fn pass<P: Pass>(&self, pass: &mut P, at: &Place, bases: &Bases, x: P::Map) -> P::Map {
         let (templates, shape) = (&bases[self.bank], self.shape);
+        let count = self.coefficients.lazy_shape()[0];
+        let numbers = shape.iter().product::<usize>();
+        let composition = Composition { macs: (count * numbers) as u64, ..Composition::default() };
         let compose = || {
-            let count = self.coefficients.lazy_shape()[0];
-            let numbers = shape.iter().product::<usize>();
             let templates = templates.weight.val().reshape([count, numbers]);
             let coefficients = self.coefficients.val().reshape([1, count]);
             coefficients.matmul(templates).reshape(shape)
@@ -113,6 +115,7 @@ impl OnBases for TemplatesConv2d {
             shape,
             own: vec![Source::new(&self.coefficients, Start::Orthonormal)],
             shared: vec![templates],
+            composition,
             value: Box::new(compose),
         });
         let geometry = self.geometry.clone();
