@@ -69,7 +69,7 @@ impl ModelConfig {
         let (variant, norms) = (*variant, *norms);
         let can_be = norms == Norms::All || name.can_be_without_norms();
         assert!(can_be, "{name} can't be without batch norms");
-        let architecture = &name.entry().architecture;
+        let architecture = name.architecture();
         let slots = name.slots(variant);
         let banks = sharing::banks(name.sharing(), &slots);
         let bases = banks.iter().map(|(_, spec)| {

@@ -34,7 +34,7 @@ impl Network {
         made_with: MadeWith,
     ) -> Self {
         let fill = Filler::new(name, made_with);
-        match &name.entry().architecture {
+        match &*name.architecture() {
             Architecture::ResNet(spec) => Network::ResNet(ResNet::new(spec, in_channels, fill)),
             &Architecture::MobileNetV2(spec) => {
                 Network::MobileNetV2(MobileNetV2::new(spec, variant, in_channels, fill))
@@ -58,7 +58,7 @@ impl Network {
 impl ModelName {
     /// The convolutions that the network offers to its sharing method.
     pub(crate) fn slots(&self, variant: Variant) -> Vec<Slot> {
-        match &self.entry().architecture {
+        match &*self.architecture() {
             Architecture::ResNet(spec) => spec.slots(self.blocks()),
             Architecture::MobileNetV2(spec) => spec.slots(variant),
             Architecture::DenseNet(spec) => spec.slots(variant),

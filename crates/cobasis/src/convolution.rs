@@ -82,6 +82,9 @@ pub enum Start {
     Filters,
     /// Orthonormal, one filter or row of a matrix to a row.
     Orthonormal,
+    /// Orthonormal together with the parameters of the same size that start so in layers of the same
+    /// stage: each is a row of one matrix, whose columns are orthonormal where it has more rows.
+    OrthonormalInStage,
     /// Normal numbers with mean 0 and this standard deviation.
     Normal(f64),
     /// Each number this one.

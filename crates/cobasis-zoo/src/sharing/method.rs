@@ -51,6 +51,11 @@ pub trait Method: fmt::Display + Sized + Copy {
         false
     }
 
+    /// The architecture that a network of this method has, where it is not that of the dense one.
+    fn architecture(&self, _of: &Architecture) -> Option<Architecture> {
+        None
+    }
+
     /// Whether a network of this method has batch norms inside its layers, which can be left out.
     fn has_inner_norms(&self, _architecture: &Architecture) -> bool {
         false
