@@ -259,6 +259,26 @@ mod tests {
     }
 
     #[test]
+    fn coefficients_of_templates_start_as_an_orthonormal_matrix() {
+        let name = "cifar10/resnet32-templates3".parse().expect("a name");
+        let state = ModelConfig::new(name).init(&Device::flex()).state();
+        for stage in 0..3 {
+            let of_stage = format!("stages.{stage}.");
+            let rows: Vec<Vec<f32>> = state
+                .iter()
+                .filter(|(path, _)| path.starts_with(&of_stage) && path.ends_with(".coefficients"))
+                .map(|(_, values)| values.iter::<f32>().collect())
+                .collect();
+            assert_eq!(rows.len(), 8);
+            for (i, j) in [(0, 0), (0, 1), (1, 1), (1, 2), (2, 2), (0, 2)] {
+                let product: f32 = rows.iter().map(|row| row[i] * row[j]).sum();
+                let expected = if i == j { 1.0 } else { 0.0 };
+                assert!((product - expected).abs() < 1e-6, "{stage}: {product}");
+            }
+        }
+    }
+
+    #[test]
     #[should_panic(expected = "two convolutions are declared at stages.0.conv")]
     fn a_place_is_of_one_convolution() {
         use super::starts::Starts;

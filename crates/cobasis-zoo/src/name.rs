@@ -36,8 +36,10 @@ const MAX_NAME: usize = 200;
 /// `cifar100/mobilenet-v2-shared++` also those that they end with, and
 /// `imagenet/mobilenet-v2-shared++-eca` has channel attention after them.
 /// `-all` at the end extends ranks to the first blocks of stages: `cifar10/resnet32-s16u1-all`.
-/// `cifar10/resnet32-lowrank8` factorises each layer by itself, `cifar10/resnet32-tied` has one kernel
-/// for all layers of a stage, and in `cifar10/resnet32-templates2` each layer's is a sum of two.
+/// What sharing is compared with: `-lowrank8`, `-tai9` and `-tucker10` factorise each layer by itself,
+/// `-width9` is a narrower network; `-tied` has one kernel for all layers of a stage, and in
+/// `-templates2` each layer's is a sum of two; `-filterbasis24x16` and `-jointsvd15` share filters that
+/// are not kept orthonormal. [`Sharing`] lists them all.
 ///
 /// ```
 /// use cobasis_zoo::ModelName;

@@ -30,7 +30,7 @@ struct Wide;
 
 impl ModuleMapper for Wide {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        param.map(|values| values.detach().cast(DType::F64).require_grad())
+        param.map(|values| Tensor::from_inner(values.inner().cast(DType::F64)).require_grad())
     }
 }
 
@@ -47,7 +47,7 @@ impl ModuleMapper for Moved<'_> {
         param.map(|values| {
             let data = TensorData::new(direction.clone(), values.dims());
             let direction = Tensor::<D>::from_data(data, (&device, DType::F64));
-            (values.detach() + direction * step).require_grad()
+            Tensor::from_inner(values.inner() + direction.inner() * step).require_grad()
         })
     }
 }
@@ -108,10 +108,12 @@ fn gradients_are_the_slopes_of_the_loss() {
                 let moved = model.clone().map(&mut Moved { directions: &direction, step });
                 loss(&moved, &device).into_data().iter::<f64>().sum()
             };
-            let step = 1e-6;
-            let expected = (at(step) - at(-step)) / (2.0 * step);
-            let tolerance = 1e-4 * expected.abs().max(1e-2);
-            assert!((slope - expected).abs() < tolerance, "{name}: {slope}, not {expected}");
+            // A kink of ReLU between the two points spoils a step, but not all of them.
+            let steps = [1e-5, 1e-6, 1e-7, 1e-8];
+            let found = steps.map(|step| (at(step) - at(-step)) / (2.0 * step));
+            let is_close =
+                |expected: &f64| (slope - expected).abs() < 1e-5 * expected.abs().max(1e-1);
+            assert!(found.iter().any(is_close), "{name}: {slope}, not {found:?}");
         }
     }
 }
