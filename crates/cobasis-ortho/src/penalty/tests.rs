@@ -151,13 +151,18 @@ fn gradients_are_the_slopes() {
         {
             let of = |values: &[f32]| on(method(formula), values, shape, &device);
             let (_, gradient) = of(&values);
+            // Where there are absolute values, the slope jumps here and there.
+            let step = match formula {
+                Penalty::Mc | Penalty::McRows => 1e-3,
+                _ => 1e-2,
+            };
             for (i, gradient) in gradient.into_iter().enumerate() {
                 let at = |step: f32| {
                     let mut moved = values.clone();
                     moved[i] += step;
                     of(&moved).0
                 };
-                let slope = (at(1e-2) - at(-1e-2)) / 2e-2;
+                let slope = (at(step) - at(-step)) / (2.0 * step);
                 let close = (slope - gradient).abs() < 2e-3 * gradient.abs().max(1.0);
                 assert!(close, "{formula} {shape:?}: {slope} {gradient}");
             }
