@@ -118,6 +118,7 @@ impl<'a, T: Task> Fit<'a, T> {
         let Partial { score: total, penalties, losses, .. } = self.progress.partial;
         let images = total.images().max(1) as f64;
         let train_seconds = seconds();
+        self.trainer.end_epoch(epoch, self.progress.steps)?;
         let (model, loader) = (self.trainer.judged(), &self.loaders.val);
         let val = judge::<T::Score>(model, loader, |images| watch.evaluated(images))?;
         let Some(val) = val else {

@@ -15,7 +15,7 @@ use crate::data::{ImageSet, Target};
 use crate::error::Error;
 use crate::preparation::of_set;
 use crate::run_dir::{Classifier, InitRecord, sha256_of_file};
-use crate::train::constraint::{check_joint, made_orthonormal};
+use crate::train::constraint::{check_joint, made_orthonormal, settings};
 use crate::train::run::model_of;
 use crate::train::teacher::other_images;
 use head::Head;
@@ -171,7 +171,8 @@ fn orthonormal(config: &Config, model: Model) -> Result<Model, Error> {
     let Some(constraint) = config.ortho.constraint.0 else {
         return Ok(model);
     };
-    let made = made_orthonormal(constraint, model).map_err(|error| {
+    let settings = settings(&config.ortho, config.optimizer.lr);
+    let made = made_orthonormal(constraint, &settings, model).map_err(|error| {
         refused(format!("its shared filters can't be made orthonormal (ortho.constraint): {error}"))
     });
     let (model, farthest) = made?;

@@ -134,12 +134,26 @@ impl<T: Task> Trainer<T> {
         let before = before.transpose().map_err(failed)?;
         self.model = self.optimizer.step(at.lr, self.model.clone(), gradients);
         if let (Some(bases), Some(before)) = (constrained, before) {
-            self.model = bases.retract(at.step, before, self.model.clone()).map_err(failed)?;
+            self.model = bases.retract(at, before, self.model.clone()).map_err(failed)?;
         }
         if let Some(ema) = &mut self.ema {
             ema.update(&self.model);
         }
         Ok(report)
+    }
+
+    /// Ends an epoch: bases that a constraint only kept near orthonormal filters are moved there. To be
+    /// called before the model is judged; a second call changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// If they can't be made orthonormal.
+    pub fn end_epoch(&mut self, epoch: usize, steps: usize) -> Result<(), Error> {
+        if let Some(bases) = &self.constrained {
+            let failed = |source| Error::Constraint { epoch, step: steps, source };
+            self.model = bases.end_epoch(self.model.clone()).map_err(failed)?;
+        }
+        Ok(())
     }
 
     /// The gradients of one batch, which is the given share of the step, and what it came to.
