@@ -11,7 +11,7 @@ use crate::init::{initialise, initialise_head};
 use crate::model::Model;
 use crate::network::Network;
 use crate::preparation::Preparation;
-use crate::sharing::MadeWith;
+use crate::sharing::{self, MadeWith};
 use crate::spec::Norms;
 use crate::state::{State, StateError};
 
@@ -69,14 +69,15 @@ impl ModelConfig {
         let (variant, norms) = (*variant, *norms);
         let can_be = norms == Norms::All || name.can_be_without_norms();
         assert!(can_be, "{name} can't be without batch norms");
-        let architecture = &name.entry().architecture;
-        let banks = name.banks(variant);
+        let architecture = name.architecture();
+        let slots = name.slots(variant);
+        let banks = sharing::banks(name.sharing(), &slots);
         let bases = banks.iter().map(|(_, spec)| {
             let [filters, channels, kernel @ ..] = spec.shape;
             let config = FilterBasisConfig::new(filters, channels, kernel);
             config.with_initializer(Some(LATER)).init(device)
         });
-        let made_with = MadeWith { banks: &banks, norms, device };
+        let made_with = MadeWith { banks: &banks, slots: &slots, norms, device };
         Model {
             bases: Bases { banks: bases.collect() },
             network: Network::new(name, variant, *in_channels, made_with),

@@ -10,7 +10,6 @@ mod number;
 mod stages;
 
 use burn::tensor::Device;
-use cobasis::CostTable;
 use serde::Serialize;
 
 use crate::config::ModelConfig;
@@ -54,14 +53,14 @@ impl Counts {
     pub fn of_config(config: &ModelConfig) -> Self {
         // Counting touches no weights; any device will do.
         let table = config.cost(config.image(), &Device::flex());
-        let (total, [composition, index_bits]) = (table.total(), beside(&table));
-        Self { params: total.params, macs: total.macs, composition, index_bits }
+        let (total, made) = (table.total(), table.composition());
+        Self {
+            params: total.params,
+            macs: total.macs,
+            composition: made.macs,
+            index_bits: made.index_bits,
+        }
     }
-}
-
-/// Multiply-adds of the composition of kernels, and bits of fixed tables. Cost tables don't tell them yet.
-fn beside(_: &CostTable) -> [u64; 2] {
-    [0, 0]
 }
 
 /// The most that a network may cost.

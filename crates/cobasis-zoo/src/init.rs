@@ -48,6 +48,7 @@ pub(crate) fn initialise(model: Model, weights: InitialWeights, seed: u64) -> Mo
             values.insert(id, TensorData::new(numbers, shape));
         }
     }
+    draw_in_stages(&model, &starts, &mut values, &mut rng);
     draw_banks(&model, &starts, &mut values, &mut rng);
     state::replace(model, values)
 }
@@ -84,7 +85,7 @@ fn draw(
         (0..count).map(|_| rng.random_range(-bound..bound) as f32).collect()
     };
     match value {
-        Value::Kept | Value::WithOthers => None,
+        Value::Kept | Value::WithOthers | Value::Starts(Start::OrthonormalInStage) => None,
         Value::Uniform { inputs } => Some(uniform(inputs, rng)),
         Value::Starts(Start::Filters) => Some(match (convolutions, shape) {
             (Convolutions::KaimingFanOut, [filters, _, height, width]) => {
@@ -96,6 +97,30 @@ fn draw(
         Value::Starts(Start::Constant(number)) => Some(vec![number as f32; count]),
         Value::Starts(Start::Orthonormal) => Some(rows(shape[0], count / shape[0], rng)),
         Value::Starts(other) => panic!("no network here can start {other:?}"),
+    }
+}
+
+/// Draws the parameters of layers that are orthonormal to those of the others of their stage.
+fn draw_in_stages(
+    model: &Model,
+    starts: &Starts,
+    values: &mut HashMap<ParamId, TensorData>,
+    rng: &mut Rng,
+) {
+    let tensors = model.tensors();
+    let drawn: Vec<&TensorInfo> = tensors
+        .iter()
+        .filter(|tensor| starts.of(tensor.id) == Some(Value::Starts(Start::OrthonormalInStage)))
+        .collect();
+    let stage = |tensor: &TensorInfo| tensor.path.split('.').nth(1).map(str::to_string);
+    let together = drawn
+        .chunk_by(|first, second| (stage(first), &first.shape) == (stage(second), &second.shape));
+    for layers in together {
+        let length = layers[0].shape.iter().product();
+        let matrix = rows(layers.len(), length, rng);
+        for (TensorInfo { id, shape, .. }, row) in layers.iter().zip(matrix.chunks_exact(length)) {
+            values.insert(*id, TensorData::new(row.to_vec(), shape.clone()));
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::registry::{self, Entry};
 use crate::sharing::{Blocks, Sharing};
 use crate::short::shortened;
+use crate::spec::Architecture;
 
 pub use error::ModelNameError;
 
@@ -176,6 +177,13 @@ impl ModelName {
     /// The entry of the dense network.
     pub fn entry(&self) -> &Entry {
         &self.entry
+    }
+
+    /// How the network is built: as the dense one, but for methods that change its layers themselves.
+    pub fn architecture(&self) -> Cow<'_, Architecture> {
+        let dense = &self.entry.architecture;
+        let changed = self.sharing.and_then(|sharing| sharing.architecture(dense));
+        changed.map_or(Cow::Borrowed(dense), Cow::Owned)
     }
 
     /// How filters are shared; `None` in a dense network.

@@ -3,13 +3,18 @@
 //! A method is a file of this folder and a line of `methods!` below; `docs/add-a-method.md` goes
 //! through it.
 
+mod filter_basis;
+mod joint_svd;
 mod low_rank;
 mod method;
 mod rank;
 mod ranks;
+mod separable;
 mod templates;
 mod tied;
+mod tucker;
 mod whole;
+mod width;
 
 use std::fmt;
 
@@ -18,14 +23,19 @@ use burn::nn::conv::Conv2d;
 use cobasis::{Bases, Pass, Place};
 
 pub use crate::on_bases::OnBases;
+pub use filter_basis::{FilterBasis, FilterBasisConv2d};
+pub use joint_svd::{JointSvd, JointSvdConv2d, SharedColumn, Vertical};
 pub use low_rank::LowRank;
 pub use method::{MadeWith, Method};
 pub(crate) use rank::MAX_RANK;
 pub use rank::Rank;
 pub use ranks::{Ranks, RanksLayer};
+pub use separable::{Separable, SeparableConv2d};
 pub use templates::{Templates, TemplatesConv2d};
 pub use tied::Tied;
+pub use tucker::{Tucker, TuckerConv2d};
 pub use whole::Whole;
+pub use width::Width;
 
 pub use crate::banks::{BankSpec, Banks, Scope};
 pub use crate::slot::{Blocks, Slot, SlotRole};
@@ -95,6 +105,11 @@ macro_rules! methods {
                 match self { $(Sharing::$name(method) => method.fits_first_blocks(architecture),)+ }
             }
 
+            /// The architecture of its networks, where it is not that of the dense one.
+            pub(crate) fn architecture(&self, of: &Architecture) -> Option<Architecture> {
+                match self { $(Sharing::$name(method) => method.architecture(of),)+ }
+            }
+
             /// Whether there are batch norms inside its layers, which can be left out.
             pub(crate) fn has_inner_norms(&self, architecture: &Architecture) -> bool {
                 match self { $(Sharing::$name(method) => method.has_inner_norms(architecture),)+ }
@@ -135,10 +150,21 @@ methods! {
     Whole: cobasis::SharedConv2d,
     /// Factorised layers that share nothing: `-lowrank8`.
     LowRank: cobasis::BasisConv2d,
-    /// One kernel for all layers of a stage: `-tied`.
+    /// A 3×1 and a 1×3 convolution for each layer: `-tai9`.
+    Separable: SeparableConv2d,
+    /// A smaller convolution between two 1×1 ones for each layer: `-tucker10`.
+    Tucker: TuckerConv2d,
+    /// One kernel for several layers of a stage: `-tied`, `-tied-double`, `-tied-second`,
+    /// `-tied-pairs`.
     Tied: cobasis::SharedConv2d,
     /// Kernels that are sums of a stage's templates: `-templates2`.
     Templates: TemplatesConv2d,
+    /// Filters of a stage on each part of the channels: `-filterbasis24x16`.
+    FilterBasis: FilterBasisConv2d,
+    /// 3×1 convolutions of a stage, 1×3 ones of each layer: `-jointsvd15`, `-jointsvd15-double`.
+    JointSvd: JointSvdConv2d,
+    /// The dense network with another width: `-width9`.
+    Width: cobasis::SharedConv2d,
 }
 
 impl Sharing {

@@ -10,6 +10,8 @@ pub struct Slot {
     pub stage: usize,
     /// The stage whose banks it borrows: its own, but in one network of the authors.
     pub lender: usize,
+    /// The number of its block in the stage, from 0: in a DenseNet, of its layer.
+    pub block: usize,
     /// Which of its block's convolutions it is.
     pub role: SlotRole,
     /// Input and output channels.

@@ -158,6 +158,15 @@ fn other_methods_have_the_counts_of_their_formulas() {
         ("-s0u3,5,11", 150_346, 23_050_000),
         ("-tied", 125_466, 68_862_592),
         ("-templates4,3,1", 150_874, 68_862_592),
+        ("-width9", 147_691, 21_900_000),
+        ("-width8", 116_882, 17_326_400),
+        ("-width10", 182_100, 27_003_280),
+        ("-tied-double", 173_850, 68_862_592),
+        ("-tied-second", 319_002, 68_862_592),
+        ("-tai5,9,18", 150_042, 23_250_000),
+        ("-tucker5,10,22", 149_858, 22_220_000),
+        ("-jointsvd7,15,29-double", 150_522, 29_340_000),
+        ("-filterbasis24x16", 151_962, 71_220_000),
     ] {
         let name = format!("cifar10/resnet32{suffix}");
         let total = config(&name).cost([32, 32], &Device::flex()).total();

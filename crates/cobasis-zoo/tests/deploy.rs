@@ -18,6 +18,13 @@ const MODELS: &[(&str, usize)] = &[
     ("cifar10/resnet20-lowrank4", 16),
     ("cifar10/resnet20-tied", 16),
     ("cifar10/resnet20-templates2", 16),
+    ("cifar10/resnet20-tied-pairs-all", 16),
+    ("cifar10/resnet20-tai5-all", 16),
+    ("cifar10/resnet20-tucker6-all", 16),
+    ("cifar10/resnet20-jointsvd7-double-all", 16),
+    ("cifar10/resnet20-filterbasis24x16", 16),
+    ("cifar10/resnet20-filterbasis24-all", 16),
+    ("cifar10/resnet20-width9", 16),
     ("cifar100/resnet34-s32u1", 16),
     ("imagenet/resnet18", 32),
     ("imagenet/resnet50-shared", 32),
@@ -36,6 +43,30 @@ fn error(model: &Model, deployed: &Deployed, size: usize, device: &Device) -> f3
     let expected = numbers(model.valid().forward(images(2, size, device)));
     check_that_images_matter(&expected, 2);
     difference(&expected, &numbers(deployed.forward(images(2, size, device))))
+}
+
+/// Every factorised layer becomes one kernel of the dense network's shape.
+#[test]
+fn composed_networks_have_the_convolutions_of_the_dense_one() {
+    let device = Device::flex();
+    for suffix in [
+        "s8u1",
+        "s8u1-double-all",
+        "lowrank4-all",
+        "tai5-all",
+        "tucker6-all",
+        "jointsvd7-double-all",
+        "filterbasis24x16-all",
+        "filterbasis24-all",
+        "templates2-all",
+        "tied-pairs-all",
+    ] {
+        let dense = trained("cifar10/resnet20", Variant::Corrected, &device);
+        let name = format!("cifar10/resnet20-{suffix}");
+        let model = trained(&name, Variant::Corrected, &device);
+        let composed = model.deploy_with(FactorisedLayers::Compose, &device);
+        assert_eq!(composed.macs([16, 16]), dense.cost([16, 16]).total().macs, "{name}");
+    }
 }
 
 #[test]

@@ -24,6 +24,18 @@ const NAMES: &[&str] = &[
     "digits/resnet14-lowrank3",
     "digits/resnet14-tied",
     "digits/resnet14-templates2",
+    "digits/resnet14-templates2-all",
+    "digits/resnet14-tied-double",
+    "digits/resnet14-tied-second-all",
+    "digits/resnet14-tied-pairs-all",
+    "digits/resnet14-tai3",
+    "digits/resnet14-tai3-all",
+    "digits/resnet14-tucker3-all",
+    "digits/resnet14-jointsvd3",
+    "digits/resnet14-jointsvd3-double-all",
+    "digits/resnet14-filterbasis5x4",
+    "digits/resnet14-filterbasis9-all",
+    "digits/resnet14-width5",
 ];
 
 /// Flex, the fast CPU backend, and NdArray, a second and independent reference.

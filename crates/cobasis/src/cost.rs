@@ -10,7 +10,7 @@ use burn::nn::{BatchNorm, Linear};
 use cobasis_kernels::{Activation, Windows};
 
 use crate::basis::FilterBasis;
-use crate::convolution::{Convolution, Filters, Role};
+use crate::convolution::{Composition, Convolution, Filters, Role};
 use crate::pass::Pass;
 use crate::place::Place;
 
@@ -43,6 +43,7 @@ pub use row::{Cost, CostRow, Part};
 pub struct CostTable {
     rows: Vec<CostRow>,
     bases: HashMap<ParamId, usize>,
+    composition: Composition,
 }
 
 impl CostTable {
@@ -54,6 +55,12 @@ impl CostTable {
     /// The sum of all rows.
     pub fn total(&self) -> Cost {
         self.rows.iter().map(|row| row.cost).sum()
+    }
+
+    /// What it takes to compute the filters that are composed of others, once for each training step. It
+    /// is in no row: inference does it once for all.
+    pub fn composition(&self) -> Composition {
+        self.composition
     }
 
     /// The sum of the rows that play the given role.
@@ -95,6 +102,9 @@ impl Pass for CostTable {
         }
         let shape @ [channels, _, kernel @ ..] = filters.shape();
         let [height, width] = geometry.options(kernel, size).output(kernel, size);
+        if let Filters::Composed(composed) = &filters {
+            self.composition += composed.composition;
+        }
         let bias = bias.map_or(0, |_| channels);
         let cost = Cost {
             params: (filters.own_numbers() + bias) as u64,

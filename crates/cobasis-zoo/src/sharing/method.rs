@@ -51,6 +51,11 @@ pub trait Method: fmt::Display + Sized + Copy {
         false
     }
 
+    /// The architecture that a network of this method has, where it is not that of the dense one.
+    fn architecture(&self, _of: &Architecture) -> Option<Architecture> {
+        None
+    }
+
     /// Whether a network of this method has batch norms inside its layers, which can be left out.
     fn has_inner_norms(&self, _architecture: &Architecture) -> bool {
         false
@@ -72,6 +77,8 @@ pub trait Method: fmt::Display + Sized + Copy {
 pub struct MadeWith<'a> {
     /// The network's banks.
     pub banks: &'a Banks,
+    /// The convolutions that the method was offered, in the order of the network.
+    pub slots: &'a [Slot],
     /// The batch norms that blocks which share have.
     pub norms: Norms,
     /// Where the parameters are.
@@ -86,6 +93,16 @@ impl MadeWith<'_> {
     /// Panics if the method made none.
     pub fn stage_bank(&self, slot: &Slot, index: usize) -> BankId {
         self.banks.find(Scope::Stage(slot.lender), index)
+    }
+
+    /// The number of a slot among those of its stage, from 0, in the order of the network.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the network has no such slot.
+    pub fn index_in_stage(&self, slot: &Slot) -> usize {
+        let mut of_stage = self.slots.iter().filter(|other| other.stage == slot.stage);
+        of_stage.position(|other| other == slot).expect("a slot of the network")
     }
 }
 
