@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use cobasis_cli::Error;
 use cobasis_data::number::duration;
+use cobasis_report::comparison_report;
 use cobasis_train::DeviceName;
 use cobasis_train::config::{Comparison, DataConfig};
 use cobasis_train::run_dir::RunDir;
@@ -12,6 +13,7 @@ use cobasis_train::train::{
     ComparisonOutcome, ComparisonResults, Job, Outcome as Ended, Plan, ResultRow, Spread,
     run_comparison,
 };
+use cobasis_zoo::files::{FileError, write_atomic};
 
 use super::Outcome;
 use super::config_args::text_of;
@@ -28,7 +30,8 @@ use super::train::command_line;
 /// recipe, a training configuration without model and seed. Where a method has a key, the setting
 /// nearest to the budget from below is trained (see `cobasis models fit`). Each combination is an
 /// ordinary run, in runs/MODEL/seed-N below --out. The same command resumes after an interruption,
-/// and takes finished runs as they are. The results are in comparison.csv, runs.csv and timing.csv.
+/// and takes finished runs as they are. The results are in comparison.csv, runs.csv and timing.csv,
+/// and comparison.html shows them: error against parameters and multiply-accumulates.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cobasis compare compare/digits.toml --out COMPARISON
@@ -86,10 +89,14 @@ pub(crate) fn run(args: Args) -> Outcome {
     let out = RunDir::parent(args.out.as_deref(), "compare")?;
     let ended = run_comparison(&plan, args.jobs, args.device, &out, &command, &mut progress)?;
     progress.end();
+    let (ComparisonOutcome::Finished(results) | ComparisonOutcome::Interrupted(_, results)) = &ended;
+    let page = out.join("comparison.html");
+    write_atomic(&page, comparison_report(results).page.as_bytes())
+        .map_err(|error| FileError::new(&page, error))?;
     match ended {
         ComparisonOutcome::Finished(results) => {
             print(&describe(&results));
-            print(&format!("wrote {}", out.join("comparison.csv").display()));
+            print(&format!("wrote {} and {}", out.join("comparison.csv").display(), page.display()));
             Ok(ExitCode::SUCCESS)
         }
         ComparisonOutcome::Interrupted(ended, _) => {

@@ -62,6 +62,8 @@ pub struct Comparison {
     pub published: Vec<PublishedResult>,
     /// A training configuration without model and seed.
     recipe: Table,
+    /// The file, as errors name it.
+    file: String,
 }
 
 /// A method in a comparison.
@@ -147,10 +149,10 @@ impl Comparison {
     /// # Errors
     /// The first fault found, naming file and key.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
-        Self::from_table(parse(file, text)?).map_err(|error| error.in_place(file))
+        Self::from_table(file, parse(file, text)?).map_err(|error| error.in_place(file))
     }
 
-    fn from_table(table: Table) -> Result<Self, ConfigError> {
+    fn from_table(name: &str, table: Table) -> Result<Self, ConfigError> {
         let file: File = serde_path_to_error::deserialize(table).map_err(|error| {
             let path = error.path().to_string();
             let problem = error.inner().message();
@@ -210,6 +212,7 @@ impl Comparison {
             methods,
             published: file.published,
             recipe: file.recipe,
+            file: name.to_string(),
         })
     }
 
@@ -229,11 +232,11 @@ impl Comparison {
         if !named {
             merge(&mut table, nested("data.name", model.dataset().into()));
         }
-        let recipe = |error: ConfigError| error.in_place("recipe");
-        Config::from_table(&table).map_err(recipe)?;
+        let recipe = format!("{}: recipe", self.file);
+        Config::from_table(&table).map_err(|error| error.in_place(&recipe))?;
         let place = match contender.set.is_empty() {
-            true => "recipe".to_string(),
-            false => format!("recipe with what {:?} sets", contender.label),
+            true => recipe,
+            false => format!("{recipe} with what {:?} sets", contender.label),
         };
         merge(&mut table, contender.set.clone());
         table.insert("model".to_string(), model.to_string().into());
@@ -417,9 +420,9 @@ mod tests {
             let read = Comparison::parse("a.toml", &text).unwrap();
             read.config(&read.methods[0], &read.networks[0], 0).unwrap_err().to_string()
         };
-        assert!(refused("optimizer.lrr = 1").starts_with("recipe: optimizer.lrr: unknown key"));
-        assert!(refused("train.epochs = 0").starts_with("recipe: train.epochs: expected"));
+        assert!(refused("optimizer.lrr = 1").starts_with("a.toml: recipe: optimizer.lrr: unknown key"));
+        assert!(refused("train.epochs = 0").starts_with("a.toml: recipe: train.epochs: expected"));
         let line = refused("data.name = 'cifar10'");
-        assert!(line.starts_with("recipe: data.name: model digits/resnet14 is for"), "{line}");
+        assert!(line.starts_with("a.toml: recipe: data.name: model digits/resnet14 is for"), "{line}");
     }
 }

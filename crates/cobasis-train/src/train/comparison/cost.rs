@@ -113,9 +113,12 @@ impl Sizes {
     }
 }
 
-/// Multiply-adds of a training step with a full batch.
-pub(super) fn train_macs_per_step(row: &PlannedRow) -> u64 {
-    let (train, counts) = (&row.config.train, row.counts);
-    let batches = train.accumulate as u64;
-    PASSES * batches * (train.batch as u64 * counts.macs + counts.composition)
+impl PlannedRow {
+    /// Multiply-adds of a training step with full batches: three forward passes of each image, and three
+    /// times the computation of kernels from parameters.
+    pub fn train_macs_per_step(&self) -> u64 {
+        let (train, counts) = (&self.config.train, self.counts);
+        let batches = train.accumulate as u64;
+        PASSES * batches * (train.batch as u64 * counts.macs + counts.composition)
+    }
 }

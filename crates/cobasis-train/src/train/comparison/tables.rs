@@ -5,7 +5,6 @@
 
 use cobasis_zoo::sharing::Blocks;
 
-use super::cost::train_macs_per_step;
 use super::plan::PlannedRow;
 use super::results::{ComparisonResults, ResultRow, RunState};
 use crate::data::csv::field;
@@ -51,7 +50,7 @@ pub(super) fn comparison_csv(results: &ComparisonResults) -> String {
             counts.index_bits.to_string(),
             planned.config.optimizer.weight_decay_scale.to_string(),
             planned.decay_factor.to_string(),
-            train_macs_per_step(planned).to_string(),
+            planned.train_macs_per_step().to_string(),
             n.to_string(),
             diverged.to_string(),
             missing.to_string(),
