@@ -9,7 +9,7 @@ use crate::families::mobilenet::{FEATURES, MobileNetV2};
 use crate::families::resnet::ResNet;
 use crate::name::ModelName;
 use crate::sharing::{Filler, MadeWith};
-use crate::slot::Slot;
+use crate::slot::{Blocks, Slot};
 use crate::spec::{Architecture, Variant};
 
 /// The network families: layers from the images to the last maps. Shared filters stand beside it.
@@ -58,8 +58,13 @@ impl Network {
 impl ModelName {
     /// The convolutions that the network offers to its sharing method.
     pub(crate) fn slots(&self, variant: Variant) -> Vec<Slot> {
+        self.slots_of(self.blocks(), variant)
+    }
+
+    /// Those that it would offer if these blocks of stages shared.
+    pub(crate) fn slots_of(&self, blocks: Blocks, variant: Variant) -> Vec<Slot> {
         match &*self.architecture() {
-            Architecture::ResNet(spec) => spec.slots(self.blocks()),
+            Architecture::ResNet(spec) => spec.slots(blocks),
             Architecture::MobileNetV2(spec) => spec.slots(variant),
             Architecture::DenseNet(spec) => spec.slots(variant),
         }

@@ -1,5 +1,7 @@
 //! `cobasis models`.
 
+mod fit;
+
 use std::process::ExitCode;
 
 use cobasis_cli::Error;
@@ -45,6 +47,7 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    Fit(fit::Args),
 }
 
 pub(crate) fn run(command: Command) -> Outcome {
@@ -58,6 +61,7 @@ pub(crate) fn run(command: Command) -> Outcome {
                 print(&describe(&card));
             }
         }
+        Command::Fit(args) => fit::run(&args)?,
     }
     Ok(ExitCode::SUCCESS)
 }

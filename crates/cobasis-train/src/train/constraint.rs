@@ -14,7 +14,8 @@ use cobasis_zoo::cobasis::ortho::{Constraint, ConstraintError, ConstraintSetting
 use crate::config::OrthoConfig;
 use crate::tensors::host;
 use crate::train::kept_momentum::Momentum;
-use crate::train::optimizer::with_kept_momentum;
+
+use crate::train::optimizer::{decay_factor, with_kept_momentum};
 use crate::train::{Recipe, StepAt};
 
 /// The parameters of each group of bases that are orthonormal jointly, as the network's banks say: the
@@ -129,11 +130,12 @@ impl Constrained {
         let Some(constraint) = recipe.ortho.constraint.0 else {
             return (optimizer, None);
         };
+        let factor = decay_factor(&recipe.optimizer, &model.config);
         let mut groups = Vec::new();
         for ids in learning_bases(model) {
             let mut group = Vec::new();
             for id in ids {
-                let (with, momentum) = with_kept_momentum(optimizer, &recipe.optimizer, id);
+                let (with, momentum) = with_kept_momentum(optimizer, &recipe.optimizer, factor, id);
                 optimizer = with;
                 group.push(Basis { id, momentum });
             }

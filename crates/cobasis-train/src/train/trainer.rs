@@ -51,7 +51,7 @@ impl<T: Task> Trainer<T> {
     /// [frozen](Model::frozen) stays as it is.
     pub fn with_model(recipe: impl Into<Recipe>, model: Model, device: Device) -> Self {
         let recipe = recipe.into();
-        let optimizer = optimizer(&recipe.optimizer, Groups::of(&model));
+        let optimizer = optimizer(&recipe.optimizer, Groups::of(&recipe.optimizer, &model));
         let (optimizer, constrained) = Constrained::of(&recipe, &model, optimizer);
         Self {
             optimizer,
