@@ -109,7 +109,7 @@ impl ComparisonResults {
 }
 
 /// How far the run in a directory is.
-fn state(planned: &PlannedRun, directory: &Path) -> Result<RunState, Error> {
+pub(super) fn state(planned: &PlannedRun, directory: &Path) -> Result<RunState, Error> {
     if RunRecord::is_finished(directory) {
         let record = RunRecord::read(directory)?;
         // One that was to end earlier goes on when it is trained again.
