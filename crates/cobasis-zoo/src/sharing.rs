@@ -3,6 +3,7 @@
 //! A method is a file of this folder and a line of `methods!` below; `docs/add-a-method.md` goes
 //! through it.
 
+mod hinge;
 mod low_rank;
 mod method;
 mod rank;
@@ -18,6 +19,7 @@ use burn::nn::conv::Conv2d;
 use cobasis::{Bases, Pass, Place};
 
 pub use crate::on_bases::OnBases;
+pub use hinge::{Hinge, HingeConv2d};
 pub use low_rank::LowRank;
 pub use method::{MadeWith, Method};
 pub(crate) use rank::MAX_RANK;
@@ -90,6 +92,20 @@ macro_rules! methods {
                 match self { $(Sharing::$name(method) => method.channels_out(slot),)+ }
             }
 
+            /// Checks that a network of these slots can be so.
+            ///
+            /// # Errors
+            ///
+            /// What is wrong with the numbers of the suffix.
+            pub(crate) fn check(&self, slots: &[Slot]) -> Result<(), &'static str> {
+                match self { $(Sharing::$name(method) => method.check(slots),)+ }
+            }
+
+            /// The weights that may be left in its layers, where training finds their ranks.
+            pub(crate) fn weight_limit(&self) -> Option<usize> {
+                match self { $(Sharing::$name(method) => method.weight_limit(),)+ }
+            }
+
             /// Whether first blocks of stages can have its layers too.
             pub(crate) fn fits_first_blocks(&self, architecture: &Architecture) -> bool {
                 match self { $(Sharing::$name(method) => method.fits_first_blocks(architecture),)+ }
@@ -139,6 +155,8 @@ methods! {
     Tied: cobasis::SharedConv2d,
     /// Kernels that are sums of a stage's templates: `-templates2`.
     Templates: TemplatesConv2d,
+    /// Factorised layers whose ranks training finds: `-hinge73584`.
+    Hinge: HingeConv2d,
 }
 
 impl Sharing {

@@ -24,6 +24,8 @@ const NAMES: &[&str] = &[
     "digits/resnet14-lowrank3",
     "digits/resnet14-tied",
     "digits/resnet14-templates2",
+    "digits/resnet14-hinge30000",
+    "digits/resnet14-hinge30000-all",
 ];
 
 /// Flex, the fast CPU backend, and NdArray, a second and independent reference.

@@ -85,7 +85,7 @@ pub(crate) fn compose(mut graph: Graph, layers: FactorisedLayers) -> (Graph, Vec
 
 /// The factorised layer whose coefficients the node applies: the node of its basis convolution, and
 /// the two convolutions.
-fn factorised(graph: &Graph, index: usize) -> Option<(usize, [usize; 2])> {
+pub(super) fn factorised(graph: &Graph, index: usize) -> Option<(usize, [usize; 2])> {
     let node = &graph.nodes[index];
     let Op::Conv(coefficients) = node.op else { return None };
     let before = node.inputs[0];

@@ -79,6 +79,7 @@ impl<T: Task> Run<'_, T> {
             val_images: (!on_test).then(|| loaders.val.num_images()),
             test_images: loaders.test.as_ref().unwrap_or(&loaders.val).num_images(),
             params,
+            inference_params: None,
             seed: config.seed,
             init: progress.init.clone(),
             device: self.name.to_string(),
