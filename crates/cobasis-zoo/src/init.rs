@@ -94,6 +94,11 @@ fn draw(
             _ => uniform(shape[1..].iter().product(), rng),
         }),
         Value::Starts(Start::Normal(deviation)) => Some(normal(deviation, rng)),
+        Value::Starts(Start::NearIdentity(deviation)) => {
+            let (mut numbers, columns) = (normal(deviation, rng), count / shape[0]);
+            numbers.iter_mut().step_by(columns + 1).for_each(|number| *number += 1.0);
+            Some(numbers)
+        }
         Value::Starts(Start::Constant(number)) => Some(vec![number as f32; count]),
         Value::Starts(Start::Orthonormal) => Some(rows(shape[0], count / shape[0], rng)),
         Value::Starts(other) => panic!("no network here can start {other:?}"),

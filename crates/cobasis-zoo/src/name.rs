@@ -15,6 +15,7 @@ use crate::registry::{self, Entry};
 use crate::sharing::{Blocks, Sharing};
 use crate::short::shortened;
 use crate::spec::Architecture;
+use crate::spec::Variant;
 
 pub use error::ModelNameError;
 
@@ -160,7 +161,11 @@ impl ModelName {
         };
         match parsed.flatten() {
             Some(Ok(sharing)) if fits(&sharing) => {
-                Ok(Self { sharing: Some(sharing), blocks, ..self.clone() })
+                let named = Self { sharing: Some(sharing), blocks, ..self.clone() };
+                match sharing.check(&named.slots(Variant::default())) {
+                    Ok(()) => Ok(named),
+                    Err(problem) => Err(ModelNameError::Ranks { name: name(), problem }),
+                }
             }
             Some(Ok(_)) => Err(ModelNameError::Ranks {
                 name: name(),
@@ -222,6 +227,13 @@ impl ModelName {
     /// that share filters: residual networks of basic blocks with bases of chosen ranks can.
     pub fn can_be_without_norms(&self) -> bool {
         self.sharing.is_some_and(|sharing| sharing.has_inner_norms(&self.entry.architecture))
+    }
+
+    /// The weights that may be left in the layers that are replaced, where training finds how many
+    /// [inner filters](cobasis::InnerFilters) each of them needs: the number in `-hinge73584`. `None`
+    /// where the name says the size of every layer.
+    pub fn weight_limit(&self) -> Option<usize> {
+        self.sharing.and_then(|sharing| sharing.weight_limit())
     }
 
     /// The data set, the part before the slash.

@@ -4,6 +4,7 @@
 //! through it.
 
 mod filter_basis;
+mod hinge;
 mod joint_svd;
 mod low_rank;
 mod method;
@@ -24,6 +25,7 @@ use cobasis::{Bases, Pass, Place};
 
 pub use crate::on_bases::OnBases;
 pub use filter_basis::{FilterBasis, FilterBasisConv2d};
+pub use hinge::{Hinge, HingeConv2d};
 pub use joint_svd::{JointSvd, JointSvdConv2d, SharedColumn, Vertical};
 pub use low_rank::LowRank;
 pub use method::{MadeWith, Method};
@@ -100,6 +102,20 @@ macro_rules! methods {
                 match self { $(Sharing::$name(method) => method.channels_out(slot),)+ }
             }
 
+            /// Checks that a network of these slots can be so.
+            ///
+            /// # Errors
+            ///
+            /// What is wrong with the numbers of the suffix.
+            pub(crate) fn check(&self, slots: &[Slot]) -> Result<(), &'static str> {
+                match self { $(Sharing::$name(method) => method.check(slots),)+ }
+            }
+
+            /// The weights that may be left in its layers, where training finds their ranks.
+            pub(crate) fn weight_limit(&self) -> Option<usize> {
+                match self { $(Sharing::$name(method) => method.weight_limit(),)+ }
+            }
+
             /// Whether first blocks of stages can have its layers too.
             pub(crate) fn fits_first_blocks(&self, architecture: &Architecture) -> bool {
                 match self { $(Sharing::$name(method) => method.fits_first_blocks(architecture),)+ }
@@ -165,6 +181,8 @@ methods! {
     JointSvd: JointSvdConv2d,
     /// The dense network with another width: `-width9`.
     Width: cobasis::SharedConv2d,
+    /// Factorised layers whose ranks training finds: `-hinge73584`.
+    Hinge: HingeConv2d,
 }
 
 impl Sharing {

@@ -2,12 +2,15 @@
 
 use burn::nn::conv::Conv1d;
 use burn::nn::{BatchNorm, Linear};
-use cobasis::{Activation, Convolution, Pass, Place, Windows};
+use cobasis::{Activation, Convolution, InnerFilters, Pass, Place, Windows};
 
 /// Looks at layers, in the order of the computation.
 pub(crate) trait Visit {
     /// A convolution.
-    fn conv(&mut self, at: &Place, conv: &Convolution<'_>);
+    fn conv(&mut self, _at: &Place, _conv: &Convolution<'_>) {}
+
+    /// The inner filters of a layer, of which training keeps only some.
+    fn inner_filters(&mut self, _at: &Place, _inner: &InnerFilters<'_>) {}
 
     /// A batch norm.
     fn norm(&mut self, _norm: &BatchNorm) {}
@@ -28,6 +31,10 @@ impl<V: Visit> Pass for Visiting<'_, V> {
 
     fn conv(&mut self, at: &Place, conv: Convolution<'_>, (): ()) {
         self.0.conv(at, &conv);
+    }
+
+    fn inner_filters(&mut self, at: &Place, inner: &InnerFilters<'_>) {
+        self.0.inner_filters(at, inner);
     }
 
     fn norm_add(&mut self, _: &Place, norm: &BatchNorm, (): (), _: Option<()>, _: Activation) {

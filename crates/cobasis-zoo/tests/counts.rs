@@ -167,6 +167,8 @@ fn other_methods_have_the_counts_of_their_formulas() {
         ("-tucker5,10,22", 149_858, 22_220_000),
         ("-jointsvd7,15,29-double", 150_522, 29_340_000),
         ("-filterbasis24x16", 151_962, 71_220_000),
+        // In training: 8 × (4 × 16 × 16 and so on) more than the dense network.
+        ("-hinge73584", 507_162, 75_154_048),
     ] {
         let name = format!("cifar10/resnet32{suffix}");
         let total = config(&name).cost([32, 32], &Device::flex()).total();

@@ -36,6 +36,8 @@ const NAMES: &[&str] = &[
     "digits/resnet14-filterbasis5x4",
     "digits/resnet14-filterbasis9-all",
     "digits/resnet14-width5",
+    "digits/resnet14-hinge30000",
+    "digits/resnet14-hinge30000-all",
 ];
 
 /// Flex, the fast CPU backend, and NdArray, a second and independent reference.

@@ -25,6 +25,7 @@ const MODELS: &[(&str, usize)] = &[
     ("cifar10/resnet20-filterbasis24x16", 16),
     ("cifar10/resnet20-filterbasis24-all", 16),
     ("cifar10/resnet20-width9", 16),
+    ("cifar10/resnet20-hinge48888", 16),
     ("cifar100/resnet34-s32u1", 16),
     ("imagenet/resnet18", 33),
     ("imagenet/resnet50-shared++", 32),

@@ -89,6 +89,9 @@ pub enum Start {
     Normal(f64),
     /// Each number this one.
     Constant(f64),
+    /// A square matrix, of as many rows as columns: the identity, and to each number a normal one
+    /// with mean 0 and this standard deviation.
+    NearIdentity(f64),
 }
 
 /// What a convolution is for.

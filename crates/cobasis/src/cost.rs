@@ -11,6 +11,7 @@ use cobasis_kernels::{Activation, Windows};
 
 use crate::basis::FilterBasis;
 use crate::convolution::{Composition, Convolution, Filters, Role};
+use crate::inner_filters::InnerFilters;
 use crate::pass::Pass;
 use crate::place::Place;
 
@@ -44,9 +45,19 @@ pub struct CostTable {
     rows: Vec<CostRow>,
     bases: HashMap<ParamId, usize>,
     composition: Composition,
+    /// Whether what only training needs is left out.
+    for_inference: bool,
+    /// The inner filters of the layer whose convolutions come next: the live ones, and all.
+    live: Option<[usize; 2]>,
 }
 
 impl CostTable {
+    /// A table of what inference needs: of [inner filters](InnerFilters) the live ones, and nothing that
+    /// only training needs.
+    pub fn for_inference() -> Self {
+        Self { for_inference: true, ..Self::default() }
+    }
+
     /// The rows in the order in which they were added.
     pub fn rows(&self) -> &[CostRow] {
         &self.rows
@@ -90,6 +101,14 @@ impl Pass for CostTable {
         assert!(earlier.is_none(), "the basis {at} is in the table already");
     }
 
+    fn inner_filters(&mut self, _: &Place, inner: &InnerFilters<'_>) {
+        if self.for_inference {
+            // A layer needs one.
+            let live = inner.live().into_iter().filter(|&live| live).count().max(1);
+            self.live = Some([live, inner.count()]);
+        }
+    }
+
     fn conv(&mut self, at: &Place, conv: Convolution<'_>, x: [usize; 3]) -> [usize; 3] {
         let [channels_in, size @ ..] = x;
         conv.check_channels(at, channels_in);
@@ -106,14 +125,24 @@ impl Pass for CostTable {
             self.composition += composed.composition;
         }
         let bias = bias.map_or(0, |_| channels);
-        let cost = Cost {
-            params: (filters.own_numbers() + bias) as u64,
-            buffers: 0,
-            macs: (shape.iter().product::<usize>() * height * width) as u64,
+        let weights = shape.iter().product::<usize>();
+        // Both convolutions of such a layer have as many weights for each inner filter.
+        let live = self.live.take_if(|_| role == Role::Coefficients).or(self.live);
+        let (own, weights) = match live {
+            Some([live, all]) => (weights / all * live, weights / all * live),
+            None => (filters.own_numbers(), weights),
         };
-        let output = [channels, height, width];
-        self.push(at, part(role, &filters), cost, Some(output));
-        output
+        let cost = Cost {
+            params: (own + bias) as u64,
+            buffers: 0,
+            macs: (weights * height * width) as u64,
+        };
+        let shown = match live {
+            Some([live, _]) if role == Role::Basis => live,
+            _ => channels,
+        };
+        self.push(at, part(role, &filters), cost, Some([shown, height, width]));
+        [channels, height, width]
     }
 
     fn norm_add(

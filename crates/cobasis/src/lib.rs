@@ -79,6 +79,7 @@ mod convolution;
 mod cost;
 mod count;
 mod forward;
+mod inner_filters;
 mod layers;
 mod pass;
 mod place;
@@ -91,6 +92,7 @@ pub use convolution::{Composed, Composition, Convolution, Filters, Geometry, Rol
 pub use cost::{Cost, CostRow, CostTable, Part};
 pub use count::ParameterCount;
 pub use forward::Forward;
+pub use inner_filters::InnerFilters;
 pub use layers::{
     BasisConv2d, BasisConv2dConfig, DepthwiseBasisConv2d, DepthwiseBasisConv2dConfig,
     PartlySharedConv2d, PartlySharedConv2dConfig, SharedConv2d, SharedConv2dConfig,

@@ -10,6 +10,7 @@ use cobasis_kernels::{Activation, Windows};
 
 use crate::basis::FilterBasis;
 use crate::convolution::Convolution;
+use crate::inner_filters::InnerFilters;
 use crate::place::Place;
 
 /// What can happen in a network, layer by layer. Methods take the layer's place, the layer and its
@@ -43,6 +44,10 @@ pub trait Pass {
 
     /// The output of a stage.
     fn end_of_stage(&mut self, _maps: &Self::Map) {}
+
+    /// The inner filters of a layer of which training keeps only some, before the two convolutions
+    /// of the layer, the first of which is declared at `at`.
+    fn inner_filters(&mut self, _at: &Place, _inner: &InnerFilters<'_>) {}
 
     /// A convolution, whatever its filters are.
     fn conv(&mut self, at: &Place, conv: Convolution<'_>, x: Self::Map) -> Self::Map;

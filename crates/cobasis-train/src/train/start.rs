@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::preparation::of_set;
 use crate::run_dir::{Classifier, InitRecord, sha256_of_file};
 use crate::train::constraint::{check_joint, made_orthonormal, settings};
+use crate::train::learned_ranks::check_uncut;
 use crate::train::run::model_of;
 use crate::train::teacher::other_images;
 use head::Head;
@@ -155,6 +156,7 @@ pub(super) fn frozen(config: &Config, model: Model) -> Result<Model, Error> {
         return Err(refused(format!("all of {name} is frozen, and nothing left to train")));
     }
     check_joint(&config.ortho, &model).map_err(refused)?;
+    check_uncut(&model).map_err(refused)?;
     Ok(model)
 }
 

@@ -45,6 +45,21 @@ pub trait Method: fmt::Display + Sized + Copy {
         slot.channels[1]
     }
 
+    /// Checks that a network of these slots can be so.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the numbers of the suffix, in words.
+    fn check(&self, _slots: &[Slot]) -> Result<(), &'static str> {
+        Ok(())
+    }
+
+    /// The weights that may be left in all its layers together, where training finds how many
+    /// [inner filters](cobasis::InnerFilters) each needs; `None` where the name says it.
+    fn weight_limit(&self) -> Option<usize> {
+        None
+    }
+
     /// Whether the first blocks of stages can have its layers too (`-all`): it then gets their slots,
     /// of which some [change the shape](Slot::changes_shape).
     fn fits_first_blocks(&self, _architecture: &Architecture) -> bool {
