@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::registry::{self, Entry};
 use crate::sharing::{Blocks, Sharing};
 use crate::short::shortened;
+use crate::spec::Variant;
 
 pub use error::ModelNameError;
 
@@ -37,6 +38,8 @@ const MAX_NAME: usize = 200;
 /// `-all` at the end extends ranks to the first blocks of stages: `cifar10/resnet32-s16u1-all`.
 /// `cifar10/resnet32-lowrank8` factorises each layer by itself, `cifar10/resnet32-tied` has one kernel
 /// for all layers of a stage, and in `cifar10/resnet32-templates2` each layer's is a sum of two.
+/// The weights of `cifar10/resnet32-hashed73584` are so many numbers, each layer's by a hash of its own;
+/// those of `cifar10/resnet32-ring73584` come out of one list of so many for all layers.
 ///
 /// ```
 /// use cobasis_zoo::ModelName;
@@ -157,7 +160,11 @@ impl ModelName {
         };
         match parsed.flatten() {
             Some(Ok(sharing)) if fits(&sharing) => {
-                Ok(Self { sharing: Some(sharing), blocks, ..self.clone() })
+                let shared = Self { sharing: Some(sharing), blocks, ..self.clone() };
+                match sharing.check(&shared.slots(Variant::default())) {
+                    Ok(()) => Ok(shared),
+                    Err(problem) => Err(ModelNameError::Ranks { name: name(), problem }),
+                }
             }
             Some(Ok(_)) => Err(ModelNameError::Ranks {
                 name: name(),

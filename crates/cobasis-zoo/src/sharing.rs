@@ -3,11 +3,16 @@
 //! A method is a file of this folder and a line of `methods!` below; `docs/add-a-method.md` goes
 //! through it.
 
+mod hashed;
 mod low_rank;
 mod method;
 mod rank;
 mod ranks;
+mod ring;
+mod tables;
 mod templates;
+#[cfg(test)]
+mod testing;
 mod tied;
 mod whole;
 
@@ -18,11 +23,13 @@ use burn::nn::conv::Conv2d;
 use cobasis::{Bases, Pass, Place};
 
 pub use crate::on_bases::OnBases;
+pub use hashed::{Hashed, HashedConv2d};
 pub use low_rank::LowRank;
 pub use method::{MadeWith, Method};
 pub(crate) use rank::MAX_RANK;
 pub use rank::Rank;
 pub use ranks::{Ranks, RanksLayer};
+pub use ring::{Ring, RingConv2d};
 pub use templates::{Templates, TemplatesConv2d};
 pub use tied::Tied;
 pub use whole::Whole;
@@ -72,6 +79,15 @@ macro_rules! methods {
                 None$(.or_else(|| {
                     Some($name::parse(suffix, architecture)?.map(Sharing::$name))
                 }))+
+            }
+
+            /// Refuses numbers with which the layers of these slots can't be.
+            ///
+            /// # Errors
+            ///
+            /// What is wrong with them.
+            pub(crate) fn check(&self, slots: &[Slot]) -> Result<(), &'static str> {
+                match self { $(Sharing::$name(method) => method.check(slots),)+ }
             }
 
             pub(crate) fn banks(&self, slots: &[Slot]) -> Vec<BankSpec> {
@@ -139,6 +155,10 @@ methods! {
     Tied: cobasis::SharedConv2d,
     /// Kernels that are sums of a stage's templates: `-templates2`.
     Templates: TemplatesConv2d,
+    /// Weights that are few numbers of their layer: `-hashed73584`.
+    Hashed: HashedConv2d,
+    /// The weights of all layers out of one list: `-ring73584`.
+    Ring: RingConv2d,
 }
 
 impl Sharing {

@@ -166,6 +166,31 @@ fn other_methods_have_the_counts_of_their_formulas() {
     }
 }
 
+/// Methods that keep a number of numbers have the budget exactly: the rest of a network is its dense
+/// parent's.
+#[test]
+fn numbers_of_hashed_and_ring_networks_are_the_budget() {
+    for (network, numbers, budget, macs) in [
+        ("resnet20", 48_888, 125_074, 40_551_040),
+        ("resnet32", 73_584, 150_666, 68_862_592),
+        ("resnet32", 120_176, 197_258, 68_862_592),
+        ("resnet56", 122_976, 201_850, 125_485_696),
+    ] {
+        for method in ["hashed", "ring"] {
+            let config = config(&format!("cifar10/{network}-{method}{numbers}"));
+            let total = config.cost([32, 32], &Device::flex()).total();
+            assert_eq!((total.params, total.macs), (budget, macs), "{}", config.name);
+        }
+    }
+    // All blocks: the stem, the norms, the classifier and the numbers.
+    let all = config("cifar10/resnet32-hashed1000-all").cost([32, 32], &Device::flex());
+    assert_eq!(all.total().params, 464_154 - 460_800 + 1000);
+    // Twelve layers of 193,536 weights: places of 16 bits and signs, and a factor for each.
+    let table = config("cifar10/resnet20-ring48888").cost([32, 32], &Device::flex());
+    assert_eq!(table.composition().index_bits, 193_536 * 17);
+    assert_eq!(table.composition().macs, 193_536);
+}
+
 #[test]
 fn classes_and_channels_can_be_changed() {
     let device = Device::flex();

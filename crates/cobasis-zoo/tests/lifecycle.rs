@@ -24,6 +24,8 @@ const NAMES: &[&str] = &[
     "digits/resnet14-lowrank3",
     "digits/resnet14-tied",
     "digits/resnet14-templates2",
+    "digits/resnet14-hashed400",
+    "digits/resnet14-ring400-all",
 ];
 
 /// Flex, the fast CPU backend, and NdArray, a second and independent reference.

@@ -80,7 +80,7 @@ impl Rank {
 }
 
 /// A number without sign or leading zeros, so that every model has one name.
-fn number(digits: &str) -> Option<usize> {
+pub(super) fn number(digits: &str) -> Option<usize> {
     let canonical = digits == "0" || !digits.starts_with('0');
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     // A number that does not even fit is refused as too large, not as malformed.
