@@ -40,6 +40,8 @@ const MAX_NAME: usize = 200;
 /// for all layers of a stage, and in `cifar10/resnet32-templates2` each layer's is a sum of two.
 /// The weights of `cifar10/resnet32-hashed73584` are so many numbers, each layer's by a hash of its own;
 /// those of `cifar10/resnet32-ring73584` come out of one list of so many for all layers.
+/// In `cifar10/resnet32-hypernet64` a small network makes filters out of 64 numbers for each tile of 16×16
+/// channels.
 ///
 /// ```
 /// use cobasis_zoo::ModelName;

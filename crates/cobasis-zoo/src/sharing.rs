@@ -4,6 +4,7 @@
 //! through it.
 
 mod hashed;
+mod hypernet;
 mod low_rank;
 mod method;
 mod rank;
@@ -24,6 +25,7 @@ use cobasis::{Bases, Pass, Place};
 
 pub use crate::on_bases::OnBases;
 pub use hashed::{Hashed, HashedConv2d};
+pub use hypernet::{Hypernet, HypernetConv2d};
 pub use low_rank::LowRank;
 pub use method::{MadeWith, Method};
 pub(crate) use rank::MAX_RANK;
@@ -159,6 +161,8 @@ methods! {
     Hashed: HashedConv2d,
     /// The weights of all layers out of one list: `-ring73584`.
     Ring: RingConv2d,
+    /// Filters that a small network of all layers makes: `-hypernet64`.
+    Hypernet: HypernetConv2d,
 }
 
 impl Sharing {

@@ -158,6 +158,8 @@ fn other_methods_have_the_counts_of_their_formulas() {
         ("-s0u3,5,11", 150_346, 23_050_000),
         ("-tied", 125_466, 68_862_592),
         ("-templates4,3,1", 150_874, 68_862_592),
+        ("-hypernet64", 163_754, 68_862_592),
+        ("-hypernet32", 104_106, 68_862_592),
     ] {
         let name = format!("cifar10/resnet32{suffix}");
         let total = config(&name).cost([32, 32], &Device::flex()).total();

@@ -26,6 +26,7 @@ const NAMES: &[&str] = &[
     "digits/resnet14-templates2",
     "digits/resnet14-hashed400",
     "digits/resnet14-ring400-all",
+    "digits/resnet14-hypernet5",
 ];
 
 /// Flex, the fast CPU backend, and NdArray, a second and independent reference.
