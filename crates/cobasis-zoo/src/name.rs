@@ -41,7 +41,8 @@ const MAX_NAME: usize = 200;
 /// The weights of `cifar10/resnet32-hashed73584` are so many numbers, each layer's by a hash of its own;
 /// those of `cifar10/resnet32-ring73584` come out of one list of so many for all layers.
 /// In `cifar10/resnet32-hypernet64` a small network makes filters out of 64 numbers for each tile of 16×16
-/// channels.
+/// channels. The filters of `cifar10/resnet32-tbasis20r28` are rings of cores, sums of one basis of 20 cores
+/// of rank 28.
 ///
 /// ```
 /// use cobasis_zoo::ModelName;

@@ -11,6 +11,7 @@ mod rank;
 mod ranks;
 mod ring;
 mod tables;
+mod tbasis;
 mod templates;
 #[cfg(test)]
 mod testing;
@@ -32,6 +33,7 @@ pub(crate) use rank::MAX_RANK;
 pub use rank::Rank;
 pub use ranks::{Ranks, RanksLayer};
 pub use ring::{Ring, RingConv2d};
+pub use tbasis::{TBasis, TBasisConv2d, TBasisLinear};
 pub use templates::{Templates, TemplatesConv2d};
 pub use tied::Tied;
 pub use whole::Whole;
@@ -163,6 +165,8 @@ methods! {
     Ring: RingConv2d,
     /// Filters that a small network of all layers makes: `-hypernet64`.
     Hypernet: HypernetConv2d,
+    /// Filters as rings of tensors that are sums of one basis: `-tbasis20r28`.
+    TBasis: TBasisConv2d,
 }
 
 impl Sharing {

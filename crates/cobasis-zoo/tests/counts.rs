@@ -193,6 +193,23 @@ fn numbers_of_hashed_and_ring_networks_are_the_budget() {
     assert_eq!(table.composition().macs, 193_536);
 }
 
+/// T-Basis of the whole network but the stem: 9 B R² + 144 (B + R) + 2,714.
+#[test]
+fn rings_of_cores_have_the_published_counts() {
+    let params = |suffix: &str| {
+        let config = config(&format!("cifar10/resnet32-tbasis{suffix}"));
+        let total = config.cost([32, 32], &Device::flex()).total();
+        assert_eq!(total.macs, 68_862_592, "{suffix}");
+        assert_eq!(config.init(&Device::flex()).parameters().trainable, total.params, "{suffix}");
+        total.params
+    };
+    assert_eq!(params("20r28-all"), 150_746);
+    assert_eq!(params("16r16-all"), 44_186);
+    assert_eq!(params("2r2-all"), 9 * 8 + 144 * 4 + 2_714);
+    // Blocks after the first: 8 × (4 + 5 + 5) modes.
+    assert_eq!(params("2r2"), 77_082 + 9 * 8 + 112 * 4);
+}
+
 #[test]
 fn classes_and_channels_can_be_changed() {
     let device = Device::flex();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
-use cobasis::{Convolution, Filters, Forward, Place};
+use cobasis::{Composed, Convolution, Filters, Forward, Place};
 
 use crate::layer_types::block::Block;
 use crate::on_bases::OnBases;
@@ -15,9 +15,10 @@ use crate::state;
 use crate::visit::{Visit, Visiting};
 use crate::{Model, ModelConfig, ModelName, Network};
 
-/// The filters of the layers that compute theirs, by the layer's path.
+/// The filters of the layers that compute theirs, by the layer's path, and the weights of such a
+/// classifier, `[classes, features, 1, 1]`.
 #[derive(Default)]
-pub(super) struct ComposedFilters(pub(super) Vec<(String, Tensor<4>)>);
+struct ComposedFilters(Vec<(String, Tensor<4>)>, Option<Tensor<4>>);
 
 impl Visit for ComposedFilters {
     fn conv(&mut self, at: &Place, conv: &Convolution<'_>) {
@@ -25,12 +26,23 @@ impl Visit for ComposedFilters {
             self.0.push((at.to_string(), (composed.value)()));
         }
     }
+
+    fn composed_linear(&mut self, weights: &Composed<'_>, _: &Param<Tensor<1>>) {
+        self.1 = Some((weights.value)());
+    }
 }
 
 pub(super) fn composed(model: &Model) -> Vec<(String, Tensor<4>)> {
     let mut filters = ComposedFilters::default();
     model.walk(&mut Visiting(&mut filters), ());
     filters.0
+}
+
+/// The weights of a classifier that computes them.
+pub(super) fn classifier(model: &Model) -> Option<Tensor<4>> {
+    let mut filters = ComposedFilters::default();
+    model.head.pass(&mut Visiting(&mut filters), &model.bases, ());
+    filters.1
 }
 
 pub(super) fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -69,6 +81,12 @@ pub(super) fn computes_what_its_filters_say(name: &str) {
         state.insert(format!("{path}.weight"), filters.into_data());
     }
     state.retain(|name, _| !name.contains("bases."));
+    if let Some(weights) = classifier(&model) {
+        let [outputs, inputs, ..] = weights.dims();
+        state.retain(|name, _| !name.starts_with("head.") || name == "head.bias");
+        let weights = weights.reshape([outputs, inputs]).transpose();
+        state.insert("head.weight".into(), weights.into_data());
+    }
     let config = ModelConfig::new(model.config.name.dense());
     let dense = config.init_from(state, &device).expect("a dense network's tensors");
     let [channels, ..] = model.config.name.entry().input;
@@ -85,7 +103,7 @@ pub(super) fn computes_what_its_filters_say(name: &str) {
 fn weighted_sum(model: &Model) -> Tensor<1> {
     let Network::ResNet(network) = &model.network else { panic!("a ResNet") };
     let Block::Basic(block) = &network.stages[0].blocks[1] else { panic!("a basic block") };
-    let device = model.head.weight.device();
+    let device = model.head.device();
     let pattern = |seed: usize, shape: [usize; 4]| {
         let count = shape.iter().product();
         let numbers: Vec<f32> =
