@@ -41,6 +41,11 @@ const MAX_NAME: usize = 200;
 /// `-width9` is a narrower network; `-tied` has one kernel for all layers of a stage, and in
 /// `-templates2` each layer's is a sum of two; `-filterbasis24x16` and `-jointsvd15` share filters that
 /// are not kept orthonormal. [`Sharing`] lists them all.
+/// The weights of `cifar10/resnet32-hashed73584` are so many numbers, each layer's by a hash of its own;
+/// those of `cifar10/resnet32-ring73584` come out of one list of so many for all layers.
+/// In `cifar10/resnet32-hypernet64` a small network makes filters out of 64 numbers for each tile of 16×16
+/// channels. The filters of `cifar10/resnet32-tbasis20r28` are rings of cores, sums of one basis of 20 cores
+/// of rank 28.
 ///
 /// ```
 /// use cobasis_zoo::ModelName;
@@ -161,9 +166,9 @@ impl ModelName {
         };
         match parsed.flatten() {
             Some(Ok(sharing)) if fits(&sharing) => {
-                let named = Self { sharing: Some(sharing), blocks, ..self.clone() };
-                match sharing.check(&named.slots(Variant::default())) {
-                    Ok(()) => Ok(named),
+                let shared = Self { sharing: Some(sharing), blocks, ..self.clone() };
+                match sharing.check(&shared.slots(Variant::default())) {
+                    Ok(()) => Ok(shared),
                     Err(problem) => Err(ModelNameError::Ranks { name: name(), problem }),
                 }
             }

@@ -4,13 +4,14 @@ mod row;
 
 use std::collections::HashMap;
 
-use burn::module::ParamId;
+use burn::module::{Param, ParamId};
 use burn::nn::conv::Conv1d;
 use burn::nn::{BatchNorm, Linear};
+use burn::tensor::Tensor;
 use cobasis_kernels::{Activation, Windows};
 
 use crate::basis::FilterBasis;
-use crate::convolution::{Composition, Convolution, Filters, Role};
+use crate::convolution::{Composed, Composition, Convolution, Filters, Role};
 use crate::inner_filters::InnerFilters;
 use crate::pass::Pass;
 use crate::place::Place;
@@ -79,6 +80,19 @@ impl CostTable {
         self.rows.iter().filter(|row| row.part == part).map(|row| row.cost).sum()
     }
 
+    /// Notes the banks that the filters of a layer come from, and what composing them takes.
+    fn uses(&mut self, at: &Place, filters: &Filters<'_>) {
+        for basis in filters.banks() {
+            let Some(&row) = self.bases.get(&basis.weight.id) else {
+                panic!("the basis of {at} is not in the table");
+            };
+            self.rows[row].used_by.push(at.to_string());
+        }
+        if let Filters::Composed(composed) = filters {
+            self.composition += composed.composition;
+        }
+    }
+
     /// A row of parameters, buffers and multiply-accumulates.
     fn push(&mut self, at: &Place, part: Part, cost: Cost, output: Option<[usize; 3]>) {
         let path = at.to_string();
@@ -113,17 +127,9 @@ impl Pass for CostTable {
         let [channels_in, size @ ..] = x;
         conv.check_channels(at, channels_in);
         let Convolution { filters, bias, geometry, role } = conv;
-        for basis in filters.banks() {
-            let Some(&row) = self.bases.get(&basis.weight.id) else {
-                panic!("the basis of {at} is not in the table");
-            };
-            self.rows[row].used_by.push(at.to_string());
-        }
+        self.uses(at, &filters);
         let shape @ [channels, _, kernel @ ..] = filters.shape();
         let [height, width] = geometry.options(kernel, size).output(kernel, size);
-        if let Filters::Composed(composed) = &filters {
-            self.composition += composed.composition;
-        }
         let bias = bias.map_or(0, |_| channels);
         let weights = shape.iter().product::<usize>();
         // Both convolutions of such a layer have as many weights for each inner filter.
@@ -204,6 +210,18 @@ impl Pass for CostTable {
         };
         self.push(at, Part::Other, cost, Some([outputs, 1, 1]));
     }
+
+    fn composed_linear(&mut self, at: &Place, weights: Composed<'_>, _: &Param<Tensor<1>>, (): ()) {
+        let [outputs, inputs, ..] = weights.shape;
+        let filters = Filters::Composed(weights);
+        self.uses(at, &filters);
+        let cost = Cost {
+            params: (filters.own_numbers() + outputs) as u64,
+            buffers: 0,
+            macs: (inputs * outputs) as u64,
+        };
+        self.push(at, part(Role::Layer, &filters), cost, Some([outputs, 1, 1]));
+    }
 }
 
 /// The role that the parameters of a convolution play.
@@ -224,7 +242,7 @@ mod tests {
     use crate::{BasisConv2dConfig, FilterBasisConfig, ParameterCount};
     use burn::nn::conv::Conv2dConfig;
     use burn::nn::{BatchNormConfig, LinearConfig, PaddingConfig2d};
-    use burn::tensor::{Device, Tensor};
+    use burn::tensor::Device;
     use proptest::prelude::*;
 
     #[test]
