@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use cobasis_zoo::cobasis::{CostTable, Part};
 use cobasis_zoo::listing::published;
-use cobasis_zoo::{ModelConfig, ModelName};
+use cobasis_zoo::{Model, ModelConfig, ModelName};
 use serde::Serialize;
 
 /// A model in numbers.
@@ -17,6 +17,9 @@ pub struct ModelCard {
     pub input: [usize; 3],
     /// Trainable parameters.
     pub params: Params,
+    /// What of them inference needs, where training finds the ranks of layers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inference: Option<Inference>,
     /// Running statistics of batch norms, which are not trained.
     pub buffers: u64,
     /// Multiply-accumulates of convolutions and the classifier for one image.
@@ -42,6 +45,18 @@ pub struct Params {
     pub coefficients: u64,
     /// Everything else: dense layers and norms.
     pub rest: u64,
+}
+
+/// What inference needs of a model of which training keeps only some filters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Inference {
+    /// Parameters: those that are left, or at most so many before training.
+    pub params: u64,
+    /// Multiply-accumulates for one image; not known before training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub macs: Option<u64>,
+    /// Whether the model was not cut yet, so that the number is what its name allows.
+    pub at_most: bool,
 }
 
 /// A model against its dense parent.
@@ -91,16 +106,46 @@ pub struct Layer {
 impl ModelCard {
     /// The card of a model, for images of `[height, width]` or those of its data set.
     pub fn new(name: ModelName, input: Option<[usize; 2]>) -> Self {
-        let [channels, height, width] = name.entry().input;
-        let size = input.unwrap_or([height, width]);
-        let table = cost(name.clone(), size);
-        let dense = cost(name.dense(), size).total();
+        let config = ModelConfig::new(name);
+        let size = input.unwrap_or(config.image());
+        let table = cost(&config, size);
+        let inference = at_most(&config.name, &table);
+        Self::of(&config, size, &table, inference)
+    }
+
+    /// The card of a model with weights, for images of `[height, width]` or those that it was trained
+    /// on.
+    pub fn of_model(model: &Model, input: Option<[usize; 2]>) -> Self {
+        let (config, size) = (&model.config, input.unwrap_or(model.config.image()));
+        let table = model.cost(size);
+        let inference = at_most(&config.name, &table).map(|most| {
+            let left = model.inference_cost(size).total();
+            match left.params > most.params {
+                true => most,
+                false => Inference { params: left.params, macs: Some(left.macs), at_most: false },
+            }
+        });
+        Self::of(config, size, &table, inference)
+    }
+
+    fn of(
+        config: &ModelConfig,
+        size: [usize; 2],
+        table: &CostTable,
+        inference: Option<Inference>,
+    ) -> Self {
+        let name = &config.name;
+        let dense = ModelConfig::new(name.dense())
+            .with_num_classes(config.num_classes)
+            .with_in_channels(config.in_channels)
+            .with_variant(config.variant);
+        let dense = cost(&dense, size).total();
         let total = table.total();
         let params = |part| table.total_of(part).params;
         Self {
             name: name.to_string(),
-            classes: name.entry().classes,
-            input: [channels, size[0], size[1]],
+            classes: config.num_classes,
+            input: [config.in_channels, size[0], size[1]],
             params: Params {
                 total: total.params,
                 shared: params(Part::Shared),
@@ -108,6 +153,7 @@ impl ModelCard {
                 coefficients: params(Part::Coefficients),
                 rest: params(Part::Other),
             },
+            inference,
             buffers: total.buffers,
             macs: total.macs,
             dense: Dense {
@@ -117,16 +163,25 @@ impl ModelCard {
                 params_ratio: total.params as f64 / dense.params as f64,
                 macs_ratio: total.macs as f64 / dense.macs as f64,
             },
-            published: published(&name)
+            published: published(name)
                 .map(|row| Published { top1_error: row.error, source: row.source }),
-            layers: layers(&table),
+            layers: layers(table),
         }
     }
 }
 
-fn cost(name: ModelName, size: [usize; 2]) -> CostTable {
+/// What inference needs at most of a model whose name says how many weights may be left in the layers
+/// whose ranks training finds.
+fn at_most(name: &ModelName, table: &CostTable) -> Option<Inference> {
+    let limit = name.weight_limit()? as u64;
+    let layers = [Part::Unique, Part::Coefficients].map(|part| table.total_of(part).params);
+    let params = table.total().params - layers.iter().sum::<u64>() + limit;
+    Some(Inference { params, macs: None, at_most: true })
+}
+
+fn cost(config: &ModelConfig, size: [usize; 2]) -> CostTable {
     // Counting touches no weights; any device will do.
-    ModelConfig::new(name).cost(size, &Device::flex())
+    config.cost(size, &Device::flex())
 }
 
 fn layers(table: &CostTable) -> Vec<Layer> {
@@ -190,6 +245,26 @@ mod tests {
         assert_eq!(bases[1].params, 32 * 32 * 9);
         assert_eq!(bases[1].used_by.len(), 8);
         assert_eq!(bases[1].used_by[0], "stages.1.blocks.1.conv1");
+    }
+
+    #[test]
+    fn a_model_that_is_to_be_cut_has_at_most_what_its_name_says() {
+        let card = card("cifar10/resnet20-hinge48888");
+        let inference = card.inference.expect("ranks to find");
+        assert_eq!(inference, Inference { params: 76_186 + 48_888, macs: None, at_most: true });
+        let device = Device::flex();
+        let model = |name: &str| ModelConfig::new(name.parse().expect("a name")).init(&device);
+        let of_model = |name: &str| ModelCard::of_model(&model(name), None);
+        let uncut = of_model("cifar10/resnet20-hinge48888");
+        assert_eq!((uncut.inference, uncut.params), (card.inference, card.params));
+        // With all of its weights, nothing is to be cut.
+        let whole = of_model("digits/resnet14-hinge107520");
+        let inference = whole.inference.expect("ranks to find");
+        assert_eq!(
+            inference,
+            Inference { params: whole.params.total, macs: Some(whole.macs), at_most: false }
+        );
+        assert_eq!(of_model("digits/resnet14-s8u1").inference, None);
     }
 
     #[test]

@@ -47,8 +47,15 @@ pub(crate) fn tiles(run: &RunRecord, macs: u64) -> Vec<Tile> {
         },
         Tile {
             title: "Parameters".to_string(),
-            value: count("params", summary.params),
-            note: format!("{} trainable, each shared filter once", grouped(summary.params)),
+            value: count("params", summary.result_params()),
+            note: match summary.inference_params {
+                Some(params) => format!(
+                    "{} at inference, of {} that were trained",
+                    grouped(params),
+                    grouped(summary.params)
+                ),
+                None => format!("{} trainable, each shared filter once", grouped(summary.params)),
+            },
         },
         Tile {
             title: "Multiply-accumulates".to_string(),

@@ -15,7 +15,7 @@ pub(crate) struct Group<'a> {
     pub(crate) label: String,
     /// At least one.
     pub(crate) runs: Vec<&'a RunRecord>,
-    /// Trainable parameters.
+    /// Parameters that inference needs.
     pub(crate) params: u64,
     /// Multiply-accumulates for one image.
     pub(crate) macs: u64,
@@ -55,10 +55,10 @@ fn group(label: String, mut runs: Vec<&RunRecord>) -> Result<Group<'_>, Error> {
     runs.sort_by_key(|run| run.config.seed);
     let config = &runs[0].config;
     let model = last_model(&runs[0].path)?;
-    let macs = model.cost(image_size(config)?).total().macs;
+    let macs = model.inference_cost(image_size(config)?).total().macs;
     let named = config.data.name.has_models();
     let published = named.then(|| listing::published(&model.config.name)).flatten();
-    Ok(Group { label, params: runs[0].summary.params, macs, published, runs })
+    Ok(Group { label, params: runs[0].summary.result_params(), macs, published, runs })
 }
 
 /// What differs beside the seed.

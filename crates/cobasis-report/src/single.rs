@@ -27,7 +27,8 @@ pub(crate) fn single(
     figures: &Figures,
 ) -> Result<String, Error> {
     let model = last_model(&run.path)?;
-    let costs = model.cost(image_size(&run.config)?);
+    let size = image_size(&run.config)?;
+    let (costs, macs) = (model.cost(size), model.inference_cost(size).total().macs);
     let summary = &run.summary;
     let best = Some((summary.best().epoch, "best epoch"));
     let learning = Learning { history: &run.history, config: &run.config, best };
@@ -45,7 +46,7 @@ pub(crate) fn single(
         ", started " (summary.started) "."
     };
     let head = Head { title: summary.model.clone(), subtitle, grows: false };
-    Ok(page(&head, &tiles(run, costs.total().macs), &sections))
+    Ok(page(&head, &tiles(run, macs), &sections))
 }
 
 fn judged(model: &Model, run: &RunRecord, data: Option<&Path>, figures: &Figures) -> Markup {

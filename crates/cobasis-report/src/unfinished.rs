@@ -58,7 +58,7 @@ pub(crate) fn table_of(runs: &[Unfinished]) -> Markup {
             html! { span data-field="state" { (run.state()) } },
             html! { (run.history.len()) },
             html! { (top1(run.history.last())) },
-            html! { (top1(best(&run.history))) },
+            html! { (top1(best(run))) },
         ]
     });
     html! {
@@ -73,7 +73,7 @@ pub(crate) fn table_of(runs: &[Unfinished]) -> Markup {
 /// The page of a run that is not finished: what there is of it.
 pub(crate) fn unfinished(run: &UnfinishedRun, figures: &Figures) -> Result<String, Error> {
     let config = &run.config;
-    let best = best(&run.history).map(|row| (row.epoch, "best so far"));
+    let best = best(run).map(|row| (row.epoch, "best so far"));
     let learning = Learning { history: &run.history, config, best };
     let none = run.history.is_empty();
     let learnt = html! {
@@ -121,9 +121,10 @@ fn judged(row: &EpochMetrics) -> f64 {
     row.value("val_top1")
 }
 
-/// The first of the epochs with the best result so far.
-fn best(history: &[EpochMetrics]) -> Option<&EpochMetrics> {
-    history.iter().reduce(|best, row| match TOP1.is_better(judged(row), judged(best)) {
+/// The first of the epochs with the best result so far, of those that can be the run's.
+fn best(run: &UnfinishedRun) -> Option<&EpochMetrics> {
+    let history = run.history.iter().skip(run.config.epochs_before_cut());
+    history.reduce(|best, row| match TOP1.is_better(judged(row), judged(best)) {
         true => row,
         false => best,
     })
@@ -136,13 +137,13 @@ fn tiles(run: &UnfinishedRun) -> Vec<Tile> {
         Protocol::Paper => "test images",
         Protocol::TrainVal => "validation images",
     };
-    let (Some(last), Some(best)) = (run.history.last(), best(&run.history)) else {
+    let Some(last) = run.history.last() else {
         return Vec::new();
     };
     let top1 = |field: &str, row| number(field, judged(row), &format!("{:.2} %", judged(row)));
     let seconds: f64 = run.history.iter().map(|row| row.value("seconds")).sum();
     let left = seconds / done as f64 * epochs.saturating_sub(done) as f64;
-    vec![
+    let of_last = [
         Tile {
             title: "Epochs done".to_string(),
             value: number("epochs", done as f64, &format!("{done} of {epochs}")),
@@ -153,11 +154,13 @@ fn tiles(run: &UnfinishedRun) -> Vec<Tile> {
             value: top1("so_far.top1", last),
             note: format!("{judge}, epoch {}", last.epoch),
         },
-        Tile {
-            title: "Best top-1 so far".to_string(),
-            value: top1("best_so_far.top1", best),
-            note: format!("{judge}, epoch {}", best.epoch),
-        },
+    ];
+    let of_best = best(run).map(|best| Tile {
+        title: "Best top-1 so far".to_string(),
+        value: top1("best_so_far.top1", best),
+        note: format!("{judge}, epoch {}", best.epoch),
+    });
+    let of_run = [
         Tile {
             title: "Training loss".to_string(),
             value: number(
@@ -172,7 +175,8 @@ fn tiles(run: &UnfinishedRun) -> Vec<Tile> {
             value: number("seconds", seconds, &duration(seconds)),
             note: format!("about {} to go", duration(left)),
         },
-    ]
+    ];
+    of_last.into_iter().chain(of_best).chain(of_run).collect()
 }
 
 /// The card: what is known before the end.

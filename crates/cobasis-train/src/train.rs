@@ -11,6 +11,7 @@ mod fit;
 mod gradient_flow;
 mod gradients;
 mod kept_momentum;
+mod learned_ranks;
 mod loaders;
 mod mix;
 mod objective;

@@ -13,7 +13,7 @@ use cobasis::{FilterBasis, Forward, Maps, Pass, Place};
 pub use layers::{Affine, FoldedConv};
 
 use crate::config::ModelConfig;
-use crate::graph::{Graph, Node, Op, Trace, compose, simplify};
+use crate::graph::{Graph, Node, Op, Stay, Trace, compose, simplify, strip};
 use crate::layer_types::attention::ChannelAttention;
 use crate::model::Model;
 use layers::filters_on;
@@ -27,6 +27,9 @@ pub struct DeployedConfig {
     pub model: ModelConfig,
     /// What becomes of factorised layers.
     pub factorised: FactorisedLayers,
+    /// The inner filters that are left of each layer whose rank training found, in the order of the
+    /// layers; none for models without such layers.
+    pub inner_filters: Vec<usize>,
 }
 
 /// A model for inference, which [`Model::deploy`] makes.
@@ -86,7 +89,16 @@ fn last_uses(nodes: &[Node]) -> Vec<Vec<usize>> {
 impl DeployedConfig {
     /// The deployed model with all weights at zero: to be filled.
     pub(crate) fn skeleton(&self, device: &Device) -> Deployed {
-        self.model.skeleton(device).deploy_with(self.factorised, device)
+        let skeleton = self.model.skeleton(device);
+        skeleton.deploy_keeping(&Stay::First(&self.inner_filters), self.factorised, device)
+    }
+
+    /// Whether the layers whose ranks training finds can have these numbers of inner filters.
+    pub(crate) fn has_inner_filters_of_its_model(&self, device: &Device) -> bool {
+        let layers = self.model.skeleton(device).inner_layers();
+        let fits = layers.iter().zip(&self.inner_filters);
+        layers.len() == self.inner_filters.len()
+            && fits.into_iter().all(|(layer, left)| (1..=layer.inner().count()).contains(left))
     }
 }
 
@@ -98,14 +110,28 @@ impl Model {
     }
 
     /// The model folded for inference on the device. Weights are folded in 64-bit arithmetic on the
-    /// host.
+    /// host. Inner filters that training [cut](cobasis::InnerFilters) are left out.
     pub fn deploy_with(&self, factorised: FactorisedLayers, device: &Device) -> Deployed {
+        self.deploy_keeping(&Stay::Live, factorised, device)
+    }
+
+    fn deploy_keeping(
+        &self,
+        inner: &Stay,
+        factorised: FactorisedLayers,
+        device: &Device,
+    ) -> Deployed {
         let mut trace = Trace::new();
         let images = trace.input();
         // Only validation copies take in pending updates of running statistics.
         self.valid().walk(&mut trace, images);
-        let (graph, layers) = compose(simplify(trace.into_graph()), factorised);
-        let config = DeployedConfig { model: self.config.clone(), factorised };
+        let mut graph = simplify(trace.into_graph());
+        let inner_filters = match self.config.name.weight_limit() {
+            Some(_) => strip(&mut graph, inner),
+            None => Vec::new(),
+        };
+        let (graph, layers) = compose(graph, factorised);
+        let config = DeployedConfig { model: self.config.clone(), factorised, inner_filters };
         Deployed::new(graph, layers, config, &device.clone().without_autodiff())
     }
 }

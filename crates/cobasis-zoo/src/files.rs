@@ -106,8 +106,13 @@ pub fn save_deployed(model: &Deployed, path: impl AsRef<Path>) -> Result<(), Fil
 pub fn deployed_to_bytes(model: &Deployed) -> Vec<u8> {
     let state = model.state().into_iter();
     let entries = state.map(|(name, data)| Entry::numbers(name, &data));
-    let DeployedConfig { model, factorised } = &model.config;
-    let form = [("format", FORMAT_DEPLOYED), ("factorised", factorised.name())];
+    let DeployedConfig { model, factorised, inner_filters } = &model.config;
+    let mut form = vec![("format", FORMAT_DEPLOYED), ("factorised", factorised.name())];
+    let counts: Vec<String> = inner_filters.iter().map(usize::to_string).collect();
+    let counts = counts.join(",");
+    if !counts.is_empty() {
+        form.push(("inner_filters", &counts));
+    }
     safetensors(&metadata::written(model, &form), entries)
 }
 

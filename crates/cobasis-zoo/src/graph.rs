@@ -1,10 +1,11 @@
 //! A network as a graph of plain operations, for folding and export.
 //!
-//! A [`Trace`] makes it; [`simplify`] takes the batch norms out and [`compose`]
-//! makes dense kernels of factorised layers. Arithmetic on weights is in 64 bits, on the host.
+//! A [`Trace`] makes it; [`simplify`] takes the batch norms out [`strip`]
+//! what does nothing, and [`compose`] makes dense kernels of factorised layers. Arithmetic on weights is in 64 bits, on the host.
 
 mod compose;
 mod fold;
+mod strip;
 mod trace;
 
 use burn::module::ParamId;
@@ -14,6 +15,7 @@ use cobasis::{Activation, Geometry, Role, Windows};
 pub(crate) use compose::compose;
 pub use compose::{FactorisedLayer, FactorisedLayers};
 pub(crate) use fold::simplify;
+pub(crate) use strip::{Stay, strip};
 pub(crate) use trace::Trace;
 
 /// A network: nodes in an order in which each comes after its inputs. The last one is the output.

@@ -1,11 +1,11 @@
 //! How networks start: the values of all tensors, drawn on the host in one order.
 
+mod composing;
 mod starts;
 
 use std::collections::HashMap;
 
 use burn::module::ParamId;
-use burn::nn::Linear;
 use burn::tensor::TensorData;
 use cobasis::Start;
 use cobasis::ortho::orthonormal;
@@ -50,23 +50,24 @@ pub(crate) fn initialise(model: Model, weights: InitialWeights, seed: u64) -> Mo
     }
     draw_in_stages(&model, &starts, &mut values, &mut rng);
     draw_banks(&model, &starts, &mut values, &mut rng);
-    state::replace(model, values)
+    composing::to_deviations(model, &starts, values)
 }
 
-/// Draws the weights of a classifier alone.
-pub(crate) fn initialise_head(head: Linear, seed: u64) -> Linear {
+/// Draws the weights of a model's classifier alone.
+pub(crate) fn initialise_head(model: Model, seed: u64) -> Model {
     let mut rng = Rng::seed_from_u64(seed);
-    let weight = head.weight.lazy_shape().to_vec();
-    let value = Value::Uniform { inputs: weight[0] };
-    let bias = head.bias.as_ref().map(|bias| (bias.id, bias.lazy_shape().to_vec()));
+    let mut starts = Starts::default();
+    model.head.pass(&mut Visiting(&mut starts), &model.bases, ());
     let mut values = HashMap::new();
-    for (id, shape) in std::iter::once((head.weight.id, weight)).chain(bias) {
+    for TensorInfo { path, shape, id } in state::tensors(&model.head, |path| path) {
+        let value =
+            starts.of(id).unwrap_or_else(|| panic!("no layer says how {path} is initialised"));
         // Classifiers start alike in all networks.
         if let Some(numbers) = draw(value, &shape, Convolutions::PyTorch, &mut rng) {
             values.insert(id, TensorData::new(numbers, shape));
         }
     }
-    state::replace(head, values)
+    composing::to_deviations(model, &starts, values)
 }
 
 /// The numbers that a tensor starts with; `None` where it has them, or gets them with others.
@@ -94,6 +95,14 @@ fn draw(
             _ => uniform(shape[1..].iter().product(), rng),
         }),
         Value::Starts(Start::Normal(deviation)) => Some(normal(deviation, rng)),
+        Value::Starts(Start::NearIdentity(deviation)) => {
+            let (mut numbers, columns) = (normal(deviation, rng), count / shape[0]);
+            numbers.iter_mut().step_by(columns + 1).for_each(|number| *number += 1.0);
+            Some(numbers)
+        }
+        Value::Starts(Start::Clamped(deviation)) => Some(clamped(deviation, count, rng)),
+        // The factor follows when all are drawn.
+        Value::Starts(Start::Composing { .. }) => Some(clamped(1.0, count, rng)),
         Value::Starts(Start::Constant(number)) => Some(vec![number as f32; count]),
         Value::Starts(Start::Orthonormal) => Some(rows(shape[0], count / shape[0], rng)),
         Value::Starts(other) => panic!("no network here can start {other:?}"),
@@ -122,6 +131,12 @@ fn draw_in_stages(
             values.insert(*id, TensorData::new(row.to_vec(), shape.clone()));
         }
     }
+}
+
+/// Normal numbers, cut off at three deviations.
+fn clamped(deviation: f64, count: usize, rng: &mut Rng) -> Vec<f32> {
+    let number = |_| rng.sample::<f64, _>(StandardNormal).clamp(-3.0, 3.0);
+    (0..count).map(number).map(|number| (deviation * number) as f32).collect()
 }
 
 /// Draws the orthonormal banks, those of a scope that are kept so together in one draw.
@@ -199,7 +214,7 @@ mod tests {
         assert!((coefficients / (2.0f32 / 64.0).sqrt() - 1.0).abs() < 0.1, "{coefficients}");
         let unique = deviation(conv.unique.as_ref().expect("unique filters").val());
         assert!((unique / (2.0f32 / (9.0 * 16.0)).sqrt() - 1.0).abs() < 0.1, "{unique}");
-        let bound: f32 = model.head.weight.val().abs().max().into_scalar();
+        let bound: f32 = model.head.weight().expect("a weight").val().abs().max().into_scalar();
         assert!((0.1..=0.125).contains(&bound), "uniform within ±1/8: {bound}");
         let gamma = resnet.stem.norm.gamma.val().into_data();
         assert_eq!(gamma.try_to_vec::<f32>().expect("f32 data"), vec![1.0; 16]);

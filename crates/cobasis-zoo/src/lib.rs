@@ -59,7 +59,9 @@ pub mod fit;
 mod freeze;
 mod glob;
 mod graph;
+mod head;
 mod init;
+mod inner;
 mod layer_types;
 pub mod listing;
 mod model;
@@ -83,6 +85,8 @@ pub use cobasis;
 pub use config::ModelConfig;
 pub use deploy::Deployed;
 pub use files::{load, save};
+pub use head::Head;
+pub use inner::InnerLayer;
 pub use model::Model;
 pub use name::{ModelName, ModelNameError};
 pub use network::Network;
@@ -104,7 +108,7 @@ pub mod layers {
     };
     pub use crate::layer_types::shortcut::{Identity, PadShortcut, ProjectionShortcut, Shortcut};
     pub use crate::layer_types::stage::Stage;
-    pub use crate::sharing::{RanksLayer, SlotConv};
+    pub use crate::sharing::{HingeConv2d, RanksLayer, SlotConv};
 }
 
 /// Files and tensors in the naming of PyTorch code: the authors', and torchvision's.

@@ -15,6 +15,7 @@ use crate::registry::{self, Entry};
 use crate::sharing::{Blocks, Sharing};
 use crate::short::shortened;
 use crate::spec::Architecture;
+use crate::spec::Variant;
 
 pub use error::ModelNameError;
 
@@ -40,6 +41,11 @@ const MAX_NAME: usize = 200;
 /// `-width9` is a narrower network; `-tied` has one kernel for all layers of a stage, and in
 /// `-templates2` each layer's is a sum of two; `-filterbasis24x16` and `-jointsvd15` share filters that
 /// are not kept orthonormal. [`Sharing`] lists them all.
+/// The weights of `cifar10/resnet32-hashed73584` are so many numbers, each layer's by a hash of its own;
+/// those of `cifar10/resnet32-ring73584` come out of one list of so many for all layers.
+/// In `cifar10/resnet32-hypernet64` a small network makes filters out of 64 numbers for each tile of 16×16
+/// channels. The filters of `cifar10/resnet32-tbasis20r28` are rings of cores, sums of one basis of 20 cores
+/// of rank 28.
 ///
 /// ```
 /// use cobasis_zoo::ModelName;
@@ -160,7 +166,11 @@ impl ModelName {
         };
         match parsed.flatten() {
             Some(Ok(sharing)) if fits(&sharing) => {
-                Ok(Self { sharing: Some(sharing), blocks, ..self.clone() })
+                let shared = Self { sharing: Some(sharing), blocks, ..self.clone() };
+                match sharing.check(&shared.slots(Variant::default())) {
+                    Ok(()) => Ok(shared),
+                    Err(problem) => Err(ModelNameError::Ranks { name: name(), problem }),
+                }
             }
             Some(Ok(_)) => Err(ModelNameError::Ranks {
                 name: name(),
@@ -222,6 +232,13 @@ impl ModelName {
     /// that share filters: residual networks of basic blocks with bases of chosen ranks can.
     pub fn can_be_without_norms(&self) -> bool {
         self.sharing.is_some_and(|sharing| sharing.has_inner_norms(&self.entry.architecture))
+    }
+
+    /// The weights that may be left in the layers that are replaced, where training finds how many
+    /// [inner filters](cobasis::InnerFilters) each of them needs: the number in `-hinge73584`. `None`
+    /// where the name says the size of every layer.
+    pub fn weight_limit(&self) -> Option<usize> {
+        self.sharing.and_then(|sharing| sharing.weight_limit())
     }
 
     /// The data set, the part before the slash.

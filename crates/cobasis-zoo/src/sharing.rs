@@ -4,13 +4,21 @@
 //! through it.
 
 mod filter_basis;
+mod hashed;
+mod hinge;
+mod hypernet;
 mod joint_svd;
 mod low_rank;
 mod method;
 mod rank;
 mod ranks;
+mod ring;
 mod separable;
+mod tables;
+mod tbasis;
 mod templates;
+#[cfg(test)]
+mod testing;
 mod tied;
 mod tucker;
 mod whole;
@@ -24,13 +32,18 @@ use cobasis::{Bases, Pass, Place};
 
 pub use crate::on_bases::OnBases;
 pub use filter_basis::{FilterBasis, FilterBasisConv2d};
+pub use hashed::{Hashed, HashedConv2d};
+pub use hinge::{Hinge, HingeConv2d};
+pub use hypernet::{Hypernet, HypernetConv2d};
 pub use joint_svd::{JointSvd, JointSvdConv2d, SharedColumn, Vertical};
 pub use low_rank::LowRank;
 pub use method::{MadeWith, Method};
 pub(crate) use rank::MAX_RANK;
 pub use rank::Rank;
 pub use ranks::{Ranks, RanksLayer};
+pub use ring::{Ring, RingConv2d};
 pub use separable::{Separable, SeparableConv2d};
+pub use tbasis::{TBasis, TBasisConv2d, TBasisLinear};
 pub use templates::{Templates, TemplatesConv2d};
 pub use tied::Tied;
 pub use tucker::{Tucker, TuckerConv2d};
@@ -84,6 +97,15 @@ macro_rules! methods {
                 }))+
             }
 
+            /// Refuses numbers with which the layers of these slots can't be.
+            ///
+            /// # Errors
+            ///
+            /// What is wrong with them.
+            pub(crate) fn check(&self, slots: &[Slot]) -> Result<(), &'static str> {
+                match self { $(Sharing::$name(method) => method.check(slots),)+ }
+            }
+
             pub(crate) fn banks(&self, slots: &[Slot]) -> Vec<BankSpec> {
                 match self { $(Sharing::$name(method) => method.banks(slots),)+ }
             }
@@ -98,6 +120,11 @@ macro_rules! methods {
 
             fn channels_out(&self, slot: &Slot) -> usize {
                 match self { $(Sharing::$name(method) => method.channels_out(slot),)+ }
+            }
+
+            /// The weights that may be left in its layers, where training finds their ranks.
+            pub(crate) fn weight_limit(&self) -> Option<usize> {
+                match self { $(Sharing::$name(method) => method.weight_limit(),)+ }
             }
 
             /// Whether first blocks of stages can have its layers too.
@@ -165,6 +192,16 @@ methods! {
     JointSvd: JointSvdConv2d,
     /// The dense network with another width: `-width9`.
     Width: cobasis::SharedConv2d,
+    /// Factorised layers whose ranks training finds: `-hinge73584`.
+    Hinge: HingeConv2d,
+    /// Weights that are few numbers of their layer: `-hashed73584`.
+    Hashed: HashedConv2d,
+    /// The weights of all layers out of one list: `-ring73584`.
+    Ring: RingConv2d,
+    /// Filters that a small network of all layers makes: `-hypernet64`.
+    Hypernet: HypernetConv2d,
+    /// Filters as rings of tensors that are sums of one basis: `-tbasis20r28`.
+    TBasis: TBasisConv2d,
 }
 
 impl Sharing {

@@ -70,6 +70,11 @@ impl Slot {
         [channels_out, channels_in / self.groups, self.kernel, self.kernel]
     }
 
+    /// The dense convolution's weights.
+    pub fn weights(&self) -> usize {
+        self.filter_shape().iter().product()
+    }
+
     /// Filters of its own with which a factorised layer can be any dense one.
     pub fn full_rank(&self) -> usize {
         let [outputs, filter @ ..] = self.filter_shape();

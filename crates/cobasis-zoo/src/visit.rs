@@ -1,13 +1,18 @@
 //! A pass in which nothing flows: it looks at the layers.
 
+use burn::module::Param;
 use burn::nn::conv::Conv1d;
 use burn::nn::{BatchNorm, Linear};
-use cobasis::{Activation, Convolution, Pass, Place, Windows};
+use burn::tensor::Tensor;
+use cobasis::{Activation, Composed, Convolution, InnerFilters, Pass, Place, Windows};
 
 /// Looks at layers, in the order of the computation.
 pub(crate) trait Visit {
     /// A convolution.
-    fn conv(&mut self, at: &Place, conv: &Convolution<'_>);
+    fn conv(&mut self, _at: &Place, _conv: &Convolution<'_>) {}
+
+    /// The inner filters of a layer, of which training keeps only some.
+    fn inner_filters(&mut self, _at: &Place, _inner: &InnerFilters<'_>) {}
 
     /// A batch norm.
     fn norm(&mut self, _norm: &BatchNorm) {}
@@ -17,6 +22,9 @@ pub(crate) trait Visit {
 
     /// A linear layer.
     fn linear(&mut self, _linear: &Linear) {}
+
+    /// A linear layer whose weights are computed.
+    fn composed_linear(&mut self, _weights: &Composed<'_>, _bias: &Param<Tensor<1>>) {}
 }
 
 /// The pass of a visitor.
@@ -30,6 +38,10 @@ impl<V: Visit> Pass for Visiting<'_, V> {
         self.0.conv(at, &conv);
     }
 
+    fn inner_filters(&mut self, at: &Place, inner: &InnerFilters<'_>) {
+        self.0.inner_filters(at, inner);
+    }
+
     fn norm_add(&mut self, _: &Place, norm: &BatchNorm, (): (), _: Option<()>, _: Activation) {
         self.0.norm(norm);
     }
@@ -40,6 +52,16 @@ impl<V: Visit> Pass for Visiting<'_, V> {
 
     fn linear(&mut self, _: &Place, linear: &Linear, (): ()) {
         self.0.linear(linear);
+    }
+
+    fn composed_linear(
+        &mut self,
+        _: &Place,
+        weights: Composed<'_>,
+        bias: &Param<Tensor<1>>,
+        (): (),
+    ) {
+        self.0.composed_linear(&weights, bias);
     }
 
     fn activate(&mut self, (): (), _: Activation) {}

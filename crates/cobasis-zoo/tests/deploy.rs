@@ -3,10 +3,10 @@
 mod common;
 
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{Device, TensorData};
 use cobasis_zoo::deploy::FactorisedLayers;
 use cobasis_zoo::files::{FileProblem, load_deployed, save_deployed};
-use cobasis_zoo::{Deployed, Model, ModelConfig, Norms, State, Variant, load, save};
+use cobasis_zoo::{Deployed, Model, ModelConfig, Norms, State, Variant, files, load, save};
 use common::{check_that_images_matter, difference, images, numbers, trained, trained_as};
 
 /// One of each family and of each kind of sharing, and an image that is large enough.
@@ -25,6 +25,12 @@ const MODELS: &[(&str, usize)] = &[
     ("cifar10/resnet20-filterbasis24x16", 16),
     ("cifar10/resnet20-filterbasis24-all", 16),
     ("cifar10/resnet20-width9", 16),
+    ("cifar10/resnet20-hinge48888", 16),
+    ("cifar10/resnet20-hashed48888-all", 16),
+    ("cifar10/resnet20-ring48888", 16),
+    ("cifar10/resnet20-hypernet8", 16),
+    ("cifar10/resnet20-tbasis6r8", 16),
+    ("cifar10/resnet20-tbasis6r8-all", 16),
     ("cifar100/resnet34-s32u1", 16),
     ("imagenet/resnet18", 32),
     ("imagenet/resnet50-shared", 32),
@@ -37,6 +43,107 @@ const MODELS: &[(&str, usize)] = &[
     ("cifar100/densenet121-s16u1", 16),
     ("cifar100/densenet121-tied", 16),
 ];
+
+/// The same model without some of its inner filters: of each layer's, those of odd numbers go, and of the
+/// second layer all but one.
+fn cut(model: &Model) -> Model {
+    let mut state = model.state();
+    let mut zero = |path: &str, dim: usize, one: bool| {
+        let data = state.remove(path).expect("a tensor");
+        let shape = data.shape().to_vec();
+        let below: usize = shape[dim + 1..].iter().product();
+        let number = |index: usize| index / below % shape[dim];
+        let goes = |index: usize| number(index) % 2 == 1 || one && number(index) > 0;
+        let values = data.iter::<f32>().enumerate();
+        let values: Vec<f32> =
+            values.map(|(index, value)| if goes(index) { 0.0 } else { value }).collect();
+        state.insert(path.to_string(), TensorData::new(values, shape));
+    };
+    for (index, layer) in model.inner_layers().into_iter().enumerate() {
+        zero(&format!("{}.filters", layer.path), 0, index == 1);
+        zero(&format!("{}.coefficients", layer.path), 1, index == 1);
+    }
+    model.config.init_from(state, &Device::flex()).expect("its own tensors")
+}
+
+#[test]
+fn filters_that_were_cut_are_neither_counted_nor_computed() {
+    let device = Device::flex();
+    let model = cut(&trained("cifar10/resnet20-hinge100000", Variant::Corrected, &device));
+    let left = [8, 1, 8, 8, 16, 16, 16, 16, 32, 32, 32, 32];
+    let weights = [[160; 4], [320; 4], [640; 4]].concat();
+    let left_weights: usize = left.iter().zip(&weights).map(|(left, one)| left * one).sum();
+    assert_eq!(model.inference_parameters(), 76_186 + left_weights as u64);
+    assert_eq!(model.parameters().trainable, 76_186 + 193_536 / 9 * 10);
+    let stripped = model.inference_cost([16, 16]).total();
+    for factorised in FactorisedLayers::ALL {
+        let deployed = model.deploy_with(factorised, &device);
+        assert_eq!(deployed.config.inner_filters, left);
+        assert!(error(&model, &deployed, 16, &device) < 1e-5, "{factorised}");
+        let bytes = files::deployed_to_bytes(&deployed);
+        let again = files::deployed_from_bytes(&bytes, &device).expect("a deployed model");
+        assert_eq!(again.state(), deployed.state(), "{factorised}");
+        assert!(error(&model, &again, 16, &device) < 1e-5, "{factorised}");
+        let macs = deployed.macs([16, 16]);
+        match factorised {
+            FactorisedLayers::FewestMacs => assert!(macs <= stripped.macs),
+            FactorisedLayers::Keep => assert_eq!(macs, stripped.macs),
+            FactorisedLayers::Compose => {}
+        }
+        for (wrong, said) in [("0,", "\"inner_filters\": expected"), ("7,", "expected shape")] {
+            let refused = files::deployed_from_bytes(&with_first_count(&bytes, wrong), &device);
+            let refused = refused.map(|_| ()).expect_err("a count that does not fit").to_string();
+            // Composed layers do not show how many filters they had.
+            assert!(refused.contains(said), "{factorised}: {refused}");
+            if factorised == FactorisedLayers::Compose {
+                break;
+            }
+        }
+    }
+}
+
+/// The bytes of a file with another number in the place of its first count of filters, an 8.
+fn with_first_count(bytes: &[u8], count: &str) -> Vec<u8> {
+    let key = b"\"inner_filters\":\"8,";
+    let at = bytes.windows(key.len()).position(|window| window == key).expect("the counts");
+    let mut bytes = bytes.to_vec();
+    bytes[at + key.len() - 2..at + key.len()].copy_from_slice(count.as_bytes());
+    bytes
+}
+
+#[test]
+fn a_layer_without_its_cut_filters_computes_the_same_numbers() {
+    use burn::module::Param;
+    use burn::tensor::{Distribution, Tensor};
+    use cobasis_zoo::cobasis::{Bases, Forward, Geometry, Place};
+    use cobasis_zoo::sharing::{HingeConv2d, OnBases};
+
+    // The plain arithmetic of the reference device adds zeros, which change nothing.
+    #[allow(deprecated)]
+    let device = Device::ndarray();
+    let random = |shape: [usize; 4]| Tensor::<4>::random(shape, Distribution::Default, &device);
+    let layer = |filters: Tensor<4>, coefficients: Tensor<4>| HingeConv2d {
+        filters: Param::from_tensor(filters),
+        coefficients: Param::from_tensor(coefficients),
+        geometry: Geometry::default(),
+    };
+    let (filters, coefficients) = (random([6, 3, 3, 3]), random([4, 6, 1, 1]));
+    let mask = Tensor::<1>::from_floats([1.0, 0.0, 1.0, 1.0, 0.0, 0.0], &device);
+    let masked = layer(
+        filters.clone() * mask.clone().reshape([6, 1, 1, 1]),
+        coefficients.clone() * mask.reshape([1, 6, 1, 1]),
+    );
+    let stay = Tensor::<1, burn::tensor::Int>::from_data([0, 2, 3], &device);
+    let stripped = layer(filters.select(0, stay.clone()), coefficients.select(1, stay));
+    let x = random([2, 3, 8, 8]);
+    let bases = Bases { banks: Vec::new() };
+    let [masked, stripped] = [masked, stripped].map(|layer| {
+        let maps = x.clone().into();
+        let output = layer.pass(&mut Forward::default(), &Place::ROOT, &bases, maps);
+        numbers(output.into_tensor())
+    });
+    assert_eq!(masked, stripped);
+}
 
 /// The greatest difference, relative to the largest logit.
 fn error(model: &Model, deployed: &Deployed, size: usize, device: &Device) -> f32 {

@@ -23,6 +23,11 @@ const NAMES: &[&str] = &[
     "digits/resnet14-filterbasis5x4-all",
     "digits/resnet14-filterbasis9-all",
     "digits/resnet14-width5",
+    "digits/resnet14-hashed400-all",
+    "digits/resnet14-ring400-all",
+    "digits/resnet14-hypernet5-all",
+    "digits/resnet14-tbasis2r3-all",
+    "digits/resnet14-hinge30000-all",
 ];
 
 /// Parameters in 64 bits.

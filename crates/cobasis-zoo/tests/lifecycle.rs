@@ -36,6 +36,13 @@ const NAMES: &[&str] = &[
     "digits/resnet14-filterbasis5x4",
     "digits/resnet14-filterbasis9-all",
     "digits/resnet14-width5",
+    "digits/resnet14-hinge30000",
+    "digits/resnet14-hinge30000-all",
+    "digits/resnet14-hashed400",
+    "digits/resnet14-ring400-all",
+    "digits/resnet14-hypernet5",
+    "digits/resnet14-tbasis3r4",
+    "digits/resnet14-tbasis2r3-all",
 ];
 
 /// Flex, the fast CPU backend, and NdArray, a second and independent reference.

@@ -89,6 +89,21 @@ pub enum Start {
     Normal(f64),
     /// Each number this one.
     Constant(f64),
+    /// A square matrix, of as many rows as columns: the identity, and to each number a normal one
+    /// with mean 0 and this standard deviation.
+    NearIdentity(f64),
+    /// Normal numbers with mean 0, cut off at three times this factor: their standard deviation, but for
+    /// the cut.
+    Clamped(f64),
+    /// As [`Clamped`](Self::Clamped), all times the one factor with which the filters that are composed
+    /// of them have this standard deviation.
+    Composing {
+        /// The standard deviation of the filters.
+        deviation: f64,
+        /// How often each weight has the parameter as a factor: the filters of twice the parameter are
+        /// `2^degree` times as large.
+        degree: usize,
+    },
 }
 
 /// What a convolution is for.

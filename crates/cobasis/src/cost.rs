@@ -4,13 +4,15 @@ mod row;
 
 use std::collections::HashMap;
 
-use burn::module::ParamId;
+use burn::module::{Param, ParamId};
 use burn::nn::conv::Conv1d;
 use burn::nn::{BatchNorm, Linear};
+use burn::tensor::Tensor;
 use cobasis_kernels::{Activation, Windows};
 
 use crate::basis::FilterBasis;
-use crate::convolution::{Composition, Convolution, Filters, Role};
+use crate::convolution::{Composed, Composition, Convolution, Filters, Role};
+use crate::inner_filters::InnerFilters;
 use crate::pass::Pass;
 use crate::place::Place;
 
@@ -44,9 +46,19 @@ pub struct CostTable {
     rows: Vec<CostRow>,
     bases: HashMap<ParamId, usize>,
     composition: Composition,
+    /// Whether what only training needs is left out.
+    for_inference: bool,
+    /// The inner filters of the layer whose convolutions come next: the live ones, and all.
+    live: Option<[usize; 2]>,
 }
 
 impl CostTable {
+    /// A table of what inference needs: of [inner filters](InnerFilters) the live ones, and nothing that
+    /// only training needs.
+    pub fn for_inference() -> Self {
+        Self { for_inference: true, ..Self::default() }
+    }
+
     /// The rows in the order in which they were added.
     pub fn rows(&self) -> &[CostRow] {
         &self.rows
@@ -66,6 +78,19 @@ impl CostTable {
     /// The sum of the rows that play the given role.
     pub fn total_of(&self, part: Part) -> Cost {
         self.rows.iter().filter(|row| row.part == part).map(|row| row.cost).sum()
+    }
+
+    /// Notes the banks that the filters of a layer come from, and what composing them takes.
+    fn uses(&mut self, at: &Place, filters: &Filters<'_>) {
+        for basis in filters.banks() {
+            let Some(&row) = self.bases.get(&basis.weight.id) else {
+                panic!("the basis of {at} is not in the table");
+            };
+            self.rows[row].used_by.push(at.to_string());
+        }
+        if let Filters::Composed(composed) = filters {
+            self.composition += composed.composition;
+        }
     }
 
     /// A row of parameters, buffers and multiply-accumulates.
@@ -90,30 +115,40 @@ impl Pass for CostTable {
         assert!(earlier.is_none(), "the basis {at} is in the table already");
     }
 
+    fn inner_filters(&mut self, _: &Place, inner: &InnerFilters<'_>) {
+        if self.for_inference {
+            // A layer needs one.
+            let live = inner.live().into_iter().filter(|&live| live).count().max(1);
+            self.live = Some([live, inner.count()]);
+        }
+    }
+
     fn conv(&mut self, at: &Place, conv: Convolution<'_>, x: [usize; 3]) -> [usize; 3] {
         let [channels_in, size @ ..] = x;
         conv.check_channels(at, channels_in);
         let Convolution { filters, bias, geometry, role } = conv;
-        for basis in filters.banks() {
-            let Some(&row) = self.bases.get(&basis.weight.id) else {
-                panic!("the basis of {at} is not in the table");
-            };
-            self.rows[row].used_by.push(at.to_string());
-        }
+        self.uses(at, &filters);
         let shape @ [channels, _, kernel @ ..] = filters.shape();
         let [height, width] = geometry.options(kernel, size).output(kernel, size);
-        if let Filters::Composed(composed) = &filters {
-            self.composition += composed.composition;
-        }
         let bias = bias.map_or(0, |_| channels);
-        let cost = Cost {
-            params: (filters.own_numbers() + bias) as u64,
-            buffers: 0,
-            macs: (shape.iter().product::<usize>() * height * width) as u64,
+        let weights = shape.iter().product::<usize>();
+        // Both convolutions of such a layer have as many weights for each inner filter.
+        let live = self.live.take_if(|_| role == Role::Coefficients).or(self.live);
+        let (own, weights) = match live {
+            Some([live, all]) => (weights / all * live, weights / all * live),
+            None => (filters.own_numbers(), weights),
         };
-        let output = [channels, height, width];
-        self.push(at, part(role, &filters), cost, Some(output));
-        output
+        let cost = Cost {
+            params: (own + bias) as u64,
+            buffers: 0,
+            macs: (weights * height * width) as u64,
+        };
+        let shown = match live {
+            Some([live, _]) if role == Role::Basis => live,
+            _ => channels,
+        };
+        self.push(at, part(role, &filters), cost, Some([shown, height, width]));
+        [channels, height, width]
     }
 
     fn norm_add(
@@ -175,6 +210,18 @@ impl Pass for CostTable {
         };
         self.push(at, Part::Other, cost, Some([outputs, 1, 1]));
     }
+
+    fn composed_linear(&mut self, at: &Place, weights: Composed<'_>, _: &Param<Tensor<1>>, (): ()) {
+        let [outputs, inputs, ..] = weights.shape;
+        let filters = Filters::Composed(weights);
+        self.uses(at, &filters);
+        let cost = Cost {
+            params: (filters.own_numbers() + outputs) as u64,
+            buffers: 0,
+            macs: (inputs * outputs) as u64,
+        };
+        self.push(at, part(Role::Layer, &filters), cost, Some([outputs, 1, 1]));
+    }
 }
 
 /// The role that the parameters of a convolution play.
@@ -195,7 +242,7 @@ mod tests {
     use crate::{BasisConv2dConfig, FilterBasisConfig, ParameterCount};
     use burn::nn::conv::Conv2dConfig;
     use burn::nn::{BatchNormConfig, LinearConfig, PaddingConfig2d};
-    use burn::tensor::{Device, Tensor};
+    use burn::tensor::Device;
     use proptest::prelude::*;
 
     #[test]

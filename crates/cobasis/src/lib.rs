@@ -79,18 +79,20 @@ mod convolution;
 mod cost;
 mod count;
 mod forward;
+mod inner_filters;
 mod layers;
 mod pass;
 mod place;
 
 pub use bases::{BankId, Bases, Lent};
 pub use basis::{FilterBasis, FilterBasisConfig};
-pub use cobasis_kernels::{Activation, ConvOptions, Maps, Windows};
+pub use cobasis_kernels::{Activation, ConvOptions, Lookup, Maps, Windows};
 pub use cobasis_ortho as ortho;
 pub use convolution::{Composed, Composition, Convolution, Filters, Geometry, Role, Source, Start};
 pub use cost::{Cost, CostRow, CostTable, Part};
 pub use count::ParameterCount;
 pub use forward::Forward;
+pub use inner_filters::InnerFilters;
 pub use layers::{
     BasisConv2d, BasisConv2dConfig, DepthwiseBasisConv2d, DepthwiseBasisConv2dConfig,
     PartlySharedConv2d, PartlySharedConv2dConfig, SharedConv2d, SharedConv2dConfig,

@@ -4,12 +4,15 @@
 //! is the pass's choice: feature maps in [`Forward`](crate::Forward), their shapes in a
 //! [`CostTable`](crate::CostTable), the nodes of a graph where a network is exported.
 
+use burn::module::Param;
 use burn::nn::conv::{Conv1d, Conv2d};
 use burn::nn::{BatchNorm, Linear};
+use burn::tensor::Tensor;
 use cobasis_kernels::{Activation, Windows};
 
 use crate::basis::FilterBasis;
-use crate::convolution::Convolution;
+use crate::convolution::{Composed, Convolution};
+use crate::inner_filters::InnerFilters;
 use crate::place::Place;
 
 /// What can happen in a network, layer by layer. Methods take the layer's place, the layer and its
@@ -43,6 +46,10 @@ pub trait Pass {
 
     /// The output of a stage.
     fn end_of_stage(&mut self, _maps: &Self::Map) {}
+
+    /// The inner filters of a layer of which training keeps only some, before the two convolutions
+    /// of the layer, the first of which is declared at `at`.
+    fn inner_filters(&mut self, _at: &Place, _inner: &InnerFilters<'_>) {}
 
     /// A convolution, whatever its filters are.
     fn conv(&mut self, at: &Place, conv: Convolution<'_>, x: Self::Map) -> Self::Map;
@@ -94,4 +101,14 @@ pub trait Pass {
 
     /// A linear layer.
     fn linear(&mut self, at: &Place, linear: &Linear, x: Self::Vector) -> Self::Vector;
+
+    /// A linear layer whose weights are computed: as filters of shape `[outputs, inputs, 1, 1]`, with a
+    /// bias of shape `[outputs]`.
+    fn composed_linear(
+        &mut self,
+        at: &Place,
+        weights: Composed<'_>,
+        bias: &Param<Tensor<1>>,
+        x: Self::Vector,
+    ) -> Self::Vector;
 }

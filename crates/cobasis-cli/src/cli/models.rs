@@ -2,11 +2,13 @@
 
 mod fit;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use burn::tensor::Device;
 use cobasis_cli::Error;
-use cobasis_cli::catalogue::{Layer, ModelCard};
-use cobasis_zoo::{ModelName, listing};
+use cobasis_cli::catalogue::{Inference, Layer, ModelCard};
+use cobasis_zoo::{ModelName, listing, load};
 
 use super::Outcome;
 use super::output::{grouped, print, print_json, table};
@@ -35,11 +37,13 @@ pub(crate) enum Command {
         markdown: bool,
     },
     /// Shows a model's parameters by role, its multiply-accumulates and its layers.
-    #[command(after_help = "Example:
-  cobasis models info cifar10/resnet32-s16u1")]
+    #[command(after_help = "Examples:
+  cobasis models info cifar10/resnet32-s16u1
+  cobasis models info runs/hinge/last.safetensors")]
     Info {
-        /// Name of the model.
-        name: ModelName,
+        /// Name of the model, or a file with a trained one.
+        #[arg(value_name = "NAME|FILE", value_parser = parse_model)]
+        model: NameOrFile,
         /// Image size for counting multiply-accumulates [default: that of its data set].
         #[arg(long, value_name = "HxW", value_parser = parse_size)]
         input: Option<[usize; 2]>,
@@ -53,8 +57,11 @@ pub(crate) enum Command {
 pub(crate) fn run(command: Command) -> Outcome {
     match command {
         Command::List { glob, json, markdown } => list(&glob, json, markdown)?,
-        Command::Info { name, input, json } => {
-            let card = ModelCard::new(name, input);
+        Command::Info { model, input, json } => {
+            let card = match model {
+                NameOrFile::Name(name) => ModelCard::new(name, input),
+                NameOrFile::File(file) => ModelCard::of_model(&load(file, &Device::flex())?, input),
+            };
             if json {
                 print_json(&card);
             } else {
@@ -130,7 +137,7 @@ fn describe(card: &ModelCard) -> String {
     let of_dense = |ratio: f64, total: u64| {
         format!("{} of {}'s {}", percent(ratio), dense.name, grouped(total))
     };
-    let summary = [
+    let mut summary = vec![
         line("parameters", params.total, of_dense(dense.params_ratio, dense.params)),
         line("  shared", params.shared, "basis filters, each once".to_string()),
         line("  unique", params.unique, "basis filters of one layer".to_string()),
@@ -139,6 +146,20 @@ fn describe(card: &ModelCard) -> String {
         line("buffers", card.buffers, "running statistics".to_string()),
         line("MACs", card.macs, of_dense(dense.macs_ratio, dense.macs)),
     ];
+    if let Some(Inference { params, macs, at_most }) = card.inference {
+        let ratio = params as f64 / dense.params as f64;
+        let note = of_dense(ratio, dense.params);
+        summary.push(match at_most {
+            true => line("at inference, at most", params, format!("{note}, after the cut")),
+            false => {
+                line("at inference", params, format!("{note}, filters that were cut left out"))
+            }
+        });
+        if let Some(macs) = macs {
+            let ratio = macs as f64 / dense.macs as f64;
+            summary.push(line("  MACs", macs, of_dense(ratio, dense.macs)));
+        }
+    }
     let mut layers =
         vec![["layer", "role", "output", "parameters", "MACs", ""].map(String::from).to_vec()];
     layers.extend(card.layers.iter().map(layer_row));
@@ -173,6 +194,22 @@ fn layer_row(layer: &Layer) -> Vec<String> {
 
 fn percent(ratio: f64) -> String {
     format!("{:.1} %", 100.0 * ratio)
+}
+
+/// A model by its name, or by the file that it is in.
+#[derive(Clone, Debug)]
+pub(crate) enum NameOrFile {
+    Name(ModelName),
+    File(PathBuf),
+}
+
+/// A name, or else a file that is there.
+fn parse_model(text: &str) -> Result<NameOrFile, String> {
+    match text.parse() {
+        Ok(name) => Ok(NameOrFile::Name(name)),
+        Err(_) if Path::new(text).is_file() => Ok(NameOrFile::File(text.into())),
+        Err(error) => Err(format!("{error}")),
+    }
 }
 
 /// `32x48` as height and width.

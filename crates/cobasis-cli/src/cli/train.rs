@@ -209,9 +209,14 @@ fn describe(summary: &Summary) -> String {
         summary.stopped_early.as_ref().map(|EarlyStop { epoch, epochs, reason, .. }| {
             format!("stopped early, after epoch {epoch} of {epochs}: {reason}\n")
         });
+    let left = summary.inference_params.map(|params| {
+        let [params, trained] = [params, summary.params].map(grouped);
+        format!("{params} parameters at inference, of {trained} trained ones\n")
+    });
     format!(
-        "{}last epoch ({}): {}\nbest epoch ({}, chosen {chosen}): {}\n{:.0} s",
+        "{}{}last epoch ({}): {}\nbest epoch ({}, chosen {chosen}): {}\n{:.0} s",
         stopped.unwrap_or_default(),
+        left.unwrap_or_default(),
         last.epoch,
         line(last),
         best.epoch,

@@ -84,6 +84,10 @@ impl Config {
         if kind == ScheduleKind::Cosine {
             return Some(depends("the learning rate", "schedule.kind", kind.as_str()));
         }
+        if self.model_name().is_ok_and(|name| name.weight_limit().is_some()) {
+            let cut = self.ranks.cut.to_string();
+            return Some(depends("the cut", "ranks.cut", &cut));
+        }
         let lambda_falls = lambda != LambdaSchedule::Constant;
         lambda_falls
             .then(|| depends("the weight of the penalty", "ortho.lambda_schedule", lambda.as_str()))
@@ -167,6 +171,9 @@ mod tests {
         }
         let said = longer("schedule.kind = 'cosine'").0.unwrap_err();
         assert!(said.contains("with schedule.kind = \"cosine\", the learning rate of"), "{said}");
+        let hinge = "model = 'digits/resnet14-hinge30000'\ndata.name = 'digits'";
+        let said = longer(hinge).0.unwrap_err();
+        assert!(said.contains("with ranks.cut = \"0.6\", the cut of the epochs before"), "{said}");
         let said = longer("ortho.lambda_schedule = 'linear'\northo.lambda_end = 1").0.unwrap_err();
         assert!(said.contains("with ortho.lambda_schedule = \"linear\""), "{said}");
         let patient = |epochs: usize| format!("train.patience = {epochs}");

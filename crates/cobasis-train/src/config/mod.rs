@@ -19,6 +19,7 @@ mod optimizer;
 mod or_none;
 mod ortho;
 mod overrides;
+mod ranks;
 mod schedule;
 mod shape;
 mod sharing;
@@ -48,6 +49,7 @@ pub use optimizer::{OptimizerConfig, OptimizerKind, WeightDecayScale};
 pub use or_none::{Named, OrNone};
 pub use ortho::{LambdaSchedule, OrthoConfig, PenaltyScope};
 pub use overrides::apply_set;
+pub use ranks::RanksConfig;
 pub use schedule::{Moment, ScheduleConfig, ScheduleKind};
 pub use sharing::SharingConfig;
 pub use sweep::{Axis, Choice, grid};
@@ -81,6 +83,8 @@ pub struct Config {
     pub train: TrainConfig,
     /// What keeps shared filters orthonormal.
     pub ortho: OrthoConfig,
+    /// How training finds ranks, in models whose names leave them open.
+    pub ranks: RanksConfig,
     /// Optimizer, learning rate, weight decay and gradient clipping.
     pub optimizer: OptimizerConfig,
     /// Learning rate schedule and warm-up.
@@ -101,6 +105,7 @@ impl Default for Config {
             data: DataConfig::default(),
             train: TrainConfig::default(),
             ortho: OrthoConfig::default(),
+            ranks: RanksConfig::default(),
             optimizer: OptimizerConfig::default(),
             schedule: ScheduleConfig::default(),
             augment: AugmentConfig::default(),
@@ -185,6 +190,13 @@ impl Config {
         self.init.model_name(&self.model)
     }
 
+    /// The epochs after which the model is [cut](RanksConfig::cut) to the weights of its name, none of
+    /// which is the result; 0 for a model that is not.
+    pub fn epochs_before_cut(&self) -> usize {
+        let is_cut = self.model_name().is_ok_and(|name| name.weight_limit().is_some());
+        if is_cut { self.ranks.epochs_before_cut(self.train.epochs) } else { 0 }
+    }
+
     /// The resolved configuration as TOML, keys in a fixed order; once checked, it loads back
     /// equal.
     ///
@@ -222,6 +234,7 @@ impl Config {
         self.data.check()?;
         self.train.check()?;
         self.ortho.check()?;
+        self.ranks.check()?;
         self.optimizer.check()?;
         self.schedule.check()?;
         self.augment.check()?;

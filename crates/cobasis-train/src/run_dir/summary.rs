@@ -31,6 +31,10 @@ pub struct Summary {
     /// That number.
     #[serde(default = "one")]
     pub weight_decay_factor: f64,
+    /// The parameters that inference needs, where training needs more: of layers whose ranks training
+    /// found, those that are left. Absent where it needs all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inference_params: Option<u64>,
     /// The run's seed.
     pub seed: u64,
     /// The model file that it started from; absent where weights were drawn.
@@ -152,6 +156,11 @@ fn losses<S: Scores>(images: &str, metrics: &EpochMetrics) -> Columns {
 }
 
 impl Summary {
+    /// The parameters of the model that came out, as models are compared: those that inference needs.
+    pub fn result_params(&self) -> u64 {
+        self.inference_params.unwrap_or(self.params)
+    }
+
     /// The best epoch, by whatever chose it.
     pub fn best(&self) -> &EpochSummary {
         self.best_on_val.as_ref().or(self.best_on_test.as_ref()).unwrap_or(&self.last)

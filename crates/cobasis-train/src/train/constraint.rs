@@ -278,7 +278,7 @@ impl ModuleVisitor for Collector {
 }
 
 /// Gives parameters other values; identity and the wish for gradients stay.
-struct Replace(GradientsParams);
+pub(crate) struct Replace(pub(crate) GradientsParams);
 
 impl ModuleMapper for Replace {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {

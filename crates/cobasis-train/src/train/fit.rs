@@ -17,7 +17,7 @@ use crate::run_dir::{
 };
 use crate::train::checkpoint::judged_model;
 use crate::train::loaders::Loaders;
-use crate::train::progress::{Partial, is_better};
+use crate::train::progress::Partial;
 use crate::train::{Progress, StepAt, TargetOf, Task, Trainer, Watch, checkpoint};
 
 /// The model of the best epoch.
@@ -67,8 +67,7 @@ impl<'a, T: Task> Fit<'a, T> {
                 self.save()?;
                 return Ok(ControlFlow::Break(()));
             };
-            let is_best =
-                self.progress.best().is_none_or(|best| is_better::<T::Score>(&metrics, best));
+            let is_best = self.progress.would_be_best(&metrics);
             self.progress.end_epoch(metrics.clone());
             self.saved = false;
             self.save()?;
@@ -76,6 +75,12 @@ impl<'a, T: Task> Fit<'a, T> {
             watch.epoch(&metrics, is_best);
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// The parameters that inference needs of a model that was cut; `None` where that is all.
+    pub(crate) fn inference_params(&self) -> Option<u64> {
+        let model = self.trainer.judged();
+        model.config.name.weight_limit().map(|_| model.inference_parameters())
     }
 
     /// Whether no epoch is to follow.

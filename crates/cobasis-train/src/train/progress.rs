@@ -19,6 +19,10 @@ pub struct Progress<S = Score> {
     pub seconds: f64,
     /// Steps of the epoch at hand that are done.
     pub steps: usize,
+    /// Epochs at the start that are not the result: their models have filters that are to be cut. The
+    /// configuration says how many.
+    #[serde(skip)]
+    pub before_cut: usize,
     /// What those steps came to.
     pub partial: Partial<S>,
     /// The epochs that are done.
@@ -53,7 +57,22 @@ impl<S: Scores> Progress<S> {
         let partial = Partial::default();
         let (history, gradient_flow) = (Vec::new(), GradientFlow::default());
         let (data, init) = (None, None);
-        Self { started_unix, seconds: 0.0, steps: 0, partial, history, gradient_flow, data, init }
+        Self {
+            started_unix,
+            seconds: 0.0,
+            steps: 0,
+            before_cut: 0,
+            partial,
+            history,
+            gradient_flow,
+            data,
+            init,
+        }
+    }
+
+    /// A run whose result is not from so many epochs at its start.
+    pub(crate) fn with_before_cut(self, before_cut: usize) -> Self {
+        Self { before_cut, ..self }
     }
 
     /// A run about these images.
@@ -77,12 +96,21 @@ impl<S: Scores> Progress<S> {
         self.history.len() + 1
     }
 
-    /// The first of the epochs with the best result on the validation images.
+    /// The first of the epochs with the best result on the validation images, of those that can be the
+    /// result.
     pub fn best(&self) -> Option<&EpochMetrics> {
-        self.history.iter().reduce(|best, metrics| match is_better::<S>(metrics, best) {
-            true => metrics,
-            false => best,
+        self.history.iter().skip(self.before_cut).reduce(|best, metrics| {
+            match is_better::<S>(metrics, best) {
+                true => metrics,
+                false => best,
+            }
         })
+    }
+
+    /// Whether an epoch, which is not among those that are done, is the best one so far.
+    pub(crate) fn would_be_best(&self, metrics: &EpochMetrics) -> bool {
+        metrics.epoch > self.before_cut
+            && self.best().is_none_or(|best| is_better::<S>(metrics, best))
     }
 
     /// Takes in a step.
@@ -103,7 +131,7 @@ impl<S: Scores> Progress<S> {
 }
 
 /// Whether the validation images say that an epoch is better than another.
-pub(crate) fn is_better<S: Scores>(metrics: &EpochMetrics, than: &EpochMetrics) -> bool {
+fn is_better<S: Scores>(metrics: &EpochMetrics, than: &EpochMetrics) -> bool {
     let judged = |metrics: &EpochMetrics| metrics.value(&format!("val_{}", S::JUDGED_BY.name));
     S::JUDGED_BY.is_better(judged(metrics), judged(than))
 }
@@ -138,6 +166,23 @@ mod tests {
         assert!(waited(&[3.0, 3.0], Some(1)) && !waited(&[3.0, 3.0], Some(2)));
         assert!(waited(&[1.0, 3.0, 2.0, 3.0], Some(2)) && !waited(&[3.0, 2.0, 1.0, 4.0], Some(2)));
         assert!(!waited(&[3.0, 2.0, 1.0, 0.0], None));
+    }
+
+    #[test]
+    fn what_is_to_be_cut_is_neither_the_best_nor_waited_for() {
+        let progress = |top1: &[f64]| with_top1(top1).with_before_cut(2);
+        assert_eq!(progress(&[9.0, 8.0]).best(), None);
+        assert!(!progress(&[9.0, 8.0]).has_waited(Some(1)));
+        assert_eq!(progress(&[9.0, 8.0, 1.0, 1.0]).best().map(|best| best.epoch), Some(3));
+        assert!(progress(&[9.0, 8.0, 1.0, 1.0]).has_waited(Some(1)));
+        let next = |epoch, val_top1| {
+            let mut metrics = EpochMetrics { epoch, ..EpochMetrics::default() };
+            metrics.columns.push("val_top1", val_top1);
+            metrics
+        };
+        assert!(!progress(&[]).would_be_best(&next(1, 9.0)));
+        assert!(progress(&[9.0, 8.0]).would_be_best(&next(3, 1.0)));
+        assert!(!progress(&[9.0, 8.0, 1.0]).would_be_best(&next(4, 1.0)));
     }
 
     #[test]

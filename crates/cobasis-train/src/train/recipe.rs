@@ -1,6 +1,8 @@
 //! What decides a training step, beside the batch and its place in the run.
 
-use crate::config::{AugmentConfig, Config, DistillConfig, OptimizerConfig, OrthoConfig};
+use crate::config::{
+    AugmentConfig, Config, DistillConfig, OptimizerConfig, OrthoConfig, RanksConfig,
+};
 
 /// What decides a training step, beside the batch and its place in the run.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,6 +13,10 @@ pub struct Recipe {
     pub optimizer: OptimizerConfig,
     /// The penalty and the constraint on bases.
     pub ortho: OrthoConfig,
+    /// How ranks are found, in a model whose name leaves them open.
+    pub ranks: RanksConfig,
+    /// The epochs after which such a model is cut.
+    pub epochs_before_cut: usize,
     /// Share of the moving average of the weights that a step keeps; 0 = no average.
     pub ema: f64,
     /// Whether the gradients of the bases are measured.
@@ -31,6 +37,8 @@ impl From<&Config> for Recipe {
             seed: config.seed,
             optimizer: config.optimizer.clone(),
             ortho: config.ortho.clone(),
+            ranks: config.ranks.clone(),
+            epochs_before_cut: config.ranks.epochs_before_cut(config.train.epochs),
             ema: config.train.ema,
             gradient_flow: config.train.gradient_flow,
             label_smoothing: config.train.label_smoothing,

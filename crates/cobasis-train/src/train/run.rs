@@ -125,6 +125,7 @@ pub fn run_task<T: Task>(
         return Ok(run.interrupted(&fit.progress));
     };
     let mut summary = run.summary(&fit.progress, epochs, params, command);
+    summary.inference_params = fit.inference_params();
     // A command that only repeats the result takes little memory.
     summary.provenance.peak_bytes =
         summary.provenance.peak_bytes.max(result::recorded_peak(run.directory.path()));
@@ -218,6 +219,7 @@ impl<'a, T: Task> Run<'a, T> {
         if resumed.is_none() && path.join("metrics.csv").exists() {
             return Err(RunDirError::NoCheckpoint { path: path.to_owned() }.into());
         }
+        let before_cut = self.config.epochs_before_cut();
         if let Some((trainer, progress)) = &resumed {
             let place = self.directory.path().display().to_string();
             match &progress.data {
@@ -243,7 +245,7 @@ impl<'a, T: Task> Run<'a, T> {
         if let Some(init) = &progress.init {
             self.directory.write_json(INIT, init)?;
         }
-        let progress = progress.with_data(self.data.clone());
+        let progress = progress.with_data(self.data.clone()).with_before_cut(before_cut);
         Ok((taught(trainer, self.teacher.take()), progress))
     }
 

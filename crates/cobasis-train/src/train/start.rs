@@ -16,8 +16,9 @@ use crate::error::Error;
 use crate::preparation::of_set;
 use crate::run_dir::{Classifier, InitRecord, sha256_of_file};
 use crate::train::constraint::{check_joint, made_orthonormal, settings};
+use crate::train::learned_ranks::check_uncut;
 use crate::train::run::model_of;
-use crate::train::teacher::other_images;
+use crate::train::teacher::{FIXED_ORDER, other_images};
 use head::Head;
 
 /// How far a number of a basis may move, when bases become orthonormal, without a word.
@@ -155,6 +156,7 @@ pub(super) fn frozen(config: &Config, model: Model) -> Result<Model, Error> {
         return Err(refused(format!("all of {name} is frozen, and nothing left to train")));
     }
     check_joint(&config.ortho, &model).map_err(refused)?;
+    check_uncut(&model).map_err(refused)?;
     Ok(model)
 }
 
@@ -259,6 +261,9 @@ impl StartFile {
             log::warn!("{said}");
         }
         model.config.seed = config.seed;
+        if matches!(head, Head::Reordered(_)) && !model.can_reorder_classes() {
+            return Err(refused(format!("{file} holds {}, which{FIXED_ORDER}", theirs.name)).into());
+        }
         let (mut model, classifier) = match head {
             Head::Kept => (model, Classifier::Kept),
             Head::Reordered(order) => (model.with_class_order(&order), Classifier::Reordered),

@@ -13,6 +13,7 @@ use crate::train::constraint::Constrained;
 use crate::train::ema::Ema;
 use crate::train::gradient_flow::basis_gradients;
 use crate::train::gradients::clip;
+use crate::train::learned_ranks::LearnedRanks;
 use crate::train::objective::PenaltyTerm;
 use crate::train::optimizer::{Groups, optimizer};
 use crate::train::task::{TargetOf, Terms};
@@ -24,6 +25,7 @@ pub struct Trainer<T: Task = Classification> {
     pub(crate) optimizer: ModuleOptimizer,
     pub(crate) ema: Option<Ema>,
     pub(crate) constrained: Option<Constrained>,
+    ranks: Option<LearnedRanks>,
     task: T,
     penalty: PenaltyTerm,
     recipe: Recipe,
@@ -56,6 +58,7 @@ impl<T: Task> Trainer<T> {
         Self {
             optimizer,
             constrained,
+            ranks: LearnedRanks::of(&recipe, &model),
             ema: (recipe.ema > 0.0).then(|| {
                 let frozen = model.frozen().into_iter().map(|tensor| tensor.id);
                 Ema::new(recipe.ema, frozen)
@@ -108,6 +111,9 @@ impl<T: Task> Trainer<T> {
             loss: 0.0,
             lr: at.lr,
         };
+        if let Some(ranks) = &mut self.ranks {
+            self.model = ranks.before_step(self.model.clone(), at);
+        }
         let mut sum = GradientsAccumulator::new();
         for (number, batch) in batches.iter().enumerate() {
             let share = batch.labels.len() as f64 / images as f64;
@@ -136,8 +142,14 @@ impl<T: Task> Trainer<T> {
         if let (Some(bases), Some(before)) = (constrained, before) {
             self.model = bases.retract(at, before, self.model.clone()).map_err(failed)?;
         }
+        if let Some(ranks) = &self.ranks {
+            self.model = ranks.after_step(self.model.clone(), at);
+        }
         if let Some(ema) = &mut self.ema {
             ema.update(&self.model);
+            if let Some(ranks) = &self.ranks {
+                ema.model = ema.model.take().map(|average| ranks.of_average(average));
+            }
         }
         Ok(report)
     }

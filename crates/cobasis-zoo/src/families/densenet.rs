@@ -219,7 +219,11 @@ mod tests {
         let device = device.clone().autodiff();
         let model = model(variant, &device);
         let images = Tensor::ones([2, 3, 8, 8], &device);
-        assert_eq!(model.head.weight.dims(), [14, 5], "((8 + 2·4) / 2 + 4) / 2 + 2·4 channels");
+        assert_eq!(
+            model.head.weight().expect("a weight").dims(),
+            [14, 5],
+            "((8 + 2·4) / 2 + 4) / 2 + 2·4 channels"
+        );
         let by_logits = model.forward(images).square().sum().backward();
         let by_penalty = model.penalty_with(Counted::Shared).expect("shared bases").backward();
         let bases = model.bases.banks.iter().map(|basis| basis.weight.val());

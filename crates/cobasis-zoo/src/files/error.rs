@@ -107,6 +107,12 @@ pub enum FileProblem {
         quoted(.0)
     )]
     Factorised(String),
+    /// What it says of layers whose ranks training found are not numbers of filters that they can have.
+    #[error(
+        "metadata \"inner_filters\": expected the number of filters of each layer whose rank training \
+         found, with commas between, got {}", quoted(.0)
+    )]
+    InnerFilters(String),
     /// It holds a deployed model where one with batch norms is needed.
     #[error("the file holds a deployed model, whose batch norms are permanently folded")]
     Deployed,

@@ -281,7 +281,15 @@ pub(super) fn deployed(
     let name = file.metadata("factorised").ok_or(FileProblem::Metadata("factorised"))?;
     let factorised = FactorisedLayers::ALL.into_iter().find(|form| form.name() == name);
     let factorised = factorised.ok_or_else(|| FileProblem::Factorised(name.to_string()))?;
-    let config = DeployedConfig { model: metadata::read(file.all_metadata())?, factorised };
+    let model = metadata::read(file.all_metadata())?;
+    let inner = file.metadata("inner_filters").unwrap_or_default();
+    let wrong_inner = || FileProblem::InnerFilters(inner.to_string());
+    let counts = inner.split(',').filter(|_| !inner.is_empty()).map(str::parse);
+    let inner_filters = counts.collect::<Result<_, _>>().map_err(|_| wrong_inner())?;
+    let config = DeployedConfig { model, factorised, inner_filters };
+    if !config.has_inner_filters_of_its_model(device) {
+        return Err(wrong_inner());
+    }
     let state = file.state(&config.model)?;
     let notes = Notes { faulty: faulty(&state), ..Notes::default() };
     let deployed = config.init_from(state, device);

@@ -85,7 +85,11 @@ pub(crate) fn compose(mut graph: Graph, layers: FactorisedLayers) -> (Graph, Vec
 
 /// The factorised layer whose last convolution the node applies: the nodes of its convolutions in the
 /// order of the computation, and the convolutions.
-fn factorised(graph: &Graph, uses: &[usize], index: usize) -> Option<Vec<(usize, usize)>> {
+pub(super) fn factorised(
+    graph: &Graph,
+    uses: &[usize],
+    index: usize,
+) -> Option<Vec<(usize, usize)>> {
     let at = |node: usize| match graph.nodes[node].op {
         Op::Conv(conv) => Some((node, conv)),
         _ => None,

@@ -34,6 +34,15 @@ pub trait Method: fmt::Display + Sized + Copy {
     /// What is wrong with the numbers in it, in words.
     fn parse(suffix: &str, architecture: &Architecture) -> Option<Result<Self, &'static str>>;
 
+    /// Refuses numbers with which the layers of these slots can't be.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them, in words.
+    fn check(&self, _slots: &[Slot]) -> Result<(), &'static str> {
+        Ok(())
+    }
+
     /// The banks that the layers of these slots share; none if each has its own parameters.
     fn banks(&self, slots: &[Slot]) -> Vec<BankSpec>;
 
@@ -43,6 +52,12 @@ pub trait Method: fmt::Display + Sized + Copy {
     /// The output channels of the layer. The block's next layers take this number.
     fn channels_out(&self, slot: &Slot) -> usize {
         slot.channels[1]
+    }
+
+    /// The weights that may be left in all its layers together, where training finds how many
+    /// [inner filters](cobasis::InnerFilters) each needs; `None` where the name says it.
+    fn weight_limit(&self) -> Option<usize> {
+        None
     }
 
     /// Whether the first blocks of stages can have its layers too (`-all`): it then gets their slots,
@@ -93,6 +108,15 @@ impl MadeWith<'_> {
     /// Panics if the method made none.
     pub fn stage_bank(&self, slot: &Slot, index: usize) -> BankId {
         self.banks.find(Scope::Stage(slot.lender), index)
+    }
+
+    /// The number of a slot among all, from 0, in the order of the network.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the network has no such slot.
+    pub fn index(&self, slot: &Slot) -> usize {
+        self.slots.iter().position(|other| other == slot).expect("a slot of the network")
     }
 
     /// The number of a slot among those of its stage, from 0, in the order of the network.

@@ -1,0 +1,106 @@
+//! Which filters stay where too many weights are.
+
+use cobasis_zoo::InnerLayer;
+
+/// The inner filters of a layer.
+pub(super) struct Candidates {
+    /// What each is worth, compared with all of its layer.
+    pub(super) worth: Vec<f64>,
+    /// Weights that one takes.
+    pub(super) weights: usize,
+}
+
+impl Candidates {
+    /// A filter is worth `‖filter‖ · ‖column of its coefficients‖`, the norm of what it adds to the
+    /// layer's composed kernel, divided by the root mean square of the layer's: a batch norm follows,
+    /// so that the scale of a layer says nothing.
+    pub(super) fn of(layer: &InnerLayer) -> Self {
+        let inner = layer.inner().count();
+        let squares = |values: Vec<f32>, below: usize| {
+            let mut squares = vec![0.0f64; inner];
+            for (index, value) in values.into_iter().enumerate() {
+                squares[index / below % inner] += f64::from(value) * f64::from(value);
+            }
+            squares
+        };
+        let [_, filter @ ..] = layer.filters.lazy_shape().dims::<4>();
+        let read = |tensor: burn::tensor::Tensor<4>| tensor.into_data().iter::<f32>().collect();
+        let filters = squares(read(layer.filters.val()), filter.iter().product());
+        let columns = squares(read(layer.coefficients.val()), 1);
+        let norms = filters.iter().zip(&columns).map(|(a, b)| (a * b).sqrt());
+        Self { worth: relative(norms.collect()), weights: layer.inner().weights_of_one() }
+    }
+}
+
+/// Numbers divided by the root of the mean of their squares.
+fn relative(numbers: Vec<f64>) -> Vec<f64> {
+    let mean = numbers.iter().map(|number| number * number).sum::<f64>() / numbers.len() as f64;
+    match mean > 0.0 {
+        true => numbers.into_iter().map(|number| number / mean.sqrt()).collect(),
+        false => numbers,
+    }
+}
+
+/// Which filters of each layer stay, so that at most `limit` weights are left, or one filter in each
+/// layer: the most worthy of each layer; then, of all others, whatever still fits, the most worthy
+/// first, and of equals the one of the earlier layer. What is worth nothing goes.
+pub(super) fn keep(layers: &[Candidates], limit: usize) -> Vec<Vec<bool>> {
+    let mut stays: Vec<Vec<bool>> =
+        layers.iter().map(|layer| vec![false; layer.worth.len()]).collect();
+    let mut all: Vec<(f64, usize, usize)> = Vec::new();
+    let mut left = 0;
+    for (number, layer) in layers.iter().enumerate() {
+        let mut order: Vec<usize> = (0..layer.worth.len()).collect();
+        // The sort keeps the order of equals.
+        order.sort_by(|&a, &b| layer.worth[b].total_cmp(&layer.worth[a]));
+        let mut order = order.into_iter();
+        if let Some(best) = order.next() {
+            stays[number][best] = true;
+            left += layer.weights;
+        }
+        let others = order.filter(|&filter| layer.worth[filter] > 0.0);
+        all.extend(others.map(|filter| (layer.worth[filter], number, filter)));
+    }
+    all.sort_by(|a, b| b.0.total_cmp(&a.0));
+    for (_, number, filter) in all {
+        if left + layers[number].weights <= limit {
+            stays[number][filter] = true;
+            left += layers[number].weights;
+        }
+    }
+    stays
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer(worth: &[f64], weights: usize) -> Candidates {
+        Candidates { worth: worth.to_vec(), weights }
+    }
+
+    #[test]
+    fn the_most_worthy_stay_and_each_layer_keeps_one() {
+        let layers = [layer(&[0.1, 0.2], 10), layer(&[3.0, 1.0, 2.0], 30)];
+        assert_eq!(keep(&layers, 40), [vec![false, true], vec![true, false, false]]);
+        // 2.0 would take 30 more, 0.1 takes the 10 that are left.
+        assert_eq!(keep(&layers, 69), [vec![true, true], vec![true, false, false]]);
+        assert_eq!(keep(&layers, 70), [vec![false, true], vec![true, false, true]]);
+        assert_eq!(keep(&layers, 110), [vec![true, true], vec![true, true, true]]);
+        // There is no network of less.
+        assert_eq!(keep(&layers, 0), [vec![false, true], vec![true, false, false]]);
+    }
+
+    #[test]
+    fn what_is_worth_nothing_goes_and_the_first_of_equals_stays() {
+        assert_eq!(keep(&[layer(&[0.0, 0.0], 1)], 9), [[true, false]]);
+        let layers = [layer(&[2.0, 1.0], 1), layer(&[2.0, 1.0], 1)];
+        assert_eq!(keep(&layers, 3), [[true, true], [true, false]]);
+    }
+
+    #[test]
+    fn the_scale_of_a_layer_says_nothing() {
+        assert_eq!(relative(vec![3.0, 4.0]), relative(vec![300.0, 400.0]));
+        assert_eq!(relative(vec![0.0, 0.0]), [0.0, 0.0]);
+    }
+}
