@@ -132,3 +132,17 @@ fn a_budget_is_kept_by_every_method_there_is() {
         }
     }
 }
+
+#[test]
+fn ranks_that_training_finds_are_counted_at_most() {
+    let found = fitted("cifar10/resnet20", "hinge", 125_074).nearest;
+    assert_eq!((found.suffix.as_str(), found.counts.params), ("hinge48888", 125_074));
+    assert!(found.counts.at_most);
+    // In the first stage, at 32 by 32 pixels, are 4 layers of 16 filters of 160 weights, in the second,
+    // at 16 by 16, 4 of 32 of 320: the whole budget.
+    let rest = Counts::of(&network("cifar10/resnet20")).macs - 3 * 4 * 32 * 32 * 9 * 16 * 16;
+    let most = 32 * 32 * 4 * 16 * 160 + 16 * 16 * (48_888 - 4 * 16 * 160);
+    assert_eq!(found.counts.macs, rest + most);
+    let trained = Counts::in_training(&ModelConfig::new(found.name));
+    assert!(trained.params > 269_722 && !trained.at_most, "{trained:?}");
+}

@@ -39,6 +39,8 @@ pub struct PlannedRow {
     pub model: ModelName,
     /// What it costs at inference.
     pub counts: Counts,
+    /// What it costs in training, which may be more.
+    pub training: Counts,
     /// The parameters of the dense network.
     pub dense_params: u64,
     /// What the weight decay of compressed parameters is multiplied by.
@@ -160,6 +162,7 @@ impl Plan {
             method: contender.method().to_string(),
             budget,
             counts: Counts::of_config(&costed),
+            training: Counts::in_training(&costed),
             dense_params: Counts::of(network).params,
             decay_factor: decay_factor(&config.optimizer, &costed),
             model,
