@@ -167,6 +167,10 @@ fn composed_networks_have_the_convolutions_of_the_dense_one() {
         "filterbasis24-all",
         "templates2-all",
         "tied-pairs-all",
+        "hashed48888",
+        "ring48888-all",
+        "hypernet8",
+        "tbasis6r8-all",
     ] {
         let dense = trained("cifar10/resnet20", Variant::Corrected, &device);
         let name = format!("cifar10/resnet20-{suffix}");
