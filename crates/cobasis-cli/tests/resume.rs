@@ -107,6 +107,9 @@ fn a_run_with_every_recipe_ends_as_if_it_had_not_been_broken_off() {
             "augment.rand_ops=2",
             "augment.rand_magnitude=9",
             "augment.erase=0.5",
+            "ortho.penalty=srip",
+            "ortho.lambda=0.01",
+            "ortho.lambda_schedule=srip",
         ],
     ];
     let sets = sets.concat();
@@ -193,8 +196,8 @@ fn the_gradient_flow_of_a_run_in_parts_is_that_of_a_whole_one() {
         let [distance, max_distance, condition, max_condition] = sizes[6..] else {
             panic!("{line}");
         };
-        assert!(0.0 < distance && distance < max_distance && max_distance < 0.5, "{line}");
-        assert!(1.0 < condition && condition < max_condition && max_condition < 1.5, "{line}");
+        assert!(0.0 < distance && distance < max_distance && max_distance < 5.0, "{line}");
+        assert!(1.0 < condition && condition < max_condition && max_condition < 5.0, "{line}");
     }
     let out = folder.path().join("parts");
     for steps in [4, 7] {

@@ -206,7 +206,8 @@ impl<T: Task> Trainer<T> {
         }
         let drawn = SplitMix64::keyed(&self.key(number, at)).next_u64();
         let penalty = self.penalty.of(&self.model, drawn)?.mul_scalar(share * at.lambda);
-        Some(GradientsParams::from_grads(penalty.backward(), &self.model))
+        // Of frozen filters alone there is no gradient.
+        penalty.is_tracked().then(|| GradientsParams::from_grads(penalty.backward(), &self.model))
     }
 }
 
