@@ -226,6 +226,12 @@ impl ModelName {
         self.sharing.and_then(|sharing| sharing.weight_limit())
     }
 
+    /// What people should know of the sharing method wherever the network is shown, such as that it is a
+    /// reconstruction; `None` for nothing.
+    pub fn note(&self) -> Option<&'static str> {
+        self.sharing.and_then(|sharing| sharing.note())
+    }
+
     /// The data set, the part before the slash.
     pub fn dataset(&self) -> &str {
         self.entry.name.split_once('/').map_or("", |(dataset, _)| dataset)

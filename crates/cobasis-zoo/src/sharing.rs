@@ -3,6 +3,7 @@
 //! A method is a file of this folder and a line of `methods!` below; `docs/add-a-method.md` goes
 //! through it.
 
+mod alf;
 mod hinge;
 mod low_rank;
 mod method;
@@ -19,6 +20,7 @@ use burn::nn::conv::Conv2d;
 use cobasis::{Bases, Pass, Place};
 
 pub use crate::on_bases::OnBases;
+pub use alf::{Alf, AlfConv2d};
 pub use hinge::{Hinge, HingeConv2d};
 pub use low_rank::LowRank;
 pub use method::{MadeWith, Method};
@@ -106,6 +108,11 @@ macro_rules! methods {
                 match self { $(Sharing::$name(method) => method.weight_limit(),)+ }
             }
 
+            /// What people should know of the method.
+            pub(crate) fn note(&self) -> Option<&'static str> {
+                match self { $(Sharing::$name(method) => method.note(),)+ }
+            }
+
             /// Whether first blocks of stages can have its layers too.
             pub(crate) fn fits_first_blocks(&self, architecture: &Architecture) -> bool {
                 match self { $(Sharing::$name(method) => method.fits_first_blocks(architecture),)+ }
@@ -157,6 +164,8 @@ methods! {
     Templates: TemplatesConv2d,
     /// Factorised layers whose ranks training finds: `-hinge73584`.
     Hinge: HingeConv2d,
+    /// The same by autoencoders of filters, a reconstruction: `-alf73584`.
+    Alf: AlfConv2d,
 }
 
 impl Sharing {

@@ -19,6 +19,7 @@ const MODELS: &[(&str, usize)] = &[
     ("cifar10/resnet20-tied", 16),
     ("cifar10/resnet20-templates2", 16),
     ("cifar10/resnet20-hinge48888", 16),
+    ("cifar10/resnet20-alf48888", 16),
     ("cifar100/resnet34-s32u1", 16),
     ("imagenet/resnet18", 33),
     ("imagenet/resnet50-shared++", 32),

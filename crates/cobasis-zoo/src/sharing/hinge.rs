@@ -5,7 +5,8 @@ use std::fmt;
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::Tensor;
 use cobasis::{
-    Bases, Composed, Convolution, Filters, Geometry, InnerFilters, Pass, Place, Role, Source, Start,
+    Bases, Composed, Convolution, Filters, Geometry, InnerFilters, Pass, Place, PlainFilters, Role,
+    Source, Start,
 };
 
 use super::method::{MadeWith, Method};
@@ -125,7 +126,10 @@ pub struct HingeConv2d {
 impl OnBases for HingeConv2d {
     fn pass<P: Pass>(&self, pass: &mut P, at: &Place, _: &Bases, x: P::Map) -> P::Map {
         let Self { filters, coefficients, geometry } = self;
-        pass.inner_filters(at, &InnerFilters { filters, coefficients });
+        pass.inner_filters(at, || {
+            let (filters, coefficients) = (filters.clone(), coefficients.clone());
+            InnerFilters::Plain(PlainFilters { filters, coefficients })
+        });
         let first = Convolution {
             filters: Filters::own(filters),
             bias: None,

@@ -1,6 +1,8 @@
 //! Which filters stay where too many weights are.
 
+use burn::tensor::Tensor;
 use cobasis_zoo::InnerLayer;
+use cobasis_zoo::cobasis::{InnerFilters, PlainFilters};
 
 /// The inner filters of a layer.
 pub(super) struct Candidates {
@@ -11,25 +13,36 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
-    /// A filter is worth `‖filter‖ · ‖column of its coefficients‖`, the norm of what it adds to the
-    /// layer's composed kernel, divided by the root mean square of the layer's: a batch norm follows,
-    /// so that the scale of a layer says nothing.
+    /// A plain filter is worth `‖filter‖ · ‖column of its coefficients‖`, the norm of what it adds to the
+    /// layer's composed kernel, and a coded one the size of its mask, which is 0 below the threshold;
+    /// both divided by the root mean square of the layer's. A batch norm follows, so that the scale of
+    /// a layer says nothing, and masks of narrow layers fall faster, as a mean has fewer of them.
     pub(super) fn of(layer: &InnerLayer) -> Self {
-        let inner = layer.inner().count();
-        let squares = |values: Vec<f32>, below: usize| {
-            let mut squares = vec![0.0f64; inner];
-            for (index, value) in values.into_iter().enumerate() {
-                squares[index / below % inner] += f64::from(value) * f64::from(value);
+        let worth = match &layer.inner {
+            InnerFilters::Plain(PlainFilters { filters, coefficients }) => {
+                let filters = squares(filters.val(), 0);
+                let columns = squares(coefficients.val(), 1);
+                filters.iter().zip(&columns).map(|(a, b)| (a * b).sqrt()).collect()
             }
-            squares
+            InnerFilters::Coded(coded) => {
+                let sizes = coded.mask.val().into_data();
+                let sizes = sizes.iter::<f64>().map(f64::abs).zip(layer.inner.live());
+                sizes.map(|(size, live)| if live { size } else { 0.0 }).collect()
+            }
         };
-        let [_, filter @ ..] = layer.filters.lazy_shape().dims::<4>();
-        let read = |tensor: burn::tensor::Tensor<4>| tensor.into_data().iter::<f32>().collect();
-        let filters = squares(read(layer.filters.val()), filter.iter().product());
-        let columns = squares(read(layer.coefficients.val()), 1);
-        let norms = filters.iter().zip(&columns).map(|(a, b)| (a * b).sqrt());
-        Self { worth: relative(norms.collect()), weights: layer.inner().weights_of_one() }
+        Self { worth: relative(worth), weights: layer.inner.weights_of_one() }
     }
+}
+
+/// The sum of squares of each slice along a dimension.
+fn squares(tensor: Tensor<4>, dim: usize) -> Vec<f64> {
+    let dims = tensor.dims();
+    let below: usize = dims[dim + 1..].iter().product();
+    let mut squares = vec![0.0; dims[dim]];
+    for (index, value) in tensor.into_data().iter::<f64>().enumerate() {
+        squares[index / below % dims[dim]] += value * value;
+    }
+    squares
 }
 
 /// Numbers divided by the root of the mean of their squares.
