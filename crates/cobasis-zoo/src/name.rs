@@ -37,7 +37,9 @@ const MAX_NAME: usize = 200;
 /// `imagenet/mobilenet-v2-shared++-eca` has channel attention after them.
 /// `-all` at the end extends ranks to the first blocks of stages: `cifar10/resnet32-s16u1-all`.
 /// `cifar10/resnet32-lowrank8` factorises each layer by itself, `cifar10/resnet32-tied` has one kernel
-/// for all layers of a stage, and in `cifar10/resnet32-templates2` each layer's is a sum of two.
+/// for all layers of a stage, and in `cifar10/resnet32-templates2` each layer's is a sum of two. In
+/// `cifar10/resnet32-hinge73584` and `cifar10/resnet32-alf73584`, training finds the ranks of factorised
+/// layers, which have so many weights together in the end.
 ///
 /// ```
 /// use cobasis_zoo::ModelName;

@@ -194,15 +194,15 @@ mod tests {
         };
         let matrix = |by: &[f32]| Tensor::<1>::from_floats(by, &device).reshape([2, 2]);
         let plus = |param: &Param<Tensor<2>>, by: &[f32]| {
-            Param::from_tensor(param.val().detach() + matrix(by))
+            Param::from_tensor((param.val() + matrix(by)).detach())
         };
         let of_encoder =
             numeric(4, &|by| CodedFilters { encoder: plus(&start.encoder, by), ..start.clone() });
         let of_decoder =
             numeric(4, &|by| CodedFilters { decoder: plus(&start.decoder, by), ..start.clone() });
         let of_mask = numeric(2, &|by| {
-            let mask = start.mask.val().detach() + Tensor::from_floats(by, &device);
-            CodedFilters { mask: Param::from_tensor(mask), ..start.clone() }
+            let mask = start.mask.val() + Tensor::from_floats(by, &device);
+            CodedFilters { mask: Param::from_tensor(mask.detach()), ..start.clone() }
         });
         let encoder = numbers(start.encoder.val().grad(&gradients).expect("a gradient"));
         let decoder = numbers(start.decoder.val().grad(&gradients).expect("a gradient"));
