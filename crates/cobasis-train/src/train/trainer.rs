@@ -15,7 +15,7 @@ use crate::train::gradient_flow::basis_gradients;
 use crate::train::gradients::clip;
 use crate::train::learned_ranks::LearnedRanks;
 use crate::train::objective::PenaltyTerm;
-use crate::train::optimizer::{Groups, optimizer};
+use crate::train::optimizer::{Groups, coding, optimizer, with_autoencoders};
 use crate::train::task::{TargetOf, Terms};
 use crate::train::{Classification, Losses, Recipe, StepAt, StepReport, Task};
 
@@ -54,6 +54,7 @@ impl<T: Task> Trainer<T> {
     pub fn with_model(recipe: impl Into<Recipe>, model: Model, device: Device) -> Self {
         let recipe = recipe.into();
         let optimizer = optimizer(&recipe.optimizer, Groups::of(&recipe.optimizer, &model));
+        let optimizer = with_autoencoders(optimizer, &model, recipe.ranks.autoencoder_lr);
         let (optimizer, constrained) = Constrained::of(&recipe, &model, optimizer);
         Self {
             optimizer,
@@ -132,7 +133,10 @@ impl<T: Task> Trainer<T> {
             *sizes = basis_gradients(&self.model, &gradients, &of_penalty.grads());
         }
         if let Some(norm) = self.recipe.optimizer.clip_norm {
+            // Autoencoders have a loss of their own.
+            let coding = coding(&self.model);
             let tensors = self.model.tensors().into_iter();
+            let tensors = tensors.filter(|tensor| !coding.contains(&tensor.id));
             let parameters: Vec<_> =
                 tensors.map(|tensor| (tensor.id, tensor.shape.len())).collect();
             gradients = clip(&parameters, gradients, norm);
@@ -188,6 +192,13 @@ impl<T: Task> Trainer<T> {
         let total = losses.total(at.lambda);
         let total = match taught {
             Some(taught) => total + taught,
+            None => total,
+        };
+        let coding = self.ranks.as_ref().and_then(|ranks| ranks.loss(&self.model));
+        // The host can't sum it up from the scores.
+        let plain = plain && coding.is_none();
+        let total = match coding {
+            Some(coding) => total + coding,
             None => total,
         };
         let part = if share < 1.0 { total.clone().mul_scalar(share) } else { total.clone() };
