@@ -217,14 +217,14 @@ impl Sharing {
     /// What the suffixes of a network may be, in words.
     pub(crate) fn expected(architecture: &Architecture) -> String {
         let syntaxes = Self::syntaxes(architecture);
+        let all = match architecture.has_basic_blocks() {
+            true => " (with -all at the end for first blocks too)",
+            false => "",
+        };
         match syntaxes.as_slice() {
             [] => "nothing".to_string(),
-            [only] => only.to_string(),
-            [first @ .., last] => {
-                let first: Vec<&str> =
-                    first.iter().map(|syntax| syntax.trim_end_matches(',')).collect();
-                format!("{} or {last}", first.join(", "))
-            }
+            [only] => format!("{only}{all}"),
+            [first @ .., last] => format!("{} or {last}{all}", first.join(", ")),
         }
     }
 }

@@ -39,9 +39,7 @@ impl Method for Alf {
     type Layer = AlfConv2d;
 
     fn syntax(architecture: &Architecture) -> Option<&'static str> {
-        architecture
-            .has_basic_blocks()
-            .then_some("-alf<WEIGHTS> (a reconstruction), with -all for first blocks too,")
+        architecture.has_basic_blocks().then_some("-alf<WEIGHTS> (a reconstruction)")
     }
 
     fn parse(suffix: &str, architecture: &Architecture) -> Option<Result<Self, &'static str>> {
@@ -126,6 +124,7 @@ impl OnBases for AlfConv2d {
     fn pass<P: Pass>(&self, pass: &mut P, at: &Place, _: &Bases, x: P::Map) -> P::Map {
         let Self { filters, encoder, decoder, mask, coefficients, geometry } = self;
         pass.inner_filters(at, || InnerFilters::Coded(self.coded()));
+        let encoding = filters.lazy_shape().num_elements() * encoder.lazy_shape()[0];
         let near_identity = Start::NearIdentity(DISTURBANCE);
         let code = Filters::Composed(Composed {
             shape: filters.lazy_shape().dims(),
@@ -136,7 +135,7 @@ impl OnBases for AlfConv2d {
                 Source::new(mask, Start::Constant(1.0)),
             ],
             shared: Vec::new(),
-            composition: Composition::default(),
+            composition: Composition { macs: encoding as u64, ..Composition::default() },
             value: Box::new(|| self.coded().applied()),
         });
         let first = Convolution {

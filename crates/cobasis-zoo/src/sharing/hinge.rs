@@ -39,9 +39,7 @@ impl Method for Hinge {
     type Layer = HingeConv2d;
 
     fn syntax(architecture: &Architecture) -> Option<&'static str> {
-        architecture
-            .has_basic_blocks()
-            .then_some("-hinge<WEIGHTS>, with -all for first blocks too,")
+        architecture.has_basic_blocks().then_some("-hinge<WEIGHTS>")
     }
 
     fn parse(suffix: &str, architecture: &Architecture) -> Option<Result<Self, &'static str>> {
