@@ -314,6 +314,43 @@ mod tests {
     }
 
     #[test]
+    fn the_tasks_gradient_is_that_of_a_step_without_a_penalty() {
+        let batches = batches(8, 4);
+        for (penalty, weight) in [("mean", 10.0), ("srip", 0.01), ("ocnn-rows", 0.01)] {
+            let config =
+                config(&format!("train.gradient_flow = true\northo.penalty = '{penalty}'"));
+            let at = |lambda| {
+                let mut trainer = trainer(&config);
+                // Away from the start, which is orthonormal.
+                trainer.step(&batches[..2], StepAt { lambda: weight, ..AT }).expect("a step");
+                trainer.step(&batches[2..], StepAt { step: 2, lambda, ..AT }).expect("a step");
+                trainer.basis_gradients().to_vec()
+            };
+            for (with, without) in at(weight).into_iter().zip(at(0.0)) {
+                let parts = with.parts.expect("parts");
+                let near = |got: f64, expected: f64| (got / expected - 1.0).abs() < 1e-3;
+                assert!(
+                    near(parts.task_mean_abs, without.mean_abs),
+                    "{penalty}: {with:?} {without:?}"
+                );
+                assert!(
+                    near(parts.task_max_abs, without.max_abs),
+                    "{penalty}: {with:?} {without:?}"
+                );
+                assert!(
+                    parts.penalty_max_abs > 1e-4 && with.max_abs != without.max_abs,
+                    "{penalty}"
+                );
+                let of_none = without.parts.expect("parts");
+                assert_eq!(
+                    (of_none.penalty_mean_abs, of_none.task_max_abs),
+                    (0.0, without.max_abs)
+                );
+            }
+        }
+    }
+
+    #[test]
     fn the_average_is_what_is_judged() {
         let mut trainer = trainer(&config("train.ema = 0.9"));
         let batches = batches(16, 2);
