@@ -44,8 +44,8 @@ pub struct BasisGradient {
 /// of an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BasisParts {
-    /// The gradient of the task's loss alone: mean of the absolute values of its entries, then over the
-    /// steps.
+    /// The gradient of the task's loss alone, what the penalty's leaves of the whole: mean of the
+    /// absolute values of its entries, then over the steps.
     pub task_mean_abs: f64,
     /// Its largest absolute value, of all entries and steps.
     pub task_max_abs: f64,
