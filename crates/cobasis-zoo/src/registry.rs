@@ -177,6 +177,7 @@ pub(crate) static VARIANTS: &[&str] = &[
     "cifar10/resnet20-hashed48888",
     "cifar10/resnet20-ring48888",
     "cifar10/resnet20-hypernet32",
+    "cifar10/resnet20-tbasis16r16-all",
     "cifar10/resnet32-lowrank3,5,11",
     "cifar10/resnet32-tied",
     "imagenet/resnet101-shared++",

@@ -24,7 +24,7 @@ const TILE: usize = 16;
 /// Weights of a tile's filter: 16 channels of 3×3.
 const FILTER: usize = TILE * 9;
 /// The most numbers that a name may ask for of each tile.
-const MAX_CODE: usize = 1024;
+const MAX_CODE: usize = 4096;
 
 /// The filters of a layer are tiles of 16×16 channels, each made of its own code `z` by a network of two
 /// linear layers that the whole network shares: `h = z W₂ + b₂`, one row for each output channel, and
@@ -43,14 +43,14 @@ impl Method for Hypernet {
     type Layer = HypernetConv2d;
 
     fn syntax(architecture: &Architecture) -> Option<&'static str> {
-        architecture.has_basic_blocks().then_some("-hypernet<CODE>[-all]")
+        architecture.has_basic_blocks().then_some("-hypernet<CODE>")
     }
 
     fn parse(suffix: &str, architecture: &Architecture) -> Option<Result<Self, &'static str>> {
         Self::syntax(architecture)?;
         match number(suffix.strip_prefix("hypernet")?)? {
             code @ 1..=MAX_CODE => Some(Ok(Self { code })),
-            _ => Some(Err("expected a code of 1 to 1024 numbers")),
+            _ => Some(Err("expected a code of 1 to 4096 numbers")),
         }
     }
 

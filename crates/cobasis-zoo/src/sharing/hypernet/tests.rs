@@ -87,9 +87,9 @@ fn layers_have_a_tile_for_each_16_by_16_channels_and_about_the_dense_deviation()
 
 #[test]
 fn codes_that_cannot_be_are_refused_and_the_count_of_composing_is_that_of_two_products() {
-    for name in ["cifar10/resnet20-hypernet0", "cifar10/resnet20-hypernet1025"] {
+    for name in ["cifar10/resnet20-hypernet0", "cifar10/resnet20-hypernet4097"] {
         let error = name.parse::<ModelName>().expect_err(name).to_string();
-        assert!(error.contains("1 to 1024"), "{error}");
+        assert!(error.contains("1 to 4096"), "{error}");
     }
     let config = ModelConfig::new("cifar10/resnet32-hypernet64".parse().expect("a name"));
     let table = config.cost([32, 32], &Device::flex());
