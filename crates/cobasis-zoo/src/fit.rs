@@ -4,119 +4,22 @@
 //! a number for each stage, or a pair of numbers. [`fit`] chooses it for a network and a budget, and counts
 //! what it chose by building it.
 
+mod counts;
 mod error;
 mod methods;
 mod number;
 mod stages;
 
-use std::cmp::Reverse;
-
-use burn::tensor::Device;
-use cobasis::{Cost, CostRow, CostTable, Part};
 use serde::Serialize;
 
-use crate::config::ModelConfig;
 use crate::name::ModelName;
 use crate::sharing::Blocks;
 
+pub use counts::Counts;
 pub use error::FitError;
 use methods::{Facts, Knob, METHODS, MethodEntry};
 use number::{best_number, best_pair};
 use stages::{Stages, StagesError};
-
-/// What a network costs at inference, for an image of its data set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// Trainable parameters, each shared tensor once.
-    pub params: u64,
-    /// Multiply-accumulates of convolutions and the classifier.
-    pub macs: u64,
-    /// Multiply-adds that compute kernels from parameters, once a forward pass, whatever the number of
-    /// images. They fall away in use, where kernels are computed beforehand.
-    pub composition: u64,
-    /// Bits of fixed tables, such as indices, which are no parameters. They need not be stored where a
-    /// seed makes the table again.
-    pub index_bits: u64,
-    /// Whether parameters and multiply-accumulates are the most there may be, because training finds how
-    /// many filters are left.
-    pub at_most: bool,
-}
-
-impl Counts {
-    /// Those of a network of the zoo, for an image of its data set.
-    ///
-    /// ```
-    /// use cobasis_zoo::fit::Counts;
-    ///
-    /// let counts = Counts::of(&"cifar10/resnet32-lowrank3,5,11".parse()?);
-    /// assert_eq!(counts.params, 150_042);
-    /// # Ok::<(), cobasis_zoo::ModelNameError>(())
-    /// ```
-    pub fn of(name: &ModelName) -> Self {
-        Self::of_config(&ModelConfig::new(name.clone()))
-    }
-
-    /// Those of a model, for an image as it is trained on.
-    pub fn of_config(config: &ModelConfig) -> Self {
-        let table = table(config);
-        let counts = Self::of_table(&table);
-        match config.name.weight_limit() {
-            Some(limit) => counts.left_with(limit as u64, &table),
-            None => counts,
-        }
-    }
-
-    /// Those of a model in training, which may have more than inference needs.
-    pub fn in_training(config: &ModelConfig) -> Self {
-        Self::of_table(&table(config))
-    }
-
-    fn of_table(table: &CostTable) -> Self {
-        let (total, made) = (table.total(), table.composition());
-        Self {
-            params: total.params,
-            macs: total.macs,
-            composition: made.macs,
-            index_bits: made.index_bits,
-            at_most: false,
-        }
-    }
-
-    /// The most that is left where so many weights may be left in the layers whose ranks training finds:
-    /// all of them where a weight takes the most multiply-accumulates.
-    fn left_with(self, limit: u64, table: &CostTable) -> Self {
-        let is_cut = |row: &&CostRow| matches!(row.part, Part::Unique | Part::Coefficients);
-        let layers = || table.rows().iter().filter(is_cut);
-        let of_all: Cost = layers().map(|row| row.cost).sum();
-        // Every weight of a convolution is used at each position of its output.
-        let positions =
-            |row: &CostRow| row.output.map_or(0, |[_, height, width]| height * width) as u64;
-        let mut uses: Vec<[u64; 2]> = layers()
-            .map(|row| (positions(row), row.cost.macs))
-            .filter(|(positions, _)| *positions > 0)
-            .map(|(positions, macs)| [positions, macs / positions])
-            .collect();
-        uses.sort_by_key(|&[positions, _]| Reverse(positions));
-        let (mut free, mut macs) = (limit, 0);
-        for [positions, weights] in uses {
-            let taken = weights.min(free);
-            free -= taken;
-            macs += taken * positions;
-        }
-        Self {
-            params: self.params - of_all.params + limit,
-            macs: self.macs - of_all.macs + macs,
-            at_most: true,
-            ..self
-        }
-    }
-}
-
-/// What a model costs, layer by layer.
-fn table(config: &ModelConfig) -> CostTable {
-    // Counting touches no weights; any device will do.
-    config.cost(config.image(), &Device::flex())
-}
 
 /// The most that a network may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

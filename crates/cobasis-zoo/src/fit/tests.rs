@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::ModelConfig;
 
 fn network(name: &str) -> ModelName {
     name.parse().expect("a network")
