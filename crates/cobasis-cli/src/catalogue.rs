@@ -11,6 +11,9 @@ use serde::Serialize;
 pub struct ModelCard {
     /// The model's name.
     pub name: String,
+    /// What is to be known of its sharing method, such as that it is a reconstruction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<&'static str>,
     /// Classes.
     pub classes: usize,
     /// The image that the multiply-accumulates are for, `[channels, height, width]`.
@@ -144,6 +147,7 @@ impl ModelCard {
         let params = |part| table.total_of(part).params;
         Self {
             name: name.to_string(),
+            note: name.note(),
             classes: config.num_classes,
             input: [config.in_channels, size[0], size[1]],
             params: Params {

@@ -12,7 +12,8 @@ use cobasis_train::train::{Outcome, StepReport, Watch, run};
 use cobasis_zoo::{Model, load};
 
 /// The models, and the weights that may be left in their layers.
-const MODELS: &[(&str, u64)] = &[("digits/resnet14-hinge20000", 20_000)];
+const MODELS: &[(&str, u64)] =
+    &[("digits/resnet14-hinge20000", 20_000), ("digits/resnet14-alf20000-all", 20_000)];
 
 /// Two epochs before the cut, and one after it.
 const SETS: [&str; 6] = [

@@ -107,6 +107,9 @@ pub(crate) fn card(run: &RunRecord) -> Result<Markup, Error> {
         .init
         .as_ref()
         .map(|init| format!("{} ({}), SHA-256 {}", init.file, init.model, init.sha256));
+    // Of networks that have names of their own, the file says what they are.
+    let name = run.config.model_name().ok();
+    let note = name.and_then(|name| name.note()).map(str::to_string);
     let stopped = summary
         .stopped_early
         .as_ref()
@@ -115,6 +118,7 @@ pub(crate) fn card(run: &RunRecord) -> Result<Markup, Error> {
         div.card {
             dl {
                 (row("Model", "model", Some(summary.model.clone())))
+                @if let Some(note) = some("Method", "note", note) { (note) }
                 @if let Some(init) = some("Started from", "init", init) { (init) }
                 @if let Some(stopped) = some("Stopped early", "stopped_early", stopped) { (stopped) }
                 (row("Data", "data", Some(data)))

@@ -223,6 +223,13 @@ fn results(groups: &[&Group]) -> Markup {
             html! { (published.as_deref().unwrap_or("–")) },
         ]
     });
+    // Of networks that have names of their own, the file says what they are.
+    let note = |group: &&Group| {
+        let name = group.runs[0].config.model_name().ok()?;
+        Some((name.to_string(), name.note()?))
+    };
+    let mut notes: Vec<(String, &str)> = groups.iter().filter_map(note).collect();
+    notes.dedup();
     html! {
         div.panel {
             (table(&headings, rows))
@@ -231,6 +238,7 @@ fn results(groups: &[&Group]) -> Markup {
                 "measured; an epoch that is best on the test set is an optimistic choice. Means ± "
                 "sample standard deviations (n − 1) over n seeds."
             }
+            @for (name, note) in &notes { p { (name) ": " (note) "." } }
         }
     }
 }

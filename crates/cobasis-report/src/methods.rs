@@ -74,8 +74,8 @@ fn of_network<'a>(results: &'a ComparisonResults, network: &str) -> Vec<&'a Resu
 }
 
 fn costs(results: &ComparisonResults, network: &str, figures: &Figures) -> Markup {
-    let params = |row: &ResultRow| row.planned.counts.params;
-    let macs = |row: &ResultRow| row.planned.counts.macs;
+    let params = |row: &ResultRow| row.counts.params;
+    let macs = |row: &ResultRow| row.counts.macs;
     let unit = "trainable parameters at inference";
     html! {
         div.grid {
@@ -190,8 +190,8 @@ fn table_of(results: &ComparisonResults, network: &str) -> Markup {
         let mut of_points = front(&points).into_iter();
         rows.iter().map(|row| row.error().is_some() && of_points.next().unwrap_or(false)).collect()
     };
-    let by_params = on_front(|row| row.planned.counts.params);
-    let by_macs = on_front(|row| row.planned.counts.macs);
+    let by_params = on_front(|row| row.counts.params);
+    let by_macs = on_front(|row| row.counts.macs);
     let cell = |field: &str, value: Option<Spread>| match value {
         None => html! { "–" },
         Some(value) => html! {
@@ -203,7 +203,7 @@ fn table_of(results: &ComparisonResults, network: &str) -> Markup {
         html! { span data-field=(field) data-value=(number) { (grouped(number)) } }
     };
     let cells = rows.iter().enumerate().map(|(index, row)| {
-        let (planned, counts) = (&row.planned, row.planned.counts);
+        let (planned, counts) = (&row.planned, row.counts);
         let fronts = match (by_params[index], by_macs[index]) {
             (true, true) => "parameters, MACs",
             (true, false) => "parameters",

@@ -1,10 +1,12 @@
 //! What of a model stands in the place of dense convolutions.
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 
 use crate::config::ModelConfig;
+use crate::fit::Counts;
 use crate::model::Model;
+use crate::spec::Norms;
 
 impl Model {
     /// The parameters that a sharing method has put in the place of dense convolutions: the banks, and all
@@ -29,12 +31,12 @@ impl Model {
 }
 
 impl ModelConfig {
-    /// Trainable parameters for each one of the dense parent.
+    /// Parameters at inference for each one of the dense parent; the most there may be, where training
+    /// finds how many are left.
     pub fn compression(&self) -> f64 {
-        let dense = Self { name: self.name.dense(), norms: Default::default(), ..self.clone() };
-        // Counting touches no weights; any device will do.
-        let params = |config: &Self| config.cost(self.image(), &Device::flex()).total().params;
-        params(self) as f64 / params(&dense) as f64
+        let dense = Self { name: self.name.dense(), norms: Norms::default(), ..self.clone() };
+        let params = |config: &Self| Counts::of_config(config).params as f64;
+        params(self) / params(&dense)
     }
 }
 
@@ -75,6 +77,7 @@ impl ModuleVisitor for InSlots {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::tensor::Device;
 
     /// The names of a model's compressed tensors.
     fn names(name: &str) -> Vec<String> {

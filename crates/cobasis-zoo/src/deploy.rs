@@ -98,7 +98,7 @@ impl DeployedConfig {
         let layers = self.model.skeleton(device).inner_layers();
         let fits = layers.iter().zip(&self.inner_filters);
         layers.len() == self.inner_filters.len()
-            && fits.into_iter().all(|(layer, left)| (1..=layer.inner().count()).contains(left))
+            && fits.into_iter().all(|(layer, left)| (1..=layer.inner.count()).contains(left))
     }
 }
 

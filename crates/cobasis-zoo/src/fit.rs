@@ -9,7 +9,10 @@ mod methods;
 mod number;
 mod stages;
 
+use std::cmp::Reverse;
+
 use burn::tensor::Device;
+use cobasis::{Cost, CostRow, CostTable, Part};
 use serde::Serialize;
 
 use crate::config::ModelConfig;
@@ -31,8 +34,12 @@ pub struct Counts {
     /// Multiply-adds that compute kernels from parameters, once a forward pass, whatever the number of
     /// images. They fall away in use, where kernels are computed beforehand.
     pub composition: u64,
-    /// Bits of fixed tables, such as indices, that are neither parameters nor made from a seed.
+    /// Bits of fixed tables, such as indices, which are no parameters. They need not be stored where a
+    /// seed makes the table again.
     pub index_bits: u64,
+    /// Whether parameters and multiply-accumulates are the most there may be, because training finds how
+    /// many filters are left.
+    pub at_most: bool,
 }
 
 impl Counts {
@@ -51,16 +58,59 @@ impl Counts {
 
     /// Those of a model, for an image as it is trained on.
     pub fn of_config(config: &ModelConfig) -> Self {
-        // Counting touches no weights; any device will do.
-        let table = config.cost(config.image(), &Device::flex());
+        let table = table(config);
+        let counts = Self::of_table(&table);
+        match config.name.weight_limit() {
+            Some(limit) => counts.left_with(limit as u64, &table),
+            None => counts,
+        }
+    }
+
+    /// Those of a model in training, which may have more than inference needs.
+    pub fn in_training(config: &ModelConfig) -> Self {
+        Self::of_table(&table(config))
+    }
+
+    fn of_table(table: &CostTable) -> Self {
         let (total, made) = (table.total(), table.composition());
         Self {
             params: total.params,
             macs: total.macs,
             composition: made.macs,
             index_bits: made.index_bits,
+            at_most: false,
         }
     }
+
+    /// The most that is left where so many weights may be left in the layers whose ranks training finds:
+    /// all of them where a weight takes the most multiply-accumulates.
+    fn left_with(self, limit: u64, table: &CostTable) -> Self {
+        let is_cut = |row: &&CostRow| matches!(row.part, Part::Unique | Part::Coefficients);
+        let mut layers: Vec<Cost> =
+            table.rows().iter().filter(is_cut).map(|row| row.cost).collect();
+        let of_all = layers.iter().copied().sum::<Cost>();
+        // Every weight of a layer is used as often as there are positions.
+        let uses = |layer: &Cost| layer.macs / layer.params.max(1);
+        layers.sort_by_key(|layer| Reverse(uses(layer)));
+        let (mut free, mut macs) = (limit, 0);
+        for layer in &layers {
+            let taken = layer.params.min(free);
+            free -= taken;
+            macs += taken * uses(layer);
+        }
+        Self {
+            params: self.params - of_all.params + limit,
+            macs: self.macs - of_all.macs + macs,
+            at_most: true,
+            ..self
+        }
+    }
+}
+
+/// What a model costs, layer by layer.
+fn table(config: &ModelConfig) -> CostTable {
+    // Counting touches no weights; any device will do.
+    config.cost(config.image(), &Device::flex())
 }
 
 /// The most that a network may cost.

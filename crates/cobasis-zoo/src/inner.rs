@@ -1,6 +1,5 @@
 //! Layers whose ranks training finds: where they are, and what is left of them.
 
-use burn::module::Param;
 use burn::tensor::Tensor;
 use cobasis::{CostTable, InnerFilters, Place};
 
@@ -12,17 +11,8 @@ use crate::visit::{Visit, Visiting};
 pub struct InnerLayer {
     /// Its path in the module tree.
     pub path: String,
-    /// The filters, `[inner, channels_in, kernel_height, kernel_width]`.
-    pub filters: Param<Tensor<4>>,
-    /// What the output is made of them, `[channels_out, inner, 1, 1]`.
-    pub coefficients: Param<Tensor<4>>,
-}
-
-impl InnerLayer {
-    /// Its inner filters, to be asked which of them are live.
-    pub fn inner(&self) -> InnerFilters<'_> {
-        InnerFilters { filters: &self.filters, coefficients: &self.coefficients }
-    }
+    /// The inner filters, which can be asked which of them are live.
+    pub inner: InnerFilters,
 }
 
 impl Model {
@@ -37,13 +27,27 @@ impl Model {
     /// let model = config.init(&Device::flex());
     /// assert_eq!(model.inner_layers()[0].path, "stages.0.blocks.1.conv1");
     /// // Nothing is cut before training.
-    /// assert!(model.inner_layers()[0].inner().live().into_iter().all(|live| live));
+    /// assert!(model.inner_layers()[0].inner.live().into_iter().all(|live| live));
     /// # Ok::<(), cobasis_zoo::ModelNameError>(())
     /// ```
     pub fn inner_layers(&self) -> Vec<InnerLayer> {
         let mut finder = Finder::default();
         self.walk(&mut Visiting(&mut finder), ());
         finder.0
+    }
+
+    /// The loss of the autoencoders that make the filters of some layers, summed over these, `[1]`;
+    /// `None` where there are none. `goal` is the share of filters that are to be masked; without one,
+    /// the masks are not made sparse.
+    ///
+    /// Gradients go to [the autoencoders](cobasis::CodedFilters::loss) only.
+    pub fn coding_loss(&self, goal: Option<f64>) -> Option<Tensor<1>> {
+        let layers = self.inner_layers().into_iter();
+        let losses = layers.filter_map(|layer| match layer.inner {
+            InnerFilters::Coded(coded) => Some(coded.loss(goal)),
+            InnerFilters::Plain(_) => None,
+        });
+        losses.reduce(|sum, loss| sum + loss)
     }
 
     /// What the layers cost at inference for an image of `[height, width]`: as [`cost`](Self::cost),
@@ -69,11 +73,7 @@ impl Model {
 struct Finder(Vec<InnerLayer>);
 
 impl Visit for Finder {
-    fn inner_filters(&mut self, at: &Place, inner: &InnerFilters<'_>) {
-        self.0.push(InnerLayer {
-            path: at.to_string(),
-            filters: inner.filters.clone(),
-            coefficients: inner.coefficients.clone(),
-        });
+    fn inner_filters(&mut self, at: &Place, inner: InnerFilters) {
+        self.0.push(InnerLayer { path: at.to_string(), inner });
     }
 }

@@ -108,7 +108,7 @@ pub mod layers {
     };
     pub use crate::layer_types::shortcut::{Identity, PadShortcut, ProjectionShortcut, Shortcut};
     pub use crate::layer_types::stage::Stage;
-    pub use crate::sharing::{HingeConv2d, RanksLayer, SlotConv};
+    pub use crate::sharing::{AlfConv2d, HingeConv2d, RanksLayer, SlotConv};
 }
 
 /// Files and tensors in the naming of PyTorch code: the authors', and torchvision's.

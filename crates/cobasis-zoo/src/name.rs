@@ -46,6 +46,8 @@ const MAX_NAME: usize = 200;
 /// In `cifar10/resnet32-hypernet64` a small network makes filters out of 64 numbers for each tile of 16×16
 /// channels. The filters of `cifar10/resnet32-tbasis20r28` are rings of cores, sums of one basis of 20 cores
 /// of rank 28.
+/// In `cifar10/resnet32-hinge73584` and `cifar10/resnet32-alf73584`, training finds the ranks of factorised
+/// layers, which have so many weights together in the end.
 ///
 /// ```
 /// use cobasis_zoo::ModelName;
@@ -239,6 +241,12 @@ impl ModelName {
     /// where the name says the size of every layer.
     pub fn weight_limit(&self) -> Option<usize> {
         self.sharing.and_then(|sharing| sharing.weight_limit())
+    }
+
+    /// What people should know of the sharing method wherever the network is shown, such as that it is a
+    /// reconstruction; `None` for nothing.
+    pub fn note(&self) -> Option<&'static str> {
+        self.sharing.and_then(|sharing| sharing.note())
     }
 
     /// The data set, the part before the slash.

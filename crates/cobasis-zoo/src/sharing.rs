@@ -3,6 +3,7 @@
 //! A method is a file of this folder and a line of `methods!` below; `docs/add-a-method.md` goes
 //! through it.
 
+mod alf;
 mod filter_basis;
 mod hashed;
 mod hinge;
@@ -31,6 +32,7 @@ use burn::nn::conv::Conv2d;
 use cobasis::{Bases, Pass, Place};
 
 pub use crate::on_bases::OnBases;
+pub use alf::{Alf, AlfConv2d};
 pub use filter_basis::{FilterBasis, FilterBasisConv2d};
 pub use hashed::{Hashed, HashedConv2d};
 pub use hinge::{Hinge, HingeConv2d};
@@ -127,6 +129,11 @@ macro_rules! methods {
                 match self { $(Sharing::$name(method) => method.weight_limit(),)+ }
             }
 
+            /// What people should know of the method.
+            pub(crate) fn note(&self) -> Option<&'static str> {
+                match self { $(Sharing::$name(method) => method.note(),)+ }
+            }
+
             /// Whether first blocks of stages can have its layers too.
             pub(crate) fn fits_first_blocks(&self, architecture: &Architecture) -> bool {
                 match self { $(Sharing::$name(method) => method.fits_first_blocks(architecture),)+ }
@@ -202,20 +209,22 @@ methods! {
     Hypernet: HypernetConv2d,
     /// Filters as rings of tensors that are sums of one basis: `-tbasis20r28`.
     TBasis: TBasisConv2d,
+    /// The same by autoencoders of filters, a reconstruction: `-alf73584`.
+    Alf: AlfConv2d,
 }
 
 impl Sharing {
     /// What the suffixes of a network may be, in words.
     pub(crate) fn expected(architecture: &Architecture) -> String {
         let syntaxes = Self::syntaxes(architecture);
+        let all = match architecture.has_basic_blocks() {
+            true => " (with -all at the end for first blocks too)",
+            false => "",
+        };
         match syntaxes.as_slice() {
             [] => "nothing".to_string(),
-            [only] => only.to_string(),
-            [first @ .., last] => {
-                let first: Vec<&str> =
-                    first.iter().map(|syntax| syntax.trim_end_matches(',')).collect();
-                format!("{} or {last}", first.join(", "))
-            }
+            [only] => format!("{only}{all}"),
+            [first @ .., last] => format!("{} or {last}{all}", first.join(", ")),
         }
     }
 }

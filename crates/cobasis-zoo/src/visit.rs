@@ -12,7 +12,7 @@ pub(crate) trait Visit {
     fn conv(&mut self, _at: &Place, _conv: &Convolution<'_>) {}
 
     /// The inner filters of a layer, of which training keeps only some.
-    fn inner_filters(&mut self, _at: &Place, _inner: &InnerFilters<'_>) {}
+    fn inner_filters(&mut self, _at: &Place, _inner: InnerFilters) {}
 
     /// A batch norm.
     fn norm(&mut self, _norm: &BatchNorm) {}
@@ -38,8 +38,8 @@ impl<V: Visit> Pass for Visiting<'_, V> {
         self.0.conv(at, &conv);
     }
 
-    fn inner_filters(&mut self, at: &Place, inner: &InnerFilters<'_>) {
-        self.0.inner_filters(at, inner);
+    fn inner_filters(&mut self, at: &Place, inner: impl FnOnce() -> InnerFilters) {
+        self.0.inner_filters(at, inner());
     }
 
     fn norm_add(&mut self, _: &Place, norm: &BatchNorm, (): (), _: Option<()>, _: Activation) {

@@ -171,6 +171,8 @@ fn other_methods_have_the_counts_of_their_formulas() {
         ("-hinge73584", 507_162, 75_154_048),
         ("-hypernet64", 163_754, 68_862_592),
         ("-hypernet32", 104_106, 68_862_592),
+        // And the autoencoders: 8 × (2 × 16 × 16 + 16 and so on).
+        ("-alf73584", 594_074, 75_154_048),
     ] {
         let name = format!("cifar10/resnet32{suffix}");
         let total = config(&name).cost([32, 32], &Device::flex()).total();

@@ -4,6 +4,7 @@ mod common;
 
 use burn::module::Module;
 use burn::tensor::{Device, TensorData};
+use cobasis_zoo::cobasis::InnerFilters;
 use cobasis_zoo::deploy::FactorisedLayers;
 use cobasis_zoo::files::{FileProblem, load_deployed, save_deployed};
 use cobasis_zoo::{Deployed, Model, ModelConfig, Norms, State, Variant, files, load, save};
@@ -31,6 +32,7 @@ const MODELS: &[(&str, usize)] = &[
     ("cifar10/resnet20-hypernet8", 16),
     ("cifar10/resnet20-tbasis6r8", 16),
     ("cifar10/resnet20-tbasis6r8-all", 16),
+    ("cifar10/resnet20-alf48888", 16),
     ("cifar100/resnet34-s32u1", 16),
     ("imagenet/resnet18", 32),
     ("imagenet/resnet50-shared", 32),
@@ -60,21 +62,33 @@ fn cut(model: &Model) -> Model {
         state.insert(path.to_string(), TensorData::new(values, shape));
     };
     for (index, layer) in model.inner_layers().into_iter().enumerate() {
-        zero(&format!("{}.filters", layer.path), 0, index == 1);
-        zero(&format!("{}.coefficients", layer.path), 1, index == 1);
+        match layer.inner {
+            InnerFilters::Plain(_) => {
+                zero(&format!("{}.filters", layer.path), 0, index == 1);
+                zero(&format!("{}.coefficients", layer.path), 1, index == 1);
+            }
+            InnerFilters::Coded(_) => zero(&format!("{}.mask", layer.path), 0, index == 1),
+        }
     }
     model.config.init_from(state, &Device::flex()).expect("its own tensors")
 }
 
 #[test]
 fn filters_that_were_cut_are_neither_counted_nor_computed() {
+    check_cut("cifar10/resnet20-hinge100000", 0);
+    let coding = [16, 32, 64].map(|width| 4 * (2 * width * width + width));
+    check_cut("cifar10/resnet20-alf100000", coding.iter().sum());
+}
+
+/// Checks a model whose autoencoders have so many parameters.
+fn check_cut(name: &str, coding: u64) {
     let device = Device::flex();
-    let model = cut(&trained("cifar10/resnet20-hinge100000", Variant::Corrected, &device));
+    let model = cut(&trained(name, Variant::Corrected, &device));
     let left = [8, 1, 8, 8, 16, 16, 16, 16, 32, 32, 32, 32];
     let weights = [[160; 4], [320; 4], [640; 4]].concat();
     let left_weights: usize = left.iter().zip(&weights).map(|(left, one)| left * one).sum();
     assert_eq!(model.inference_parameters(), 76_186 + left_weights as u64);
-    assert_eq!(model.parameters().trainable, 76_186 + 193_536 / 9 * 10);
+    assert_eq!(model.parameters().trainable, 76_186 + 193_536 / 9 * 10 + coding);
     let stripped = model.inference_cost([16, 16]).total();
     for factorised in FactorisedLayers::ALL {
         let deployed = model.deploy_with(factorised, &device);

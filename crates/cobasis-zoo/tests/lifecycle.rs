@@ -43,6 +43,8 @@ const NAMES: &[&str] = &[
     "digits/resnet14-hypernet5",
     "digits/resnet14-tbasis3r4",
     "digits/resnet14-tbasis2r3-all",
+    "digits/resnet14-alf30000",
+    "digits/resnet14-alf30000-all",
 ];
 
 /// Flex, the fast CPU backend, and NdArray, a second and independent reference.
@@ -71,6 +73,9 @@ fn step(model: Model, device: &Device) -> Model {
     let mut loss = cross_entropy.forward(model.forward(images(device)), labels);
     if let Some(penalty) = model.penalty_with(Counted::SharedAndUnique) {
         loss = loss + penalty * 10.0;
+    }
+    if let Some(coding) = model.coding_loss(Some(0.85)) {
+        loss = loss + coding;
     }
     let gradients = GradientsParams::from_grads(loss.backward(), &model);
     SgdConfig::new().init().step(0.1, model, gradients)

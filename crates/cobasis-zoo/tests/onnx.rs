@@ -30,6 +30,7 @@ const MODELS: &[(&str, usize)] = &[
     ("cifar10/resnet20-ring48888", 16),
     ("cifar10/resnet20-hypernet8", 16),
     ("cifar10/resnet20-tbasis6r8-all", 16),
+    ("cifar10/resnet20-alf48888", 16),
     ("cifar100/resnet34-s32u1", 16),
     ("imagenet/resnet18", 33),
     ("imagenet/resnet50-shared++", 32),

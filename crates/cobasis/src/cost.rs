@@ -115,8 +115,9 @@ impl Pass for CostTable {
         assert!(earlier.is_none(), "the basis {at} is in the table already");
     }
 
-    fn inner_filters(&mut self, _: &Place, inner: &InnerFilters<'_>) {
+    fn inner_filters(&mut self, _: &Place, inner: impl FnOnce() -> InnerFilters) {
         if self.for_inference {
+            let inner = inner();
             // A layer needs one.
             let live = inner.live().into_iter().filter(|&live| live).count().max(1);
             self.live = Some([live, inner.count()]);

@@ -92,7 +92,7 @@ pub use convolution::{Composed, Composition, Convolution, Filters, Geometry, Rol
 pub use cost::{Cost, CostRow, CostTable, Part};
 pub use count::ParameterCount;
 pub use forward::Forward;
-pub use inner_filters::InnerFilters;
+pub use inner_filters::{CodedFilters, InnerFilters, PlainFilters};
 pub use layers::{
     BasisConv2d, BasisConv2dConfig, DepthwiseBasisConv2d, DepthwiseBasisConv2dConfig,
     PartlySharedConv2d, PartlySharedConv2dConfig, SharedConv2d, SharedConv2dConfig,

@@ -49,7 +49,7 @@ pub trait Pass {
 
     /// The inner filters of a layer of which training keeps only some, before the two convolutions
     /// of the layer, the first of which is declared at `at`.
-    fn inner_filters(&mut self, _at: &Place, _inner: &InnerFilters<'_>) {}
+    fn inner_filters(&mut self, _at: &Place, _inner: impl FnOnce() -> InnerFilters) {}
 
     /// A convolution, whatever its filters are.
     fn conv(&mut self, at: &Place, conv: Convolution<'_>, x: Self::Map) -> Self::Map;

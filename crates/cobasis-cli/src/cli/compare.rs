@@ -197,8 +197,8 @@ fn describe(results: &ComparisonResults) -> String {
         vec![
             planned.label.clone(),
             planned.model.to_string(),
-            grouped(planned.counts.params),
-            grouped(planned.counts.macs),
+            grouped(row.counts.params),
+            grouped(row.counts.macs),
             shown(row.test_error),
             shown(row.last_test_error),
             notes.join(", "),

@@ -166,8 +166,9 @@ fn describe(card: &ModelCard) -> String {
     let published = card.published.map_or(String::new(), |row| {
         format!("published test error {:.2} % ({})\n", row.top1_error, row.source)
     });
+    let noted = card.note.map_or(String::new(), |note| format!("{note}\n"));
     format!(
-        "{}: {} classes, images of {channels}x{height}x{width}\n{published}\n{}\n\n{}",
+        "{}: {} classes, images of {channels}x{height}x{width}\n{noted}{published}\n{}\n\n{}",
         card.name,
         card.classes,
         table(&summary, &[2]),

@@ -104,8 +104,12 @@ const BAD: &[(&str, &str, &str)] = &[
         "expected qr | polar | cayley | landing | band | none, got \"expm\"",
     ),
     ("ortho.band = 1", "ortho.band", "expected a number of at least 0 and below 1, got 1.0"),
-    ("ortho.band = nan", "ortho.band", "got NaN"),
-    ("ortho.attraction = 0", "ortho.attraction", "expected a number above 0, got 0.0"),
+    ("ortho.band = nan", "ortho.band", "expected a finite number, got number NaN"),
+    (
+        "ortho.attraction = 0",
+        "ortho.attraction",
+        "expected a number above 0, 1e-30 to 1e30, got 0.0",
+    ),
     (
         "ortho.constraint = 'landing'\northo.every = 2",
         "ortho.every",

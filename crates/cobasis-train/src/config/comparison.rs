@@ -116,7 +116,7 @@ struct File {
     seeds: Vec<u64>,
     #[serde(default = "after_first")]
     blocks: Vec<BlocksChoice>,
-    #[serde(default = "nearest")]
+    #[serde(default = "even")]
     pick: Pick,
     methods: Vec<FileMethod>,
     recipe: Table,
@@ -139,8 +139,9 @@ fn after_first() -> Vec<BlocksChoice> {
     vec![BlocksChoice::AfterFirst]
 }
 
-fn nearest() -> Pick {
-    Pick::Nearest
+/// What comes nearest may have nearly all its ranks in one stage.
+fn even() -> Pick {
+    Pick::Even
 }
 
 impl Comparison {

@@ -35,6 +35,9 @@ pub struct Summary {
     /// found, those that are left. Absent where it needs all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inference_params: Option<u64>,
+    /// The multiply-accumulates for an image of that model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inference_macs: Option<u64>,
     /// The run's seed.
     pub seed: u64,
     /// The model file that it started from; absent where weights were drawn.

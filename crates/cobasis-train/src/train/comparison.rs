@@ -20,6 +20,7 @@ use crate::train::{Outcome, Watch, run};
 
 pub use cost::{ComparisonCost, RunCost};
 pub use plan::{Job, Plan, PlannedRow, PlannedRun};
+use results::state;
 pub use results::{ComparisonResults, ResultRow, RunState};
 
 /// The directory of the runs, below that of the comparison.
@@ -54,8 +55,12 @@ pub fn run_comparison(
     check(plan, out)?;
     let own: Vec<&PlannedRun> = job.share(&plan.runs).collect();
     for (index, planned) in own.iter().enumerate() {
-        watch.next_run(index + 1, own.len(), &planned.name);
         let directory = place(out, planned);
+        // As it is: its result needs neither its images nor its checkpoints any more.
+        if matches!(state(planned, &directory)?, RunState::Finished(_)) {
+            continue;
+        }
+        watch.next_run(index + 1, own.len(), &planned.name);
         match run(&planned.config, device, Some(&directory), command, watch) {
             Ok(Outcome::Finished(_)) => {}
             Ok(interrupted) => {

@@ -194,7 +194,8 @@ impl Constrained {
         }
         let bases = self.bases(&module);
         let all = self.groups.iter().map(|group| (group, Vec::new(), of_group(group, &bases)));
-        let away = all.filter(|(_, _, bases)| !is_orthonormal(bases));
+        let away =
+            all.filter(|(_, _, bases)| Gram::of(joint_rows(bases)).max_deviation() > ROUNDING);
         self.moved(away.collect(), &settings(&self.config, 0.0), module)
     }
 
@@ -233,19 +234,16 @@ fn of_group(group: &[Basis], bases: &BTreeMap<ParamId, Tensor<4>>) -> Vec<Tensor
     group.iter().filter_map(|kept| bases.get(&kept.id).cloned()).collect()
 }
 
-/// Whether filters are orthonormal jointly, or their columns where there are too many.
-fn is_orthonormal(bases: &[Tensor<4>]) -> bool {
+/// Bases that are orthonormal jointly as one bank whose rows can be so: the columns of all where there
+/// are more filters than numbers in each.
+pub(crate) fn joint_rows(bases: &[Tensor<4>]) -> Tensor<4> {
     let joint = Tensor::cat(bases.to_vec(), 0);
     let [filters, channels, height, width] = joint.dims();
     let length = channels * height * width;
-    let wide = match filters <= length {
-        true => joint,
-        false => {
-            let columns = joint.reshape([filters, length]).transpose();
-            columns.reshape([length, filters, 1, 1])
-        }
-    };
-    Gram::of(wide).max_deviation() <= ROUNDING
+    if filters <= length {
+        return joint;
+    }
+    joint.reshape([filters, length]).transpose().reshape([length, filters, 1, 1])
 }
 
 /// What there is of each basis, zeros for others, and which of them were there.

@@ -1,11 +1,14 @@
-//! Ranks that training finds: columns of coefficients are made small as groups, then the weakest
-//! filters of all layers are cut until as many weights are left as the model's name says.
+//! Ranks that training finds: columns of coefficients are made small as groups, or masks of filters by
+//! autoencoders; then the weakest filters of all layers are cut until as many weights are left as the model's name says.
 
 mod choice;
+
+use std::collections::BTreeSet;
 
 use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
+use cobasis_zoo::cobasis::{InnerFilters, PlainFilters};
 use cobasis_zoo::{InnerLayer, Model};
 
 use crate::config::RanksConfig;
@@ -25,6 +28,8 @@ pub(crate) struct LearnedRanks {
     epochs_before_cut: usize,
     /// Weights that may be left.
     limit: usize,
+    /// The share of all filters that is to go.
+    goal: f64,
     /// What is left, once the model was cut.
     masks: Option<Masks>,
 }
@@ -34,14 +39,17 @@ impl LearnedRanks {
     pub(crate) fn of(recipe: &Recipe, model: &Model) -> Option<Self> {
         let limit = model.config.name.weight_limit()?;
         let layers = model.inner_layers();
+        let all = layers.iter().map(|layer| layer.inner.count() * layer.inner.weights_of_one());
+        let all: usize = all.sum();
         Some(Self {
+            goal: 1.0 - limit as f64 / all as f64,
             config: recipe.ranks.clone(),
             epochs_before_cut: recipe.epochs_before_cut,
             limit,
             masks: (weights_left(&layers) <= limit).then(|| {
                 let left = layers
                     .iter()
-                    .map(|layer| layer.inner().gone().into_iter().map(|gone| !gone).collect());
+                    .map(|layer| layer.inner.gone().into_iter().map(|gone| !gone).collect());
                 Masks::new(&layers, left.collect())
             }),
         })
@@ -58,6 +66,12 @@ impl LearnedRanks {
         let model = masks.apply(model);
         self.masks = Some(masks);
         model
+    }
+
+    /// The loss that is added to the task's: that of autoencoders, which make their masks sparse until
+    /// the cut.
+    pub(crate) fn loss(&self, model: &Model) -> Option<Tensor<1>> {
+        model.coding_loss(self.masks.is_none().then_some(self.goal))
     }
 
     /// After the optimizer: makes columns smaller, or keeps at 0 what was cut, which momentum would
@@ -84,7 +98,7 @@ impl LearnedRanks {
 /// The weights of the filters that are not gone.
 pub(crate) fn weights_left(layers: &[InnerLayer]) -> usize {
     let of = |layer: &InnerLayer| {
-        let inner = layer.inner();
+        let inner = &layer.inner;
         inner.gone().into_iter().filter(|gone| !gone).count() * inner.weights_of_one()
     };
     layers.iter().map(of).sum()
@@ -97,10 +111,10 @@ pub(crate) fn weights_left(layers: &[InnerLayer]) -> usize {
 /// What is wrong, in words.
 pub(crate) fn check_uncut(model: &Model) -> Result<(), String> {
     let layers = model.inner_layers();
-    let learns = |layer: &InnerLayer| {
-        layer.filters.is_require_grad() && layer.coefficients.is_require_grad()
-    };
-    let frozen = layers.iter().find(|layer| !learns(layer));
+    let frozen: BTreeSet<ParamId> = model.frozen().into_iter().map(|tensor| tensor.id).collect();
+    let is_frozen =
+        |layer: &&InnerLayer| layer.inner.parameters().iter().any(|param| frozen.contains(param));
+    let frozen = layers.iter().find(is_frozen);
     match (frozen, model.config.name.weight_limit()) {
         (Some(layer), Some(limit)) if weights_left(&layers) > limit => Err(format!(
             "training is to cut the layers of {} to {limit} weights, so {} can't be frozen",
@@ -110,11 +124,14 @@ pub(crate) fn check_uncut(model: &Model) -> Result<(), String> {
     }
 }
 
-/// The model whose columns of coefficients are shorter by `by` each, or 0 where they were no longer.
+/// The model whose columns of coefficients are shorter by `by` each, or 0 where they were no longer;
+/// coded filters stay as they are.
 fn shrunk(model: Model, by: f64) -> Model {
     let mut moved = GradientsParams::new();
-    for InnerLayer { coefficients, .. } in model.inner_layers() {
-        moved.register(coefficients.id, soft_threshold(coefficients.val().inner(), by));
+    for layer in model.inner_layers() {
+        if let InnerFilters::Plain(PlainFilters { coefficients, .. }) = layer.inner {
+            moved.register(coefficients.id, soft_threshold(coefficients.val().inner(), by));
+        }
     }
     model.map(&mut Replace(moved))
 }
@@ -142,10 +159,17 @@ impl Masks {
     fn new(layers: &[InnerLayer], left: Vec<Vec<bool>>) -> Self {
         let mut masks = Vec::new();
         for (layer, left) in layers.iter().zip(left) {
-            let device: Device = layer.filters.lazy_device().without_autodiff();
+            let device: Device = layer.inner.filters().lazy_device().without_autodiff();
             let numbers: Vec<f32> = left.iter().map(|&left| f32::from(u8::from(left))).collect();
             let numbers = Tensor::<1>::from_floats(numbers.as_slice(), &device);
-            for (param, dim) in [(layer.filters.id, 0), (layer.coefficients.id, 1)] {
+            let params = match &layer.inner {
+                InnerFilters::Plain(plain) => {
+                    vec![(plain.filters.id, 0), (plain.coefficients.id, 1)]
+                }
+                // No number of the mask, and the filter of the code is 0.
+                InnerFilters::Coded(coded) => vec![(coded.mask.id, 0)],
+            };
+            for (param, dim) in params {
                 masks.push(Mask { param, dim, numbers: numbers.clone() });
             }
         }

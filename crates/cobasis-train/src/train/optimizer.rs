@@ -5,11 +5,12 @@ use std::sync::Arc;
 use burn::module::{ParamGroup, ParamId};
 use burn::optim::{AdamW, AdamWConfig, ModuleOptimizer};
 use cobasis_kernels::Sgd;
-use cobasis_zoo::{Model, ModelConfig};
+use cobasis_zoo::cobasis::InnerFilters;
+use cobasis_zoo::{InnerLayer, Model, ModelConfig};
 
 use crate::config::{OptimizerConfig, OptimizerKind, WeightDecayScale};
 use crate::train::kept_momentum::{Momentum, Reachable};
-use crate::train::sgd::ModuleSgd;
+use crate::train::sgd::{FixedRate, ModuleSgd};
 
 /// Parameters whose weight decay may be set apart.
 #[derive(Clone, Debug)]
@@ -74,6 +75,30 @@ pub(crate) fn optimizer(config: &OptimizerConfig, groups: Groups) -> ModuleOptim
 /// The weight decay of bases.
 fn basis_decay(config: &OptimizerConfig, factor: f64) -> f64 {
     config.basis_weight_decay.unwrap_or(config.weight_decay) * factor
+}
+
+/// The optimizer with plain SGD of a rate of its own for the autoencoders of filters, if the model has
+/// any.
+pub(crate) fn with_autoencoders(
+    optimizer: ModuleOptimizer,
+    model: &Model,
+    rate: f64,
+) -> ModuleOptimizer {
+    let coding = coding(model);
+    match coding.is_empty() {
+        true => optimizer,
+        false => optimizer.with_group(ParamGroup::from_ids(coding), FixedRate(rate), None),
+    }
+}
+
+/// The parameters of the autoencoders of filters, which the task does not train.
+pub(crate) fn coding(model: &Model) -> Vec<ParamId> {
+    let layers = model.inner_layers().into_iter();
+    let of = |layer: InnerLayer| match layer.inner {
+        InnerFilters::Coded(coded) => coded.coding(),
+        InnerFilters::Plain(_) => Vec::new(),
+    };
+    layers.flat_map(of).collect()
 }
 
 /// The optimizer with one of its own, as the configuration asks for it, for a basis whose momentum

@@ -51,6 +51,29 @@ impl Optimizer for ModuleSgd {
     }
 }
 
+/// Plain gradient descent at a rate of its own, whatever the learning rate is.
+#[derive(Clone)]
+pub(crate) struct FixedRate(pub(crate) f64);
+
+/// Nothing is kept of a parameter.
+impl Optimizer for FixedRate {
+    type State<const D: usize> = SgdState<D>;
+
+    fn step<const D: usize>(
+        &self,
+        _lr: LearningRate,
+        tensor: Tensor<D>,
+        grad: Tensor<D>,
+        _state: Option<SgdState<D>>,
+    ) -> (Tensor<D>, Option<SgdState<D>>) {
+        (tensor - grad.mul_scalar(self.0), None)
+    }
+
+    fn to_device<const D: usize>(state: SgdState<D>, _device: &Device) -> SgdState<D> {
+        state
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -180,7 +180,7 @@ fn orthonormal(config: &Config, model: Model) -> Result<Model, Error> {
     let (model, farthest) = made?;
     if farthest > UNTOLD {
         log::warn!(
-            "init.from: its shared filters are not orthonormal; ortho.constraint makes them so, which \
+            "init.from: its shared filters are not as ortho.constraint keeps them, and are made so, which \
              changes what the model computes: numbers of filters change by up to {farthest:.1e}"
         );
     }

@@ -15,7 +15,7 @@ use crate::train::gradient_flow::basis_gradients;
 use crate::train::gradients::clip;
 use crate::train::learned_ranks::LearnedRanks;
 use crate::train::objective::PenaltyTerm;
-use crate::train::optimizer::{Groups, optimizer};
+use crate::train::optimizer::{Groups, coding, optimizer, with_autoencoders};
 use crate::train::task::{TargetOf, Terms};
 use crate::train::{Classification, Losses, Recipe, StepAt, StepReport, Task};
 
@@ -54,6 +54,7 @@ impl<T: Task> Trainer<T> {
     pub fn with_model(recipe: impl Into<Recipe>, model: Model, device: Device) -> Self {
         let recipe = recipe.into();
         let optimizer = optimizer(&recipe.optimizer, Groups::of(&recipe.optimizer, &model));
+        let optimizer = with_autoencoders(optimizer, &model, recipe.ranks.autoencoder_lr);
         let (optimizer, constrained) = Constrained::of(&recipe, &model, optimizer);
         Self {
             optimizer,
@@ -115,20 +116,27 @@ impl<T: Task> Trainer<T> {
             self.model = ranks.before_step(self.model.clone(), at);
         }
         let mut sum = GradientsAccumulator::new();
+        let mut of_penalty = GradientsAccumulator::new();
         for (number, batch) in batches.iter().enumerate() {
             let share = batch.labels.len() as f64 / images as f64;
             let (gradients, part) = self.backward(batch, number, share, at);
             sum.accumulate(&self.model, gradients);
+            if let Some(gradients) = self.penalty_gradients(number, share, at) {
+                of_penalty.accumulate(&self.model, gradients);
+            }
             report.score += part.score;
             report.penalty += share * part.penalty;
             report.loss += share * part.loss;
         }
         let mut gradients = sum.grads();
         if let Some(sizes) = &mut self.basis_gradients {
-            *sizes = basis_gradients(&self.model, &gradients);
+            *sizes = basis_gradients(&self.model, &gradients, &of_penalty.grads());
         }
         if let Some(norm) = self.recipe.optimizer.clip_norm {
+            // Autoencoders have a loss of their own.
+            let coding = coding(&self.model);
             let tensors = self.model.tensors().into_iter();
+            let tensors = tensors.filter(|tensor| !coding.contains(&tensor.id));
             let parameters: Vec<_> =
                 tensors.map(|tensor| (tensor.id, tensor.shape.len())).collect();
             gradients = clip(&parameters, gradients, norm);
@@ -176,7 +184,7 @@ impl<T: Task> Trainer<T> {
         share: f64,
         at: StepAt,
     ) -> (GradientsParams, Part<T::Score>) {
-        let key = [self.recipe.seed, at.epoch as u64, at.step as u64, number as u64];
+        let key = self.key(number, at);
         let Terms { output, loss, taught, plain } = self.task.terms(&self.model, batch, key);
         let drawn = SplitMix64::keyed(&key).next_u64();
         let penalty = self.penalty.of(&self.model, drawn);
@@ -184,6 +192,13 @@ impl<T: Task> Trainer<T> {
         let total = losses.total(at.lambda);
         let total = match taught {
             Some(taught) => total + taught,
+            None => total,
+        };
+        let coding = self.ranks.as_ref().and_then(|ranks| ranks.loss(&self.model));
+        // The host can't sum it up from the scores.
+        let plain = plain && coding.is_none();
+        let total = match coding {
+            Some(coding) => total + coding,
             None => total,
         };
         let part = if share < 1.0 { total.clone().mul_scalar(share) } else { total.clone() };
@@ -199,6 +214,23 @@ impl<T: Task> Trainer<T> {
             None => f64::from(host(total.detach())[0]),
         };
         (gradients, Part { score, penalty, loss })
+    }
+
+    /// What the draws of a batch are made from.
+    fn key(&self, number: usize, at: StepAt) -> [u64; 4] {
+        [self.recipe.seed, at.epoch as u64, at.step as u64, number as u64]
+    }
+
+    /// The gradients of the penalty alone, weighted as in the batch of this number, where the gradients
+    /// of the bases are asked for: the task's are what is left of the whole.
+    fn penalty_gradients(&self, number: usize, share: f64, at: StepAt) -> Option<GradientsParams> {
+        if self.basis_gradients.is_none() || at.lambda == 0.0 {
+            return None;
+        }
+        let drawn = SplitMix64::keyed(&self.key(number, at)).next_u64();
+        let penalty = self.penalty.of(&self.model, drawn)?.mul_scalar(share * at.lambda);
+        // Of frozen filters alone there is no gradient.
+        penalty.is_tracked().then(|| GradientsParams::from_grads(penalty.backward(), &self.model))
     }
 }
 

@@ -14,9 +14,12 @@ fn fitted(name: &str, key: &str, params: u64) -> Fit {
 fn settings_and_counts_are_those_of_the_formulas() {
     for (name, key, budget, suffix, params, macs) in [
         ("cifar10/resnet32", "lowrank", 150_666, "lowrank3,5,11", 150_042, 23_050_000),
-        ("cifar10/resnet32", "lowrank-norm", 150_666, "s0u3,5,11", 150_346, 23_050_000),
         ("cifar10/resnet32", "soft", 150_874, "templates4,3,1", 150_874, 68_860_000),
         ("cifar10/resnet32", "tied", 150_666, "tied", 125_466, 68_860_000),
+        ("cifar10/resnet32", "tai", 150_666, "tai5,9,18", 150_042, 23_250_000),
+        ("cifar10/resnet32", "joint-svd", 150_666, "jointsvd7,15,29-double", 150_522, 29_340_000),
+        ("cifar10/resnet32", "filter-basis", 151_962, "filterbasis24x16", 151_962, 71_220_000),
+        ("cifar10/resnet32", "width", 150_666, "width9", 147_691, 21_900_000),
         ("cifar10/resnet32", "dsfb", 150_666, "s8u1", 150_666, 47_630_000),
         ("cifar10/resnet32", "dense", 500_000, "", 464_154, 68_862_592),
         ("cifar10/resnet20", "lowrank", 125_074, "lowrank4,8,14", 124_826, 0),
@@ -67,6 +70,10 @@ fn the_nearest_setting_is_the_best_of_all() {
 fn even_settings_are_proportional_up_to_rounding() {
     let Fit { even, .. } = fitted("cifar10/resnet32", "lowrank", 150_666);
     assert_eq!((even.suffix.as_str(), even.counts.params), ("lowrank3,5,11", 150_042));
+    let even = fitted("cifar10/resnet32", "lowrank-norm", 150_666).even;
+    assert_eq!((even.suffix.as_str(), even.counts.params), ("s0u3,5,11", 150_346));
+    let even = fitted("cifar10/resnet32", "tucker", 150_666).even;
+    assert_eq!((even.suffix.as_str(), even.counts.params), ("tucker5,10,22", 149_858));
     // Not 4, 3, 1: the stages have as many layers each.
     let Fit { even, nearest } = fitted("cifar10/resnet32", "soft", 150_874);
     assert_eq!(nearest.suffix, "templates4,3,1");
@@ -124,4 +131,18 @@ fn a_budget_is_kept_by_every_method_there_is() {
             }
         }
     }
+}
+
+#[test]
+fn ranks_that_training_finds_are_counted_at_most() {
+    let found = fitted("cifar10/resnet20", "hinge", 125_074).nearest;
+    assert_eq!((found.suffix.as_str(), found.counts.params), ("hinge48888", 125_074));
+    assert!(found.counts.at_most);
+    // In the first stage, at 32 by 32 pixels, are 4 layers of 16 filters of 160 weights, in the second,
+    // at 16 by 16, 4 of 32 of 320: the whole budget.
+    let rest = Counts::of(&network("cifar10/resnet20")).macs - 3 * 4 * 32 * 32 * 9 * 16 * 16;
+    let most = 32 * 32 * 4 * 16 * 160 + 16 * 16 * (48_888 - 4 * 16 * 160);
+    assert_eq!(found.counts.macs, rest + most);
+    let trained = Counts::in_training(&ModelConfig::new(found.name));
+    assert!(trained.params > 269_722 && !trained.at_most, "{trained:?}");
 }

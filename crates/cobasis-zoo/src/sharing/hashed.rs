@@ -36,7 +36,7 @@ impl Method for Hashed {
     type Layer = HashedConv2d;
 
     fn syntax(architecture: &Architecture) -> Option<&'static str> {
-        architecture.has_basic_blocks().then_some("-hashed<NUMBERS>[-all]")
+        architecture.has_basic_blocks().then_some("-hashed<NUMBERS>")
     }
 
     fn parse(suffix: &str, architecture: &Architecture) -> Option<Result<Self, &'static str>> {

@@ -5,8 +5,8 @@ use std::fmt;
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::Tensor;
 use cobasis::{
-    Bases, Composed, Composition, Convolution, Filters, Geometry, InnerFilters, Pass, Place, Role,
-    Source, Start,
+    Bases, Composed, Composition, Convolution, Filters, Geometry, InnerFilters, Pass, Place,
+    PlainFilters, Role, Source, Start,
 };
 
 use super::method::{MadeWith, Method};
@@ -25,8 +25,9 @@ const DISTURBANCE: f64 = 0.05;
 /// `-lowrank` with ranks that were learnt.
 ///
 /// Source: Hinge (Li, Gu, Mayer, Van Gool & Timofte, CVPR 2020). Both convolutions of a block lose
-/// inner filters here; the source also prunes output channels of the first one, which is left out,
-/// and trains from a dense network, which is not asked for.
+/// inner filters here. Left out of the source: pruning of the first one's output channels, a trained
+/// dense network to start from, which is not asked for, the momentum of the proximal step, and the
+/// search for the threshold, which the number of weights stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Hinge {
     /// Weights that may be left in all its layers together: of each inner filter, its own and those
@@ -38,9 +39,7 @@ impl Method for Hinge {
     type Layer = HingeConv2d;
 
     fn syntax(architecture: &Architecture) -> Option<&'static str> {
-        architecture
-            .has_basic_blocks()
-            .then_some("-hinge<WEIGHTS>, with -all for first blocks too,")
+        architecture.has_basic_blocks().then_some("-hinge<WEIGHTS>")
     }
 
     fn parse(suffix: &str, architecture: &Architecture) -> Option<Result<Self, &'static str>> {
@@ -126,7 +125,10 @@ pub struct HingeConv2d {
 impl OnBases for HingeConv2d {
     fn pass<P: Pass>(&self, pass: &mut P, at: &Place, _: &Bases, x: P::Map) -> P::Map {
         let Self { filters, coefficients, geometry } = self;
-        pass.inner_filters(at, &InnerFilters { filters, coefficients });
+        pass.inner_filters(at, || {
+            let (filters, coefficients) = (filters.clone(), coefficients.clone());
+            InnerFilters::Plain(PlainFilters { filters, coefficients })
+        });
         let first = Convolution {
             filters: Filters::own(filters),
             bias: None,

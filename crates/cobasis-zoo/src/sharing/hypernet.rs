@@ -43,7 +43,7 @@ impl Method for Hypernet {
     type Layer = HypernetConv2d;
 
     fn syntax(architecture: &Architecture) -> Option<&'static str> {
-        architecture.has_basic_blocks().then_some("-hypernet<CODE>[-all]")
+        architecture.has_basic_blocks().then_some("-hypernet<CODE>")
     }
 
     fn parse(suffix: &str, architecture: &Architecture) -> Option<Result<Self, &'static str>> {

@@ -60,6 +60,11 @@ pub trait Method: fmt::Display + Sized + Copy {
         None
     }
 
+    /// What people should know of the method wherever a network of it is shown; `None` for nothing.
+    fn note(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether the first blocks of stages can have its layers too (`-all`): it then gets their slots,
     /// of which some [change the shape](Slot::changes_shape).
     fn fits_first_blocks(&self, _architecture: &Architecture) -> bool {

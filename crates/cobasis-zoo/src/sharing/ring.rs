@@ -39,7 +39,7 @@ impl Method for Ring {
     type Layer = RingConv2d;
 
     fn syntax(architecture: &Architecture) -> Option<&'static str> {
-        architecture.has_basic_blocks().then_some("-ring<NUMBERS>[-all]")
+        architecture.has_basic_blocks().then_some("-ring<NUMBERS>")
     }
 
     fn parse(suffix: &str, architecture: &Architecture) -> Option<Result<Self, &'static str>> {

@@ -45,7 +45,7 @@ impl Method for TBasis {
     type Layer = TBasisConv2d;
 
     fn syntax(architecture: &Architecture) -> Option<&'static str> {
-        architecture.has_basic_blocks().then_some("-tbasis<CORES>r<RANK>[-all]")
+        architecture.has_basic_blocks().then_some("-tbasis<CORES>r<RANK>")
     }
 
     fn parse(suffix: &str, architecture: &Architecture) -> Option<Result<Self, &'static str>> {

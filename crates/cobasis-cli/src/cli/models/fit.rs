@@ -15,7 +15,7 @@ use super::super::output::{grouped, print, print_json, table};
 /// bias, and not with running statistics. Biases count. Tables of constant indices count 0 parameters
 /// and are reported in bits, which need not be stored where a seed makes the table again; tensors that
 /// a seed makes and nothing trains count 0. Parameters that only training needs and that fall away
-/// afterwards count 0.
+/// afterwards count 0; where training finds how many filters are left, counts are "at most".
 ///
 /// MACs are the multiply-accumulates of convolutions and classifier for one image of the data set.
 /// Kernels that are computed from parameters are computed before use, so such a layer has the MACs of
@@ -123,7 +123,8 @@ fn describe(found: &[Found], budget: u64) -> String {
     let mut rows = vec![header.map(String::from).to_vec()];
     for Found { method, settings, fewest, problem, .. } in found {
         let row = |which: &str, Setting { name, counts, .. }: &Setting| {
-            let Counts { params, macs, composition, index_bits } = *counts;
+            let Counts { params, macs, composition, index_bits, at_most } = *counts;
+            let which = if at_most { "at most" } else { which };
             vec![
                 method.to_string(),
                 which.to_string(),

@@ -106,7 +106,7 @@ impl Sizes {
     }
 
     fn cost(self, row: &PlannedRow) -> RunCost {
-        let (epochs, counts) = (row.config.train.epochs as u64, row.counts);
+        let (epochs, counts) = (row.config.train.epochs as u64, row.training);
         let (images, steps) = (epochs * self.images, epochs * self.steps);
         let batches = steps * row.config.train.accumulate as u64;
         let macs = PASSES * (images * counts.macs + batches * counts.composition);
@@ -118,7 +118,7 @@ impl PlannedRow {
     /// Multiply-adds of a training step with full batches: three forward passes of each image, and three
     /// times the computation of kernels from parameters.
     pub fn train_macs_per_step(&self) -> u64 {
-        let (train, counts) = (&self.config.train, self.counts);
+        let (train, counts) = (&self.config.train, self.training);
         let batches = train.accumulate as u64;
         PASSES * batches * (train.batch as u64 * counts.macs + counts.composition)
     }

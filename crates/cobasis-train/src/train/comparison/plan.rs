@@ -39,6 +39,8 @@ pub struct PlannedRow {
     pub model: ModelName,
     /// What it costs at inference.
     pub counts: Counts,
+    /// What it costs in training, which may be more.
+    pub training: Counts,
     /// The parameters of the dense network.
     pub dense_params: u64,
     /// What the weight decay of compressed parameters is multiplied by.
@@ -160,6 +162,7 @@ impl Plan {
             method: contender.method().to_string(),
             budget,
             counts: Counts::of_config(&costed),
+            training: Counts::in_training(&costed),
             dense_params: Counts::of(network).params,
             decay_factor: decay_factor(&config.optimizer, &costed),
             model,
@@ -296,8 +299,8 @@ mod tests {
         Plan::new(&Comparison::parse("a.toml", text)?)
     }
 
-    const FILE: &str = "networks = ['digits/resnet14', 'digits/resnet20']\n\
-        budgets = [120_000, 130_000]\nseeds = [0, 1]\nblocks = ['after-first', 'all']\n\
+    const FILE: &str = "networks = ['digits/resnet14']\n\
+        budgets = [124_000, 130_000]\nseeds = [0, 1]\nblocks = ['after-first', 'all']\n\
         [[methods]]\nmethod = 'dense'\n\
         [[methods]]\nmethod = 'tied'\n\
         [[methods]]\nmethod = 'soft'\nblocks = ['after-first']\n\
@@ -307,8 +310,7 @@ mod tests {
 
     #[test]
     fn rows_and_runs_are_in_a_fixed_order() {
-        let text = FILE.replace(", 'digits/resnet20'", "");
-        let plan = plan(&text).unwrap();
+        let plan = plan(FILE).unwrap();
         let rows: Vec<String> = plan
             .rows
             .iter()
@@ -325,13 +327,13 @@ mod tests {
             rows,
             [
                 "- - dense",
-                "after-first 120000 tied",
-                "after-first 120000 soft",
+                "after-first 124000 tied",
+                "after-first 124000 soft",
                 "after-first - s4u1",
                 "after-first - DSFB, QR",
                 "after-first 130000 tied",
                 "after-first 130000 soft",
-                "all 120000 tied",
+                "all 124000 tied",
                 "all - s4u1",
                 "all - DSFB, QR",
                 "all 130000 tied",
@@ -351,7 +353,29 @@ mod tests {
         distinct.dedup();
         assert_eq!(distinct.len(), names.len());
         let soft = &plan.rows[2];
-        assert!(soft.counts.params <= 120_000 && soft.dense_params > 120_000);
+        assert!(soft.counts.params <= 124_000 && soft.dense_params > 124_000);
+    }
+
+    #[test]
+    fn networks_come_one_after_the_other_with_data_of_their_own() {
+        let text = "networks = ['cifar10/resnet20', 'digits/resnet14']\nseeds = [3]\n\
+                    [[methods]]\nsuffix = 'tied'\n[[methods]]\nmethod = 'dense'\n[recipe]\n";
+        let plan = plan(text).unwrap();
+        let runs: Vec<(&str, &str)> = plan
+            .runs
+            .iter()
+            .map(|run| (run.name.as_str(), run.config.data.name.as_str()))
+            .collect();
+        assert_eq!(
+            runs,
+            [
+                ("cifar10-resnet20-tied/seed-3", "cifar10"),
+                ("cifar10-resnet20/seed-3", "cifar10"),
+                ("digits-resnet14-tied/seed-3", "digits"),
+                ("digits-resnet14/seed-3", "digits"),
+            ]
+        );
+        assert_eq!(plan.data_sets().len(), 2);
     }
 
     #[test]
@@ -373,8 +397,10 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_told_with_its_method() {
         let refused = |text: String| plan(&text).expect_err(&text).to_string();
-        let told = refused(FILE.replace("120_000", "1_000"));
+        let told = refused(FILE.replace("124_000", "1_000"));
         assert!(told.starts_with("methods[1]: no setting of tied gives digits/resnet14"), "{told}");
+        let told = refused(FILE.replace("budgets = [124_000, 130_000]\n", ""));
+        assert!(told.contains("methods[1]: expected at least one budget"), "{told}");
         let told = refused(FILE.replace("suffix = 's4u1'", "suffix = 's4'"));
         assert!(told.starts_with("methods[3]: ") && told.contains("s4"), "{told}");
         let told = refused(FILE.replace("set = { ortho.constraint = 'qr' }\n", ""));

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use cobasis_zoo::fit::Counts;
+
 use super::place;
 use super::plan::{Plan, PlannedRow, PlannedRun};
 use crate::config::{Protocol, PublishedResult};
@@ -37,6 +39,9 @@ pub struct ComparisonResults {
 pub struct ResultRow {
     /// The row.
     pub planned: PlannedRow,
+    /// What its models cost at inference. Where training found how many filters are left, the means over
+    /// the finished runs, rounded up.
+    pub counts: Counts,
     /// Finished runs.
     pub n: usize,
     /// Runs that diverged, which are in no mean.
@@ -109,7 +114,7 @@ impl ComparisonResults {
 }
 
 /// How far the run in a directory is.
-fn state(planned: &PlannedRun, directory: &Path) -> Result<RunState, Error> {
+pub(super) fn state(planned: &PlannedRun, directory: &Path) -> Result<RunState, Error> {
     if RunRecord::is_finished(directory) {
         let record = RunRecord::read(directory)?;
         // One that was to end earlier goes on when it is trained again.
@@ -136,7 +141,17 @@ fn row(planned: &PlannedRow, runs: &[(PlannedRun, RunState)]) -> ResultRow {
         values.filter(|values| !values.is_empty()).map(|values| Spread::of(&values))
     };
     let error = |epoch: &EpochSummary| 100.0 - epoch.value("test_top1");
+    let mean = |number: fn(&Summary) -> Option<u64>| {
+        let numbers: Option<Vec<u64>> = done.iter().map(|run| number(run)).collect();
+        let numbers = numbers.filter(|numbers| !numbers.is_empty())?;
+        Some(numbers.iter().sum::<u64>().div_ceil(numbers.len() as u64))
+    };
+    let counts = match (mean(|run| run.inference_params), mean(|run| run.inference_macs)) {
+        (Some(params), Some(macs)) => Counts { params, macs, at_most: false, ..planned.counts },
+        _ => planned.counts,
+    };
     ResultRow {
+        counts,
         n: done.len(),
         diverged,
         missing: planned.runs.len() - done.len() - diverged,

@@ -40,8 +40,7 @@ pub(super) fn comparison_csv(results: &ComparisonResults) -> String {
         "best_test_error_sd",
     ];
     let row = |row: &ResultRow| {
-        let ResultRow { planned, n, diverged, missing, .. } = row;
-        let counts = planned.counts;
+        let ResultRow { planned, counts, n, diverged, missing, .. } = row;
         let mut cells = place(planned);
         cells.extend([
             counts.params.to_string(),
@@ -78,6 +77,7 @@ pub(super) fn runs_csv(results: &ComparisonResults) -> String {
         "seed",
         "state",
         "params",
+        "macs",
         "trained_params",
         "epochs",
         "best_epoch",
@@ -106,7 +106,8 @@ pub(super) fn runs_csv(results: &ComparisonResults) -> String {
                 run.name.clone(),
                 run.config.seed.to_string(),
                 state.to_string(),
-                planned.counts.params.to_string(),
+                text(summary.map(|summary| summary.result_params())),
+                text(summary.map(|summary| summary.inference_macs.unwrap_or(planned.counts.macs))),
                 text(summary.map(|summary| summary.params)),
                 text(summary.map(|summary| summary.last.epoch as u64)),
                 text(summary.map(|summary| summary.best().epoch as u64)),

@@ -1,6 +1,8 @@
 //! Which filters stay where too many weights are.
 
+use burn::tensor::Tensor;
 use cobasis_zoo::InnerLayer;
+use cobasis_zoo::cobasis::{InnerFilters, PlainFilters};
 
 /// The inner filters of a layer.
 pub(super) struct Candidates {
@@ -11,25 +13,39 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
-    /// A filter is worth `‖filter‖ · ‖column of its coefficients‖`, the norm of what it adds to the
-    /// layer's composed kernel, divided by the root mean square of the layer's: a batch norm follows,
-    /// so that the scale of a layer says nothing.
+    /// A plain filter is worth `‖filter‖ · ‖column of its coefficients‖`, the norm of what it adds to the
+    /// layer's composed kernel, divided by the root mean square of the layer's: a batch norm follows, so
+    /// that the scale of a layer says nothing.
+    ///
+    /// A coded filter is worth the share of its layer's filters whose masks are no larger, and nothing
+    /// where it is masked: all layers lose the same share then, but for what training masked.
     pub(super) fn of(layer: &InnerLayer) -> Self {
-        let inner = layer.inner().count();
-        let squares = |values: Vec<f32>, below: usize| {
-            let mut squares = vec![0.0f64; inner];
-            for (index, value) in values.into_iter().enumerate() {
-                squares[index / below % inner] += f64::from(value) * f64::from(value);
+        let worth = match &layer.inner {
+            InnerFilters::Plain(PlainFilters { filters, coefficients }) => {
+                let filters = squares(filters.val(), 0);
+                let columns = squares(coefficients.val(), 1);
+                relative(filters.iter().zip(&columns).map(|(a, b)| (a * b).sqrt()).collect())
             }
-            squares
+            InnerFilters::Coded(coded) => {
+                let sizes = coded.mask.val().into_data();
+                let sizes: Vec<f64> = sizes.iter::<f64>().map(f64::abs).collect();
+                let shares = shares(&sizes).into_iter().zip(layer.inner.live());
+                shares.map(|(share, live)| if live { share } else { 0.0 }).collect()
+            }
         };
-        let [_, filter @ ..] = layer.filters.lazy_shape().dims::<4>();
-        let read = |tensor: burn::tensor::Tensor<4>| tensor.into_data().iter::<f32>().collect();
-        let filters = squares(read(layer.filters.val()), filter.iter().product());
-        let columns = squares(read(layer.coefficients.val()), 1);
-        let norms = filters.iter().zip(&columns).map(|(a, b)| (a * b).sqrt());
-        Self { worth: relative(norms.collect()), weights: layer.inner().weights_of_one() }
+        Self { worth, weights: layer.inner.weights_of_one() }
     }
+}
+
+/// The sum of squares of each slice along a dimension.
+fn squares(tensor: Tensor<4>, dim: usize) -> Vec<f64> {
+    let dims = tensor.dims();
+    let below: usize = dims[dim + 1..].iter().product();
+    let mut squares = vec![0.0; dims[dim]];
+    for (index, value) in tensor.into_data().iter::<f64>().enumerate() {
+        squares[index / below % dims[dim]] += value * value;
+    }
+    squares
 }
 
 /// Numbers divided by the root of the mean of their squares.
@@ -39,6 +55,19 @@ fn relative(numbers: Vec<f64>) -> Vec<f64> {
         true => numbers.into_iter().map(|number| number / mean.sqrt()).collect(),
         false => numbers,
     }
+}
+
+/// The place of each number among all, from the smallest one, as a share of them; of equals the first one
+/// comes last.
+fn shares(numbers: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..numbers.len()).rev().collect();
+    // The sort keeps the order of equals.
+    order.sort_by(|&a, &b| numbers[a].total_cmp(&numbers[b]));
+    let mut shares = vec![0.0; numbers.len()];
+    for (place, index) in order.into_iter().enumerate() {
+        shares[index] = (place + 1) as f64 / numbers.len() as f64;
+    }
+    shares
 }
 
 /// Which filters of each layer stay, so that at most `limit` weights are left, or one filter in each
@@ -96,6 +125,11 @@ mod tests {
         assert_eq!(keep(&[layer(&[0.0, 0.0], 1)], 9), [[true, false]]);
         let layers = [layer(&[2.0, 1.0], 1), layer(&[2.0, 1.0], 1)];
         assert_eq!(keep(&layers, 3), [[true, true], [true, false]]);
+    }
+
+    #[test]
+    fn places_are_shares_of_the_layer() {
+        assert_eq!(shares(&[0.3, 9.0, 0.1, 0.3]), [0.75, 1.0, 0.25, 0.5]);
     }
 
     #[test]

@@ -62,13 +62,13 @@ fn a_step_shrinks_before_the_cut_and_keeps_zeros_after_it() {
     let left = weights_left(&cut.inner_layers());
     assert!((19_000..=20_000).contains(&left), "{left}");
     let gone = |model: &Model| -> Vec<Vec<bool>> {
-        model.inner_layers().iter().map(|layer| layer.inner().gone()).collect()
+        model.inner_layers().iter().map(|layer| layer.inner.gone()).collect()
     };
     let next = step(cut.clone());
     assert_ne!(gone(&next), gone(&cut), "momentum moves what is gone");
     let next = ranks.after_step(next, at(2, 1));
     assert_eq!(gone(&next), gone(&cut));
-    assert!(next.inner_layers()[0].filters.is_require_grad());
+    assert!(next.inner_layers()[0].inner.filters().is_require_grad());
     assert_eq!(weights_left(&ranks.of_average(next.clone()).inner_layers()), left);
     assert_eq!(ranks.before_step(next.clone(), at(2, 2)).state(), next.state());
 

@@ -83,6 +83,7 @@ impl<T: Task> Run<'_, T> {
             weight_decay_scale: config.optimizer.weight_decay_scale,
             weight_decay_factor: decay_factor(&config.optimizer, &self.model),
             inference_params: None,
+            inference_macs: None,
             seed: config.seed,
             init: progress.init.clone(),
             device: self.name.to_string(),
