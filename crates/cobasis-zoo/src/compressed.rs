@@ -1,7 +1,7 @@
 //! What of a model stands in the place of dense convolutions.
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use crate::config::ModelConfig;
 use crate::fit::Counts;
@@ -31,6 +31,12 @@ impl Model {
 }
 
 impl ModelConfig {
+    /// Whether the model has [such parameters](Model::compressed): a narrower network has none.
+    pub fn has_compressed(&self) -> bool {
+        // No weight is looked at; any device will do.
+        !self.skeleton(&Device::flex()).compressed().is_empty()
+    }
+
     /// Parameters at inference for each one of the dense parent; the most there may be, where training
     /// finds how many are left.
     pub fn compression(&self) -> f64 {
@@ -77,7 +83,6 @@ impl ModuleVisitor for InSlots {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::Device;
 
     /// The names of a model's compressed tensors.
     fn names(name: &str) -> Vec<String> {
@@ -115,6 +120,8 @@ mod tests {
         let compression =
             |name: &str| ModelConfig::new(name.parse().expect("a name")).compression();
         assert_eq!(compression("cifar10/resnet32"), 1.0);
+        let width = ModelConfig::new("cifar10/resnet32-width9".parse().expect("a name"));
+        assert!(!width.has_compressed() && width.compression() < 0.5);
         assert_eq!(compression("cifar10/resnet32-s8u1"), 150_666.0 / 464_154.0);
     }
 }

@@ -86,17 +86,22 @@ impl Counts {
     /// all of them where a weight takes the most multiply-accumulates.
     fn left_with(self, limit: u64, table: &CostTable) -> Self {
         let is_cut = |row: &&CostRow| matches!(row.part, Part::Unique | Part::Coefficients);
-        let mut layers: Vec<Cost> =
-            table.rows().iter().filter(is_cut).map(|row| row.cost).collect();
-        let of_all = layers.iter().copied().sum::<Cost>();
-        // Every weight of a layer is used as often as there are positions.
-        let uses = |layer: &Cost| layer.macs / layer.params.max(1);
-        layers.sort_by_key(|layer| Reverse(uses(layer)));
+        let layers = || table.rows().iter().filter(is_cut);
+        let of_all: Cost = layers().map(|row| row.cost).sum();
+        // Every weight of a convolution is used at each position of its output.
+        let positions =
+            |row: &CostRow| row.output.map_or(0, |[_, height, width]| height * width) as u64;
+        let mut uses: Vec<[u64; 2]> = layers()
+            .map(|row| (positions(row), row.cost.macs))
+            .filter(|(positions, _)| *positions > 0)
+            .map(|(positions, macs)| [positions, macs / positions])
+            .collect();
+        uses.sort_by_key(|&[positions, _]| Reverse(positions));
         let (mut free, mut macs) = (limit, 0);
-        for layer in &layers {
-            let taken = layer.params.min(free);
+        for [positions, weights] in uses {
+            let taken = weights.min(free);
             free -= taken;
-            macs += taken * uses(layer);
+            macs += taken * positions;
         }
         Self {
             params: self.params - of_all.params + limit,

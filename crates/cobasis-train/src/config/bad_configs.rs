@@ -158,6 +158,11 @@ const BAD: &[(&str, &str, &str)] = &[
         "expected a number above 0, 1e-30 to 1e30, got",
     ),
     (
+        "optimizer.weight_decay_scale = 'half'",
+        "optimizer.weight_decay_scale",
+        "expected none | ratio, got \"half\"",
+    ),
+    (
         "optimizer.basis_weight_decay = -1",
         "optimizer.basis_weight_decay",
         "at least 0: 0, or 1e-30 to 1e30",

@@ -25,11 +25,11 @@ pub(crate) struct Groups {
     factor: f64,
 }
 
-/// What the weight decay of a model's compressed parameters is multiplied by.
+/// What the weight decay of a model's compressed parameters is multiplied by; 1 where there are none.
 pub(crate) fn decay_factor(config: &OptimizerConfig, model: &ModelConfig) -> f64 {
     match config.weight_decay_scale {
-        WeightDecayScale::None => 1.0,
-        WeightDecayScale::Ratio => model.compression(),
+        WeightDecayScale::Ratio if model.has_compressed() => model.compression(),
+        WeightDecayScale::None | WeightDecayScale::Ratio => 1.0,
     }
 }
 

@@ -65,9 +65,9 @@ struct Found {
     /// Why there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
-    /// The parameters of the smallest setting, where that is above the budget.
+    /// The parameters and multiply-accumulates of the smallest setting, where that is above the budget.
     #[serde(skip_serializing_if = "Option::is_none")]
-    fewest: Option<u64>,
+    fewest: Option<[u64; 2]>,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
@@ -107,7 +107,7 @@ impl Found {
             Ok(settings) => (Some(settings), None, None),
             Err(error) => {
                 let fewest = match &error {
-                    FitError::TooSmall { params, .. } => Some(*params),
+                    FitError::TooSmall { params, macs, .. } => Some([*params, *macs]),
                     _ => None,
                 };
                 (None, Some(error.to_string()), fewest)
@@ -142,8 +142,11 @@ fn describe(found: &[Found], budget: u64) -> String {
                 rows.push(row("nearest", nearest));
                 rows.push(row("even", even));
             }
-            (None, Some(fewest), _) => {
-                let needs = format!("needs at least {} parameters", grouped(*fewest));
+            (None, Some([params, macs]), _) => {
+                let needs = match *params > budget {
+                    true => format!("needs at least {} parameters", grouped(*params)),
+                    false => format!("needs at least {} MACs", grouped(*macs)),
+                };
                 rows.push(vec![method.to_string(), String::new(), needs]);
             }
             (None, None, problem) => {
