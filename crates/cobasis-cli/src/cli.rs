@@ -2,6 +2,7 @@
 
 mod bench;
 mod class_list;
+mod compare;
 mod completions;
 mod compress;
 mod config;
@@ -63,6 +64,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Train(train::Args),
+    Compare(compare::Args),
     Eval(eval::Args),
     Predict(predict::Args),
     Import(import::Args),
@@ -87,10 +89,11 @@ enum Command {
 impl Command {
     /// Whether it computes, with all threads.
     fn computes(&self) -> bool {
-        use Command::{Compress, Deploy, Eval, Export, Import, Parity, Predict, Train};
+        use Command::{Compare, Compress, Deploy, Eval, Export, Import, Parity, Predict, Train};
         matches!(
             self,
             Train(_)
+                | Compare(_)
                 | Eval(_)
                 | Predict(_)
                 | Import(_)
@@ -129,6 +132,7 @@ fn command() -> ExitCode {
 fn run(command: Command) -> Outcome {
     match command {
         Command::Train(args) => train::run(args),
+        Command::Compare(args) => compare::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Predict(args) => predict::run(args),
         Command::Import(args) => import::run(args),

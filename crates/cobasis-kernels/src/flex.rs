@@ -2,6 +2,7 @@
 //! autodiff meets the arithmetic.
 
 mod convolution;
+mod lookup;
 mod mean;
 mod norm;
 mod packing;
@@ -10,6 +11,7 @@ mod sgd;
 mod tensors;
 
 pub(crate) use convolution::{conv_shape, conv2d, fused_conv2d};
+pub(crate) use lookup::lookup;
 pub(crate) use mean::global_average;
 pub(crate) use norm::{norm_train, norm_with};
 pub(crate) use pooling::{Pool, pool};

@@ -10,6 +10,7 @@
 
 mod activation;
 pub mod allocator;
+mod lookup;
 mod maps;
 mod positions;
 mod sgd;
@@ -41,6 +42,7 @@ mod vectorised;
 pub use activation::Activation;
 #[cfg(feature = "flex")]
 pub use isa::vector_unit;
+pub use lookup::Lookup;
 #[cfg(feature = "flex")]
 pub use maps::burn_only;
 pub use maps::{ConvEpilogue, ConvOptions, Maps, Windows};

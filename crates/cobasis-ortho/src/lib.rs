@@ -8,8 +8,8 @@
 //! - a [`Penalty`] measures, differentiably, how far [groups of filters](FilterGroup) are from it.
 //!   [`penalty`] is the regulariser that *Deeply Shared Filter Bases* (Kang & Kim, NeurIPS 2021)
 //!   adds to the loss;
-//! - a [`Constraint`] keeps filters orthonormal in training, to rounding: it acts on gradients,
-//!   weights and momentum;
+//! - a [`Constraint`] keeps filters orthonormal in training, to rounding or within a band: it acts on
+//!   gradients, weights and momentum;
 //! - [`joint_basis`] writes the dense filters of several layers as sums of filters that they share, a
 //!   [`JointProfile`] says what every number of them would lose, and [`shared_mean`] puts one bank in
 //!   the place of all;
@@ -51,10 +51,11 @@ mod random;
 mod ridge;
 mod rows;
 mod shared_mean;
+mod solve;
 #[cfg(test)]
 mod testing;
 
-pub use constraint::{Constraint, ConstraintError};
+pub use constraint::{Constraint, ConstraintError, Settings as ConstraintSettings};
 pub use diagnostics::Orthonormality;
 pub use gram::Gram;
 pub use init::{orthonormal, orthonormal_seeded, orthonormal_to};

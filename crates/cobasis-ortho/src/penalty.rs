@@ -4,22 +4,34 @@
 
 mod dso;
 mod group;
+mod mc;
+mod mc_rows;
 mod mean;
+mod ocnn_columns;
+mod ocnn_rows;
 mod so;
+mod srip;
 
 use burn::tensor::Tensor;
 
 use crate::named::named;
 use dso::Dso;
+use mc::Mc;
+use mc_rows::McRows;
 use mean::Mean;
+use ocnn_columns::OcnnColumns;
+use ocnn_rows::OcnnRows;
 use so::So;
+use srip::Srip;
 
 pub use group::{Counted, Family, FilterGroup};
 
 named! {
     /// A formula for how far filters are from orthonormal, by its name in configurations.
     ///
-    /// `B` has one flattened filter per row.
+    /// `B` has one flattened filter per row, and `D` is what is off in it: `B Bᵀ − I`, or
+    /// `Bᵀ B − I` of more filters than numbers in each, which can't all be orthogonal. All but the
+    /// mean are summed over the stages.
     Penalty: Formula {
         /// The mean squared entry of `B Bᵀ − I` over all stages: the regulariser of *Deeply Shared
         /// Filter Bases*.
@@ -30,6 +42,19 @@ named! {
         /// Double soft orthogonality (DSO), `‖B Bᵀ − I‖²_F + ‖Bᵀ B − I‖²_F`. A matrix with unequal
         /// sides costs at least their difference.
         Dso = "dso" => Dso,
+        /// Mutual coherence (MC), `max |D|` over the entries.
+        Mc = "mc" => Mc,
+        /// Mutual coherence, read as the norm that the largest row sum is: `max Σ |D|`, the sum over
+        /// a row.
+        McRows = "mc-rows" => McRows,
+        /// The spectral restricted isometry property (SRIP), `σ(D)²` of the largest singular value,
+        /// which is estimated by power iteration from a random start.
+        Srip = "srip" => Srip::PUBLISHED,
+        /// Orthogonal convolutions (OCNN), by rows: `‖K ∗ K − δ‖_F`, the products of filters with
+        /// one another at every shift that they overlap in, not squared.
+        OcnnRows = "ocnn-rows" => OcnnRows,
+        /// Orthogonal kernels, as OCNN counts them where there are no shifts: `‖D‖_F`, not squared.
+        OcnnColumns = "ocnn-columns" => OcnnColumns,
     }
 }
 
@@ -42,7 +67,7 @@ trait Formula: Sync {
     ///
     /// # Panics
     ///
-    /// Panics if the filters of a group differ in size or device.
+    /// Panics if the filters of a group differ in size or device, or, where shifts count, in shape.
     fn of_family(&self, family: &[FilterGroup], counted: Counted, key: u64) -> Option<Tensor<1>>;
 }
 
@@ -51,11 +76,12 @@ impl Penalty {
     /// over the families. `None` if no group has shared filters: there is nothing to penalise.
     ///
     /// To be multiplied by a weight and added to the loss. A formula that starts from random
-    /// numbers draws them from `key`; none of today's does.
+    /// numbers ([`Penalty::Srip`]) draws them from `key`, so the same key gives the same value.
     ///
     /// # Panics
     ///
-    /// Panics if the filters of a group differ in size or device.
+    /// Panics if the filters of a group differ in size or device, or, with [`Penalty::OcnnRows`], in
+    /// the shape of a filter.
     pub fn of(self, families: &[Family], counted: Counted, key: u64) -> Option<Tensor<1>> {
         families
             .iter()
@@ -89,109 +115,41 @@ fn squared_deviation(rows: Tensor<2>) -> Tensor<1> {
     (rows.clone().matmul(rows.transpose()) - identity).square().sum()
 }
 
+/// The sum of a function of matrices over all matrices of a family.
+fn summed(
+    family: &[FilterGroup],
+    counted: Counted,
+    of_matrix: impl FnMut(Tensor<2>) -> Tensor<1>,
+) -> Option<Tensor<1>> {
+    let matrices = family.iter().flat_map(|group| group.matrices(counted));
+    matrices.map(of_matrix).reduce(|a, b| a + b)
+}
+
+/// The matrix with its smaller side down, whose rows can be orthonormal.
+fn wide(rows: Tensor<2>) -> Tensor<2> {
+    match rows.dims() {
+        [count, length] if count > length => rows.transpose(),
+        _ => rows,
+    }
+}
+
+/// What is off in the smaller Gram matrix: `R Rᵀ − I` of the [`wide`] matrix `R`.
+fn deviation(rows: Tensor<2>) -> Tensor<2> {
+    let rows = wide(rows);
+    let identity = identity(rows.dims()[0], &rows);
+    rows.clone().matmul(rows.transpose()) - identity
+}
+
+/// The root of a sum of squares. Where the sum is 0 the slope is, too, which is that of the smallest
+/// of all tangents there; a root by itself has none.
+fn norm(squares: Tensor<1>) -> Tensor<1> {
+    squares.clamp_min(1e-24).sqrt()
+}
+
 /// The identity, on the device and in the precision of another tensor.
 fn identity(size: usize, like: &Tensor<2>) -> Tensor<2> {
     Tensor::<2>::eye(size, &like.device()).cast(like.dtype())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{devices, filters};
-
-    /// The penalty of one stage with one basis, and the gradient of the basis.
-    fn value_and_gradient(formula: Penalty, values: &[f32], shape: [usize; 2]) -> (f32, Vec<f32>) {
-        let [first, second] = devices().map(|device| {
-            let basis = filters(values, [shape[0], shape[1], 1, 1], &device.autodiff());
-            let basis = basis.require_grad();
-            let families = [vec![FilterGroup::shared([basis.clone()])]];
-            let penalty = formula.of(&families, Counted::Shared, 0).expect("there is a basis");
-            let gradient = basis.grad(&penalty.backward()).expect("the basis takes part");
-            let gradient = gradient.into_data().try_to_vec::<f32>().expect("f32 data");
-            (penalty.into_scalar::<f32>(), gradient)
-        });
-        let both = first.1.iter().zip(&second.1).chain([(&first.0, &second.0)]);
-        for (a, b) in both {
-            assert!((a - b).abs() <= 1e-6 * a.abs().max(1.0), "{formula}: {a} {b}");
-        }
-        first
-    }
-
-    #[test]
-    fn values_are_those_computed_by_hand() {
-        let (wide, square) = ([2.0, 0.0, 0.0, 0.0, 1.0, 0.0], [1.0, 1.0, 0.0, 1.0]);
-        // The first matrix lying on its side.
-        let tall = [2.0, 0.0, 0.0, 1.0, 0.0, 0.0];
-        for (formula, of_wide, of_square, of_tall) in [
-            (Penalty::Mean, 2.25, 0.75, (9.0 + 1.0) / 9.0),
-            (Penalty::So, 9.0, 3.0, 9.0),
-            (Penalty::Dso, 19.0, 6.0, 19.0),
-        ] {
-            let value = |values: &[f32], shape| value_and_gradient(formula, values, shape).0;
-            assert_eq!(value(&wide, [2, 3]), of_wide, "{formula}");
-            assert_eq!(value(&square, [2, 2]), of_square, "{formula}");
-            assert!((value(&tall, [3, 2]) - of_tall).abs() < 1e-6, "{formula}");
-        }
-    }
-
-    #[test]
-    fn gradients_are_those_computed_by_hand() {
-        let gradient = |formula| value_and_gradient(formula, &[1.0, 1.0, 0.0, 1.0], [2, 2]).1;
-        assert_eq!(gradient(Penalty::So), [4.0, 8.0, 4.0, 4.0]);
-        assert_eq!(gradient(Penalty::Mean), [1.0, 2.0, 1.0, 1.0]);
-        // That of the columns is 4 B (Bᵀ B − I) = 4 [[1, 2], [1, 1]] here.
-        assert_eq!(gradient(Penalty::Dso), [8.0, 16.0, 8.0, 8.0]);
-    }
-
-    /// Against central differences, at points that are in no table.
-    #[test]
-    fn gradients_are_the_slopes() {
-        for (rows, cols) in [(3, 5), (5, 3)] {
-            let values = crate::orthonormal_seeded(rows, cols, 7);
-            let values: Vec<f32> = values
-                .iter()
-                .enumerate()
-                .map(|(i, v)| (v * 1.2 + 0.1 * (i % 3) as f64) as f32)
-                .collect();
-            for &formula in Penalty::ALL {
-                let (_, gradient) = value_and_gradient(formula, &values, [rows, cols]);
-                for (i, gradient) in gradient.into_iter().enumerate() {
-                    let at = |step: f32| {
-                        let mut moved = values.clone();
-                        moved[i] += step;
-                        value_and_gradient(formula, &moved, [rows, cols]).0
-                    };
-                    let slope = (at(1e-2) - at(-1e-2)) / 2e-2;
-                    let close = (slope - gradient).abs() < 2e-3 * gradient.abs().max(1.0);
-                    assert!(close, "{formula} {rows}x{cols}: {slope} {gradient}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn names_parse_back_and_others_are_refused() {
-        for &formula in Penalty::ALL {
-            assert_eq!(formula.to_string().parse(), Ok(formula));
-        }
-        let refused = "sso".parse::<Penalty>().expect_err("no such formula");
-        assert_eq!(refused.to_string(), "expected mean | so | dso, got \"sso\"");
-    }
-
-    #[test]
-    fn with_unique_filters_every_layer_is_a_matrix_of_its_own() {
-        for device in devices() {
-            let one = |values: &[f32]| filters(values, [1, 2, 1, 1], &device);
-            let unique = vec![one(&[0.6, 0.8]), one(&[0.0, 2.0])];
-            let families = [vec![FilterGroup { shared: vec![one(&[1.0, 0.0])], unique }]];
-            let of = |counted| -> f32 {
-                let penalty = Penalty::So.of(&families, counted, 0);
-                penalty.expect("there are shared filters").into_scalar()
-            };
-            assert_eq!(of(Counted::Shared), 0.0);
-            // [[1, .6], [.6, 1]] and [[1, 0], [0, 4]], less the identity.
-            let expected = 2.0 * 0.36 + 9.0;
-            assert!((of(Counted::SharedAndUnique) - expected).abs() < 1e-6);
-        }
-    }
-}
+mod tests;

@@ -81,7 +81,7 @@ pub(crate) fn comparison(
 }
 
 /// `1 run`, `2 runs`.
-fn count(number: usize, what: &str) -> String {
+pub(super) fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
@@ -90,7 +90,7 @@ fn of_set<'a, 'b>(groups: &'b [Group<'a>], set: &str) -> Vec<&'b Group<'a>> {
 }
 
 /// `7.43 ± 0.12 (n = 3)`.
-fn spread(spread: &Spread) -> String {
+pub(super) fn spread(spread: &Spread) -> String {
     let std = spread.std.map(|std| format!(" ± {std:.2}")).unwrap_or_default();
     format!("{:.2}{std} % (n = {})", spread.mean, spread.n)
 }
@@ -168,7 +168,7 @@ fn against(
 }
 
 /// Logarithmic where factors are large.
-fn scale(values: Vec<f64>) -> Scale {
+pub(super) fn scale(values: Vec<f64>) -> Scale {
     let (min, max) =
         values.iter().fold((f64::INFINITY, 0.0_f64), |(a, b), &v| (a.min(v), b.max(v)));
     if min > 0.0 && max / min > FAR { Scale::log(values) } else { Scale::linear(values) }
@@ -184,7 +184,7 @@ fn choice(groups: &[&Group]) -> String {
 }
 
 /// Without the data set, which the page names.
-fn short(name: &str) -> String {
+pub(super) fn short(name: &str) -> String {
     name.split_once('/').map_or(name, |(_, rest)| rest).to_string()
 }
 

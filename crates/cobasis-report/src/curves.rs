@@ -39,6 +39,10 @@ pub(crate) fn curves(run: &Learning, figures: &Figures) -> Markup {
     let judged = |value, ring| Series { name: judge, colour: 1, points: of(value), ring };
     let penalised = run.history.iter().any(|row| row.value("train_penalty") != 0.0);
     let lambda = compact(run.config.ortho.lambda, 4);
+    let penalty = match run.config.ortho.penalty.as_str() {
+        "mean" => "Mean squared entry of BBᵀ − I".to_string(),
+        other => format!("Formula \"{other}\""),
+    };
     html! {
         div.grid {
             (over_epochs(figures, "Cross entropy", "Mean per image. Training images are augmented.",
@@ -51,7 +55,7 @@ pub(crate) fn curves(run: &Learning, figures: &Figures) -> Markup {
                     judged(|row| row.value("val_top1"), best)]))
             @if penalised {
                 (over_epochs(figures, "Orthonormality penalty",
-                    &format!("Mean squared entry of BBᵀ − I, before its weight λ = {lambda}."),
+                    &format!("{penalty}, before its weight λ = {lambda}."),
                     "penalty", &[one("penalty", |row| row.value("train_penalty"))]))
             }
             (over_epochs(figures, "Learning rate", "At the end of each epoch.", "learning rate",

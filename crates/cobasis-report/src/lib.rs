@@ -19,6 +19,7 @@ mod heat_map;
 mod histogram;
 mod judged;
 mod line;
+mod methods;
 mod mistakes;
 mod page;
 mod picture;
@@ -33,6 +34,7 @@ use std::path::{Path, PathBuf};
 pub use bar_chart::{BarChart, BarRow};
 use cobasis_train::Error;
 use cobasis_train::run_dir::{RunRecord, UnfinishedRun};
+use cobasis_train::train::ComparisonResults;
 use figure::Figures;
 
 /// A page and its charts.
@@ -85,6 +87,14 @@ pub fn report(paths: &[PathBuf], data: Option<&Path>) -> Result<Report, Error> {
     let running = others.iter().any(|run| run.running);
     let unfinished = others.into_iter().map(|run| (run.path.clone(), run.state())).collect();
     Ok(Report { page, charts: figures.files(), unfinished, running })
+}
+
+/// The page of a comparison of methods: error against parameters and multiply-accumulates, with the Pareto
+/// fronts, and a table. Of runs that are not there it says that they are missing.
+pub fn comparison_report(results: &ComparisonResults) -> Report {
+    let figures = Figures::default();
+    let page = methods::methods(results, &figures);
+    Report { page, charts: figures.files(), unfinished: Vec::new(), running: false }
 }
 
 fn same(a: &Path, b: &Path) -> bool {

@@ -15,6 +15,10 @@ pub(crate) enum Kind {
     Last,
     /// Ours, after the best epoch.
     Best,
+    /// A method that no other beats.
+    Front,
+    /// A method that another one beats.
+    Behind,
     /// Published.
     Published,
 }
@@ -35,8 +39,8 @@ impl Kind {
     /// How it looks.
     pub(crate) fn class(self) -> &'static str {
         match self {
-            Kind::Last => "c1",
-            Kind::Best => "c2",
+            Kind::Last | Kind::Front => "c1",
+            Kind::Best | Kind::Behind => "c2",
             Kind::Published => "c0",
         }
     }
@@ -45,6 +49,8 @@ impl Kind {
         match self {
             Kind::Last => "last",
             Kind::Best => "best",
+            Kind::Front => "front",
+            Kind::Behind => "behind",
             Kind::Published => "published",
         }
     }
@@ -83,8 +89,8 @@ fn draw(chart: &Chart, mark: &Mark, [x, y]: [f64; 2]) -> Markup {
                 )) {}
             }
             @match mark.kind {
-                Kind::Last => circle.mark cx=(px(x)) cy=(px(y)) r="6" {},
-                Kind::Best => circle.mark.hollow cx=(px(x)) cy=(px(y)) r="5" {},
+                Kind::Last | Kind::Front => circle.mark cx=(px(x)) cy=(px(y)) r="6" {},
+                Kind::Best | Kind::Behind => circle.mark.hollow cx=(px(x)) cy=(px(y)) r="5" {},
                 Kind::Published => {
                     path.mark.hollow
                         d=(format!("M{} {}l5.5 5.5l-5.5 5.5l-5.5 -5.5z", px(x), px(y - 5.5))) {}

@@ -26,7 +26,9 @@ pub(crate) use checkpoints::position;
 pub(crate) use checksums::{CheckedFiles, sha256_of_file, sums, sums_name};
 pub use error::RunDirError;
 pub(crate) use events::write_events;
-pub use gradient_flow::{BasisFlow, BasisGradient, gradient_flow_csv, parse_gradient_flow_csv};
+pub use gradient_flow::{
+    BasisFlow, BasisGradient, BasisParts, gradient_flow_csv, parse_gradient_flow_csv,
+};
 pub use init::{Classifier, InitRecord};
 pub use metrics::{EpochMetrics, metrics_csv};
 pub use provenance::Provenance;

@@ -1,6 +1,7 @@
 //! The training loop.
 
 mod checkpoint;
+mod comparison;
 mod constraint;
 mod data_identity;
 mod dropout;
@@ -31,6 +32,10 @@ mod teacher;
 mod trainer;
 mod watch;
 
+pub use comparison::{
+    ComparisonCost, ComparisonOutcome, ComparisonResults, Job, Plan, PlannedRow, PlannedRun,
+    ResultRow, RunCost, RunState, run_comparison,
+};
 pub use data_identity::{DataIdentity, Part};
 pub use dry_run::{DryRun, dry_run};
 pub use gradient_flow::GradientFlow;

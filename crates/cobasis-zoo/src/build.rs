@@ -1,17 +1,18 @@
 //! Models from their configurations: with initial weights, or with given ones.
 
 use burn::module::Param;
-use burn::nn::{Linear, LinearConfig};
+use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, TensorData};
 use cobasis::{Bases, CostTable, FilterBasisConfig};
 
 use crate::config::ModelConfig;
 use crate::conv2d::LATER;
+use crate::head::Head;
 use crate::init::{initialise, initialise_head};
 use crate::model::Model;
 use crate::network::Network;
 use crate::preparation::Preparation;
-use crate::sharing::MadeWith;
+use crate::sharing::{self, MadeWith};
 use crate::spec::Norms;
 use crate::state::{State, StateError};
 
@@ -69,18 +70,18 @@ impl ModelConfig {
         let (variant, norms) = (*variant, *norms);
         let can_be = norms == Norms::All || name.can_be_without_norms();
         assert!(can_be, "{name} can't be without batch norms");
-        let architecture = &name.entry().architecture;
-        let banks = name.banks(variant);
+        let slots = name.slots(variant);
+        let banks = sharing::banks(name.sharing(), &slots);
         let bases = banks.iter().map(|(_, spec)| {
             let [filters, channels, kernel @ ..] = spec.shape;
             let config = FilterBasisConfig::new(filters, channels, kernel);
             config.with_initializer(Some(LATER)).init(device)
         });
-        let made_with = MadeWith { banks: &banks, norms, device };
+        let made_with = MadeWith { banks: &banks, slots: &slots, norms, device };
         Model {
             bases: Bases { banks: bases.collect() },
             network: Network::new(name, variant, *in_channels, made_with),
-            head: LinearConfig::new(architecture.features(), *num_classes).init(device),
+            head: Head::new(name, *num_classes, &banks, device),
             config: self.clone(),
             banks,
         }
@@ -111,11 +112,10 @@ impl Model {
         if let Some(preparation) = &mut self.config.preparation {
             preparation.classes.clear();
         }
-        let [features, _] = self.head.weight.lazy_shape().dims();
-        let device: Device = self.head.weight.lazy_device();
-        let new = LinearConfig::new(features, num_classes).init(&device);
-        self.head = initialise_head(new, self.config.seed);
-        self
+        let device: Device = self.head.device();
+        self.head = Head::new(&self.config.name, num_classes, &self.banks, &device);
+        let seed = self.config.seed;
+        initialise_head(self, seed)
     }
 
     /// The model with its classes in another order: class `k` of the new one is class `order[k]` of
@@ -137,7 +137,8 @@ impl Model {
     ///
     /// # Panics
     ///
-    /// Panics where the order has not each class once.
+    /// Panics where the order has not each class once, and where it is another one than the model's and
+    /// [the classifier can't have it](Self::can_reorder_classes).
     pub fn with_class_order(mut self, order: &[usize]) -> Model {
         let classes = self.config.num_classes;
         let mut sorted = order.to_vec();
@@ -146,18 +147,29 @@ impl Model {
             sorted.iter().copied().eq(0..classes),
             "an order has each of {classes} classes once"
         );
+        if order.is_sorted() {
+            return self;
+        }
         if let Some(Preparation { classes, .. }) = &mut self.config.preparation
             && !classes.is_empty()
         {
             *classes = order.iter().map(|&class| classes[class].clone()).collect();
         }
-        let Linear { weight, bias } = self.head;
+        let Head::Linear(Linear { weight, bias }) = self.head else {
+            panic!("the classes of {} have their order in its structure", self.config.name)
+        };
         // Columns of the weight, [features, classes], and entries of the bias.
-        self.head = Linear {
+        self.head = Head::Linear(Linear {
             weight: reordered(weight, order),
             bias: bias.map(|bias| reordered(bias, order)),
-        };
+        });
         self
+    }
+
+    /// Whether the classes can be put [into another order](Self::with_class_order): not where the
+    /// classifier's weights are composed, by the places that they have.
+    pub fn can_reorder_classes(&self) -> bool {
+        matches!(self.head, Head::Linear(_))
     }
 }
 

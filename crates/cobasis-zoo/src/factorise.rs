@@ -115,7 +115,7 @@ impl Model {
             return Ok(self.clone());
         }
         let mut state = self.state();
-        let device = self.head.weight.lazy_device();
+        let device = self.head.device();
         let borrowers = Borrowers::of(&config.skeleton(&device));
         let blocks = whole::matched_blocks(self, &state, &borrowers)?;
         blocks.values().for_each(|block| block.write(&mut state));

@@ -1,11 +1,11 @@
 //! How networks start: the values of all tensors, drawn on the host in one order.
 
+mod composing;
 mod starts;
 
 use std::collections::HashMap;
 
 use burn::module::ParamId;
-use burn::nn::Linear;
 use burn::tensor::TensorData;
 use cobasis::Start;
 use cobasis::ortho::orthonormal;
@@ -48,24 +48,26 @@ pub(crate) fn initialise(model: Model, weights: InitialWeights, seed: u64) -> Mo
             values.insert(id, TensorData::new(numbers, shape));
         }
     }
+    draw_in_stages(&model, &starts, &mut values, &mut rng);
     draw_banks(&model, &starts, &mut values, &mut rng);
-    state::replace(model, values)
+    composing::to_deviations(model, &starts, values)
 }
 
-/// Draws the weights of a classifier alone.
-pub(crate) fn initialise_head(head: Linear, seed: u64) -> Linear {
+/// Draws the weights of a model's classifier alone.
+pub(crate) fn initialise_head(model: Model, seed: u64) -> Model {
     let mut rng = Rng::seed_from_u64(seed);
-    let weight = head.weight.lazy_shape().to_vec();
-    let value = Value::Uniform { inputs: weight[0] };
-    let bias = head.bias.as_ref().map(|bias| (bias.id, bias.lazy_shape().to_vec()));
+    let mut starts = Starts::default();
+    model.head.pass(&mut Visiting(&mut starts), &model.bases, ());
     let mut values = HashMap::new();
-    for (id, shape) in std::iter::once((head.weight.id, weight)).chain(bias) {
+    for TensorInfo { path, shape, id } in state::tensors(&model.head, |path| path) {
+        let value =
+            starts.of(id).unwrap_or_else(|| panic!("no layer says how {path} is initialised"));
         // Classifiers start alike in all networks.
         if let Some(numbers) = draw(value, &shape, Convolutions::PyTorch, &mut rng) {
             values.insert(id, TensorData::new(numbers, shape));
         }
     }
-    state::replace(head, values)
+    composing::to_deviations(model, &starts, values)
 }
 
 /// The numbers that a tensor starts with; `None` where it has them, or gets them with others.
@@ -84,7 +86,7 @@ fn draw(
         (0..count).map(|_| rng.random_range(-bound..bound) as f32).collect()
     };
     match value {
-        Value::Kept | Value::WithOthers => None,
+        Value::Kept | Value::WithOthers | Value::Starts(Start::OrthonormalInStage) => None,
         Value::Uniform { inputs } => Some(uniform(inputs, rng)),
         Value::Starts(Start::Filters) => Some(match (convolutions, shape) {
             (Convolutions::KaimingFanOut, [filters, _, height, width]) => {
@@ -98,10 +100,43 @@ fn draw(
             numbers.iter_mut().step_by(columns + 1).for_each(|number| *number += 1.0);
             Some(numbers)
         }
+        Value::Starts(Start::Clamped(deviation)) => Some(clamped(deviation, count, rng)),
+        // The factor follows when all are drawn.
+        Value::Starts(Start::Composing { .. }) => Some(clamped(1.0, count, rng)),
         Value::Starts(Start::Constant(number)) => Some(vec![number as f32; count]),
         Value::Starts(Start::Orthonormal) => Some(rows(shape[0], count / shape[0], rng)),
         Value::Starts(other) => panic!("no network here can start {other:?}"),
     }
+}
+
+/// Draws the parameters of layers that are orthonormal to those of the others of their stage.
+fn draw_in_stages(
+    model: &Model,
+    starts: &Starts,
+    values: &mut HashMap<ParamId, TensorData>,
+    rng: &mut Rng,
+) {
+    let tensors = model.tensors();
+    let drawn: Vec<&TensorInfo> = tensors
+        .iter()
+        .filter(|tensor| starts.of(tensor.id) == Some(Value::Starts(Start::OrthonormalInStage)))
+        .collect();
+    let stage = |tensor: &TensorInfo| tensor.path.split('.').nth(1).map(str::to_string);
+    let together = drawn
+        .chunk_by(|first, second| (stage(first), &first.shape) == (stage(second), &second.shape));
+    for layers in together {
+        let length = layers[0].shape.iter().product();
+        let matrix = rows(layers.len(), length, rng);
+        for (TensorInfo { id, shape, .. }, row) in layers.iter().zip(matrix.chunks_exact(length)) {
+            values.insert(*id, TensorData::new(row.to_vec(), shape.clone()));
+        }
+    }
+}
+
+/// Normal numbers, cut off at three deviations.
+fn clamped(deviation: f64, count: usize, rng: &mut Rng) -> Vec<f32> {
+    let number = |_| rng.sample::<f64, _>(StandardNormal).clamp(-3.0, 3.0);
+    (0..count).map(number).map(|number| (deviation * number) as f32).collect()
 }
 
 /// Draws the orthonormal banks, those of a scope that are kept so together in one draw.
@@ -179,7 +214,7 @@ mod tests {
         assert!((coefficients / (2.0f32 / 64.0).sqrt() - 1.0).abs() < 0.1, "{coefficients}");
         let unique = deviation(conv.unique.as_ref().expect("unique filters").val());
         assert!((unique / (2.0f32 / (9.0 * 16.0)).sqrt() - 1.0).abs() < 0.1, "{unique}");
-        let bound: f32 = model.head.weight.val().abs().max().into_scalar();
+        let bound: f32 = model.head.weight().expect("a weight").val().abs().max().into_scalar();
         assert!((0.1..=0.125).contains(&bound), "uniform within ±1/8: {bound}");
         let gamma = resnet.stem.norm.gamma.val().into_data();
         assert_eq!(gamma.try_to_vec::<f32>().expect("f32 data"), vec![1.0; 16]);
@@ -235,6 +270,26 @@ mod tests {
         for group in model.families().concat() {
             assert_eq!(group.shared.len(), 2);
             assert!(Orthonormality::of(Tensor::cat(group.shared, 0)).frobenius < 1e-4);
+        }
+    }
+
+    #[test]
+    fn coefficients_of_templates_start_as_an_orthonormal_matrix() {
+        let name = "cifar10/resnet32-templates3".parse().expect("a name");
+        let state = ModelConfig::new(name).init(&Device::flex()).state();
+        for stage in 0..3 {
+            let of_stage = format!("stages.{stage}.");
+            let rows: Vec<Vec<f32>> = state
+                .iter()
+                .filter(|(path, _)| path.starts_with(&of_stage) && path.ends_with(".coefficients"))
+                .map(|(_, values)| values.iter::<f32>().collect())
+                .collect();
+            assert_eq!(rows.len(), 8);
+            for (i, j) in [(0, 0), (0, 1), (1, 1), (1, 2), (2, 2), (0, 2)] {
+                let product: f32 = rows.iter().map(|row| row[i] * row[j]).sum();
+                let expected = if i == j { 1.0 } else { 0.0 };
+                assert!((product - expected).abs() < 1e-6, "{stage}: {product}");
+            }
         }
     }
 

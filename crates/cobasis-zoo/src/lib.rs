@@ -39,6 +39,7 @@
 //! - [`files`]: [`save`], [`load`], any kind of file ([`files::open`]), bytes in the place of files.
 //! - [`deploy`]: models folded for use, and as ONNX. [`Model::deploy`] makes them.
 //! - [`factorise`]: from a trained dense network to one that shares.
+//! - [`fit`]: the setting of a method for a budget.
 //! - [`pytorch`]: the authors' checkpoints, torchvision's weights, and files for both.
 //! - [`registry`] and [`spec`]: the networks as data, and [networks of your own](ModelName::own).
 //! - [`sharing`]: the methods, and how to add one.
@@ -47,15 +48,18 @@
 
 mod banks;
 mod build;
+mod compressed;
 mod config;
 mod conv2d;
 pub mod deploy;
 pub mod factorise;
 mod families;
 pub mod files;
+pub mod fit;
 mod freeze;
 mod glob;
 mod graph;
+mod head;
 mod init;
 mod inner;
 mod layer_types;
@@ -81,6 +85,7 @@ pub use cobasis;
 pub use config::ModelConfig;
 pub use deploy::Deployed;
 pub use files::{load, save};
+pub use head::Head;
 pub use inner::InnerLayer;
 pub use model::Model;
 pub use name::{ModelName, ModelNameError};

@@ -1,13 +1,13 @@
 //! A model: a network, the banks of filters that it shares, a classifier, and its name.
 
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
-use burn::nn::Linear;
 use burn::tensor::Tensor;
 use cobasis::ortho::{Counted, Family, FilterGroup, penalty};
-use cobasis::{Bases, CostTable, FilterBasis, Forward, ParameterCount, Pass, Place};
+use cobasis::{Bases, CostTable, FilterBasis, Forward, ParameterCount, Pass};
 
 use crate::banks::{Banks, Scope, Shared};
 use crate::config::ModelConfig;
+use crate::head::Head;
 use crate::network::Network;
 use crate::state::{self, State, StateError, TensorInfo};
 use crate::unique::UniqueFilters;
@@ -40,7 +40,7 @@ pub struct Model {
     /// The layers from the images to the last maps; they borrow the bases.
     pub network: Network,
     /// The classifier.
-    pub head: Linear,
+    pub head: Head,
     /// What it was made from.
     #[module(skip)]
     pub config: ModelConfig,
@@ -103,7 +103,7 @@ impl Model {
 
     /// Logits of shape `[batch, classes]` for [pooled](Self::pooled) features.
     pub fn classify(&self, pooled: Tensor<2>) -> Tensor<2> {
-        self.head.forward(pooled)
+        self.head.pass(&mut Forward::default(), &self.bases, pooled)
     }
 
     /// The bases and their paths in files, such as `stages.1.bases.0`, in the order of their numbers.
@@ -169,7 +169,7 @@ impl Model {
     pub(crate) fn walk<P: Pass>(&self, pass: &mut P, images: P::Map) -> P::Vector {
         let maps = self.walk_to_maps(pass, images);
         let pooled = pass.global_average(maps);
-        pass.linear(&Place::ROOT.field("head"), &self.head, pooled)
+        self.head.pass(pass, &self.bases, pooled)
     }
 
     /// A pass from the images to the maps before global average pooling.

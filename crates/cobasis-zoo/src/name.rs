@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::registry::{self, Entry};
 use crate::sharing::{Blocks, Sharing};
 use crate::short::shortened;
+use crate::spec::Architecture;
 use crate::spec::Variant;
 
 pub use error::ModelNameError;
@@ -36,9 +37,16 @@ const MAX_NAME: usize = 200;
 /// `cifar100/mobilenet-v2-shared++` also those that they end with, and
 /// `imagenet/mobilenet-v2-shared++-eca` has channel attention after them.
 /// `-all` at the end extends ranks to the first blocks of stages: `cifar10/resnet32-s16u1-all`.
-/// `cifar10/resnet32-lowrank8` factorises each layer by itself, `cifar10/resnet32-tied` has one kernel
-/// for all layers of a stage, and in `cifar10/resnet32-templates2` each layer's is a sum of two. In
-/// `cifar10/resnet32-hinge73584` and `cifar10/resnet32-alf73584`, training finds the ranks of factorised
+/// What sharing is compared with: `-lowrank8`, `-tai9` and `-tucker10` factorise each layer by itself,
+/// `-width9` is a narrower network; `-tied` has one kernel for all layers of a stage, and in
+/// `-templates2` each layer's is a sum of two; `-filterbasis24x16` and `-jointsvd15` share filters that
+/// are not kept orthonormal. [`Sharing`] lists them all.
+/// The weights of `cifar10/resnet32-hashed73584` are so many numbers, each layer's by a hash of its own;
+/// those of `cifar10/resnet32-ring73584` come out of one list of so many for all layers.
+/// In `cifar10/resnet32-hypernet64` a small network makes filters out of 64 numbers for each tile of 16×16
+/// channels. The filters of `cifar10/resnet32-tbasis20r28` are rings of cores, sums of one basis of 20 cores
+/// of rank 28.
+/// In `cifar10/resnet32-hinge73584` and `cifar10/resnet32-alf73584`, training finds the ranks of factorised
 /// layers, which have so many weights together in the end.
 ///
 /// ```
@@ -160,9 +168,9 @@ impl ModelName {
         };
         match parsed.flatten() {
             Some(Ok(sharing)) if fits(&sharing) => {
-                let named = Self { sharing: Some(sharing), blocks, ..self.clone() };
-                match sharing.check(&named.slots(Variant::default())) {
-                    Ok(()) => Ok(named),
+                let shared = Self { sharing: Some(sharing), blocks, ..self.clone() };
+                match sharing.check(&shared.slots(Variant::default())) {
+                    Ok(()) => Ok(shared),
                     Err(problem) => Err(ModelNameError::Ranks { name: name(), problem }),
                 }
             }
@@ -183,6 +191,13 @@ impl ModelName {
     /// The entry of the dense network.
     pub fn entry(&self) -> &Entry {
         &self.entry
+    }
+
+    /// How the network is built: as the dense one, but for methods that change its layers themselves.
+    pub fn architecture(&self) -> Cow<'_, Architecture> {
+        let dense = &self.entry.architecture;
+        let changed = self.sharing.and_then(|sharing| sharing.architecture(dense));
+        changed.map_or(Cow::Borrowed(dense), Cow::Owned)
     }
 
     /// How filters are shared; `None` in a dense network.

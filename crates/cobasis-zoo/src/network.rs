@@ -3,13 +3,13 @@
 use burn::module::Module;
 use cobasis::Pass;
 
-use crate::banks::{Banks, Shared};
+use crate::banks::Shared;
 use crate::families::densenet::DenseNet;
 use crate::families::mobilenet::{FEATURES, MobileNetV2};
 use crate::families::resnet::ResNet;
 use crate::name::ModelName;
-use crate::sharing::{self, Filler, MadeWith};
-use crate::slot::Slot;
+use crate::sharing::{Filler, MadeWith};
+use crate::slot::{Blocks, Slot};
 use crate::spec::{Architecture, Variant};
 
 /// The network families: layers from the images to the last maps. Shared filters stand beside it.
@@ -34,7 +34,7 @@ impl Network {
         made_with: MadeWith,
     ) -> Self {
         let fill = Filler::new(name, made_with);
-        match &name.entry().architecture {
+        match &*name.architecture() {
             Architecture::ResNet(spec) => Network::ResNet(ResNet::new(spec, in_channels, fill)),
             &Architecture::MobileNetV2(spec) => {
                 Network::MobileNetV2(MobileNetV2::new(spec, variant, in_channels, fill))
@@ -58,16 +58,16 @@ impl Network {
 impl ModelName {
     /// The convolutions that the network offers to its sharing method.
     pub(crate) fn slots(&self, variant: Variant) -> Vec<Slot> {
-        match &self.entry().architecture {
-            Architecture::ResNet(spec) => spec.slots(self.blocks()),
+        self.slots_of(self.blocks(), variant)
+    }
+
+    /// Those that it would offer if these blocks of stages shared.
+    pub(crate) fn slots_of(&self, blocks: Blocks, variant: Variant) -> Vec<Slot> {
+        match &*self.architecture() {
+            Architecture::ResNet(spec) => spec.slots(blocks),
             Architecture::MobileNetV2(spec) => spec.slots(variant),
             Architecture::DenseNet(spec) => spec.slots(variant),
         }
-    }
-
-    /// The banks of the network.
-    pub(crate) fn banks(&self, variant: Variant) -> Banks {
-        sharing::banks(self.sharing(), &self.slots(variant))
     }
 }
 

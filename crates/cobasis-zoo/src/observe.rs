@@ -1,9 +1,10 @@
 //! A forward pass that somebody watches.
 
+use burn::module::Param;
 use burn::nn::conv::Conv1d;
 use burn::nn::{BatchNorm, Linear};
 use burn::tensor::Tensor;
-use cobasis::{Activation, Convolution, Forward, Maps, Pass, Place, Windows};
+use cobasis::{Activation, Composed, Convolution, Forward, Maps, Pass, Place, Windows};
 
 /// Looks at the inputs of layers while a network computes.
 pub(crate) trait Observe {
@@ -89,5 +90,15 @@ impl<O: Observe> Pass for Observing<'_, O> {
 
     fn linear(&mut self, at: &Place, linear: &Linear, x: Tensor<2>) -> Tensor<2> {
         self.forward.linear(at, linear, x)
+    }
+
+    fn composed_linear(
+        &mut self,
+        at: &Place,
+        weights: Composed<'_>,
+        bias: &Param<Tensor<1>>,
+        x: Tensor<2>,
+    ) -> Tensor<2> {
+        self.forward.composed_linear(at, weights, bias, x)
     }
 }

@@ -55,7 +55,7 @@ impl Model {
     /// let group = model.parameter_group(&["stem", "stages.0", "bases"])?;
     /// let model = model.freeze_group(group);
     /// assert!(!model.bases()[2].1.weight.is_require_grad());
-    /// assert!(model.head.weight.is_require_grad());
+    /// assert!(model.head.weight().is_some_and(|weight| weight.is_require_grad()));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

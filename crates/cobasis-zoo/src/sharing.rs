@@ -4,14 +4,26 @@
 //! through it.
 
 mod alf;
+mod filter_basis;
+mod hashed;
 mod hinge;
+mod hypernet;
+mod joint_svd;
 mod low_rank;
 mod method;
 mod rank;
 mod ranks;
+mod ring;
+mod separable;
+mod tables;
+mod tbasis;
 mod templates;
+#[cfg(test)]
+mod testing;
 mod tied;
+mod tucker;
 mod whole;
+mod width;
 
 use std::fmt;
 
@@ -21,15 +33,24 @@ use cobasis::{Bases, Pass, Place};
 
 pub use crate::on_bases::OnBases;
 pub use alf::{Alf, AlfConv2d};
+pub use filter_basis::{FilterBasis, FilterBasisConv2d};
+pub use hashed::{Hashed, HashedConv2d};
 pub use hinge::{Hinge, HingeConv2d};
+pub use hypernet::{Hypernet, HypernetConv2d};
+pub use joint_svd::{JointSvd, JointSvdConv2d, SharedColumn, Vertical};
 pub use low_rank::LowRank;
 pub use method::{MadeWith, Method};
 pub(crate) use rank::MAX_RANK;
 pub use rank::Rank;
 pub use ranks::{Ranks, RanksLayer};
+pub use ring::{Ring, RingConv2d};
+pub use separable::{Separable, SeparableConv2d};
+pub use tbasis::{TBasis, TBasisConv2d, TBasisLinear};
 pub use templates::{Templates, TemplatesConv2d};
 pub use tied::Tied;
+pub use tucker::{Tucker, TuckerConv2d};
 pub use whole::Whole;
+pub use width::Width;
 
 pub use crate::banks::{BankSpec, Banks, Scope};
 pub use crate::slot::{Blocks, Slot, SlotRole};
@@ -78,6 +99,15 @@ macro_rules! methods {
                 }))+
             }
 
+            /// Refuses numbers with which the layers of these slots can't be.
+            ///
+            /// # Errors
+            ///
+            /// What is wrong with them.
+            pub(crate) fn check(&self, slots: &[Slot]) -> Result<(), &'static str> {
+                match self { $(Sharing::$name(method) => method.check(slots),)+ }
+            }
+
             pub(crate) fn banks(&self, slots: &[Slot]) -> Vec<BankSpec> {
                 match self { $(Sharing::$name(method) => method.banks(slots),)+ }
             }
@@ -94,15 +124,6 @@ macro_rules! methods {
                 match self { $(Sharing::$name(method) => method.channels_out(slot),)+ }
             }
 
-            /// Checks that a network of these slots can be so.
-            ///
-            /// # Errors
-            ///
-            /// What is wrong with the numbers of the suffix.
-            pub(crate) fn check(&self, slots: &[Slot]) -> Result<(), &'static str> {
-                match self { $(Sharing::$name(method) => method.check(slots),)+ }
-            }
-
             /// The weights that may be left in its layers, where training finds their ranks.
             pub(crate) fn weight_limit(&self) -> Option<usize> {
                 match self { $(Sharing::$name(method) => method.weight_limit(),)+ }
@@ -116,6 +137,11 @@ macro_rules! methods {
             /// Whether first blocks of stages can have its layers too.
             pub(crate) fn fits_first_blocks(&self, architecture: &Architecture) -> bool {
                 match self { $(Sharing::$name(method) => method.fits_first_blocks(architecture),)+ }
+            }
+
+            /// The architecture of its networks, where it is not that of the dense one.
+            pub(crate) fn architecture(&self, of: &Architecture) -> Option<Architecture> {
+                match self { $(Sharing::$name(method) => method.architecture(of),)+ }
             }
 
             /// Whether there are batch norms inside its layers, which can be left out.
@@ -158,12 +184,31 @@ methods! {
     Whole: cobasis::SharedConv2d,
     /// Factorised layers that share nothing: `-lowrank8`.
     LowRank: cobasis::BasisConv2d,
-    /// One kernel for all layers of a stage: `-tied`.
+    /// A 3×1 and a 1×3 convolution for each layer: `-tai9`.
+    Separable: SeparableConv2d,
+    /// A smaller convolution between two 1×1 ones for each layer: `-tucker10`.
+    Tucker: TuckerConv2d,
+    /// One kernel for several layers of a stage: `-tied`, `-tied-double`, `-tied-second`,
+    /// `-tied-pairs`.
     Tied: cobasis::SharedConv2d,
     /// Kernels that are sums of a stage's templates: `-templates2`.
     Templates: TemplatesConv2d,
+    /// Filters of a stage on each part of the channels: `-filterbasis24x16`.
+    FilterBasis: FilterBasisConv2d,
+    /// 3×1 convolutions of a stage, 1×3 ones of each layer: `-jointsvd15`, `-jointsvd15-double`.
+    JointSvd: JointSvdConv2d,
+    /// The dense network with another width: `-width9`.
+    Width: cobasis::SharedConv2d,
     /// Factorised layers whose ranks training finds: `-hinge73584`.
     Hinge: HingeConv2d,
+    /// Weights that are few numbers of their layer: `-hashed73584`.
+    Hashed: HashedConv2d,
+    /// The weights of all layers out of one list: `-ring73584`.
+    Ring: RingConv2d,
+    /// Filters that a small network of all layers makes: `-hypernet64`.
+    Hypernet: HypernetConv2d,
+    /// Filters as rings of tensors that are sums of one basis: `-tbasis20r28`.
+    TBasis: TBasisConv2d,
     /// The same by autoencoders of filters, a reconstruction: `-alf73584`.
     Alf: AlfConv2d,
 }
@@ -172,14 +217,14 @@ impl Sharing {
     /// What the suffixes of a network may be, in words.
     pub(crate) fn expected(architecture: &Architecture) -> String {
         let syntaxes = Self::syntaxes(architecture);
+        let all = match architecture.has_basic_blocks() {
+            true => " (with -all at the end for first blocks too)",
+            false => "",
+        };
         match syntaxes.as_slice() {
             [] => "nothing".to_string(),
-            [only] => only.to_string(),
-            [first @ .., last] => {
-                let first: Vec<&str> =
-                    first.iter().map(|syntax| syntax.trim_end_matches(',')).collect();
-                format!("{} or {last}", first.join(", "))
-            }
+            [only] => format!("{only}{all}"),
+            [first @ .., last] => format!("{} or {last}{all}", first.join(", ")),
         }
     }
 }

@@ -10,6 +10,8 @@ pub struct Slot {
     pub stage: usize,
     /// The stage whose banks it borrows: its own, but in one network of the authors.
     pub lender: usize,
+    /// The number of its block in the stage, from 0: in a DenseNet, of its layer.
+    pub block: usize,
     /// Which of its block's convolutions it is.
     pub role: SlotRole,
     /// Input and output channels.
@@ -66,6 +68,11 @@ impl Slot {
     pub fn filter_shape(&self) -> [usize; 4] {
         let [channels_in, channels_out] = self.channels;
         [channels_out, channels_in / self.groups, self.kernel, self.kernel]
+    }
+
+    /// The dense convolution's weights.
+    pub fn weights(&self) -> usize {
+        self.filter_shape().iter().product()
     }
 
     /// Filters of its own with which a factorised layer can be any dense one.

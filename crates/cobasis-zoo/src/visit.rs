@@ -1,8 +1,10 @@
 //! A pass in which nothing flows: it looks at the layers.
 
+use burn::module::Param;
 use burn::nn::conv::Conv1d;
 use burn::nn::{BatchNorm, Linear};
-use cobasis::{Activation, Convolution, InnerFilters, Pass, Place, Windows};
+use burn::tensor::Tensor;
+use cobasis::{Activation, Composed, Convolution, InnerFilters, Pass, Place, Windows};
 
 /// Looks at layers, in the order of the computation.
 pub(crate) trait Visit {
@@ -20,6 +22,9 @@ pub(crate) trait Visit {
 
     /// A linear layer.
     fn linear(&mut self, _linear: &Linear) {}
+
+    /// A linear layer whose weights are computed.
+    fn composed_linear(&mut self, _weights: &Composed<'_>, _bias: &Param<Tensor<1>>) {}
 }
 
 /// The pass of a visitor.
@@ -47,6 +52,16 @@ impl<V: Visit> Pass for Visiting<'_, V> {
 
     fn linear(&mut self, _: &Place, linear: &Linear, (): ()) {
         self.0.linear(linear);
+    }
+
+    fn composed_linear(
+        &mut self,
+        _: &Place,
+        weights: Composed<'_>,
+        bias: &Param<Tensor<1>>,
+        (): (),
+    ) {
+        self.0.composed_linear(&weights, bias);
     }
 
     fn activate(&mut self, (): (), _: Activation) {}

@@ -158,8 +158,19 @@ fn other_methods_have_the_counts_of_their_formulas() {
         ("-s0u3,5,11", 150_346, 23_050_000),
         ("-tied", 125_466, 68_862_592),
         ("-templates4,3,1", 150_874, 68_862_592),
+        ("-width9", 147_691, 21_900_000),
+        ("-width8", 116_882, 17_326_400),
+        ("-width10", 182_100, 27_003_280),
+        ("-tied-double", 173_850, 68_862_592),
+        ("-tied-second", 319_002, 68_862_592),
+        ("-tai5,9,18", 150_042, 23_250_000),
+        ("-tucker5,10,22", 149_858, 22_220_000),
+        ("-jointsvd7,15,29-double", 150_522, 29_340_000),
+        ("-filterbasis24x16", 151_962, 71_220_000),
         // In training: 8 × (4 × 16 × 16 and so on) more than the dense network.
         ("-hinge73584", 507_162, 75_154_048),
+        ("-hypernet64", 163_754, 68_862_592),
+        ("-hypernet32", 104_106, 68_862_592),
         // And the autoencoders: 8 × (2 × 16 × 16 + 16 and so on).
         ("-alf73584", 594_074, 75_154_048),
     ] {
@@ -168,6 +179,48 @@ fn other_methods_have_the_counts_of_their_formulas() {
         assert_eq!(total.params, params, "{name}");
         assert!(total.macs.abs_diff(macs) <= 5_000, "{name}: {}", total.macs);
     }
+}
+
+/// Methods that keep a number of numbers have the budget exactly: the rest of a network is its dense
+/// parent's.
+#[test]
+fn numbers_of_hashed_and_ring_networks_are_the_budget() {
+    for (network, numbers, budget, macs) in [
+        ("resnet20", 48_888, 125_074, 40_551_040),
+        ("resnet32", 73_584, 150_666, 68_862_592),
+        ("resnet32", 120_176, 197_258, 68_862_592),
+        ("resnet56", 122_976, 201_850, 125_485_696),
+    ] {
+        for method in ["hashed", "ring"] {
+            let config = config(&format!("cifar10/{network}-{method}{numbers}"));
+            let total = config.cost([32, 32], &Device::flex()).total();
+            assert_eq!((total.params, total.macs), (budget, macs), "{}", config.name);
+        }
+    }
+    // All blocks: the stem, the norms, the classifier and the numbers.
+    let all = config("cifar10/resnet32-hashed1000-all").cost([32, 32], &Device::flex());
+    assert_eq!(all.total().params, 464_154 - 460_800 + 1000);
+    // Twelve layers of 193,536 weights: places of 16 bits and signs, and a factor for each.
+    let table = config("cifar10/resnet20-ring48888").cost([32, 32], &Device::flex());
+    assert_eq!(table.composition().index_bits, 193_536 * 17);
+    assert_eq!(table.composition().macs, 193_536);
+}
+
+/// T-Basis of the whole network but the stem: 9 B R² + 144 (B + R) + 2,714.
+#[test]
+fn rings_of_cores_have_the_published_counts() {
+    let params = |suffix: &str| {
+        let config = config(&format!("cifar10/resnet32-tbasis{suffix}"));
+        let total = config.cost([32, 32], &Device::flex()).total();
+        assert_eq!(total.macs, 68_862_592, "{suffix}");
+        assert_eq!(config.init(&Device::flex()).parameters().trainable, total.params, "{suffix}");
+        total.params
+    };
+    assert_eq!(params("20r28-all"), 150_746);
+    assert_eq!(params("16r16-all"), 44_186);
+    assert_eq!(params("2r2-all"), 9 * 8 + 144 * 4 + 2_714);
+    // Blocks after the first: 8 × (4 + 5 + 5) modes.
+    assert_eq!(params("2r2"), 77_082 + 9 * 8 + 112 * 4);
 }
 
 #[test]

@@ -19,7 +19,19 @@ const MODELS: &[(&str, usize)] = &[
     ("cifar10/resnet20-lowrank4", 16),
     ("cifar10/resnet20-tied", 16),
     ("cifar10/resnet20-templates2", 16),
+    ("cifar10/resnet20-tied-pairs-all", 16),
+    ("cifar10/resnet20-tai5-all", 16),
+    ("cifar10/resnet20-tucker6-all", 16),
+    ("cifar10/resnet20-jointsvd7-double-all", 16),
+    ("cifar10/resnet20-filterbasis24x16", 16),
+    ("cifar10/resnet20-filterbasis24-all", 16),
+    ("cifar10/resnet20-width9", 16),
     ("cifar10/resnet20-hinge48888", 16),
+    ("cifar10/resnet20-hashed48888-all", 16),
+    ("cifar10/resnet20-ring48888", 16),
+    ("cifar10/resnet20-hypernet8", 16),
+    ("cifar10/resnet20-tbasis6r8", 16),
+    ("cifar10/resnet20-tbasis6r8-all", 16),
     ("cifar10/resnet20-alf48888", 16),
     ("cifar100/resnet34-s32u1", 16),
     ("imagenet/resnet18", 32),
@@ -118,8 +130,7 @@ fn a_layer_without_its_cut_filters_computes_the_same_numbers() {
     use burn::module::Param;
     use burn::tensor::{Distribution, Tensor};
     use cobasis_zoo::cobasis::{Bases, Forward, Geometry, Place};
-    use cobasis_zoo::layers::HingeConv2d;
-    use cobasis_zoo::sharing::OnBases;
+    use cobasis_zoo::sharing::{HingeConv2d, OnBases};
 
     // The plain arithmetic of the reference device adds zeros, which change nothing.
     #[allow(deprecated)]
@@ -141,8 +152,9 @@ fn a_layer_without_its_cut_filters_computes_the_same_numbers() {
     let x = random([2, 3, 8, 8]);
     let bases = Bases { banks: Vec::new() };
     let [masked, stripped] = [masked, stripped].map(|layer| {
-        let y = layer.pass(&mut Forward::default(), &Place::ROOT, &bases, x.clone().into());
-        numbers(y.into_tensor())
+        let maps = x.clone().into();
+        let output = layer.pass(&mut Forward::default(), &Place::ROOT, &bases, maps);
+        numbers(output.into_tensor())
     });
     assert_eq!(masked, stripped);
 }
@@ -152,6 +164,34 @@ fn error(model: &Model, deployed: &Deployed, size: usize, device: &Device) -> f3
     let expected = numbers(model.valid().forward(images(2, size, device)));
     check_that_images_matter(&expected, 2);
     difference(&expected, &numbers(deployed.forward(images(2, size, device))))
+}
+
+/// Every factorised layer becomes one kernel of the dense network's shape.
+#[test]
+fn composed_networks_have_the_convolutions_of_the_dense_one() {
+    let device = Device::flex();
+    for suffix in [
+        "s8u1",
+        "s8u1-double-all",
+        "lowrank4-all",
+        "tai5-all",
+        "tucker6-all",
+        "jointsvd7-double-all",
+        "filterbasis24x16-all",
+        "filterbasis24-all",
+        "templates2-all",
+        "tied-pairs-all",
+        "hashed48888",
+        "ring48888-all",
+        "hypernet8",
+        "tbasis6r8-all",
+    ] {
+        let dense = trained("cifar10/resnet20", Variant::Corrected, &device);
+        let name = format!("cifar10/resnet20-{suffix}");
+        let model = trained(&name, Variant::Corrected, &device);
+        let composed = model.deploy_with(FactorisedLayers::Compose, &device);
+        assert_eq!(composed.macs([16, 16]), dense.cost([16, 16]).total().macs, "{name}");
+    }
 }
 
 #[test]

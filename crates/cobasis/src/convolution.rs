@@ -45,8 +45,21 @@ pub struct Composed<'a> {
     pub own: Vec<Source>,
     /// The banks that go into it.
     pub shared: Vec<&'a FilterBasis>,
+    /// What computing them takes besides.
+    pub composition: Composition,
     /// Computes the filters.
     pub value: Box<dyn Fn() -> Tensor<4> + 'a>,
+}
+
+/// What it takes to compute filters from parameters: once for each training step, and once for all
+/// before the network is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Composition {
+    /// Multiply-accumulates.
+    pub macs: u64,
+    /// Bits of a table of constant indices, where filters are numbers that such a table finds. It needs
+    /// not be stored where a seed makes it again.
+    pub index_bits: u64,
 }
 
 /// A parameter of a layer that filters are computed from.
@@ -69,6 +82,9 @@ pub enum Start {
     Filters,
     /// Orthonormal, one filter or row of a matrix to a row.
     Orthonormal,
+    /// Orthonormal together with the parameters of the same size that start so in layers of the same
+    /// stage: each is a row of one matrix, whose columns are orthonormal where it has more rows.
+    OrthonormalInStage,
     /// Normal numbers with mean 0 and this standard deviation.
     Normal(f64),
     /// Each number this one.
@@ -76,6 +92,18 @@ pub enum Start {
     /// A square matrix, of as many rows as columns: the identity, and to each number a normal one
     /// with mean 0 and this standard deviation.
     NearIdentity(f64),
+    /// Normal numbers with mean 0, cut off at three times this factor: their standard deviation, but for
+    /// the cut.
+    Clamped(f64),
+    /// As [`Clamped`](Self::Clamped), all times the one factor with which the filters that are composed
+    /// of them have this standard deviation.
+    Composing {
+        /// The standard deviation of the filters.
+        deviation: f64,
+        /// How often each weight has the parameter as a factor: the filters of twice the parameter are
+        /// `2^degree` times as large.
+        degree: usize,
+    },
 }
 
 /// What a convolution is for.
@@ -257,6 +285,13 @@ impl<'a> Convolution<'a> {
 fn at_place(at: &Place) -> String {
     let path = at.to_string();
     if path.is_empty() { path } else { format!(" (at {path})") }
+}
+
+impl std::ops::AddAssign for Composition {
+    fn add_assign(&mut self, other: Self) {
+        self.macs += other.macs;
+        self.index_bits += other.index_bits;
+    }
 }
 
 impl Source {

@@ -4,13 +4,14 @@ mod row;
 
 use std::collections::HashMap;
 
-use burn::module::ParamId;
+use burn::module::{Param, ParamId};
 use burn::nn::conv::Conv1d;
 use burn::nn::{BatchNorm, Linear};
+use burn::tensor::Tensor;
 use cobasis_kernels::{Activation, Windows};
 
 use crate::basis::FilterBasis;
-use crate::convolution::{Convolution, Filters, Role};
+use crate::convolution::{Composed, Composition, Convolution, Filters, Role};
 use crate::inner_filters::InnerFilters;
 use crate::pass::Pass;
 use crate::place::Place;
@@ -44,6 +45,7 @@ pub use row::{Cost, CostRow, Part};
 pub struct CostTable {
     rows: Vec<CostRow>,
     bases: HashMap<ParamId, usize>,
+    composition: Composition,
     /// Whether what only training needs is left out.
     for_inference: bool,
     /// The inner filters of the layer whose convolutions come next: the live ones, and all.
@@ -67,9 +69,28 @@ impl CostTable {
         self.rows.iter().map(|row| row.cost).sum()
     }
 
+    /// What it takes to compute the filters that are composed of others, once for each training step. It
+    /// is in no row: inference does it once for all.
+    pub fn composition(&self) -> Composition {
+        self.composition
+    }
+
     /// The sum of the rows that play the given role.
     pub fn total_of(&self, part: Part) -> Cost {
         self.rows.iter().filter(|row| row.part == part).map(|row| row.cost).sum()
+    }
+
+    /// Notes the banks that the filters of a layer come from, and what composing them takes.
+    fn uses(&mut self, at: &Place, filters: &Filters<'_>) {
+        for basis in filters.banks() {
+            let Some(&row) = self.bases.get(&basis.weight.id) else {
+                panic!("the basis of {at} is not in the table");
+            };
+            self.rows[row].used_by.push(at.to_string());
+        }
+        if let Filters::Composed(composed) = filters {
+            self.composition += composed.composition;
+        }
     }
 
     /// A row of parameters, buffers and multiply-accumulates.
@@ -107,12 +128,7 @@ impl Pass for CostTable {
         let [channels_in, size @ ..] = x;
         conv.check_channels(at, channels_in);
         let Convolution { filters, bias, geometry, role } = conv;
-        for basis in filters.banks() {
-            let Some(&row) = self.bases.get(&basis.weight.id) else {
-                panic!("the basis of {at} is not in the table");
-            };
-            self.rows[row].used_by.push(at.to_string());
-        }
+        self.uses(at, &filters);
         let shape @ [channels, _, kernel @ ..] = filters.shape();
         let [height, width] = geometry.options(kernel, size).output(kernel, size);
         let bias = bias.map_or(0, |_| channels);
@@ -195,6 +211,18 @@ impl Pass for CostTable {
         };
         self.push(at, Part::Other, cost, Some([outputs, 1, 1]));
     }
+
+    fn composed_linear(&mut self, at: &Place, weights: Composed<'_>, _: &Param<Tensor<1>>, (): ()) {
+        let [outputs, inputs, ..] = weights.shape;
+        let filters = Filters::Composed(weights);
+        self.uses(at, &filters);
+        let cost = Cost {
+            params: (filters.own_numbers() + outputs) as u64,
+            buffers: 0,
+            macs: (inputs * outputs) as u64,
+        };
+        self.push(at, part(Role::Layer, &filters), cost, Some([outputs, 1, 1]));
+    }
 }
 
 /// The role that the parameters of a convolution play.
@@ -215,7 +243,7 @@ mod tests {
     use crate::{BasisConv2dConfig, FilterBasisConfig, ParameterCount};
     use burn::nn::conv::Conv2dConfig;
     use burn::nn::{BatchNormConfig, LinearConfig, PaddingConfig2d};
-    use burn::tensor::{Device, Tensor};
+    use burn::tensor::Device;
     use proptest::prelude::*;
 
     #[test]

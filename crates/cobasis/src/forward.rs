@@ -1,12 +1,13 @@
 //! The pass that computes.
 
+use burn::module::Param;
 use burn::nn::conv::Conv1d;
 use burn::nn::{BatchNorm, Linear};
 use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
 use cobasis_kernels::{Activation, ConvEpilogue, Maps, Windows};
 
-use crate::convolution::Convolution;
+use crate::convolution::{Composed, Convolution};
 use crate::pass::Pass;
 use crate::place::Place;
 
@@ -117,5 +118,17 @@ impl Pass for Forward {
 
     fn linear(&mut self, _: &Place, linear: &Linear, x: Tensor<2>) -> Tensor<2> {
         linear.forward(x)
+    }
+
+    fn composed_linear(
+        &mut self,
+        _: &Place,
+        weights: Composed<'_>,
+        bias: &Param<Tensor<1>>,
+        x: Tensor<2>,
+    ) -> Tensor<2> {
+        let [outputs, inputs, ..] = weights.shape;
+        let weights = (weights.value)().reshape([outputs, inputs]);
+        x.matmul(weights.transpose()) + bias.val().reshape([1, outputs])
     }
 }

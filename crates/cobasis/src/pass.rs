@@ -4,12 +4,14 @@
 //! is the pass's choice: feature maps in [`Forward`](crate::Forward), their shapes in a
 //! [`CostTable`](crate::CostTable), the nodes of a graph where a network is exported.
 
+use burn::module::Param;
 use burn::nn::conv::{Conv1d, Conv2d};
 use burn::nn::{BatchNorm, Linear};
+use burn::tensor::Tensor;
 use cobasis_kernels::{Activation, Windows};
 
 use crate::basis::FilterBasis;
-use crate::convolution::Convolution;
+use crate::convolution::{Composed, Convolution};
 use crate::inner_filters::InnerFilters;
 use crate::place::Place;
 
@@ -99,4 +101,14 @@ pub trait Pass {
 
     /// A linear layer.
     fn linear(&mut self, at: &Place, linear: &Linear, x: Self::Vector) -> Self::Vector;
+
+    /// A linear layer whose weights are computed: as filters of shape `[outputs, inputs, 1, 1]`, with a
+    /// bias of shape `[outputs]`.
+    fn composed_linear(
+        &mut self,
+        at: &Place,
+        weights: Composed<'_>,
+        bias: &Param<Tensor<1>>,
+        x: Self::Vector,
+    ) -> Self::Vector;
 }

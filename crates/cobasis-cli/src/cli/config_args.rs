@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use cobasis_cli::Error;
 use cobasis_data::DatasetName;
+use cobasis_data::regular::{MAX_TEXT, read_text};
 use cobasis_train::config::{Choice, Config, DIGITS};
 
 use super::data_dir::data_dir;
@@ -112,6 +113,28 @@ pub(super) fn load(name: &str, sets: &[String]) -> Result<Config, Error> {
         // The folder's names are the better guess where it is there.
         None if folder.is_dir() => Ok(Config::load_with(name, folder, sets)?),
         None => Err(Error::Usage(no_such(name))),
+    }
+}
+
+/// The place and the text of a file that is not a configuration of a run: a path, a file of this name
+/// among the shipped ones, or one built into the program.
+pub(super) fn text_of(name: &str) -> Result<(String, String), Error> {
+    let folder = configs();
+    for path in [PathBuf::from(name), Path::new(&folder).join(name)] {
+        if path.exists() && !path.is_dir() {
+            let place = path.display().to_string();
+            return match read_text(&path, MAX_TEXT) {
+                Ok(text) => Ok((place, text)),
+                Err(error) => Err(Error::Usage(format!("{place}: cannot be read: {error}"))),
+            };
+        }
+    }
+    match embedded::text(name) {
+        Some(text) => Ok((format!("built-in {name}"), text.to_string())),
+        None => {
+            let places = format!("{name} and {}", Path::new(&folder).join(name).display());
+            Err(Error::Usage(format!("{name}: no such file; looked for {places}")))
+        }
     }
 }
 

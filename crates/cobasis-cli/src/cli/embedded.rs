@@ -31,15 +31,18 @@ pub(super) fn title(text: &str) -> String {
     note.split_inclusive(['.', ':']).next().unwrap_or_default().trim_end_matches(['.', ':']).into()
 }
 
-/// All names.
+/// Comparisons lie in this folder; they are no configurations of a run.
+const COMPARISONS: &str = "compare/";
+
+/// The names of all configurations of runs.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    CONFIGS.iter().map(|(name, _)| *name)
+    CONFIGS.iter().map(|(name, _)| *name).filter(|name| !name.starts_with(COMPARISONS))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cobasis_train::config::{Config, DIGITS};
+    use cobasis_train::config::{Comparison, Config, DIGITS};
 
     #[test]
     fn every_shipped_configuration_is_embedded_and_loads() {
@@ -47,6 +50,9 @@ mod tests {
         for name in names() {
             let text = text(name).expect("a text");
             Config::parse_with(name, text, &[]).unwrap_or_else(|error| panic!("{error}"));
+        }
+        for (name, text) in CONFIGS.iter().filter(|(name, _)| name.starts_with(COMPARISONS)) {
+            Comparison::parse(name, text).unwrap_or_else(|error| panic!("{error}"));
         }
         assert_eq!(nearest_name("cifar10/resnet21.toml"), Some("cifar10/resnet20.toml"));
         assert_eq!(nearest_name("resnet34-s32u1"), Some("cifar100/resnet34-s32u1.toml"));

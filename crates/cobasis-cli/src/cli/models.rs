@@ -1,5 +1,7 @@
 //! `cobasis models`.
 
+mod fit;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -49,6 +51,7 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    Fit(fit::Args),
 }
 
 pub(crate) fn run(command: Command) -> Outcome {
@@ -65,6 +68,7 @@ pub(crate) fn run(command: Command) -> Outcome {
                 print(&describe(&card));
             }
         }
+        Command::Fit(args) => fit::run(&args)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -96,9 +96,7 @@ pub(crate) fn run(args: Args) -> Outcome {
         print(&describe_dry_run(config, &dry_run(config, args.device)?));
         return Ok(ExitCode::SUCCESS);
     }
-    let command: Vec<String> =
-        env::args_os().skip(1).map(|argument| quoted(&argument.to_string_lossy())).collect();
-    let command = format!("cobasis {}", command.join(" "));
+    let command = command_line();
     let signals = Signals::listen();
     let mut progress = Progress::new(&signals, !args.no_live);
     let (out, device, seeds) = (args.out.as_deref(), args.device, &args.seeds);
@@ -154,6 +152,12 @@ pub(crate) fn run(args: Args) -> Outcome {
             Ok(signals.exit_code())
         }
     }
+}
+
+/// The command that the program was called with, as a shell takes it.
+pub(super) fn command_line() -> String {
+    let arguments = env::args_os().skip(1).map(|argument| quoted(&argument.to_string_lossy()));
+    format!("cobasis {}", arguments.collect::<Vec<_>>().join(" "))
 }
 
 /// An argument as a shell takes it.

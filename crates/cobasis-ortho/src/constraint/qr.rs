@@ -1,10 +1,10 @@
 //! The QR retraction.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 
-use super::{ConstraintError, Method};
+use super::host::Rows;
+use super::{ConstraintError, Method, Settings};
 use crate::gram_schmidt::{Dependent, orthonormalise};
-use crate::rows::host;
 
 /// Rows become the `Q` of a thin `Q R` with a positive diagonal, which is unique.
 ///
@@ -18,14 +18,12 @@ impl Method for Qr {
         &self,
         _before: Option<Tensor<2>>,
         after: Tensor<2>,
+        _settings: &Settings,
     ) -> Result<Tensor<2>, ConstraintError> {
-        let (device, dtype, [count, length]) = (after.device(), after.dtype(), after.dims());
-        let mut values = host(after);
-        if !values.iter().all(|value| value.is_finite()) {
-            return Err(ConstraintError::NotFinite);
-        }
-        orthonormalise(&mut values, length)
+        let mut rows = Rows::read(after)?;
+        let (count, length) = (rows.count, rows.length);
+        orthonormalise(&mut rows.values, length)
             .map_err(|Dependent(index)| ConstraintError::Dependent { index, count })?;
-        Ok(Tensor::from_data(TensorData::new(values, [count, length]), (&device, dtype)))
+        Ok(rows.into_tensor())
     }
 }

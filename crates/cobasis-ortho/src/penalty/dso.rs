@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{Counted, FilterGroup, Formula, squared_deviation};
+use super::{Counted, FilterGroup, Formula, squared_deviation, summed};
 
 /// `‖B Bᵀ − I‖²_F + ‖Bᵀ B − I‖²_F`, summed over stages.
 ///
@@ -13,9 +13,8 @@ pub(super) struct Dso;
 
 impl Formula for Dso {
     fn of_family(&self, family: &[FilterGroup], counted: Counted, _key: u64) -> Option<Tensor<1>> {
-        let matrices = family.iter().flat_map(|group| group.matrices(counted));
-        matrices
-            .map(|rows| squared_deviation(rows.clone()) + squared_deviation(rows.transpose()))
-            .reduce(|a, b| a + b)
+        summed(family, counted, |rows| {
+            squared_deviation(rows.clone()) + squared_deviation(rows.transpose())
+        })
     }
 }

@@ -76,4 +76,28 @@ impl FilterGroup {
         let layers = self.unique.iter().cloned();
         layers.map(|unique| Tensor::cat(vec![shared.clone(), rows(unique)], 0)).collect()
     }
+
+    /// The same with the filters' shape: kernels `[filters, channels, height, width]`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the filters of the group differ in shape.
+    pub(super) fn kernels(&self, counted: Counted) -> Vec<Tensor<4>> {
+        let Some(first) = self.shared.first() else {
+            return Vec::new();
+        };
+        let [_, channels, height, width] = first.dims();
+        for filters in self.shared.iter().chain(&self.unique) {
+            let dims = filters.dims();
+            assert!(
+                dims[1..] == [channels, height, width],
+                "expected filters of shape [{channels}, {height}, {width}] in a group, got {dims:?}"
+            );
+        }
+        let kernel = |rows: Tensor<2>| {
+            let count = rows.dims()[0];
+            rows.reshape([count, channels, height, width])
+        };
+        self.matrices(counted).into_iter().map(kernel).collect()
+    }
 }

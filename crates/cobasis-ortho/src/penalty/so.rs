@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{Counted, FilterGroup, Formula, squared_deviation};
+use super::{Counted, FilterGroup, Formula, squared_deviation, summed, wide};
 
 /// `‖B Bᵀ − I‖²_F`, summed over stages; by the smaller side, `‖Bᵀ B − I‖²_F`, of more filters than
 /// numbers in each, which can't all be orthogonal.
@@ -13,11 +13,6 @@ pub(super) struct So;
 
 impl Formula for So {
     fn of_family(&self, family: &[FilterGroup], counted: Counted, _key: u64) -> Option<Tensor<1>> {
-        let matrices = family.iter().flat_map(|group| group.matrices(counted));
-        let smaller = |rows: Tensor<2>| match rows.dims() {
-            [count, length] if count > length => rows.transpose(),
-            _ => rows,
-        };
-        matrices.map(|rows| squared_deviation(smaller(rows))).reduce(|a, b| a + b)
+        summed(family, counted, |rows| squared_deviation(wide(rows)))
     }
 }

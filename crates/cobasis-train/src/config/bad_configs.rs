@@ -87,10 +87,39 @@ const BAD: &[(&str, &str, &str)] = &[
         "multi-step | cosine | constant, got \"multistep\"; did you mean \"multi-step\"?",
     ),
     ("data.split = 'val'", "data.split", "expected paper | train/val, got \"val\""),
-    ("ortho.lambda_schedule = 'cos'", "ortho.lambda_schedule", "constant | linear | cosine, got"),
-    ("ortho.penalty = 'soo'", "ortho.penalty", "mean | so | dso | none, got \"soo\"; did you mean"),
-    ("ortho.penalty = 'auto'", "ortho.penalty", "expected mean | so | dso | none, got \"auto\""),
-    ("ortho.constraint = 'polar'", "ortho.constraint", "expected qr | none, got \"polar\""),
+    (
+        "ortho.lambda_schedule = 'cos'",
+        "ortho.lambda_schedule",
+        "constant | linear | cosine | srip, got",
+    ),
+    ("ortho.penalty = 'soo'", "ortho.penalty", "ocnn-columns | none, got \"soo\"; did you mean"),
+    (
+        "ortho.penalty = 'auto'",
+        "ortho.penalty",
+        "| srip | ocnn-rows | ocnn-columns | none, got \"auto\"",
+    ),
+    (
+        "ortho.constraint = 'expm'",
+        "ortho.constraint",
+        "expected qr | polar | cayley | landing | band | none, got \"expm\"",
+    ),
+    ("ortho.band = 1", "ortho.band", "expected a number of at least 0 and below 1, got 1.0"),
+    ("ortho.band = nan", "ortho.band", "expected a finite number, got number NaN"),
+    (
+        "ortho.attraction = 0",
+        "ortho.attraction",
+        "expected a number above 0, 1e-30 to 1e30, got 0.0",
+    ),
+    (
+        "ortho.constraint = 'landing'\northo.every = 2",
+        "ortho.every",
+        "expected 1 with ortho.constraint = \"landing\", which acts in every step, got 2",
+    ),
+    (
+        "ortho.lambda_schedule = 'srip'\northo.lambda_end = 0",
+        "ortho.lambda_schedule",
+        "expected linear or cosine, since there is ortho.lambda_end, got \"srip\"",
+    ),
     ("ortho.every = 0", "ortho.every", "expected at least 1 step, got 0"),
     // Ranges.
     ("data.val_images = 0", "data.val_images", "expected at least 1, got 0"),

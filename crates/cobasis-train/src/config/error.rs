@@ -43,6 +43,11 @@ impl ConfigError {
         Self { place: Some(one_line(place)), key: None, problem: one_line(&problem.into()) }
     }
 
+    /// A fault of a whole file, whose name is to follow.
+    pub(super) fn whole(problem: impl Into<String>) -> Self {
+        Self { place: None, key: None, problem: one_line(&problem.into()) }
+    }
+
     pub(super) fn not_toml(err: toml::ser::Error) -> Self {
         Self::of("configuration", format!("cannot be written as TOML: {err}"))
     }

@@ -100,7 +100,7 @@ fn absent(kind: ErrorKind) -> bool {
     matches!(kind, NotFound | IsADirectory | NotADirectory)
 }
 
-fn parse(file: &str, text: &str) -> Result<Table, ConfigError> {
+pub(super) fn parse(file: &str, text: &str) -> Result<Table, ConfigError> {
     let text = without_mark(text);
     text.parse::<Table>().map_err(|err| {
         let place = match err.span() {

@@ -6,6 +6,7 @@
 
 mod augment;
 mod compare;
+mod comparison;
 mod data;
 mod describe;
 mod distill;
@@ -36,6 +37,7 @@ use toml::Table;
 
 pub use augment::AugmentConfig;
 pub use compare::Difference;
+pub use comparison::{Chosen, Comparison, Contender, Pick, PublishedResult};
 pub use data::{CropKind, DataConfig, Protocol};
 pub use describe::{Key, Section, explain, schema, sections};
 pub use distill::DistillConfig;
@@ -43,7 +45,7 @@ pub use error::ConfigError;
 pub use freeze::Freeze;
 pub use init::InitConfig;
 pub use load::DIGITS;
-pub use optimizer::{OptimizerConfig, OptimizerKind};
+pub use optimizer::{OptimizerConfig, OptimizerKind, WeightDecayScale};
 pub use or_none::{Named, OrNone};
 pub use ortho::{LambdaSchedule, OrthoConfig, PenaltyScope};
 pub use overrides::apply_set;

@@ -16,6 +16,16 @@ choices! {
     }
 }
 
+choices! {
+    /// What the weight decay of compressed parameters is multiplied by.
+    WeightDecayScale {
+        /// Nothing: all parameters decay alike.
+        None = "none",
+        /// The parameters of the network for each one of its dense parent.
+        Ratio = "ratio",
+    }
+}
+
 /// Optimizer, learning rate, weight decay and gradient clipping.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -41,6 +51,10 @@ pub struct OptimizerConfig {
     pub decay_norms: bool,
     /// Weight decay of the shared bases, at least 0; absent = `weight_decay`.
     pub basis_weight_decay: Option<f64>,
+    /// What the weight decay of compressed parameters (the shared filters, and the layers that a
+    /// sharing method has put in the place of dense convolutions) is multiplied by: none = nothing;
+    /// ratio = the parameters of the network for each one of its dense parent.
+    pub weight_decay_scale: WeightDecayScale,
     /// Gradient clipping: maximum global gradient norm, above 0; absent = no clipping.
     pub clip_norm: Option<f64>,
 }
@@ -57,6 +71,7 @@ impl Default for OptimizerConfig {
             weight_decay: 5e-4,
             decay_norms: true,
             basis_weight_decay: None,
+            weight_decay_scale: WeightDecayScale::None,
             clip_norm: None,
         }
     }

@@ -49,17 +49,20 @@ fn parse(text: &str, place: &str) -> Result<Table, ConfigError> {
         return Err(malformed("too many parts in the key"));
     }
     let value = Value::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
-    let nested = key.rsplit('.').fold(value, |inner, part| {
-        Value::Table(Table::from_iter([(part.trim().to_owned(), inner)]))
-    });
-    match nested {
-        Value::Table(change) => Ok(change),
-        _ => Err(malformed("no key")),
-    }
+    Ok(nested(key, value))
+}
+
+/// The table in which a value has a dotted path.
+pub(super) fn nested(key: &str, value: Value) -> Table {
+    let mut parts = key.rsplit('.').map(|part| part.trim().to_owned());
+    let last = parts.next().unwrap_or_default();
+    parts.fold(Table::from_iter([(last, value)]), |inner, part| {
+        Table::from_iter([(part, Value::Table(inner))])
+    })
 }
 
 /// Replaces values, but goes into tables: `train={epochs=3}` leaves the rest of `[train]` alone.
-fn merge(table: &mut Table, change: Table) {
+pub(super) fn merge(table: &mut Table, change: Table) {
     for (name, value) in change {
         match (table.get_mut(&name), value) {
             (Some(Value::Table(inner)), Value::Table(change)) => merge(inner, change),

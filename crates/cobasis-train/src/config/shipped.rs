@@ -167,7 +167,9 @@ fn collect(root: &Path, dir: &Path, names: &mut Vec<String>) {
         if path.is_dir() {
             collect(root, &path, names);
         } else {
-            names.push(path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/"));
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
+            // Comparisons have recipes, and models of their own.
+            names.extend((!name.starts_with("compare/")).then_some(name));
         }
     }
 }

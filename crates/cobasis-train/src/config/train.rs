@@ -40,8 +40,8 @@ pub struct TrainConfig {
     /// Number of steps between checkpoints within an epoch, at least 1; absent = only after each
     /// epoch.
     pub checkpoint_steps: Option<usize>,
-    /// Whether to record the mean and maximum gradients of the shared filters for every epoch, in
-    /// `gradient_flow.csv`.
+    /// Whether to record the mean and maximum gradients of the shared filters for every epoch, the
+    /// task's and the penalty's apart, and how orthonormal the filters are, in `gradient_flow.csv`.
     pub gradient_flow: bool,
     /// Whether the metrics are written for TensorBoard, too, in
     /// `events.out.tfevents.cobasis`.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use cobasis_data::regular::{MAX_TABLE, read_text};
 
 use super::metrics::parse_metrics_csv;
-use super::{CONFIG, EpochMetrics, RESULT as SUMMARY, RunDirError, Summary};
+use super::{CONFIG, DIVERGED, EpochMetrics, RESULT as SUMMARY, RunDirError, Summary};
 use crate::config::Config;
 use crate::evaluate::Score;
 use crate::metrics::Scores;
@@ -52,6 +52,19 @@ impl RunRecord {
     /// Whether the run in a directory is finished.
     pub fn is_finished(path: &Path) -> bool {
         path.join(SUMMARY).is_file()
+    }
+
+    /// Whether the run in a directory ended because training diverged.
+    pub(crate) fn has_diverged(path: &Path) -> bool {
+        path.join(DIVERGED).is_file()
+    }
+
+    /// The configuration of the run in a directory, finished or not.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn config(path: &Path) -> Result<Config, RunDirError> {
+        config(path)
     }
 
     /// Reads the record of a run.

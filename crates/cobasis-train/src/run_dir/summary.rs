@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{EpochMetrics, InitRecord, Provenance};
-use crate::config::Protocol;
+use crate::config::{Protocol, WeightDecayScale};
 use crate::metrics::{Column, Columns, Scores};
 
 /// A run in short.
@@ -24,10 +24,20 @@ pub struct Summary {
     pub test_images: usize,
     /// Trainable parameters, each shared tensor once.
     pub params: u64,
+    /// What the weight decay of compressed parameters is multiplied by: in words, as the configuration
+    /// has it, and as a number.
+    #[serde(default = "unscaled")]
+    pub weight_decay_scale: WeightDecayScale,
+    /// That number.
+    #[serde(default = "one")]
+    pub weight_decay_factor: f64,
     /// The parameters that inference needs, where training needs more: of layers whose ranks training
     /// found, those that are left. Absent where it needs all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inference_params: Option<u64>,
+    /// The multiply-accumulates for an image of that model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inference_macs: Option<u64>,
     /// The run's seed.
     pub seed: u64,
     /// The model file that it started from; absent where weights were drawn.
@@ -61,6 +71,16 @@ pub struct Summary {
     /// chosen by nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best_on_val: Option<EpochSummary>,
+}
+
+/// That of runs from before there was a choice.
+fn unscaled() -> WeightDecayScale {
+    WeightDecayScale::None
+}
+
+/// That of runs from before there was a choice.
+fn one() -> f64 {
+    1.0
 }
 
 /// Why a run ended before its last epoch.

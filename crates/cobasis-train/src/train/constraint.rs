@@ -9,13 +9,14 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use cobasis_zoo::Model;
 use cobasis_zoo::cobasis::BankId;
-use cobasis_zoo::cobasis::ortho::{Constraint, ConstraintError};
+use cobasis_zoo::cobasis::ortho::{Constraint, ConstraintError, ConstraintSettings, Gram};
 
 use crate::config::OrthoConfig;
 use crate::tensors::host;
-use crate::train::Recipe;
 use crate::train::kept_momentum::Momentum;
-use crate::train::optimizer::with_kept_momentum;
+
+use crate::train::optimizer::{decay_factor, with_kept_momentum};
+use crate::train::{Recipe, StepAt};
 
 /// The parameters of each group of bases that are orthonormal jointly, as the network's banks say: the
 /// two bases of a stage of `-double`, but a 3×3 and a 1×1 basis of a stage each on its own. Kernels that
@@ -56,6 +57,15 @@ pub(crate) fn check_joint(config: &OrthoConfig, model: &Model) -> Result<(), Str
     Ok(())
 }
 
+/// What inner products of bases may be off by that need not be moved back: what rounding leaves. Moving
+/// them once more would change their last bits.
+const ROUNDING: f64 = 1e-6;
+
+/// The numbers that a configuration gives its constraint, for a step of some learning rate.
+pub(crate) fn settings(config: &OrthoConfig, rate: f64) -> ConstraintSettings {
+    ConstraintSettings { rate, band: config.band, attraction: config.attraction }
+}
+
 /// A model whose bases are orthonormal as the constraint keeps them, the frozen ones aside, and how far
 /// a number of them has moved at most.
 ///
@@ -64,6 +74,7 @@ pub(crate) fn check_joint(config: &OrthoConfig, model: &Model) -> Result<(), Str
 /// If they can't be made so: filters depend on each other.
 pub(crate) fn made_orthonormal(
     constraint: Constraint,
+    settings: &ConstraintSettings,
     model: Model,
 ) -> Result<(Model, f32), ConstraintError> {
     let mut moved = GradientsParams::new();
@@ -73,7 +84,7 @@ pub(crate) fn made_orthonormal(
         model.visit(&mut found);
         let before: Vec<Tensor<4>> =
             ids.iter().filter_map(|id| found.found.remove::<4>(*id)).collect();
-        let after = constraint.retract(&[], before.clone())?;
+        let after = constraint.retract(&[], before.clone(), settings)?;
         for ((id, before), after) in ids.into_iter().zip(before).zip(after) {
             let distance = (after.clone() - before).abs().max();
             farthest = farthest.max(host(distance)[0]);
@@ -95,8 +106,7 @@ fn learning_bases(model: &Model) -> Vec<Vec<ParamId>> {
 /// Bases that a constraint keeps orthonormal.
 pub(crate) struct Constrained {
     constraint: Constraint,
-    /// Steps from one time that weights are moved back to the next.
-    every: usize,
+    config: OrthoConfig,
     groups: Vec<Vec<Basis>>,
 }
 
@@ -120,17 +130,18 @@ impl Constrained {
         let Some(constraint) = recipe.ortho.constraint.0 else {
             return (optimizer, None);
         };
+        let factor = decay_factor(&recipe.optimizer, &model.config);
         let mut groups = Vec::new();
         for ids in learning_bases(model) {
             let mut group = Vec::new();
             for id in ids {
-                let (with, momentum) = with_kept_momentum(optimizer, &recipe.optimizer, id);
+                let (with, momentum) = with_kept_momentum(optimizer, &recipe.optimizer, factor, id);
                 optimizer = with;
                 group.push(Basis { id, momentum });
             }
             groups.push(group);
         }
-        (optimizer, Some(Self { constraint, every: recipe.ortho.every, groups }))
+        (optimizer, Some(Self { constraint, config: recipe.ortho.clone(), groups }))
     }
 
     /// Before the optimizer: leaves of the gradients what lies along the manifold. A basis that the
@@ -155,25 +166,53 @@ impl Constrained {
         Ok(Before(before))
     }
 
-    /// After the optimizer's step, the one of the epoch of this number, from 1: the module with its
-    /// bases back on the manifold; their momentum follows.
+    /// After the optimizer's step: the module with its bases back on the manifold; their momentum
+    /// follows.
     pub(crate) fn retract<M: Module>(
         &self,
-        step: usize,
+        at: StepAt,
         Before(before): Before,
         module: M,
     ) -> Result<M, ConstraintError> {
-        if !step.is_multiple_of(self.every) {
+        if !at.step.is_multiple_of(self.config.every) {
             return Ok(module);
         }
         let after = self.bases(&module);
+        let settings = settings(&self.config, at.lr);
+        let groups = self
+            .groups
+            .iter()
+            .map(|group| (group, of_group(group, &before), of_group(group, &after)));
+        self.moved(groups.collect(), &settings, module)
+    }
+
+    /// At the end of an epoch: the module with its bases on the manifold, if the constraint's steps
+    /// only keep them near it. Bases that are there already stay as they are to the last bit.
+    pub(crate) fn end_epoch<M: Module>(&self, module: M) -> Result<M, ConstraintError> {
+        if self.constraint.is_exact() {
+            return Ok(module);
+        }
+        let bases = self.bases(&module);
+        let all = self.groups.iter().map(|group| (group, Vec::new(), of_group(group, &bases)));
+        let away =
+            all.filter(|(_, _, bases)| Gram::of(joint_rows(bases)).max_deviation() > ROUNDING);
+        self.moved(away.collect(), &settings(&self.config, 0.0), module)
+    }
+
+    /// The module with some groups' bases moved back from where they are, after a step from where they
+    /// were, if they were anywhere.
+    fn moved<M: Module>(
+        &self,
+        groups: Vec<(&Vec<Basis>, Vec<Tensor<4>>, Vec<Tensor<4>>)>,
+        settings: &ConstraintSettings,
+        module: M,
+    ) -> Result<M, ConstraintError> {
         let mut moved = GradientsParams::new();
-        for group in &self.groups {
-            let bases =
-                self.constraint.retract(&of_group(group, &before), of_group(group, &after))?;
+        for (group, before, after) in groups {
+            let bases = self.constraint.retract(&before, after, settings)?;
             let (all, given) = complete(&bases, |index| group[index].momentum.get());
             if given.contains(&true) {
-                let taken = self.constraint.transport(&bases, all)?.into_iter();
+                let taken = self.constraint.transport(&bases, all, settings)?.into_iter();
                 // A basis without momentum takes none.
                 taken.zip(group).for_each(|(taken, kept)| kept.momentum.set(taken));
             }
@@ -193,6 +232,18 @@ impl Constrained {
 
 fn of_group(group: &[Basis], bases: &BTreeMap<ParamId, Tensor<4>>) -> Vec<Tensor<4>> {
     group.iter().filter_map(|kept| bases.get(&kept.id).cloned()).collect()
+}
+
+/// Bases that are orthonormal jointly as one bank whose rows can be so: the columns of all where there
+/// are more filters than numbers in each.
+pub(crate) fn joint_rows(bases: &[Tensor<4>]) -> Tensor<4> {
+    let joint = Tensor::cat(bases.to_vec(), 0);
+    let [filters, channels, height, width] = joint.dims();
+    let length = channels * height * width;
+    if filters <= length {
+        return joint;
+    }
+    joint.reshape([filters, length]).transpose().reshape([length, filters, 1, 1])
 }
 
 /// What there is of each basis, zeros for others, and which of them were there.

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use burn::tensor::Device;
+use cobasis_zoo::cobasis::Cost;
 use cobasis_zoo::files::{load, to_bytes};
 
 use crate::config::Config;
@@ -77,10 +78,11 @@ impl<'a, T: Task> Fit<'a, T> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// The parameters that inference needs of a model that was cut; `None` where that is all.
-    pub(crate) fn inference_params(&self) -> Option<u64> {
+    /// What inference costs of a model that was cut; `None` where that is all.
+    pub(crate) fn inference_cost(&self) -> Option<Cost> {
         let model = self.trainer.judged();
-        model.config.name.weight_limit().map(|_| model.inference_parameters())
+        let cost = || model.inference_cost(model.config.image()).total();
+        model.config.name.weight_limit().map(|_| cost())
     }
 
     /// Whether no epoch is to follow.
@@ -123,6 +125,7 @@ impl<'a, T: Task> Fit<'a, T> {
         let Partial { score: total, penalties, losses, .. } = self.progress.partial;
         let images = total.images().max(1) as f64;
         let train_seconds = seconds();
+        self.trainer.end_epoch(epoch, self.progress.steps)?;
         let (model, loader) = (self.trainer.judged(), &self.loaders.val);
         let val = judge::<T::Score>(model, loader, |images| watch.evaluated(images))?;
         let Some(val) = val else {

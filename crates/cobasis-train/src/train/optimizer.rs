@@ -6,27 +6,44 @@ use burn::module::{ParamGroup, ParamId};
 use burn::optim::{AdamW, AdamWConfig, ModuleOptimizer};
 use cobasis_kernels::Sgd;
 use cobasis_zoo::cobasis::InnerFilters;
-use cobasis_zoo::{InnerLayer, Model};
+use cobasis_zoo::{InnerLayer, Model, ModelConfig};
 
-use crate::config::{OptimizerConfig, OptimizerKind};
+use crate::config::{OptimizerConfig, OptimizerKind, WeightDecayScale};
 use crate::train::kept_momentum::{Momentum, Reachable};
 use crate::train::sgd::{FixedRate, ModuleSgd};
 
 /// Parameters whose weight decay may be set apart.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Groups {
     /// Weights and biases of norms, biases of layers: all that have one dimension.
     norms: Vec<ParamId>,
     /// The shared bases.
     bases: Vec<ParamId>,
+    /// The other parameters that a sharing method has put in the place of dense ones.
+    compressed: Vec<ParamId>,
+    /// What the weight decay of compressed parameters, bases among them, is multiplied by.
+    factor: f64,
+}
+
+/// What the weight decay of a model's compressed parameters is multiplied by.
+pub(crate) fn decay_factor(config: &OptimizerConfig, model: &ModelConfig) -> f64 {
+    match config.weight_decay_scale {
+        WeightDecayScale::None => 1.0,
+        WeightDecayScale::Ratio => model.compression(),
+    }
 }
 
 impl Groups {
-    pub(crate) fn of(model: &Model) -> Self {
+    pub(crate) fn of(config: &OptimizerConfig, model: &Model) -> Self {
         let tensors = model.tensors().into_iter();
         let norms = tensors.filter(|tensor| tensor.shape.len() == 1).map(|tensor| tensor.id);
+        let norms: Vec<ParamId> = norms.collect();
         let bases = model.bases().into_iter().map(|(_, basis)| basis.weight.id);
-        Self { norms: norms.collect(), bases: bases.collect() }
+        let bases: Vec<ParamId> = bases.collect();
+        let mut compressed = model.compressed();
+        // No parameter is in two groups that decay apart.
+        compressed.retain(|id| !bases.contains(id) && (config.decay_norms || !norms.contains(id)));
+        Self { norms, bases, compressed, factor: decay_factor(config, &model.config) }
     }
 }
 
@@ -37,8 +54,12 @@ pub(crate) fn optimizer(config: &OptimizerConfig, groups: Groups) -> ModuleOptim
     if !config.decay_norms {
         apart.push((groups.norms, 0.0));
     }
-    if let Some(decay) = config.basis_weight_decay {
-        apart.push((groups.bases, decay));
+    let scaled = config.weight_decay_scale != WeightDecayScale::None;
+    if scaled || config.basis_weight_decay.is_some() {
+        apart.push((groups.bases, basis_decay(config, groups.factor)));
+    }
+    if scaled {
+        apart.push((groups.compressed, decay * groups.factor));
     }
     let apart = apart.into_iter().map(|(ids, decay)| (ParamGroup::from_ids(ids), decay));
     match config.kind {
@@ -49,6 +70,11 @@ pub(crate) fn optimizer(config: &OptimizerConfig, groups: Groups) -> ModuleOptim
             ModuleOptimizer::with_group(all, group, adamw(config, decay), None)
         }),
     }
+}
+
+/// The weight decay of bases.
+fn basis_decay(config: &OptimizerConfig, factor: f64) -> f64 {
+    config.basis_weight_decay.unwrap_or(config.weight_decay) * factor
 }
 
 /// The optimizer with plain SGD of a rate of its own for the autoencoders of filters, if the model has
@@ -76,13 +102,14 @@ pub(crate) fn coding(model: &Model) -> Vec<ParamId> {
 }
 
 /// The optimizer with one of its own, as the configuration asks for it, for a basis whose momentum
-/// is to be reached.
+/// is to be reached; `factor` is that of the [weight decay](decay_factor).
 pub(crate) fn with_kept_momentum(
     optimizer: ModuleOptimizer,
     config: &OptimizerConfig,
+    factor: f64,
     basis: ParamId,
 ) -> (ModuleOptimizer, Arc<dyn Momentum>) {
-    let decay = config.basis_weight_decay.unwrap_or(config.weight_decay);
+    let decay = basis_decay(config, factor);
     let group = ParamGroup::from_ids(vec![basis]);
     match config.kind {
         OptimizerKind::Sgd => {
@@ -134,7 +161,12 @@ mod tests {
             weight: Param::from_data([[0.5, -1.0, 2.0]], &device),
             bias: Param::from_data([0.1, 0.2], &device),
         };
-        let groups = Groups { norms: vec![layer.bias.id], bases: vec![layer.weight.id] };
+        let groups = Groups {
+            norms: vec![layer.bias.id],
+            bases: vec![layer.weight.id],
+            compressed: Vec::new(),
+            factor: if config.weight_decay_scale == WeightDecayScale::Ratio { 0.25 } else { 1.0 },
+        };
         let mut optimizer = optimizer(config, groups);
         for step in 1..=3 {
             let mut gradients = GradientsParams::new();
@@ -166,6 +198,7 @@ mod tests {
         weight_decay: 0.1,
         decay_norms: false,
         basis_weight_decay: None,
+        weight_decay_scale: WeightDecayScale::None,
         clip_norm: None,
     };
 
@@ -179,7 +212,54 @@ mod tests {
         let own =
             OptimizerConfig { weight_decay: 0.7, basis_weight_decay: Some(0.1), ..config.clone() };
         assert_close(steps(&own), expected);
-        assert_ne!(steps(&OptimizerConfig { decay_norms: true, ..own }), steps(&config));
+        assert_ne!(steps(&OptimizerConfig { decay_norms: true, ..own.clone() }), steps(&config));
+        // A quarter of four times as much.
+        let scaled = OptimizerConfig {
+            weight_decay: 0.4,
+            weight_decay_scale: WeightDecayScale::Ratio,
+            ..config.clone()
+        };
+        assert_close(steps(&scaled), expected);
+        let of_basis =
+            OptimizerConfig { weight_decay: 7.0, basis_weight_decay: Some(0.4), ..scaled };
+        assert_close(steps(&of_basis), expected);
+    }
+
+    /// A step without gradients, but of weight decay: each parameter's share that is left.
+    #[test]
+    fn the_decay_of_compressed_parameters_is_scaled_and_no_other() {
+        let device = Device::flex().autodiff();
+        let config = ModelConfig::new("digits/resnet14-s4u1".parse().expect("a name"));
+        let model = config.init(&device);
+        let settings = OptimizerConfig {
+            weight_decay: 0.5,
+            weight_decay_scale: WeightDecayScale::Ratio,
+            momentum: 0.0,
+            ..ALL
+        };
+        let groups = Groups::of(&settings, &model);
+        let (compressed, factor) = (model.compressed(), config.compression());
+        assert!(factor > 0.1 && factor < 0.9, "{factor}");
+        let images = Tensor::<4>::zeros([2, 1, 8, 8], &device);
+        let zero = model.forward(images).sum().mul_scalar(0.0);
+        let gradients = GradientsParams::from_grads(zero.backward(), &model);
+        let before = model.state();
+        let names = model.tensors();
+        let after = optimizer(&settings, groups).step(1.0, model, gradients).state();
+        for tensor in names.iter().filter(|tensor| !tensor.path.contains("running")) {
+            let numbers = |state: &cobasis_zoo::State| -> Vec<f32> {
+                state[&tensor.path].iter::<f32>().collect()
+            };
+            let decay = match (tensor.shape.len(), compressed.contains(&tensor.id)) {
+                (1, _) => 0.0,
+                (_, true) => 0.5 * factor,
+                (_, false) => 0.5,
+            };
+            for (before, after) in numbers(&before).into_iter().zip(numbers(&after)) {
+                let expected = f64::from(before) * (1.0 - decay);
+                assert!((f64::from(after) - expected).abs() < 1e-6, "{}", tensor.path);
+            }
+        }
     }
 
     #[test]
@@ -213,7 +293,7 @@ mod tests {
     fn groups_are_the_norms_and_the_bases_of_a_model() {
         let config = ModelConfig::new("digits/resnet14-s4u1-double".parse().expect("a name"));
         let model = config.init(&Device::flex());
-        let groups = Groups::of(&model);
+        let groups = Groups::of(&ALL, &model);
         let tensors = model.tensors();
         let path = |id: &ParamId| {
             let tensor = tensors.iter().find(|tensor| tensor.id == *id);

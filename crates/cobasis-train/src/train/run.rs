@@ -125,7 +125,9 @@ pub fn run_task<T: Task>(
         return Ok(run.interrupted(&fit.progress));
     };
     let mut summary = run.summary(&fit.progress, epochs, params, command);
-    summary.inference_params = fit.inference_params();
+    let left = fit.inference_cost();
+    summary.inference_params = left.map(|cost| cost.params);
+    summary.inference_macs = left.map(|cost| cost.macs);
     // A command that only repeats the result takes little memory.
     summary.provenance.peak_bytes =
         summary.provenance.peak_bytes.max(result::recorded_peak(run.directory.path()));

@@ -15,10 +15,10 @@ use crate::data::{ImageSet, Target};
 use crate::error::Error;
 use crate::preparation::of_set;
 use crate::run_dir::{Classifier, InitRecord, sha256_of_file};
-use crate::train::constraint::{check_joint, made_orthonormal};
+use crate::train::constraint::{check_joint, made_orthonormal, settings};
 use crate::train::learned_ranks::check_uncut;
 use crate::train::run::model_of;
-use crate::train::teacher::other_images;
+use crate::train::teacher::{FIXED_ORDER, other_images};
 use head::Head;
 
 /// How far a number of a basis may move, when bases become orthonormal, without a word.
@@ -173,13 +173,14 @@ fn orthonormal(config: &Config, model: Model) -> Result<Model, Error> {
     let Some(constraint) = config.ortho.constraint.0 else {
         return Ok(model);
     };
-    let made = made_orthonormal(constraint, model).map_err(|error| {
+    let settings = settings(&config.ortho, config.optimizer.lr);
+    let made = made_orthonormal(constraint, &settings, model).map_err(|error| {
         refused(format!("its shared filters can't be made orthonormal (ortho.constraint): {error}"))
     });
     let (model, farthest) = made?;
     if farthest > UNTOLD {
         log::warn!(
-            "init.from: its shared filters are not orthonormal; ortho.constraint makes them so, which \
+            "init.from: its shared filters are not as ortho.constraint keeps them, and are made so, which \
              changes what the model computes: numbers of filters change by up to {farthest:.1e}"
         );
     }
@@ -260,6 +261,9 @@ impl StartFile {
             log::warn!("{said}");
         }
         model.config.seed = config.seed;
+        if matches!(head, Head::Reordered(_)) && !model.can_reorder_classes() {
+            return Err(refused(format!("{file} holds {}, which{FIXED_ORDER}", theirs.name)).into());
+        }
         let (mut model, classifier) = match head {
             Head::Kept => (model, Classifier::Kept),
             Head::Reordered(order) => (model.with_class_order(&order), Classifier::Reordered),

@@ -9,6 +9,10 @@ use crate::config::{Config, ConfigError};
 use crate::error::Error;
 use crate::train::{Task, Trainer};
 
+/// What is wrong with a model whose classifier's weights are composed by their places.
+pub(super) const FIXED_ORDER: &str =
+    " can't have its classes in another order, and the data has them in another one";
+
 /// The teacher that the configuration names, for that model.
 pub(super) fn teacher(
     config: &Config,
@@ -31,6 +35,10 @@ pub(super) fn teacher(
         return Err(refused(problem).into());
     }
     let (order, warning) = taught_order(theirs, model).map_err(refused)?;
+    if !order.is_sorted() && !teacher.can_reorder_classes() {
+        let problem = format!("{}{FIXED_ORDER}", theirs.name);
+        return Err(refused(problem).into());
+    }
     let other_images = other_images("distill.teacher", theirs, model);
     warning.into_iter().chain(other_images).for_each(|text| log::warn!("{text}"));
     Ok(Some(teacher.with_class_order(&order).valid()))

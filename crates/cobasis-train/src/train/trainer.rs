@@ -53,7 +53,7 @@ impl<T: Task> Trainer<T> {
     /// [frozen](Model::frozen) stays as it is.
     pub fn with_model(recipe: impl Into<Recipe>, model: Model, device: Device) -> Self {
         let recipe = recipe.into();
-        let optimizer = optimizer(&recipe.optimizer, Groups::of(&model));
+        let optimizer = optimizer(&recipe.optimizer, Groups::of(&recipe.optimizer, &model));
         let optimizer = with_autoencoders(optimizer, &model, recipe.ranks.autoencoder_lr);
         let (optimizer, constrained) = Constrained::of(&recipe, &model, optimizer);
         Self {
@@ -116,17 +116,21 @@ impl<T: Task> Trainer<T> {
             self.model = ranks.before_step(self.model.clone(), at);
         }
         let mut sum = GradientsAccumulator::new();
+        let mut of_penalty = GradientsAccumulator::new();
         for (number, batch) in batches.iter().enumerate() {
             let share = batch.labels.len() as f64 / images as f64;
             let (gradients, part) = self.backward(batch, number, share, at);
             sum.accumulate(&self.model, gradients);
+            if let Some(gradients) = self.penalty_gradients(number, share, at) {
+                of_penalty.accumulate(&self.model, gradients);
+            }
             report.score += part.score;
             report.penalty += share * part.penalty;
             report.loss += share * part.loss;
         }
         let mut gradients = sum.grads();
         if let Some(sizes) = &mut self.basis_gradients {
-            *sizes = basis_gradients(&self.model, &gradients);
+            *sizes = basis_gradients(&self.model, &gradients, &of_penalty.grads());
         }
         if let Some(norm) = self.recipe.optimizer.clip_norm {
             // Autoencoders have a loss of their own.
@@ -144,7 +148,7 @@ impl<T: Task> Trainer<T> {
         let before = before.transpose().map_err(failed)?;
         self.model = self.optimizer.step(at.lr, self.model.clone(), gradients);
         if let (Some(bases), Some(before)) = (constrained, before) {
-            self.model = bases.retract(at.step, before, self.model.clone()).map_err(failed)?;
+            self.model = bases.retract(at, before, self.model.clone()).map_err(failed)?;
         }
         if let Some(ranks) = &self.ranks {
             self.model = ranks.after_step(self.model.clone(), at);
@@ -158,6 +162,20 @@ impl<T: Task> Trainer<T> {
         Ok(report)
     }
 
+    /// Ends an epoch: bases that a constraint only kept near orthonormal filters are moved there. To be
+    /// called before the model is judged; a second call changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// If they can't be made orthonormal.
+    pub fn end_epoch(&mut self, epoch: usize, steps: usize) -> Result<(), Error> {
+        if let Some(bases) = &self.constrained {
+            let failed = |source| Error::Constraint { epoch, step: steps, source };
+            self.model = bases.end_epoch(self.model.clone()).map_err(failed)?;
+        }
+        Ok(())
+    }
+
     /// The gradients of one batch, which is the given share of the step, and what it came to.
     fn backward(
         &self,
@@ -166,7 +184,7 @@ impl<T: Task> Trainer<T> {
         share: f64,
         at: StepAt,
     ) -> (GradientsParams, Part<T::Score>) {
-        let key = [self.recipe.seed, at.epoch as u64, at.step as u64, number as u64];
+        let key = self.key(number, at);
         let Terms { output, loss, taught, plain } = self.task.terms(&self.model, batch, key);
         let drawn = SplitMix64::keyed(&key).next_u64();
         let penalty = self.penalty.of(&self.model, drawn);
@@ -197,117 +215,24 @@ impl<T: Task> Trainer<T> {
         };
         (gradients, Part { score, penalty, loss })
     }
+
+    /// What the draws of a batch are made from.
+    fn key(&self, number: usize, at: StepAt) -> [u64; 4] {
+        [self.recipe.seed, at.epoch as u64, at.step as u64, number as u64]
+    }
+
+    /// The gradients of the penalty alone, weighted as in the batch of this number, where the gradients
+    /// of the bases are asked for: the task's are what is left of the whole.
+    fn penalty_gradients(&self, number: usize, share: f64, at: StepAt) -> Option<GradientsParams> {
+        if self.basis_gradients.is_none() || at.lambda == 0.0 {
+            return None;
+        }
+        let drawn = SplitMix64::keyed(&self.key(number, at)).next_u64();
+        let penalty = self.penalty.of(&self.model, drawn)?.mul_scalar(share * at.lambda);
+        // Of frozen filters alone there is no gradient.
+        penalty.is_tracked().then(|| GradientsParams::from_grads(penalty.backward(), &self.model))
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use burn::module::Module;
-
-    use super::*;
-    use crate::config::Config;
-    use crate::data::{Augment, DatasetName, Loader, LoaderConfig, Source, Split};
-    use crate::tensors::images;
-    use crate::train::targets::distillation;
-
-    const AT: StepAt = StepAt { epoch: 1, step: 1, lr: 0.1, lambda: 10.0 };
-
-    fn config(text: &str) -> Config {
-        let text = format!("model = 'digits/resnet14-s4u1'\ndata.name = 'digits'\n{text}");
-        Config::from_table(&text.parse().expect("TOML")).expect("a configuration")
-    }
-
-    fn trainer(config: &Config) -> Trainer {
-        let model = ModelConfig::new(config.model_name().expect("a name"));
-        Trainer::new(config, &model, &Device::flex())
-    }
-
-    fn batches(batch_size: usize, count: usize) -> Vec<Batch> {
-        let source = Source::new(DatasetName::Digits, None, 8);
-        let set = source.load(Split::Train).expect("digits");
-        let (shuffle, augment, seed, workers) = (false, Augment::NONE, 0, 0);
-        let config = LoaderConfig { batch_size, shuffle, augment, seed, workers };
-        let loader = Loader::new(Arc::new(set), config).expect("a loader");
-        loader.epoch(1).take(count).map(|batch| batch.expect("readable images")).collect()
-    }
-
-    /// How far the first step moves the weights and biases of the classifier, which batch norms do
-    /// not reach.
-    fn moved(config: &Config, batches: &[Batch]) -> (Vec<f32>, StepReport) {
-        let mut trainer = trainer(config);
-        let head = |trainer: &Trainer| {
-            let state = trainer.model().state();
-            state["head.bias"].iter::<f32>().collect::<Vec<_>>()
-        };
-        let before = head(&trainer);
-        let report = trainer.step(batches, AT).expect("a step");
-        let after = head(&trainer).into_iter().zip(before);
-        (after.map(|(after, before)| after - before).collect(), report)
-    }
-
-    #[test]
-    fn accumulated_gradients_are_the_mean_over_the_images() {
-        let config = config("");
-        let parts = batches(8, 2);
-        let short = parts[1].first(4);
-        let (a, report_a) = moved(&config, &parts[..1]);
-        let (b, report_b) = moved(&config, std::slice::from_ref(&short));
-        let (both, report) = moved(&config, &[parts[0].clone(), short]);
-        for ((a, b), both) in a.iter().zip(&b).zip(both) {
-            // Weight decay is the same in all three.
-            assert!(((8.0 * a + 4.0 * b) / 12.0 - both).abs() < 1e-6, "{a} {b} {both}");
-        }
-        let loss = (8.0 * report_a.loss + 4.0 * report_b.loss) / 12.0;
-        assert!((report.loss - loss).abs() < 1e-6);
-        assert_eq!(report.score.images, 12);
-    }
-
-    #[test]
-    fn a_teacher_shares_the_loss_with_the_labels() {
-        let plain = config("distill.weight = 0.25\ndistill.temperature = 2.0");
-        let batches = batches(8, 1);
-        let alone = moved(&plain, &batches).1;
-        let mut student = trainer(&plain);
-        // A teacher that says what the student says teaches nothing; it is the student of before,
-        // with the statistics of the batch replaced by running ones, so it says something else.
-        let teacher = student.model().valid();
-        let input = images(&batches[0], &Device::flex());
-        let theirs = teacher.forward(input.clone());
-        let ours = student.model().forward(images(&batches[0], &Device::flex().autodiff())).inner();
-        let divergence = f64::from(host(distillation(ours, theirs, 2.0))[0]);
-        student = student.with_teacher(teacher);
-        let report = student.step(&batches, AT).expect("a step");
-        let cross_entropy = alone.score.mean_cross_entropy();
-        let expected = 0.75 * cross_entropy + 0.25 * divergence + 10.0 * alone.penalty;
-        assert!((report.loss / expected - 1.0).abs() < 1e-6, "{} {expected}", report.loss);
-    }
-
-    #[test]
-    fn recipes_change_the_step_and_repeat_themselves() {
-        let batches = batches(16, 1);
-        let plain = moved(&config(""), &batches).0;
-        for recipe in [
-            "train.label_smoothing = 0.1",
-            "train.dropout = 0.5",
-            "augment.mixup = 1.0",
-            "augment.cutmix = 1.0",
-            "optimizer.clip_norm = 0.01",
-            "optimizer.kind = 'adamw'",
-        ] {
-            let (changed, report) = moved(&config(recipe), &batches);
-            assert!(changed != plain && report.loss.is_finite(), "{recipe}");
-            assert_eq!(moved(&config(recipe), &batches).0, changed, "{recipe}");
-        }
-    }
-
-    #[test]
-    fn the_average_is_what_is_judged() {
-        let mut trainer = trainer(&config("train.ema = 0.9"));
-        let batches = batches(16, 2);
-        trainer.step(&batches[..1], AT).expect("a step");
-        assert_eq!(trainer.judged().state(), trainer.model().state());
-        trainer.step(&batches[1..], StepAt { step: 2, ..AT }).expect("a step");
-        assert_ne!(trainer.judged().state(), trainer.model().state());
-    }
-}
+mod tests;

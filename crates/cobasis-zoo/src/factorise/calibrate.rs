@@ -49,7 +49,7 @@ impl Model {
             }
         }
         // A network of its own: clones have their running statistics in common.
-        Ok(self.config.init_from(state, &self.head.weight.lazy_device())?)
+        Ok(self.config.init_from(state, &self.head.device())?)
     }
 }
 

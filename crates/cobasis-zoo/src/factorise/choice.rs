@@ -124,7 +124,7 @@ fn stages<'a>(
     any: &ModelConfig,
     moments: &'a Moments,
 ) -> Result<(Vec<Stage<'a>>, Costs), FactoriseError> {
-    let skeleton = any.skeleton(&dense.head.weight.lazy_device());
+    let skeleton = any.skeleton(&dense.head.device());
     let stages = Stage::of(dense, &Targets::of(&skeleton)?, moments)?;
     let (all, replaced) = (costs_of(dense), stage::sum(stages.iter().map(Stage::dense_costs)));
     let fixed = Costs { params: all.params - replaced.params, macs: all.macs - replaced.macs };

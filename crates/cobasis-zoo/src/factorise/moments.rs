@@ -39,7 +39,7 @@ impl Model {
         config: &ModelConfig,
         images: impl IntoIterator<Item = Tensor<4>>,
     ) -> Result<Moments, FactoriseError> {
-        let device = self.head.weight.lazy_device();
+        let device = self.head.device();
         let wanted = Form::of(self, config)?.layers(&config.skeleton(&device))?;
         let mut patches = Patches { wanted, sums: BTreeMap::new() };
         for batch in images {

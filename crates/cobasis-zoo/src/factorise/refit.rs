@@ -73,7 +73,7 @@ impl Model {
             state.insert(format!("{path}.weight"), tensor(&conv.values, conv.shape));
         }
         // A network of its own: clones have their running statistics in common.
-        Ok(self.config.init_from(state, &self.head.weight.lazy_device())?)
+        Ok(self.config.init_from(state, &self.head.device())?)
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) fn renormed(
         renorm.teachers[path].again(given, own).write(&mut state, path);
     }
     // A network of its own: clones have their running statistics in common.
-    Ok(model.config.init_from(state, &model.head.weight.lazy_device())?)
+    Ok(model.config.init_from(state, &model.head.device())?)
 }
 
 /// The paths of some norms by Burn's identity of their scales.

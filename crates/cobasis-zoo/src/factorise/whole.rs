@@ -27,7 +27,7 @@ pub(super) fn matched_blocks(
     state: &State,
     borrowers: &Borrowers,
 ) -> Result<Blocks, FactoriseError> {
-    let device = dense.head.weight.lazy_device();
+    let device = dense.head.device();
     let mut all = Blocks::new();
     for stage in borrowers.grouped(Borrower::stage) {
         let mut paths: Vec<&str> = stage.iter().map(|layer| layer.block()).collect();

@@ -77,19 +77,20 @@ impl DenseNetSpec {
 
     /// The convolution that a layer of a stage offers to a sharing method. Ranks do not grow with the
     /// stages, since the layers do not.
-    fn slot(&self, stage: usize, variant: Variant) -> Slot {
+    fn slot(&self, [stage, block]: [usize; 2], variant: Variant) -> Slot {
         let channels = [BOTTLENECK * self.growth, self.growth];
         let lender = lender(stage, self.layers.len(), variant);
         let (role, kernel, stride, groups, scale) = (SlotRole::Inner, 3, 1, 1, 1);
-        Slot { stage, lender, role, channels, kernel, stride, groups, scale }
+        Slot { stage, lender, block, role, channels, kernel, stride, groups, scale }
     }
 
     /// The convolutions that the layers offer to a sharing method.
     pub(crate) fn slots(&self, variant: Variant) -> Vec<Slot> {
         let stages = self.layers.iter().enumerate();
-        let slots =
-            stages.map(|(stage, &layers)| std::iter::repeat_n(self.slot(stage, variant), layers));
-        slots.flatten().collect()
+        let slots = stages.flat_map(|(stage, &layers)| {
+            (0..layers).map(move |layer| self.slot([stage, layer], variant))
+        });
+        slots.collect()
     }
 
     /// Channels before the classifier.
@@ -117,11 +118,11 @@ impl DenseNet {
         let device = fill.made_with.device;
         let widths = spec.widths();
         let stages = widths.iter().enumerate().map(|(stage, &[input, output])| {
-            let slot = spec.slot(stage, variant);
-            let layer = |input| DenseLayer::new(input, &slot, fill);
+            let layer =
+                |(layer, input)| DenseLayer::new(input, &spec.slot([stage, layer], variant), fill);
             let is_last = stage + 1 == widths.len();
             DenseStage {
-                layers: (input..output).step_by(spec.growth).map(layer).collect(),
+                layers: (input..output).step_by(spec.growth).enumerate().map(layer).collect(),
                 transition: (!is_last).then(|| Transition::new(output, device)),
             }
         });
@@ -218,7 +219,11 @@ mod tests {
         let device = device.clone().autodiff();
         let model = model(variant, &device);
         let images = Tensor::ones([2, 3, 8, 8], &device);
-        assert_eq!(model.head.weight.dims(), [14, 5], "((8 + 2·4) / 2 + 4) / 2 + 2·4 channels");
+        assert_eq!(
+            model.head.weight().expect("a weight").dims(),
+            [14, 5],
+            "((8 + 2·4) / 2 + 4) / 2 + 2·4 channels"
+        );
         let by_logits = model.forward(images).square().sum().backward();
         let by_penalty = model.penalty_with(Counted::Shared).expect("shared bases").backward();
         let bases = model.bases.banks.iter().map(|basis| basis.weight.val());

@@ -72,6 +72,7 @@ impl MobileNetV2Spec {
             let output = row.channels;
             let first = InvertedResidualConfig {
                 stage,
+                index: 0,
                 input,
                 output,
                 expansion: row.expansion,
@@ -80,9 +81,13 @@ impl MobileNetV2Spec {
                 activation: if torchvision { Activation::Relu6 } else { Activation::Relu },
                 always_expands: !torchvision,
             };
-            let rest = InvertedResidualConfig { input: output, stride: 1, ..first };
+            let rest = (1..row.blocks).map(|index| InvertedResidualConfig {
+                index,
+                input: output,
+                stride: 1,
+                ..first
+            });
             input = output;
-            let rest = std::iter::repeat_n(rest, row.blocks - 1);
             (row.shares, std::iter::once(first).chain(rest).collect())
         });
         stages.collect()

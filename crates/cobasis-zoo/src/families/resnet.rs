@@ -43,10 +43,10 @@ impl ResNetSpec {
             let width = self.width << stage;
             let stride = if stage == 0 { 1 } else { 2 };
             let Self { block: kind, shortcut, .. } = *self;
-            let first = BlockConfig { kind, stage, input, width, stride, shortcut };
+            let first = BlockConfig { kind, stage, index: 0, input, width, stride, shortcut };
             input = first.output();
-            let rest = BlockConfig { input, stride: 1, ..first };
-            std::iter::once(first).chain(std::iter::repeat_n(rest, blocks - 1)).collect()
+            let rest = (1..blocks).map(|index| BlockConfig { index, input, stride: 1, ..first });
+            std::iter::once(first).chain(rest).collect()
         });
         stages.collect()
     }

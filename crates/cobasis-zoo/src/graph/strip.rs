@@ -14,9 +14,11 @@ pub(crate) enum Stay<'a> {
 /// Takes inner filters out of the factorised layers that have filters of their own only. How many are
 /// left in each, in the order of the layers.
 pub(crate) fn strip(graph: &mut Graph, stay: &Stay) -> Vec<usize> {
+    let uses = graph.uses();
     let mut left = Vec::new();
     for index in 0..graph.nodes.len() {
-        let Some((_, [first, second])) = factorised(graph, index) else { continue };
+        let Some(chain) = factorised(graph, &uses, index) else { continue };
+        let &[(_, first), (_, second)] = chain.as_slice() else { continue };
         let (Some(filters), Some(matrix)) = (own(&graph.convs[first]), own(&graph.convs[second]))
         else {
             continue;

@@ -1,9 +1,12 @@
 //! The pass that writes a network down as a graph.
 
+use burn::module::Param;
 use burn::nn::conv::Conv1d;
 use burn::nn::{BatchNorm, Linear};
 use burn::tensor::{Tensor, TensorData};
-use cobasis::{Activation, Convolution, FilterBasis, Filters as Described, Pass, Place, Windows};
+use cobasis::{
+    Activation, Composed, Convolution, FilterBasis, Filters as Described, Pass, Place, Windows,
+};
 
 use super::{Affine, Basis, Conv, Filters, Graph, LinearWeights, Node, Op};
 
@@ -157,6 +160,23 @@ impl Pass for Trace {
             None => TensorData::zeros::<f32, _>([weight.shape()[1]]),
         };
         self.graph.head = Some(LinearWeights { weight, bias });
+        self.push(at.to_string(), Op::Head, vec![x])
+    }
+
+    fn composed_linear(
+        &mut self,
+        at: &Place,
+        weights: Composed<'_>,
+        bias: &Param<Tensor<1>>,
+        x: usize,
+    ) -> usize {
+        let [outputs, inputs, ..] = weights.shape;
+        // Transposed on the host: a device's view need not have its numbers in their order.
+        let given: Vec<f32> = (weights.value)().to_data().iter::<f32>().collect();
+        let at_place = |place| given[place % outputs * inputs + place / outputs];
+        let weight: Vec<f32> = (0..inputs * outputs).map(at_place).collect();
+        let weight = TensorData::new(weight, [inputs, outputs]);
+        self.graph.head = Some(LinearWeights { weight, bias: bias.val().to_data() });
         self.push(at.to_string(), Op::Head, vec![x])
     }
 }

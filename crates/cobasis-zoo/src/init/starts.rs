@@ -6,7 +6,7 @@ use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::nn::conv::Conv1d;
 use burn::nn::{BatchNorm, Linear};
 use burn::tensor::Tensor;
-use cobasis::{Convolution, Filters, Place, Start};
+use cobasis::{Composed, Convolution, Filters, Place, Start};
 
 use crate::visit::Visit;
 
@@ -72,6 +72,13 @@ impl Visit for Starts {
 
     fn attention(&mut self, conv: &Conv1d) {
         self.insert(conv.weight.id, Value::Starts(Start::Filters));
+    }
+
+    fn composed_linear(&mut self, weights: &Composed<'_>, bias: &Param<Tensor<1>>) {
+        for source in &weights.own {
+            self.insert(source.id, Value::Starts(source.start));
+        }
+        self.insert(bias.id, Value::Uniform { inputs: weights.shape[1] });
     }
 
     fn linear(&mut self, linear: &Linear) {

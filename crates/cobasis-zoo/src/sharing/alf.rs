@@ -5,8 +5,8 @@ use std::fmt;
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::Tensor;
 use cobasis::{
-    Bases, CodedFilters, Composed, Convolution, Filters, Geometry, InnerFilters, Pass, Place, Role,
-    Source, Start,
+    Bases, CodedFilters, Composed, Composition, Convolution, Filters, Geometry, InnerFilters, Pass,
+    Place, Role, Source, Start,
 };
 
 use super::hinge::{check_weights, parse_weights};
@@ -39,9 +39,7 @@ impl Method for Alf {
     type Layer = AlfConv2d;
 
     fn syntax(architecture: &Architecture) -> Option<&'static str> {
-        architecture
-            .has_basic_blocks()
-            .then_some("-alf<WEIGHTS> (a reconstruction), with -all for first blocks too,")
+        architecture.has_basic_blocks().then_some("-alf<WEIGHTS> (a reconstruction)")
     }
 
     fn parse(suffix: &str, architecture: &Architecture) -> Option<Result<Self, &'static str>> {
@@ -126,6 +124,7 @@ impl OnBases for AlfConv2d {
     fn pass<P: Pass>(&self, pass: &mut P, at: &Place, _: &Bases, x: P::Map) -> P::Map {
         let Self { filters, encoder, decoder, mask, coefficients, geometry } = self;
         pass.inner_filters(at, || InnerFilters::Coded(self.coded()));
+        let encoding = filters.lazy_shape().num_elements() * encoder.lazy_shape()[0];
         let near_identity = Start::NearIdentity(DISTURBANCE);
         let code = Filters::Composed(Composed {
             shape: filters.lazy_shape().dims(),
@@ -136,6 +135,7 @@ impl OnBases for AlfConv2d {
                 Source::new(mask, Start::Constant(1.0)),
             ],
             shared: Vec::new(),
+            composition: Composition { macs: encoding as u64, ..Composition::default() },
             value: Box::new(|| self.coded().applied()),
         });
         let first = Convolution {
@@ -152,6 +152,7 @@ impl OnBases for AlfConv2d {
             shape: [outputs, inner, 1, 1],
             own: vec![Source::new(coefficients, start)],
             shared: Vec::new(),
+            composition: Composition::default(),
             value: Box::new(|| coefficients.val()),
         });
         let second = Convolution {

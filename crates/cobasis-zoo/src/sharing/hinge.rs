@@ -5,8 +5,8 @@ use std::fmt;
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::Tensor;
 use cobasis::{
-    Bases, Composed, Convolution, Filters, Geometry, InnerFilters, Pass, Place, PlainFilters, Role,
-    Source, Start,
+    Bases, Composed, Composition, Convolution, Filters, Geometry, InnerFilters, Pass, Place,
+    PlainFilters, Role, Source, Start,
 };
 
 use super::method::{MadeWith, Method};
@@ -39,9 +39,7 @@ impl Method for Hinge {
     type Layer = HingeConv2d;
 
     fn syntax(architecture: &Architecture) -> Option<&'static str> {
-        architecture
-            .has_basic_blocks()
-            .then_some("-hinge<WEIGHTS>, with -all for first blocks too,")
+        architecture.has_basic_blocks().then_some("-hinge<WEIGHTS>")
     }
 
     fn parse(suffix: &str, architecture: &Architecture) -> Option<Result<Self, &'static str>> {
@@ -142,6 +140,7 @@ impl OnBases for HingeConv2d {
             shape: coefficients.lazy_shape().dims(),
             own: vec![Source::new(coefficients, Start::NearIdentity(DISTURBANCE))],
             shared: Vec::new(),
+            composition: Composition::default(),
             value: Box::new(|| coefficients.val()),
         });
         let second = Convolution {

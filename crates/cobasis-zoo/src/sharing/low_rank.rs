@@ -27,24 +27,15 @@ impl Method for LowRank {
     fn syntax(architecture: &Architecture) -> Option<&'static str> {
         match architecture {
             Architecture::DenseNet(_) => Some("-lowrank<RANK>"),
-            _ if architecture.has_basic_blocks() => {
-                Some("-lowrank<RANK>, with -all for first blocks too,")
-            }
+            _ if architecture.has_basic_blocks() => Some("-lowrank<RANK>"),
             _ => None,
         }
     }
 
     fn parse(suffix: &str, architecture: &Architecture) -> Option<Result<Self, &'static str>> {
         Self::syntax(architecture)?;
-        let scales = architecture.scales();
-        let rank = Rank::parse(suffix.strip_prefix("lowrank")?, &scales)?;
-        let is_empty = |rank: &Rank| {
-            scales.iter().enumerate().any(|(stage, &scale)| rank.at(stage, scale) == 0)
-        };
-        Some(rank.and_then(|rank| match is_empty(&rank) {
-            true => Err("a rank of 0 leaves the layers without filters"),
-            false => Ok(Self { rank }),
-        }))
+        let rank = Rank::of_layers(suffix.strip_prefix("lowrank")?, &architecture.scales())?;
+        Some(rank.map(|rank| Self { rank }))
     }
 
     fn banks(&self, _: &[Slot]) -> Vec<BankSpec> {

@@ -34,6 +34,15 @@ pub trait Method: fmt::Display + Sized + Copy {
     /// What is wrong with the numbers in it, in words.
     fn parse(suffix: &str, architecture: &Architecture) -> Option<Result<Self, &'static str>>;
 
+    /// Refuses numbers with which the layers of these slots can't be.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them, in words.
+    fn check(&self, _slots: &[Slot]) -> Result<(), &'static str> {
+        Ok(())
+    }
+
     /// The banks that the layers of these slots share; none if each has its own parameters.
     fn banks(&self, slots: &[Slot]) -> Vec<BankSpec>;
 
@@ -43,15 +52,6 @@ pub trait Method: fmt::Display + Sized + Copy {
     /// The output channels of the layer. The block's next layers take this number.
     fn channels_out(&self, slot: &Slot) -> usize {
         slot.channels[1]
-    }
-
-    /// Checks that a network of these slots can be so.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with the numbers of the suffix, in words.
-    fn check(&self, _slots: &[Slot]) -> Result<(), &'static str> {
-        Ok(())
     }
 
     /// The weights that may be left in all its layers together, where training finds how many
@@ -69,6 +69,11 @@ pub trait Method: fmt::Display + Sized + Copy {
     /// of which some [change the shape](Slot::changes_shape).
     fn fits_first_blocks(&self, _architecture: &Architecture) -> bool {
         false
+    }
+
+    /// The architecture that a network of this method has, where it is not that of the dense one.
+    fn architecture(&self, _of: &Architecture) -> Option<Architecture> {
+        None
     }
 
     /// Whether a network of this method has batch norms inside its layers, which can be left out.
@@ -92,6 +97,8 @@ pub trait Method: fmt::Display + Sized + Copy {
 pub struct MadeWith<'a> {
     /// The network's banks.
     pub banks: &'a Banks,
+    /// The convolutions that the method was offered, in the order of the network.
+    pub slots: &'a [Slot],
     /// The batch norms that blocks which share have.
     pub norms: Norms,
     /// Where the parameters are.
@@ -106,6 +113,25 @@ impl MadeWith<'_> {
     /// Panics if the method made none.
     pub fn stage_bank(&self, slot: &Slot, index: usize) -> BankId {
         self.banks.find(Scope::Stage(slot.lender), index)
+    }
+
+    /// The number of a slot among all, from 0, in the order of the network.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the network has no such slot.
+    pub fn index(&self, slot: &Slot) -> usize {
+        self.slots.iter().position(|other| other == slot).expect("a slot of the network")
+    }
+
+    /// The number of a slot among those of its stage, from 0, in the order of the network.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the network has no such slot.
+    pub fn index_in_stage(&self, slot: &Slot) -> usize {
+        let mut of_stage = self.slots.iter().filter(|other| other.stage == slot.stage);
+        of_stage.position(|other| other == slot).expect("a slot of the network")
     }
 }
 

@@ -60,6 +60,22 @@ impl Rank {
         Some(Ok(if is_scaled { first } else { all }))
     }
 
+    /// Reads the ranks of layers that have nothing else, as [`parse`](Self::parse) does.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`parse`](Self::parse), and if a stage has none.
+    pub(crate) fn of_layers(text: &str, scales: &[usize]) -> Option<Result<Self, &'static str>> {
+        let rank = Self::parse(text, scales)?;
+        let is_empty = |rank: &Self| {
+            scales.iter().enumerate().any(|(stage, &scale)| rank.at(stage, scale) == 0)
+        };
+        Some(rank.and_then(|rank| match is_empty(&rank) {
+            true => Err("0 leaves the layers without filters"),
+            false => Ok(rank),
+        }))
+    }
+
     /// The rank of a stage, where that of the first one is multiplied by `scale`.
     pub fn at(&self, stage: usize, scale: usize) -> usize {
         match self.given {
@@ -80,7 +96,7 @@ impl Rank {
 }
 
 /// A number without sign or leading zeros, so that every model has one name.
-fn number(digits: &str) -> Option<usize> {
+pub(super) fn number(digits: &str) -> Option<usize> {
     let canonical = digits == "0" || !digits.starts_with('0');
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     // A number that does not even fit is refused as too large, not as malformed.

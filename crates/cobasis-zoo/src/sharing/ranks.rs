@@ -76,10 +76,7 @@ impl Method for Ranks {
 
     fn syntax(architecture: &Architecture) -> Option<&'static str> {
         Some(match Form::of(architecture)? {
-            Form::Double => {
-                "-s<SHARED>u<UNIQUE>, with -double for two bases a stage and -all for first blocks \
-                 too,"
-            }
+            Form::Double => "-s<SHARED>u<UNIQUE>, -s<SHARED>u<UNIQUE>-double",
             Form::Single | Form::Grouped => "-s<SHARED>u<UNIQUE>",
         })
     }

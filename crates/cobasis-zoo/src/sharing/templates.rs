@@ -6,7 +6,8 @@ use std::fmt;
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::Tensor;
 use cobasis::{
-    BankId, Bases, Composed, Convolution, Filters, Geometry, Pass, Place, Role, Source, Start,
+    BankId, Bases, Composed, Composition, Convolution, Filters, Geometry, Pass, Place, Role,
+    Source, Start,
 };
 
 use super::method::{MadeWith, Method};
@@ -19,10 +20,11 @@ use crate::spec::Architecture;
 
 // ANCHOR: method
 /// The kernel of a layer is a sum of its stage's templates, weighted by the layer's coefficients:
-/// `W = Σ aⱼ Tⱼ`. The templates are not kept orthonormal.
+/// `W = Σ aⱼ Tⱼ`. The templates are not kept orthonormal; the coefficients of a stage's layers start as
+/// an orthonormal matrix. A layer that changes the shape has a kernel of its own.
 ///
-/// Source: soft sharing (Savarese & Maire 2019), except for the initial coefficients: here each
-/// layer's are a random direction of length 1.
+/// Source: soft sharing (Savarese & Maire, *Learning Implicitly Recurrent CNNs Through Parameter
+/// Sharing*, ICLR 2019).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Templates {
     /// The number of templates of each stage: the same in all of them, or a list.
@@ -40,16 +42,13 @@ impl Method for Templates {
         Self::syntax(architecture)?;
         // Templates are as wide as their stage, so later stages need no more of them.
         let scales = vec![1; architecture.scales().len()];
-        let count = Rank::parse(suffix.strip_prefix("templates")?, &scales)?;
-        Some(count.and_then(|count| match (0..scales.len()).all(|stage| count.at(stage, 1) > 0) {
-            true => Ok(Self { count }),
-            false => Err("0 templates leave the layers without filters"),
-        }))
+        let count = Rank::of_layers(suffix.strip_prefix("templates")?, &scales)?;
+        Some(count.map(|count| Self { count }))
     }
 
     fn banks(&self, slots: &[Slot]) -> Vec<BankSpec> {
         let mut banks: Vec<BankSpec> = Vec::new();
-        for slot in slots {
+        for slot in slots.iter().filter(|slot| !slot.changes_shape()) {
             let [filters, channels, height, width] = slot.filter_shape();
             let shape = [self.count.at(slot.stage, 1) * filters, channels, height, width];
             // Kaiming initialisation by the number of inputs, as for a convolution.
@@ -63,6 +62,9 @@ impl Method for Templates {
     }
 
     fn layer(&self, slot: &Slot, made_with: &MadeWith) -> Option<TemplatesConv2d> {
+        if slot.changes_shape() {
+            return None;
+        }
         let count = self.count.at(slot.stage, 1);
         Some(TemplatesConv2d {
             // Their initial values follow from the `Source` below.
@@ -71,6 +73,10 @@ impl Method for Templates {
             geometry: slot.geometry(),
             bank: made_with.stage_bank(slot, 0),
         })
+    }
+
+    fn fits_first_blocks(&self, architecture: &Architecture) -> bool {
+        architecture.has_basic_blocks()
     }
 }
 
@@ -102,17 +108,19 @@ pub struct TemplatesConv2d {
 impl OnBases for TemplatesConv2d {
     fn pass<P: Pass>(&self, pass: &mut P, at: &Place, bases: &Bases, x: P::Map) -> P::Map {
         let (templates, shape) = (&bases[self.bank], self.shape);
+        let count = self.coefficients.lazy_shape()[0];
+        let numbers = shape.iter().product::<usize>();
+        let composition = Composition { macs: (count * numbers) as u64, ..Composition::default() };
         let compose = || {
-            let count = self.coefficients.lazy_shape()[0];
-            let numbers = shape.iter().product::<usize>();
             let templates = templates.weight.val().reshape([count, numbers]);
             let coefficients = self.coefficients.val().reshape([1, count]);
             coefficients.matmul(templates).reshape(shape)
         };
         let filters = Filters::Composed(Composed {
             shape,
-            own: vec![Source::new(&self.coefficients, Start::Orthonormal)],
+            own: vec![Source::new(&self.coefficients, Start::OrthonormalInStage)],
             shared: vec![templates],
+            composition,
             value: Box::new(compose),
         });
         let geometry = self.geometry.clone();

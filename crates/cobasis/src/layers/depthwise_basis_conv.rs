@@ -6,7 +6,9 @@ use burn::nn::PaddingConfig2d;
 use burn::tensor::{Device, Tensor};
 
 use crate::bases::{BankId, Lent};
-use crate::convolution::{Composed, Convolution, Filters, Geometry, Role, Source, Start};
+use crate::convolution::{
+    Composed, Composition, Convolution, Filters, Geometry, Role, Source, Start,
+};
 use crate::pass::Pass;
 use crate::place::Place;
 
@@ -128,6 +130,10 @@ impl DepthwiseBasisConv2d {
             shape: [channels, 1, height, width],
             own: vec![Source::new(&self.coefficients, Start::Normal(deviation))],
             shared: vec![basis],
+            composition: Composition {
+                macs: (channels * shared * height * width) as u64,
+                ..Composition::default()
+            },
             value: Box::new(compose),
         });
         let geometry = Geometry {

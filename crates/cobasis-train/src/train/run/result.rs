@@ -11,6 +11,7 @@ use crate::date::iso;
 use crate::error::Error;
 use crate::evaluate::{is_finite, judge};
 use crate::run_dir::{EarlyStop, EpochSummary, Summary};
+use crate::train::optimizer::decay_factor;
 use crate::train::{Progress, Task, Watch};
 
 /// The peak memory that the summary of a finished run has, in bytes.
@@ -79,7 +80,10 @@ impl<T: Task> Run<'_, T> {
             val_images: (!on_test).then(|| loaders.val.num_images()),
             test_images: loaders.test.as_ref().unwrap_or(&loaders.val).num_images(),
             params,
+            weight_decay_scale: config.optimizer.weight_decay_scale,
+            weight_decay_factor: decay_factor(&config.optimizer, &self.model),
             inference_params: None,
+            inference_macs: None,
             seed: config.seed,
             init: progress.init.clone(),
             device: self.name.to_string(),

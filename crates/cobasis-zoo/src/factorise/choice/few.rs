@@ -53,7 +53,7 @@ fn grouped_ranks() -> Vec<String> {
 pub(super) type Counted = (Costs, ModelConfig);
 
 pub(super) fn counted(dense: &Model, forms: impl Iterator<Item = ModelConfig>) -> Vec<Counted> {
-    let device = dense.head.weight.lazy_device();
+    let device = dense.head.device();
     forms.map(|form| (costs_of(&form.skeleton(&device)), form)).collect()
 }
 
@@ -69,7 +69,7 @@ pub(super) fn best(
     moments: &Moments,
     budget: Budget,
 ) -> Result<ChosenForm, FactoriseError> {
-    let device = dense.head.weight.lazy_device();
+    let device = dense.head.device();
     let fits = |costs: &Costs| {
         budget.params.is_none_or(|limit| costs.params <= limit)
             && budget.macs.is_none_or(|limit| costs.macs <= limit)

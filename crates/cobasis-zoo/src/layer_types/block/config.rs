@@ -9,6 +9,8 @@ pub(crate) struct BlockConfig {
     pub(crate) kind: BlockKind,
     /// The stage that it is in.
     pub(crate) stage: usize,
+    /// Its number in the stage.
+    pub(crate) index: usize,
     /// Channels before the block.
     pub(crate) input: usize,
     /// The block's width: there are [`BlockKind::inner`] channels inside it, and after it
@@ -59,8 +61,8 @@ impl BlockConfig {
     }
 
     fn slot(&self, role: SlotRole, channels: [usize; 2], kernel: usize) -> Slot {
-        let stage = self.stage;
+        let Self { stage, index: block, .. } = *self;
         let (stride, groups, scale) = (1, 1, 1 << stage);
-        Slot { stage, lender: stage, role, channels, kernel, stride, groups, scale }
+        Slot { stage, lender: stage, block, role, channels, kernel, stride, groups, scale }
     }
 }

@@ -22,6 +22,8 @@ const ATTENTION_TO_NEIGHBOURS: usize = 96;
 pub(crate) struct InvertedResidualConfig {
     /// The stage that the block is in.
     pub(crate) stage: usize,
+    /// Its number in the stage.
+    pub(crate) index: usize,
     /// Channels before the block.
     pub(crate) input: usize,
     /// Channels after it.
@@ -66,11 +68,12 @@ pub struct InvertedResidualBlock {
 impl InvertedResidualConfig {
     /// The convolutions that it offers to a sharing method: the first and the last one.
     pub(crate) fn slots(&self) -> [Slot; 2] {
-        let Self { stage, input, output, .. } = *self;
+        let Self { stage, index: block, input, output, .. } = *self;
         let (kernel, stride, groups, scale) = (1, 1, 1, 1);
         let slot = |role, channels| Slot {
             stage,
             lender: stage,
+            block,
             role,
             channels,
             kernel,
