@@ -107,7 +107,6 @@ pub(crate) fn card(run: &RunRecord) -> Result<Markup, Error> {
         .init
         .as_ref()
         .map(|init| format!("{} ({}), SHA-256 {}", init.file, init.model, init.sha256));
-    // Of networks that have names of their own, the file says what they are.
     let name = run.config.model_name().ok();
     let note = name.and_then(|name| name.note()).map(str::to_string);
     let stopped = summary

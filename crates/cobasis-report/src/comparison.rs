@@ -223,7 +223,6 @@ fn results(groups: &[&Group]) -> Markup {
             html! { (published.as_deref().unwrap_or("–")) },
         ]
     });
-    // Of networks that have names of their own, the file says what they are.
     let note = |group: &&Group| {
         let name = group.runs[0].config.model_name().ok()?;
         Some((name.to_string(), name.note()?))

@@ -14,6 +14,7 @@ pub use coded::CodedFilters;
 /// A filter is *live* if what it computes goes into the layer's output; inference can do without the
 /// others.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a network has few, and none lives long")]
 pub enum InnerFilters {
     /// Filters as they are kept.
     Plain(PlainFilters),

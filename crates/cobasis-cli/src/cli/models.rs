@@ -204,11 +204,14 @@ pub(crate) enum NameOrFile {
     File(PathBuf),
 }
 
-/// A name, or else a file that is there.
+/// A name, or else a file: one that is there, or is called like one of ours.
 fn parse_model(text: &str) -> Result<NameOrFile, String> {
+    let path = Path::new(text);
     match text.parse() {
         Ok(name) => Ok(NameOrFile::Name(name)),
-        Err(_) if Path::new(text).is_file() => Ok(NameOrFile::File(text.into())),
+        Err(_) if path.is_file() || path.extension().is_some_and(|end| end == "safetensors") => {
+            Ok(NameOrFile::File(path.to_owned()))
+        }
         Err(error) => Err(format!("{error}")),
     }
 }
@@ -226,8 +229,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_height_and_width() {
+    fn sizes_are_height_and_width_and_models_names_or_files() {
         assert_eq!(parse_size("32x48"), Ok([32, 48]));
+        let is_file = |text: &str| matches!(parse_model(text), Ok(NameOrFile::File(_)));
+        assert!(is_file("runs/1/last.safetensors") && !is_file("digits/resnet14"));
+        assert!(parse_model("digits/resnet15").is_err_and(|said| said.contains("unknown model")));
         for wrong in ["32", "0x3", "x", "3x9000", "-1x2", "3x"] {
             assert!(parse_size(wrong).is_err(), "{wrong}");
         }

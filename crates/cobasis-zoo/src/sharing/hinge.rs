@@ -187,7 +187,7 @@ mod tests {
         let state = ModelConfig::new(name).init(&Device::flex()).state();
         let matrix = &state["stages.2.blocks.1.conv1.coefficients"];
         let values: Vec<f32> = matrix.iter::<f32>().collect();
-        let rest = |index: usize| values[index] - if index % 65 == 0 { 1.0 } else { 0.0 };
+        let rest = |index: usize| values[index] - if index.is_multiple_of(65) { 1.0 } else { 0.0 };
         let square: f32 = (0..values.len()).map(|index| rest(index).powi(2)).sum();
         let deviation = (square / values.len() as f32).sqrt();
         assert_eq!(values.len(), 64 * 64);

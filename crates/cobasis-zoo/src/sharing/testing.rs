@@ -121,16 +121,22 @@ fn weighted_sum(model: &Model) -> Tensor<1> {
 /// The gradients of a model's tensors.
 struct Gradients {
     from: GradientsParams,
-    numbers: HashMap<ParamId, (Vec<f32>, Vec<usize>, Vec<f32>)>,
+    learned: HashMap<ParamId, Learned>,
+}
+
+/// A parameter and its gradient.
+struct Learned {
+    shape: Vec<usize>,
+    values: Vec<f32>,
+    gradient: Vec<f32>,
 }
 
 impl ModuleVisitor for Gradients {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.from.get::<D>(param.id) {
             let shape = gradient.dims().to_vec();
-            let both = [param.val().inner(), gradient].map(numbers);
-            let [values, gradient] = both;
-            self.numbers.insert(param.id, (values, shape, gradient));
+            let [values, gradient] = [param.val().inner(), gradient].map(numbers);
+            self.learned.insert(param.id, Learned { shape, values, gradient });
         }
     }
 }
@@ -142,14 +148,15 @@ pub(super) fn gradients_are_those_of_differences(width: usize, suffix: &str, ste
     let config = toy(width, suffix);
     let model = config.init(&Device::flex().autodiff());
     let from = GradientsParams::from_grads(weighted_sum(&model).backward(), &model);
-    let mut gradients = Gradients { from, numbers: HashMap::new() };
+    let mut gradients = Gradients { from, learned: HashMap::new() };
     model.visit(&mut gradients);
-    assert!(!gradients.numbers.is_empty());
+    assert!(!gradients.learned.is_empty());
     let plain = config.init(&Device::flex());
     let ids: HashMap<String, ParamId> =
         plain.tensors().into_iter().map(|tensor| (tensor.path, tensor.id)).collect();
     for tensor in model.tensors() {
-        let Some((values, shape, gradient)) = gradients.numbers.get(&tensor.id) else { continue };
+        let Some(learned) = gradients.learned.get(&tensor.id) else { continue };
+        let Learned { shape, values, gradient } = learned;
         let largest = gradient.iter().fold(0.0f32, |max, number| max.max(number.abs()));
         // At most a dozen of each tensor's.
         for at in (0..values.len()).step_by(values.len().div_ceil(12)) {

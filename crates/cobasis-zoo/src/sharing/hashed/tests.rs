@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::super::testing::{
     composed, computes_what_its_filters_say, deviation, gradients_are_those_of_differences, model,
-    numbers, toy,
+    numbers,
 };
 use super::*;
 use crate::ModelName;
@@ -69,7 +69,6 @@ fn numbers_that_cannot_be_are_refused() {
     for name in ["cifar10/resnet20-hashed193536", "cifar10/resnet20-hashed12"] {
         assert_eq!(name.parse::<ModelName>().expect("a name").to_string(), name);
     }
-    let _ = toy(4, "hashed288");
 }
 
 proptest! {

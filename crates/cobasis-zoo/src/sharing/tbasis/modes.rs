@@ -187,7 +187,7 @@ mod tests {
             ([2, 3, 1, 1], 2, 2),
         ] {
             let modes = Modes::new(shape);
-            let [outputs, inputs, height, width] = shape;
+            let [_, inputs, height, width] = shape;
             let taps = height * width;
             assert_eq!(modes.count(), digits + usize::from(taps == 9), "{shape:?}");
             let count = modes.count() * rank * 9 * rank;
@@ -205,7 +205,6 @@ mod tests {
                 let error = (f64::from(got) - expected).abs();
                 assert!(error < 1e-4, "{shape:?} {output} {input} {tap:?}: {got} {expected}");
             }
-            let _ = outputs;
         }
     }
 

@@ -98,3 +98,13 @@ fn the_composition_is_counted() {
     let wide = (9 + 9 + 81) * step + 64 * 16 * 81 * 9;
     assert_eq!(composition.macs, sums + 4 * (narrow + middle + wide));
 }
+
+#[test]
+#[should_panic(expected = "have their order in its structure")]
+fn the_classes_of_a_ring_keep_their_order() {
+    let model = model("cifar10/resnet20-tbasis1r2-all", &Device::flex());
+    let order: Vec<usize> = (0..10).collect();
+    let model = model.with_class_order(&order);
+    let reversed: Vec<usize> = order.into_iter().rev().collect();
+    model.with_class_order(&reversed);
+}
