@@ -52,7 +52,7 @@ mod tests {
         assert_eq!(count("*"), names().count());
         assert_eq!(count("cifar10/resnet32"), 1);
         assert_eq!(count("cifar10/resnet32-s*"), 3);
-        assert_eq!(count("cifar10/resnet*-double"), 2);
+        assert_eq!(count("cifar10/resnet*-double"), 3);
         assert_eq!(count("*56*s16*"), 2);
         assert_eq!(count("nothing"), 0);
     }

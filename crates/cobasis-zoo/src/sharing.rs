@@ -217,6 +217,8 @@ impl Sharing {
     /// What the suffixes of a network may be, in words.
     pub(crate) fn expected(architecture: &Architecture) -> String {
         let syntaxes = Self::syntaxes(architecture);
+        let syntaxes: Vec<&str> =
+            syntaxes.into_iter().flat_map(|syntaxes| syntaxes.split(", ")).collect();
         let all = match architecture.has_basic_blocks() {
             true => " (with -all at the end for first blocks too)",
             false => "",

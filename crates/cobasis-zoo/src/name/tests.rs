@@ -101,7 +101,7 @@ fn errors_say_what_was_expected() {
     assert!(error("cifar10/resnet32-s016u1").contains("expected -s<SHARED>u<UNIQUE>"));
     assert!(error("cifar10/resnet32-s16u1-triple").contains("got \"s16u1-triple\""));
     assert!(error("cifar10/resnet32-shared").contains("expected -s<SHARED>u<UNIQUE>"));
-    assert!(error("imagenet/resnet50-s16u1").contains("expected -shared or -shared++ after"));
+    assert!(error("imagenet/resnet50-s16u1").contains("expected -shared, -shared++ or -width"));
     assert!(error("cifar100/mobilenet-v2-shared++-eca").contains("-shared or -shared++ after"));
     assert!(error("imagenet/mobilenet-v2-eca").contains("or -shared++-eca after"));
     assert!(error("cifar100/densenet121-s16u1-double").contains("expected -s<SHARED>u<UNIQUE>"));
@@ -113,12 +113,12 @@ fn errors_say_what_was_expected() {
     assert!(error("cifar10/resnet32-s0u0").contains("without filters"));
     assert!(error("cifar10/resnet32-s0,8,8u0,1,1").contains("without filters"));
     assert!(error("cifar10/resnet32-s8,8u1").contains("one for each stage"));
-    assert!(error("cifar10/resnet32-tied-all").contains("not for first blocks"));
+    assert!(error("cifar10/resnet32-width8-all").contains("not for first blocks"));
     assert!(error("cifar100/densenet121-s16u1-all").contains("not for first blocks"));
     assert!(error("cifar10/resnet32-all").contains("expected -s<SHARED>u<UNIQUE>"));
     assert!(error("cifar10/resnet32-s8u1-all-all").contains("expected -s<SHARED>u<UNIQUE>"));
     assert!(error("cifar10/resnet32-lowrank0").contains("without filters"));
-    assert!(error("imagenet/resnet50-tied").contains("expected -shared or -shared++ after"));
+    assert!(error("imagenet/resnet50-tied").contains("expected -shared, -shared++ or -width"));
     assert!(error("cifar10/resnet32-s0u4-double").contains("no basis to double"));
     assert!(error("cifar10/resnet32-s99999999999999999999999u1").contains("at most 4096"));
 }

@@ -40,11 +40,11 @@ impl Method for Whole {
     fn syntax(architecture: &Architecture) -> Option<&'static str> {
         match architecture {
             Architecture::ResNet(spec) if spec.block == BlockKind::Bottleneck => {
-                Some("-shared or -shared++")
+                Some("-shared, -shared++")
             }
-            Architecture::MobileNetV2(MobileNetV2Spec::Small) => Some("-shared or -shared++"),
+            Architecture::MobileNetV2(MobileNetV2Spec::Small) => Some("-shared, -shared++"),
             Architecture::MobileNetV2(MobileNetV2Spec::Large) => {
-                Some("-shared, -shared++ or -shared++-eca")
+                Some("-shared, -shared++, -shared++-eca")
             }
             Architecture::ResNet(_) | Architecture::DenseNet(_) => None,
         }
