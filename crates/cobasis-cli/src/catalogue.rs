@@ -222,7 +222,9 @@ mod tests {
             let Params { total, shared, unique, coefficients, rest } = card.params;
             assert_eq!(total, shared + unique + coefficients + rest, "{name}");
             let suffix = name.suffix().unwrap_or_default();
-            let alone = ["s0", "lowrank", "tai", "tucker", "width", "hashed"].iter().any(|start| suffix.starts_with(start));
+            let alone = ["s0", "lowrank", "tai", "tucker", "width", "hashed"]
+                .iter()
+                .any(|start| suffix.starts_with(start));
             assert_eq!(shared > 0, !suffix.is_empty() && !alone, "{name}");
             assert_eq!(card.dense.params_ratio == 1.0, name.sharing().is_none(), "{name}");
         }

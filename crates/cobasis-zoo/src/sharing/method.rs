@@ -21,7 +21,7 @@ pub trait Method: fmt::Display + Sized + Copy {
     /// have in files.
     type Layer: Module + OnBases;
 
-    /// What its suffixes look like for a network, as in `-s<SHARED>u<UNIQUE>`; `None` if it does not
+    /// What its suffixes look like for a network, as in `-s<SHARED>u<UNIQUE>`, with a comma between them; `None` if it does not
     /// fit this architecture.
     fn syntax(architecture: &Architecture) -> Option<&'static str>;
 
