@@ -3,13 +3,11 @@
 mod error;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
-
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::registry::{self, Entry};
 use crate::sharing::{Blocks, Sharing};
@@ -295,39 +293,6 @@ impl fmt::Display for ModelName {
 impl fmt::Debug for ModelName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-/// A name of the zoo is its text. One of your own has the network's entry too.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Written<'a> {
-    Name(Cow<'a, str>),
-    Own { network: Cow<'a, Entry>, sharing: Option<String> },
-}
-
-impl Serialize for ModelName {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let written = match self.is_registered() {
-            true => Written::Name(self.to_string().into()),
-            false => Written::Own { network: Cow::Borrowed(&*self.entry), sharing: self.suffix() },
-        };
-        written.serialize(to)
-    }
-}
-
-impl<'de> Deserialize<'de> for ModelName {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let name = match Written::deserialize(from)? {
-            Written::Name(name) => name.parse(),
-            Written::Own { network, sharing } => {
-                ModelName::own(network.into_owned()).and_then(|dense| match sharing {
-                    Some(suffix) => dense.with_sharing(&suffix),
-                    None => Ok(dense),
-                })
-            }
-        };
-        name.map_err(D::Error::custom)
     }
 }
 

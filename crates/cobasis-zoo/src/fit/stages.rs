@@ -4,7 +4,7 @@
 use super::{Counts, Limits, Setting};
 
 /// Combinations of the numbers of all stages but the last that are tried.
-const MOST: usize = 20_000_000;
+const MOST: usize = 100_000_000;
 
 /// The costs of a network, stage by stage.
 pub(super) struct Stages {

@@ -24,8 +24,8 @@ use super::super::output::{grouped, print, print_json, table};
 ///
 /// "nearest" is the setting with the most parameters within the budget; of equals, the one whose
 /// ranks are the most even share of full rank over the stages. "even" is the same among settings
-/// whose ranks are proportional to the widths of the stages, rounded down or up. Both are built and
-/// counted as a whole before they are printed.
+/// whose ranks are one share, rounded down or up, of the most that each stage can use. Both are built
+/// and counted as a whole before they are printed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cobasis models fit cifar10/resnet32 --method lowrank --params 150666
