@@ -67,6 +67,9 @@ pub(crate) fn gradient_flow(run: &Path, figures: &Figures) -> Result<Markup, Err
     }
     let flows = parse_gradient_flow_csv(&text(&path)?)
         .map_err(|problem| RunDirError::damaged(&path, problem))?;
+    if flows.is_empty() {
+        return Ok(html! { p.panel { "The layers of this network share no filters." } });
+    }
     Ok(draw(&flows, figures))
 }
 

@@ -15,8 +15,9 @@ use super::output::{grouped, print, print_json};
 
 /// Writes a model for inference: batch norms folded, each factorised layer in its cheaper form.
 ///
-/// The result computes the same logits as the original with at most as many multiply-accumulates.
-/// It can be evaluated but not trained.
+/// The result computes the same logits as the original, with at most as many multiply-accumulates
+/// unless all layers are composed. Kernels that are computed from other numbers, as in -templates or
+/// -ring, are written as they are computed. It can be evaluated but not trained.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cobasis deploy runs/digits-resnet14-s8u1-001/best.safetensors --out digits.safetensors
@@ -29,8 +30,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     held: Held,
     /// How to write layers that consist of a basis convolution and coefficients: each in the form
-    /// with the fewest MACs, all kept factorised (the smallest file), or all composed into dense
-    /// kernels.
+    /// with the fewest MACs, all kept factorised (a basis is stored once), or all composed into
+    /// dense kernels.
     #[arg(long, value_name = "FORM", default_value_t, value_parser = form())]
     factorised: FactorisedLayers,
     #[command(flatten)]

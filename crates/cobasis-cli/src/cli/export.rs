@@ -29,8 +29,8 @@ pub(crate) struct Args {
     #[arg(long)]
     format: Format,
     /// For ONNX: how to write layers that consist of a basis convolution and coefficients: each in
-    /// the form with the fewest MACs (the default), all kept factorised (the smallest file), or all
-    /// composed into dense kernels.
+    /// the form with the fewest MACs (the default), all kept factorised (a basis is stored once), or
+    /// all composed into dense kernels.
     #[arg(long, value_name = "FORM", value_parser = form())]
     factorised: Option<FactorisedLayers>,
     #[command(flatten)]

@@ -15,7 +15,7 @@ use crate::data::{ImageSet, Target};
 use crate::error::Error;
 use crate::preparation::of_set;
 use crate::run_dir::{Classifier, InitRecord, sha256_of_file};
-use crate::train::constraint::{check_joint, made_orthonormal, settings};
+use crate::train::constraint::{check_joint, joint_bases, made_orthonormal, settings};
 use crate::train::learned_ranks::check_uncut;
 use crate::train::run::model_of;
 use crate::train::teacher::{FIXED_ORDER, other_images};
@@ -100,6 +100,12 @@ pub(super) fn start<T: Target>(
             (frozen(config, model.init(&device.clone().autodiff()))?, None)
         }
     };
+    if config.ortho.constraint.0.is_some() && joint_bases(&model).is_empty() {
+        let name = &model.config.name;
+        log::warn!(
+            "ortho.constraint: {name} has no filters to be kept orthonormal, so it has no effect"
+        );
+    }
     let [all, frozen] = [model.tensors(), model.frozen()].map(|tensors| parameters(&tensors));
     if frozen > 0 {
         let [all, frozen] = [all, frozen].map(grouped);

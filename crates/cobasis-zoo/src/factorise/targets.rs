@@ -9,6 +9,7 @@ use cobasis::{Convolution, Filters, Place, Role};
 use super::FactoriseError;
 use super::calibrate::InnerNorm;
 use crate::model::Model;
+use crate::sharing::Sharing;
 use crate::visit::{Visit, Visiting};
 
 /// A layer with shared and unique filters and coefficients.
@@ -53,6 +54,15 @@ impl Targets {
         let paths = model.tensors().into_iter().map(|tensor| (tensor.id, tensor.path)).collect();
         let mut finder = Finder { paths, found: Vec::new(), refused: None };
         model.walk(&mut Visiting(&mut finder), ());
+        let fits = match model.config.name.sharing() {
+            None | Some(Sharing::Ranks(_) | Sharing::LowRank(_)) => true,
+            Some(_) => false,
+        };
+        if !fits {
+            let first = finder.found.first().map(|target| target.path.clone());
+            let name = || model.config.name.to_string();
+            finder.refused = finder.refused.or(Some(first.unwrap_or_else(name)));
+        }
         match finder.refused {
             Some(path) => Err(FactoriseError::Method { path }),
             None => Ok(Self(finder.found)),
