@@ -193,8 +193,10 @@ impl Comparison {
             return Err(ConfigError::at(format!("methods[{index}]"), problem));
         }
         check_recipe(&file.recipe)?;
+        check_blocks(&methods, &file.blocks)?;
         for (index, point) in file.published.iter().enumerate() {
             let key = |name| format!("published[{index}].{name}");
+            check_label(&key("label"), &point.label)?;
             if !(point.error.is_finite() && (0.0..=100.0).contains(&point.error)) {
                 let problem = format!("expected percent from 0 to 100, got {}", point.error);
                 return Err(ConfigError::at(key("error"), problem));
@@ -268,6 +270,11 @@ impl Contender {
         !self.set.is_empty()
     }
 
+    /// Whether it departs in keys of a section.
+    pub(crate) fn sets(&self, section: &str) -> bool {
+        self.set.contains_key(section)
+    }
+
     /// The key of the method, or its suffix.
     pub fn method(&self) -> &str {
         match &self.chosen {
@@ -295,16 +302,18 @@ impl FileMethod {
             merge(&mut table, nested(&name, value));
             table
         });
-        if let Some(fixed) = ["model", "seed", "init"].iter().find(|name| set.contains_key(**name))
-        {
-            let problem = format!("{fixed} is not for a method to set");
+        if let Some((fixed, why)) = FIXED.iter().find(|(name, _)| has_key(&set, name)) {
+            let problem = format!("{fixed} is not for a method to set: {why}");
             return Err(ConfigError::at(key(".set"), problem));
         }
         let label = match (self.label, &chosen) {
             (Some(label), _) if label.trim().is_empty() => {
                 return Err(ConfigError::at(key(".label"), "expected a text, got none"));
             }
-            (Some(label), _) => label.trim().to_string(),
+            (Some(label), _) => {
+                check_label(&key(".label"), &label)?;
+                label.trim().to_string()
+            }
             (None, _) if !set.is_empty() => {
                 let problem =
                     "expected a label, which tells it from the method as the recipe has it";
@@ -320,6 +329,59 @@ impl FileMethod {
             self.blocks.map(|blocks| blocks.into_iter().map(Blocks::from).collect::<Vec<_>>());
         Ok(Contender { label, chosen, blocks, set })
     }
+}
+
+/// What is the same for all methods of a comparison.
+const FIXED: &[(&str, &str)] = &[
+    ("model", "networks and methods say which models are trained"),
+    ("seed", "seeds says which seeds there are, the same for all"),
+    ("init", "all methods start from new weights"),
+    ("data", "all methods are compared on the same images; recipe.data is for all"),
+    ("train.epochs", "all methods are trained for as long; recipe.train.epochs is for all"),
+];
+
+/// Whether a table has a dotted key.
+fn has_key(table: &Table, key: &str) -> bool {
+    match key.split_once('.') {
+        None => table.contains_key(key),
+        Some((section, rest)) => table
+            .get(section)
+            .and_then(Value::as_table)
+            .is_some_and(|section| has_key(section, rest)),
+    }
+}
+
+/// Refuses what would break a line, or talk to the terminal.
+fn check_label(key: &str, label: &str) -> Result<(), ConfigError> {
+    match label.contains(char::is_control) {
+        true => {
+            let problem = format!("expected a text without control characters, got {label:?}");
+            Err(ConfigError::at(key, problem))
+        }
+        false => Ok(()),
+    }
+}
+
+/// Refuses methods for blocks that the comparison has not, which would be left out without a word.
+fn check_blocks(methods: &[Contender], all: &[BlocksChoice]) -> Result<(), ConfigError> {
+    let there: Vec<Blocks> = all.iter().map(|&blocks| blocks.into()).collect();
+    for (index, Contender { label, blocks, .. }) in methods.iter().enumerate() {
+        let lost = blocks.iter().flatten().find(|blocks| !there.contains(blocks));
+        if let Some(lost) = lost {
+            let name = match lost {
+                Blocks::AfterFirst => BlocksChoice::AfterFirst,
+                Blocks::All => BlocksChoice::All,
+            };
+            let all: Vec<&str> = all.iter().map(|blocks| blocks.as_str()).collect();
+            let problem = format!(
+                "{label:?} is for \"{}\", which blocks of the comparison does not have: {}",
+                name.as_str(),
+                all.join(", ")
+            );
+            return Err(ConfigError::at(format!("methods[{index}].blocks"), problem));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses what a comparison says itself, and what does not start from new weights.
