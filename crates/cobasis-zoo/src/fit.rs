@@ -155,9 +155,8 @@ pub fn fit(
             let built = |pair: [usize; 2]| check_built(make(pair), pairs.counts(pair), entry.key);
             let nearest = pairs.best(*most, limits, &|_| true);
             let nearest = nearest.ok_or_else(|| fewest(pairs.fewest()))?;
-            let even = pairs.best(*most, limits, &|[first, second]| {
-                first <= 2 * second && second <= 2 * first
-            });
+            let even = pairs
+                .best(*most, limits, &|[first, second]| first <= 2 * second && second <= 2 * first);
             // One by one is even.
             Ok(Fit { even: built(even.unwrap_or(nearest)), nearest: built(nearest) })
         }

@@ -145,6 +145,13 @@ fn even() -> Pick {
 }
 
 impl Comparison {
+    /// Whether a text is meant to be a comparison, and not the configuration of a run: it has methods and a
+    /// recipe.
+    pub fn is_one(text: &str) -> bool {
+        let table = parse("", text);
+        table.is_ok_and(|table| ["methods", "recipe"].iter().all(|key| table.contains_key(*key)))
+    }
+
     /// Reads the text of the file `file`.
     ///
     /// # Errors

@@ -34,9 +34,8 @@ pub(super) fn most_macs(table: &CostTable, limit: u64) -> u64 {
         weights += layer.weights;
         macs += layer.weights * layer.positions;
         let more = layer.count - 1;
-        let is_same = |kind: &&mut Kind| {
-            (kind.positions, kind.weights) == (layer.positions, layer.weights)
-        };
+        let is_same =
+            |kind: &&mut Kind| (kind.positions, kind.weights) == (layer.positions, layer.weights);
         match kinds.iter_mut().find(is_same) {
             Some(kind) => kind.count += more,
             None => kinds.push(Kind { count: more, ..layer }),
@@ -70,8 +69,7 @@ fn most(kinds: &[Kind], free: u64) -> u64 {
     let next = rest.first().map_or(0, |kind| kind.positions);
     let mut best = 0;
     for taken in (0..=kind.count.min(free / kind.weights)).rev() {
-        let (own, left) =
-            (taken * kind.weights * kind.positions, free - taken * kind.weights);
+        let (own, left) = (taken * kind.weights * kind.positions, free - taken * kind.weights);
         // With fewer of these, not even parts of filters would reach more.
         if best > 0 && own + left * next <= best {
             break;

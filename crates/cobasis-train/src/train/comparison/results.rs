@@ -4,8 +4,8 @@ use std::path::Path;
 
 use cobasis_zoo::fit::Counts;
 
-use super::{damaged, place};
 use super::plan::{Plan, PlannedRow, PlannedRun};
+use super::{damaged, place};
 use crate::config::{Config, Protocol, PublishedResult};
 use crate::error::Error;
 use crate::run_dir::{EpochSummary, RunRecord, Summary};

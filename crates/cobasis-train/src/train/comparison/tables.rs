@@ -87,8 +87,8 @@ pub(super) fn runs_csv(results: &ComparisonResults) -> String {
         "best_test_error",
     ];
     let rows = results.runs.iter().enumerate().filter_map(|(index, (run, state))| {
-        let mut of_run = results.rows.iter().map(|row| &row.planned);
-        let mut of_run = of_run.by_ref().filter(|planned| planned.runs.contains(&index));
+        let planned = results.rows.iter().map(|row| &row.planned);
+        let mut of_run = planned.filter(|planned| planned.runs.contains(&index));
         let planned = of_run.next()?;
         let budgets = std::iter::once(planned).chain(of_run).filter_map(|planned| planned.budget);
         let budgets: Vec<String> = budgets.map(|budget| budget.to_string()).collect();
@@ -99,8 +99,7 @@ pub(super) fn runs_csv(results: &ComparisonResults) -> String {
             RunState::Diverged => ("diverged", None),
             RunState::Finished(summary) => ("finished", Some(summary)),
         };
-        let text =
-            |number: Option<u64>| number.map_or(String::new(), |number| number.to_string());
+        let text = |number: Option<u64>| number.map_or(String::new(), |number| number.to_string());
         let error = |epoch: &EpochSummary| 100.0 - epoch.value("test_top1");
         let (on_val, on_test) = (
             summary.and_then(|summary| summary.best_on_val.as_ref()),
