@@ -1,17 +1,20 @@
 //! The page of a comparison of methods: what each network costs and errs, by one recipe.
 
+mod tables;
+#[cfg(test)]
+mod tests;
+
 use cobasis_data::number::{duration, grouped};
-use cobasis_train::config::Protocol;
 use cobasis_train::train::{ComparisonResults, ResultRow, RunState, Spread};
 use cobasis_zoo::sharing::Blocks;
 use maud::{Markup, html};
 
 use super::chart::{Chart, WIDE};
 use super::comparison::{count, scale, short, spread};
-use super::drawing::exact;
 use super::figure::{Figures, Key};
 use super::page::{Head, Section, page, table};
 use super::scatter::{Kind, Mark, scatter};
+use tables::table_of;
 
 /// The page of the results that there are.
 pub(crate) fn methods(results: &ComparisonResults, figures: &Figures) -> String {
@@ -197,117 +200,6 @@ fn name(results: &ComparisonResults, row: &ResultRow) -> String {
     format!("{}{all}{}", planned.label, budget.unwrap_or_default())
 }
 
-/// What is compared, in a table that screens have room for, and a second one with the rest.
-fn table_of(results: &ComparisonResults, network: &str) -> Markup {
-    let rows = of_network(results, network);
-    let on_front = |cost: fn(&ResultRow) -> u64| -> Vec<bool> {
-        let with_error = rows.iter().filter_map(|row| Some([cost(row) as f64, row.error()?.mean]));
-        let points: Vec<[f64; 2]> = with_error.collect();
-        let mut of_points = front(&points).into_iter();
-        rows.iter().map(|row| row.error().is_some() && of_points.next().unwrap_or(false)).collect()
-    };
-    let by_params = on_front(|row| row.counts.params);
-    let by_macs = on_front(|row| row.counts.macs);
-    let is_judged_apart =
-        rows.first().is_some_and(|row| row.planned.config.data.split == Protocol::TrainVal);
-    let error = if is_judged_apart { "test error" } else { "test error, last epoch" };
-    let headings = ["method", "parameters", "MACs", error, "Pareto front by", "seeds"];
-    let cells = rows.iter().enumerate().map(|(index, row)| {
-        let fronts = match (by_params[index], by_macs[index]) {
-            (true, true) => "parameters, MACs",
-            (true, false) => "parameters",
-            (false, true) => "MACs",
-            (false, false) => "",
-        };
-        let diverged =
-            if row.diverged > 0 { format!(", {} diverged", row.diverged) } else { String::new() };
-        let missing =
-            if row.missing > 0 { format!(", {} missing", row.missing) } else { String::new() };
-        vec![
-            html! { (name(results, row)) },
-            whole("params", row.counts.params),
-            whole("macs", row.counts.macs),
-            measured("error", row.error()),
-            html! { span data-field="front" { (fronts) } },
-            html! { (row.n) (diverged) (missing) },
-        ]
-    });
-    html! {
-        div.panel {
-            (table(&headings, cells))
-            p {
-                "Error is 100 % − top-1 accuracy; means ± sample standard deviations (n − 1) over n seeds. "
-                @if is_judged_apart {
-                    "The test error is that of the epoch that the validation images chose; which epoch is "
-                    "best on the test images was not measured."
-                } @else {
-                    "Every epoch was judged by the test images, so that the last epoch is to compare by, and "
-                    "the best one is an optimistic choice."
-                }
-            }
-            (details(results, &rows))
-        }
-    }
-}
-
-/// What else there is to say of each method.
-fn details(results: &ComparisonResults, rows: &[&ResultRow]) -> Markup {
-    let headings = [
-        "method",
-        "model",
-        "budget",
-        "composition, multiply-adds",
-        "index bits",
-        "weight decay ×",
-        "training step, multiply-adds",
-        "validation top-1",
-        "error, chosen epoch",
-        "error, last epoch",
-        "error, best test epoch",
-    ];
-    let cells = rows.iter().map(|row| {
-        let (planned, counts) = (&row.planned, row.counts);
-        vec![
-            html! { (name(results, row)) },
-            html! { (planned.model) },
-            html! { (planned.budget.map_or("–".to_string(), grouped)) },
-            whole("composition", counts.composition),
-            whole("index_bits", counts.index_bits),
-            html! { (format!("{:.3}", planned.decay_factor)) },
-            whole("train_macs_per_step", planned.train_macs_per_step()),
-            measured("val_top1", row.val_top1),
-            measured("test_error", row.test_error),
-            measured("last_test_error", row.last_test_error),
-            measured("best_test_error", row.best_test_error),
-        ]
-    });
-    html! {
-        h4 { "Details" }
-        p { "The table is wide: where it ends at an edge, scroll it sideways." }
-        (table(&headings, cells))
-        p {
-            "Composition is the multiply-adds that compute kernels from parameters, once a forward pass; "
-            "a training step has three forward passes of a batch, and three times the composition. "
-            "Index bits are those of fixed tables, which are no parameters."
-        }
-    }
-}
-
-/// A mean and a deviation, which programs find exact.
-fn measured(field: &str, value: Option<Spread>) -> Markup {
-    match value {
-        None => html! { "–" },
-        Some(value) => html! {
-            span data-field=(field) data-value=(exact(value.mean)) data-std=[value.std.map(exact)]
-                data-n=(value.n) { (spread(&value)) }
-        },
-    }
-}
-
-fn whole(field: &str, number: u64) -> Markup {
-    html! { span data-field=(field) data-value=(number) { (grouped(number)) } }
-}
-
 fn published(results: &ComparisonResults, network: &str) -> Markup {
     let headings = ["published", "parameters", "multiply-accumulates", "test error", "source"];
     let rows = results.published.iter().filter(|point| point.network == network).map(|point| {
@@ -379,6 +271,3 @@ fn runs(results: &ComparisonResults) -> Markup {
     });
     html! { div.panel { (table(&headings, rows)) } }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,12 +1,16 @@
 //! What `compare` is told to do: networks, methods, budgets and seeds, and one recipe for all.
 
-use std::collections::BTreeSet;
+mod checks;
+#[cfg(test)]
+mod tests;
 
 use cobasis_data::choice::choices;
 use cobasis_zoo::sharing::Blocks;
 use cobasis_zoo::{ModelName, fit};
 use serde::Deserialize;
 use toml::{Table, Value};
+
+use checks::{FIXED, check_blocks, check_label, check_recipe, each_once, has_key, some_each_once};
 
 use super::Config;
 use super::error::ConfigError;
@@ -337,89 +341,3 @@ impl FileMethod {
         Ok(Contender { label, chosen, blocks, set })
     }
 }
-
-/// What is the same for all methods of a comparison.
-const FIXED: &[(&str, &str)] = &[
-    ("model", "networks and methods say which models are trained"),
-    ("seed", "seeds says which seeds there are, the same for all"),
-    ("init", "all methods start from new weights"),
-    ("data", "all methods are compared on the same images; recipe.data is for all"),
-    ("train.epochs", "all methods are trained for as long; recipe.train.epochs is for all"),
-];
-
-/// Whether a table has a dotted key.
-fn has_key(table: &Table, key: &str) -> bool {
-    match key.split_once('.') {
-        None => table.contains_key(key),
-        Some((section, rest)) => table
-            .get(section)
-            .and_then(Value::as_table)
-            .is_some_and(|section| has_key(section, rest)),
-    }
-}
-
-/// Refuses what would break a line, or talk to the terminal.
-fn check_label(key: &str, label: &str) -> Result<(), ConfigError> {
-    match label.contains(char::is_control) {
-        true => {
-            let problem = format!("expected a text without control characters, got {label:?}");
-            Err(ConfigError::at(key, problem))
-        }
-        false => Ok(()),
-    }
-}
-
-/// Refuses methods for blocks that the comparison has not, which would be left out without a word.
-fn check_blocks(methods: &[Contender], all: &[BlocksChoice]) -> Result<(), ConfigError> {
-    let there: Vec<Blocks> = all.iter().map(|&blocks| blocks.into()).collect();
-    for (index, Contender { label, blocks, .. }) in methods.iter().enumerate() {
-        let lost = blocks.iter().flatten().find(|blocks| !there.contains(blocks));
-        if let Some(lost) = lost {
-            let name = match lost {
-                Blocks::AfterFirst => BlocksChoice::AfterFirst,
-                Blocks::All => BlocksChoice::All,
-            };
-            let all: Vec<&str> = all.iter().map(|blocks| blocks.as_str()).collect();
-            let problem = format!(
-                "{label:?} is for \"{}\", which blocks of the comparison does not have: {}",
-                name.as_str(),
-                all.join(", ")
-            );
-            return Err(ConfigError::at(format!("methods[{index}].blocks"), problem));
-        }
-    }
-    Ok(())
-}
-
-/// Refuses what a comparison says itself, and what does not start from new weights.
-fn check_recipe(recipe: &Table) -> Result<(), ConfigError> {
-    for (name, why) in [
-        ("model", "networks and methods say which models are trained"),
-        ("seed", "seeds says which seeds there are"),
-        ("init", "all methods start from new weights"),
-    ] {
-        if recipe.contains_key(name) {
-            let problem = format!("not for a comparison: {why}");
-            return Err(ConfigError::at(format!("recipe.{name}"), problem));
-        }
-    }
-    Ok(())
-}
-
-fn each_once<T: Ord + std::fmt::Display>(key: &str, list: &[T]) -> Result<(), ConfigError> {
-    let mut seen = BTreeSet::new();
-    match list.iter().find(|item| !seen.insert(*item)) {
-        Some(twice) => Err(ConfigError::at(key, format!("expected each once, got {twice} twice"))),
-        None => Ok(()),
-    }
-}
-
-fn some_each_once<T: Ord + std::fmt::Display>(key: &str, list: &[T]) -> Result<(), ConfigError> {
-    match list.is_empty() {
-        true => Err(ConfigError::at(key, "expected at least one, got an empty list")),
-        false => each_once(key, list),
-    }
-}
-
-#[cfg(test)]
-mod tests;
