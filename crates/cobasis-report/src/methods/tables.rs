@@ -23,7 +23,10 @@ pub(super) fn table_of(results: &ComparisonResults, network: &str) -> Markup {
     let by_macs = on_front(|row| row.counts.macs);
     let is_judged_apart =
         rows.first().is_some_and(|row| row.planned.config.data.split == Protocol::TrainVal);
-    let error = if is_judged_apart { "test error" } else { "test error, last epoch" };
+    let (error, field) = match is_judged_apart {
+        true => ("test error", "test_error"),
+        false => ("test error, last epoch", "last_test_error"),
+    };
     let headings = ["method", "parameters", "MACs", error, "Pareto front by", "seeds"];
     let cells = rows.iter().enumerate().map(|(index, row)| {
         let fronts = match (by_params[index], by_macs[index]) {
@@ -40,7 +43,7 @@ pub(super) fn table_of(results: &ComparisonResults, network: &str) -> Markup {
             html! { (name(results, row)) },
             whole("params", row.counts.params),
             whole("macs", row.counts.macs),
-            measured("error", row.error()),
+            measured(field, row.error()),
             html! { span data-field="front" { (fronts) } },
             html! { (row.n) (diverged) (missing) },
         ]
@@ -58,14 +61,14 @@ pub(super) fn table_of(results: &ComparisonResults, network: &str) -> Markup {
                     "the best one is an optimistic choice."
                 }
             }
-            (details(results, &rows))
+            (details(results, &rows, is_judged_apart))
         }
     }
 }
 
 /// What else there is to say of each method.
-fn details(results: &ComparisonResults, rows: &[&ResultRow]) -> Markup {
-    let headings = [
+fn details(results: &ComparisonResults, rows: &[&ResultRow], is_judged_apart: bool) -> Markup {
+    let mut headings = vec![
         "method",
         "model",
         "budget",
@@ -73,14 +76,14 @@ fn details(results: &ComparisonResults, rows: &[&ResultRow]) -> Markup {
         "index bits",
         "weight decay ×",
         "training step, multiply-adds",
-        "validation top-1",
-        "error, chosen epoch",
-        "error, last epoch",
-        "error, best test epoch",
     ];
+    headings.extend(match is_judged_apart {
+        true => &["validation top-1", "test error, last epoch"][..],
+        false => &["test error, best test epoch"],
+    });
     let cells = rows.iter().map(|row| {
         let (planned, counts) = (&row.planned, row.counts);
-        vec![
+        let mut cells = vec![
             html! { (name(results, row)) },
             html! { (planned.model) },
             html! { (planned.budget.map_or("–".to_string(), grouped)) },
@@ -88,15 +91,20 @@ fn details(results: &ComparisonResults, rows: &[&ResultRow]) -> Markup {
             whole("index_bits", counts.index_bits),
             html! { (format!("{:.3}", planned.decay_factor)) },
             whole("train_macs_per_step", planned.train_macs_per_step()),
-            measured("val_top1", row.val_top1),
-            measured("test_error", row.test_error),
-            measured("last_test_error", row.last_test_error),
-            measured("best_test_error", row.best_test_error),
-        ]
+        ];
+        // The other errors are in the table above, or were not measured.
+        match is_judged_apart {
+            true => cells.extend([
+                measured("val_top1", row.val_top1),
+                measured("last_test_error", row.last_test_error),
+            ]),
+            false => cells.push(measured("best_test_error", row.best_test_error)),
+        }
+        cells
     });
     html! {
         h4 { "Details" }
-        p { "The table is wide: where it ends at an edge, scroll it sideways." }
+        p { "On a narrow screen, a table that ends in a shadow can be scrolled sideways." }
         (table(&headings, cells))
         p {
             "Composition is the multiply-adds that compute kernels from parameters, once a forward pass; "
