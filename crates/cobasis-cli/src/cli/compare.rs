@@ -171,6 +171,7 @@ fn describe_plan(plan: &Plan, args: &Args) -> Result<String, Error> {
         lines.push(format!("job     {} runs, {:.3e} multiply-adds", own.len(), macs as f64));
     }
     lines.push(match cost.rate {
+        _ if cost.left == 0 => "time    none: nothing is left to train".to_string(),
         Some(rate) => format!(
             "time    about {} for what is left ({:.3e} multiply-adds), at the {:.3e} a second of the \
              runs that are finished",

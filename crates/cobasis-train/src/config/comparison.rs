@@ -192,8 +192,15 @@ impl Comparison {
             return Err(ConfigError::at(format!("budgets[{zero}]"), "expected at least 1, got 0"));
         }
         let methods = file.methods.into_iter().enumerate();
-        let methods: Vec<Contender> =
-            methods.map(|(index, method)| method.checked(index)).collect::<Result<_, _>>()?;
+        let methods = methods.map(|(index, method)| {
+            let label = method.label.clone().filter(|label| !label.trim().is_empty());
+            let told = |error: ConfigError| match label {
+                Some(label) => error.of_named(label.trim()),
+                None => error,
+            };
+            method.checked(index).map_err(told)
+        });
+        let methods: Vec<Contender> = methods.collect::<Result<_, _>>()?;
         let labels: Vec<&str> = methods.iter().map(|method| method.label.as_str()).collect();
         some_each_once("methods", &labels)?;
         if let Some(index) = methods.iter().position(|method| {

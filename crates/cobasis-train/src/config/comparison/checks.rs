@@ -31,10 +31,7 @@ pub(super) fn has_key(table: &Table, key: &str) -> bool {
 /// Refuses what would break a line, or talk to the terminal.
 pub(super) fn check_label(key: &str, label: &str) -> Result<(), ConfigError> {
     match label.contains(char::is_control) {
-        true => {
-            let problem = format!("expected a text without control characters, got {label:?}");
-            Err(ConfigError::at(key, problem))
-        }
+        true => Err(ConfigError::at(key, "expected a text without control characters")),
         false => Ok(()),
     }
 }
