@@ -60,10 +60,21 @@ fn compare(folder: &Path, arguments: &[&str]) -> Output {
     command(folder, arguments).output().expect("the program runs")
 }
 
-fn done(folder: &Path, arguments: &[&str]) -> String {
+/// What the program says whose exit code this is.
+fn ended(folder: &Path, arguments: &[&str], code: i32) -> String {
     let output = compare(folder, arguments);
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
     text(&output.stdout)
+}
+
+/// Some of the runs are left, or none is to be trained.
+fn done(folder: &Path, arguments: &[&str]) -> String {
+    ended(folder, arguments, 0)
+}
+
+/// All runs are there, and those of a method diverged.
+fn lost(folder: &Path, arguments: &[&str]) -> String {
+    ended(folder, arguments, 1)
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -91,7 +102,7 @@ fn the_tables_have_every_method_and_are_the_same_again() {
     let folder = folder(FILE);
     let out = folder.path().join("out");
     let output = compare(folder.path(), &["--out", "out"]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     let (said, warned) = (text(&output.stdout), text(&output.stderr));
     assert!(said.contains("run 3 of 8: digits-resnet14-tied/seed-0"), "{said}");
     assert!(warned.contains("+too-fast/seed-1: training diverged"), "{warned}");
@@ -114,35 +125,129 @@ fn the_tables_have_every_method_and_are_the_same_again() {
     let page = fs::read_to_string(out.join("comparison.html")).expect("a page");
     assert!(page.contains("data-kind=\"front\"") && page.contains("data-kind=\"published\""));
     assert!(page.contains("a paper") && page.contains("data-field=\"state\">diverged"));
+    assert!(page.contains("id=\"diverged\"") && !page.contains("id=\"missing\""));
+    assert!(page.contains("4 methods compared, 8 runs"));
 
     // As after an interruption: a run is missing, the others are taken as they are.
     fs::remove_dir_all(out.join("runs/digits-resnet14-tied/seed-1")).expect("removed");
     fs::remove_file(out.join("comparison.csv")).expect("removed");
-    done(folder.path(), &["--out", "out"]);
+    let dry = done(folder.path(), &["--out", "out", "--dry-run"]);
+    assert!(dry.contains("a second of the runs that are finished"), "{dry}");
+    let said = lost(folder.path(), &["--out", "out"]);
     assert_eq!(tables(&out), before);
+    // Nor are those trained that diverged.
+    assert_eq!(said.matches("run ").count(), 1, "{said}");
     let timing = fs::read_to_string(out.join("timing.csv")).expect("a table");
     assert_eq!(timing.lines().count(), 7, "{timing}");
 
     let dry = done(folder.path(), &["--out", "out", "--dry-run"]);
-    assert!(dry.contains("a second of the runs that are finished"), "{dry}");
+    let marked = |word: &str| dry.lines().filter(|line| line.trim_end().ends_with(word)).count();
+    assert_eq!((marked("  finished"), marked("  diverged")), (6, 2), "{dry}");
+    assert!(dry.contains("nothing is left to train"), "{dry}");
 
     // Another recipe in the same place is refused before anything is trained.
     let other = FILE.replace("batch = 64", "batch = 32");
     fs::write(folder.path().join("a.toml"), other).expect("written");
+    for arguments in [&["--out", "out"][..], &["--out", "out", "--dry-run"]] {
+        let output = compare(folder.path(), arguments);
+        let line = text(&output.stderr);
+        assert_eq!((output.status.code(), line.lines().count()), (Some(2), 1), "{line}");
+        assert!(
+            line.contains("train.batch: the run in out/runs/digits-resnet14/seed-0 has 64"),
+            "{line}"
+        );
+    }
+}
+
+/// One method that works, in two budgets that have the same setting, and one that diverges.
+const SHORT: &str = "\
+networks = [\"digits/resnet14\"]
+budgets = [125000, 130000]
+seeds = [0]
+
+[[methods]]
+method = \"tied\"
+
+[[methods]]
+label = \"too fast\"
+suffix = \"tied\"
+set = { optimizer.lr = 1e30, ortho.lambda = 1 }
+
+[recipe]
+data = { split = \"paper\", flip = false }
+train = { epochs = 2, batch = 64, max_steps = 2 }
+schedule = { kind = \"cosine\" }
+";
+
+#[test]
+fn files_that_a_finished_run_has_lost_are_made_again_or_told() {
+    let folder = folder(SHORT);
     let output = compare(folder.path(), &["--out", "out"]);
-    let line = text(&output.stderr);
-    assert_eq!((output.status.code(), line.lines().count()), (Some(2), 1), "{line}");
-    assert!(
-        line.contains("train.batch: the run in out/runs/digits-resnet14/seed-0 has 64"),
-        "{line}"
-    );
+    let (said, warned) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{warned}");
+    assert!(warned.contains("\"too fast\" sets keys of ortho, which have no effect"), "{warned}");
+    assert!(said.contains("budget") && said.contains("best epoch"), "{said}");
+    let out = folder.path().join("out");
+    let before = tables(&out);
+    let runs: Vec<&str> = before[1].lines().collect();
+    assert_eq!(runs.len(), 3, "each run once: {}", before[1]);
+    assert!(runs[1].contains(",tied,125000;130000,"), "{}", before[1]);
+    assert_eq!(before[0].lines().count(), 4);
+
+    let run = out.join("runs/digits-resnet14-tied/seed-0");
+    let model = fs::read(run.join("last.safetensors")).expect("a model");
+    fs::remove_file(run.join("last.safetensors")).expect("removed");
+    lost(folder.path(), &["--out", "out"]);
+    assert_eq!(fs::read(run.join("last.safetensors")).expect("a model"), model);
+    assert_eq!(tables(&out), before);
+
+    // Without a checkpoint it can't be, but its result is there.
+    fs::remove_file(run.join("last.safetensors")).expect("removed");
+    fs::rename(run.join("checkpoints"), run.join("gone")).expect("moved");
+    let output = compare(folder.path(), &["--out", "out"]);
+    let warned = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{warned}");
+    assert!(warned.contains("is missing, and can't be made again"), "{warned}");
+    assert_eq!(tables(&out), before);
+
+    // What is advised is possible here.
+    fs::write(folder.path().join("a.toml"), SHORT.replace("epochs = 2", "epochs = 3"))
+        .expect("written");
+    let line = text(&compare(folder.path(), &["--out", "out"]).stderr);
+    assert!(line.contains("give another --out") && !line.contains("--init"), "{line}");
+    fs::write(folder.path().join("a.toml"), SHORT).expect("written");
+
+    for damage in ["metrics.csv", "summary.json"] {
+        let file = run.join(damage);
+        let text_before = fs::read(&file).expect("a file");
+        fs::write(&file, "garbage").expect("written");
+        let output = compare(folder.path(), &["--out", "out"]);
+        let line = text(&output.stderr);
+        let last = line.lines().last().unwrap_or_default();
+        assert_eq!(output.status.code(), Some(2), "{line}");
+        assert!(last.contains("; delete out/runs/digits-resnet14-tied/seed-0, and"), "{line}");
+        fs::write(&file, text_before).expect("written");
+    }
+}
+
+#[test]
+fn a_comparison_is_told_from_a_configuration() {
+    let folder = folder(SHORT);
+    for arguments in [&["config", "check", "a.toml"][..], &["train", "--config", "a.toml"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cobasis"));
+        command.current_dir(folder.path()).args(arguments);
+        let output = command.output().expect("the program runs");
+        let line = text(&output.stderr);
+        assert_eq!((output.status.code(), line.lines().count()), (Some(2), 1), "{line}");
+        assert!(line.contains("a.toml: this is a comparison; run it with cobasis compare a.toml"));
+    }
 }
 
 #[test]
 fn a_comparison_that_was_killed_goes_on_to_the_same_tables() {
     let text = FILE.replace("epochs = 2", "epochs = 3").replace("max_steps = 3", "max_steps = 6");
     let folder = folder(&text);
-    done(folder.path(), &["--out", "whole"]);
+    lost(folder.path(), &["--out", "whole"]);
     let expected = tables(&folder.path().join("whole"));
     let first = folder.path().join("killed/runs/digits-resnet14/seed-1/metrics.csv");
     for _ in 0..2 {
@@ -165,7 +270,7 @@ fn a_comparison_that_was_killed_goes_on_to_the_same_tables() {
     assert!(
         !folder.path().join("killed/runs/digits-resnet14-s4u1+shared-half-decay/seed-1").exists()
     );
-    done(folder.path(), &["--out", "killed"]);
+    lost(folder.path(), &["--out", "killed"]);
     assert_eq!(tables(&folder.path().join("killed")), expected);
 }
 
@@ -173,7 +278,7 @@ fn a_comparison_that_was_killed_goes_on_to_the_same_tables() {
 fn two_halves_join_to_the_whole() {
     let folder = folder(FILE);
     let at = |name: &str| -> PathBuf { folder.path().join(name) };
-    done(folder.path(), &["--out", "whole"]);
+    lost(folder.path(), &["--out", "whole"]);
     let expected = tables(&at("whole"));
     let said = done(folder.path(), &["--out", "first", "--jobs", "1/2"]);
     assert!(
@@ -188,9 +293,9 @@ fn two_halves_join_to_the_whole() {
     // Apart and put together, or in one place.
     copy(&at("first"), &at("joined"));
     copy(&at("second/runs"), &at("joined/runs"));
-    done(folder.path(), &["--out", "joined"]);
+    lost(folder.path(), &["--out", "joined"]);
     assert_eq!(tables(&at("joined")), expected);
-    done(folder.path(), &["--out", "first", "--jobs", "2/2"]);
+    lost(folder.path(), &["--out", "first", "--jobs", "2/2"]);
     assert_eq!(tables(&at("first")), expected);
 }
 
@@ -218,6 +323,17 @@ fn what_is_wrong_is_refused_before_anything_is_trained() {
     for (from, to, said) in [
         ("budgets = [125000]", "budgets = [1000]", "methods[1]: no setting of tied"),
         ("method = \"tied\"", "method = \"tyed\"", "unknown method \"tyed\"; the methods are"),
+        (
+            "method = \"tied\"",
+            "label = \"mine\"\nmethod = \"tied\"\nblocks = [\"all\"]",
+            "methods[1].blocks: \"mine\" is for \"all\"",
+        ),
+        (
+            "ortho.lambda = 10",
+            "data.split = \"paper\"",
+            "methods[2].set: \"shared, half decay\": data is not for a method to set",
+        ),
+        ("\"s4u1\"", "\"s4v1\"", "\"shared, half decay\": "),
         ("method = \"tied\"", "method = \"tied\"\nfoo = 1", "methods[1].foo: unknown field `foo`"),
         ("\"s4u1\"", "\"s4v1\"", "methods[2]: "),
         ("seeds = [0, 1]", "seeds = []", "seeds: expected at least one"),
@@ -268,6 +384,11 @@ fn models_fit_names_the_settings_that_a_budget_chooses() {
     for words in ["cifar10/resnet32-s8u1", "cifar10/resnet32-tai5,9,18", "needs at least 464,154"] {
         assert!(table.contains(words), "{words}: {table}");
     }
+    let output = fit(&["imagenet/resnet50", "--method", "all", "--params", "9"]);
+    let (table, line) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!((output.status.code(), line.lines().count()), (Some(2), 1), "{line}");
+    assert!(table.contains("without a form of imagenet/resnet50: ") && table.contains("needs at"));
+    assert!(line.contains("no method has a setting of imagenet/resnet50 within"), "{line}");
     for (arguments, said) in [
         (["cifar10/resnet32", "--method", "tied", "--params", "1000"], "has 125466 parameters"),
         (["cifar10/resnet32", "--method", "teid", "--params", "1000"], "unknown method \"teid\""),

@@ -1,17 +1,20 @@
 //! The page of a comparison of methods: what each network costs and errs, by one recipe.
 
+mod tables;
+#[cfg(test)]
+mod tests;
+
 use cobasis_data::number::{duration, grouped};
-use cobasis_train::config::Protocol;
 use cobasis_train::train::{ComparisonResults, ResultRow, RunState, Spread};
 use cobasis_zoo::sharing::Blocks;
 use maud::{Markup, html};
 
 use super::chart::{Chart, WIDE};
 use super::comparison::{count, scale, short, spread};
-use super::drawing::exact;
 use super::figure::{Figures, Key};
 use super::page::{Head, Section, page, table};
 use super::scatter::{Kind, Mark, scatter};
+use tables::table_of;
 
 /// The page of the results that there are.
 pub(crate) fn methods(results: &ComparisonResults, figures: &Figures) -> String {
@@ -44,17 +47,27 @@ pub(crate) fn methods(results: &ComparisonResults, figures: &Figures) -> String 
             each(&|network| published(results, network)),
         ));
     }
-    if results.missing() + results.diverged() > 0 {
-        sections.push(section("missing", "Missing", missing(results)));
+    if results.missing() > 0 {
+        sections.push(section("missing", "Not finished", missing(results)));
+    }
+    if results.diverged() > 0 {
+        sections.push(section("diverged", "Diverged", diverged(results)));
     }
     sections.push(section("runs", "Runs", runs(results)));
     let all = results.runs.len();
-    let title = format!("{} compared, {}", count(results.rows.len(), "method"), count(all, "run"));
+    let mut labels: Vec<&str> = results.rows.iter().map(|row| row.planned.label.as_str()).collect();
+    labels.sort_unstable();
+    labels.dedup();
+    let title = format!("{} compared, {}", count(labels.len(), "method"), count(all, "run"));
     let subtitle = html! {
         "On " (networks.join(", ")) ". "
         @if results.missing() > 0 {
             strong data-field="missing" { (results.missing()) " of " (count(all, "run")) " not finished" }
-            ": means are over those that are."
+            ": means are over those that are. "
+        }
+        @if results.diverged() > 0 {
+            strong data-field="diverged" { (results.diverged()) " of " (count(all, "run")) " diverged" }
+            ", which are in no mean."
         }
     };
     page(&Head { title, subtitle, grows: false }, &[], &sections)
@@ -102,9 +115,11 @@ fn against(
         rows.iter().filter_map(|row| Some((*row, row.error()?))).collect();
     let points: Vec<[f64; 2]> =
         drawn.iter().map(|(row, error)| [cost(row) as f64, error.mean]).collect();
-    let ours =
-        drawn.iter().zip(front(&points)).zip(&points).map(|(((row, error), is_front), at)| {
-            let name = name(row);
+    let is_numbered = drawn.len() > MOST_NAMES;
+    let fronts = front(&points);
+    let ours = drawn.iter().enumerate().zip(&fronts).zip(&points).map(
+        |(((index, (row, error)), &is_front), at)| {
+            let name = name(results, row);
             let place = if is_front { ", on the Pareto front" } else { "" };
             let error_text = spread(error);
             let title = format!(
@@ -113,8 +128,10 @@ fn against(
                 grouped(cost(row))
             );
             let kind = if is_front { Kind::Front } else { Kind::Behind };
+            let name = if is_numbered { (index + 1).to_string() } else { name };
             Mark { at: *at, std: error.std, kind, name, title }
-        });
+        },
+    );
     let theirs = results.published.iter().filter(|point| point.network == network);
     let theirs = theirs.filter_map(|point| {
         let cost = published_cost(point)?;
@@ -130,7 +147,11 @@ fn against(
     });
     let marks: Vec<Mark> = ours.chain(theirs).collect();
     if marks.is_empty() {
-        return html! { p.panel { (title) ": no run is finished yet." } };
+        let why = match rows.iter().any(|row| row.missing > 0) {
+            true => "no run is finished yet",
+            false => "every run diverged",
+        };
+        return html! { p.panel { (title) ": " (why) "." } };
     }
     let costs = marks.iter().map(|mark| mark.at[0]).collect();
     let errors = marks.iter().flat_map(|mark| {
@@ -144,8 +165,9 @@ fn against(
         x: (scale(costs), unit),
         y: (scale(errors.collect()), "test error, %"),
     };
-    let note = "Top-1 error on the test images; bars are ± one standard deviation over seeds. On the \
-                front is what no other beats in both.";
+    let note = "Top-1 error on the test images; bars are ± one standard deviation over seeds. A method is \
+                on the Pareto front if no other has at most its cost and at most its error, with one of \
+                them lower.";
     let mut legend: Vec<Key> = vec![
         ("round c1".to_string(), "on the Pareto front".to_string()),
         ("round hollow c2".to_string(), "behind it".to_string()),
@@ -154,103 +176,28 @@ fn against(
         legend
             .push(("round hollow diamond c0".to_string(), "published, other recipes".to_string()));
     }
+    if is_numbered {
+        legend.extend(drawn.iter().zip(&fronts).enumerate().map(
+            |(index, ((row, _), &is_front))| {
+                let class = if is_front { "round c1" } else { "round hollow c2" };
+                (class.to_string(), format!("{}: {}", index + 1, name(results, row)))
+            },
+        ));
+    }
     figures.put(format!("{title}, {}", short(network)), note, scatter(&chart, &marks), legend)
 }
 
-/// The method of a row, with what tells it from others of its label.
-fn name(row: &ResultRow) -> String {
-    let all = if row.planned.blocks == Some(Blocks::All) { " (all blocks)" } else { "" };
-    format!("{}{all}", row.planned.label)
-}
+/// The most points of a chart that have their names beside them; of more, numbers, which its legend
+/// explains.
+const MOST_NAMES: usize = 8;
 
-fn table_of(results: &ComparisonResults, network: &str) -> Markup {
-    let headings = [
-        "method",
-        "model",
-        "budget",
-        "parameters",
-        "multiply-accumulates",
-        "composition",
-        "index bits",
-        "weight decay ×",
-        "training step",
-        "seeds",
-        "diverged",
-        "missing",
-        "validation top-1",
-        "test error",
-        "last epoch",
-        "best test epoch",
-        "Pareto front",
-    ];
-    let rows = of_network(results, network);
-    let on_front = |cost: fn(&ResultRow) -> u64| -> Vec<bool> {
-        let with_error = rows.iter().filter_map(|row| Some([cost(row) as f64, row.error()?.mean]));
-        let points: Vec<[f64; 2]> = with_error.collect();
-        let mut of_points = front(&points).into_iter();
-        rows.iter().map(|row| row.error().is_some() && of_points.next().unwrap_or(false)).collect()
-    };
-    let by_params = on_front(|row| row.counts.params);
-    let by_macs = on_front(|row| row.counts.macs);
-    let cell = |field: &str, value: Option<Spread>| match value {
-        None => html! { "–" },
-        Some(value) => html! {
-            span data-field=(field) data-value=(exact(value.mean)) data-std=[value.std.map(exact)]
-                data-n=(value.n) { (spread(&value)) }
-        },
-    };
-    let whole = |field: &str, number: u64| {
-        html! { span data-field=(field) data-value=(number) { (grouped(number)) } }
-    };
-    let cells = rows.iter().enumerate().map(|(index, row)| {
-        let (planned, counts) = (&row.planned, row.counts);
-        let fronts = match (by_params[index], by_macs[index]) {
-            (true, true) => "parameters, MACs",
-            (true, false) => "parameters",
-            (false, true) => "MACs",
-            (false, false) => "",
-        };
-        vec![
-            html! { (name(row)) },
-            html! { (planned.model) },
-            html! { (planned.budget.map_or("–".to_string(), grouped)) },
-            whole("params", counts.params),
-            whole("macs", counts.macs),
-            whole("composition", counts.composition),
-            whole("index_bits", counts.index_bits),
-            html! { (format!("{:.3}", planned.decay_factor)) },
-            whole("train_macs_per_step", planned.train_macs_per_step()),
-            html! { (row.n) },
-            html! { (row.diverged) },
-            html! { (row.missing) },
-            cell("val_top1", row.val_top1),
-            cell("test_error", row.test_error),
-            cell("last_test_error", row.last_test_error),
-            cell("best_test_error", row.best_test_error),
-            html! { span data-field="front" { (fronts) } },
-        ]
-    });
-    let split = rows.first().map(|row| row.planned.config.data.split);
-    html! {
-        div.panel {
-            (table(&headings, cells))
-            p {
-                "Error is 100 % − top-1 accuracy; means ± sample standard deviations (n − 1) over n seeds. "
-                @if split == Some(Protocol::TrainVal) {
-                    "The test error is that of the epoch that the validation images chose; which epoch is "
-                    "best on the test images was not measured."
-                } @else {
-                    "Every epoch was judged by the test images, so that the last epoch is to compare by, and "
-                    "the best one is an optimistic choice."
-                }
-            }
-            p {
-                "Composition is the multiply-adds that compute kernels from parameters, once a forward pass; "
-                "a training step has three forward passes of a batch, and three times the composition. "
-                "Index bits are those of fixed tables, which are no parameters."
-            }
-        }
-    }
+/// The method of a row, with what tells it from others of its label.
+fn name(results: &ComparisonResults, row: &ResultRow) -> String {
+    let planned = &row.planned;
+    let all = if planned.blocks == Some(Blocks::All) { " (all blocks)" } else { "" };
+    let budget = planned.budget.filter(|_| results.budgets().len() > 1);
+    let budget = budget.map(|budget| format!(", {}", grouped(budget)));
+    format!("{}{all}{}", planned.label, budget.unwrap_or_default())
 }
 
 fn published(results: &ComparisonResults, network: &str) -> Markup {
@@ -273,27 +220,37 @@ fn published(results: &ComparisonResults, network: &str) -> Markup {
 }
 
 fn missing(results: &ComparisonResults) -> Markup {
-    let headings = ["run", "model", "seed", "state"];
-    let rows = results.runs.iter().filter_map(|(run, state)| {
-        let state = match state {
-            RunState::Missing => "not finished",
-            RunState::Diverged => "diverged",
-            RunState::Finished(_) => return None,
-        };
+    html! {
+        div.panel {
+            (in_state(results, "not finished", |state| matches!(state, RunState::Missing)))
+            p { "In no mean. The command of the comparison goes on with them." }
+        }
+    }
+}
+
+fn diverged(results: &ComparisonResults) -> Markup {
+    html! {
+        div.panel {
+            (in_state(results, "diverged", |state| matches!(state, RunState::Diverged)))
+            p {
+                "In no mean. They are not trained again; diverged.txt in the directory of a run says where "
+                "it came to. To train one again, delete its directory."
+            }
+        }
+    }
+}
+
+fn in_state(results: &ComparisonResults, word: &str, is_in: fn(&RunState) -> bool) -> Markup {
+    let rows = results.runs.iter().filter(|(_, state)| is_in(state)).map(|(run, _)| {
         let config = &run.config;
-        Some(vec![
+        vec![
             html! { (run.name) },
             html! { (config.model) },
             html! { (config.seed) },
-            html! { span data-field="state" { (state) } },
-        ])
+            html! { span data-field="state" { (word) } },
+        ]
     });
-    html! {
-        div.panel {
-            (table(&headings, rows))
-            p { "In no mean. The command of the comparison goes on with those that are not finished." }
-        }
-    }
+    table(&["run", "model", "seed", "state"], rows)
 }
 
 fn runs(results: &ComparisonResults) -> Markup {
@@ -314,6 +271,3 @@ fn runs(results: &ComparisonResults) -> Markup {
     });
     html! { div.panel { (table(&headings, rows)) } }
 }
-
-#[cfg(test)]
-mod tests;

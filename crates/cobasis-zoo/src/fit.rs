@@ -6,8 +6,10 @@
 
 mod counts;
 mod error;
+mod left;
 mod methods;
 mod number;
+mod pair;
 mod stages;
 
 use serde::Serialize;
@@ -18,7 +20,8 @@ use crate::sharing::Blocks;
 pub use counts::Counts;
 pub use error::FitError;
 use methods::{Facts, Knob, METHODS, MethodEntry};
-use number::{best_number, best_pair};
+use number::best_number;
+use pair::Pairs;
 use stages::{Stages, StagesError};
 
 /// The most that a network may cost.
@@ -148,14 +151,14 @@ pub fn fit(
         }
         Knob::Pair { write, most } => {
             let make = |[first, second]: [usize; 2]| maker.setting(&write(first, second));
-            let smallest = make([1, 1]).ok_or_else(none)?;
-            let nearest = best_pair(*most, &make, limits, &|_| true);
-            let nearest = nearest.ok_or_else(|| fewest(smallest.counts))?;
-            let even = best_pair(*most, &make, limits, &|[first, second]| {
-                first <= 2 * second && second <= 2 * first
-            });
+            let pairs = Pairs::measure(&make).ok_or_else(none)?;
+            let built = |pair: [usize; 2]| check_built(make(pair), pairs.counts(pair), entry.key);
+            let nearest = pairs.best(*most, limits, &|_| true);
+            let nearest = nearest.ok_or_else(|| fewest(pairs.fewest()))?;
+            let even = pairs
+                .best(*most, limits, &|[first, second]| first <= 2 * second && second <= 2 * first);
             // One by one is even.
-            Ok(Fit { even: even.unwrap_or_else(|| nearest.clone()), nearest })
+            Ok(Fit { even: built(even.unwrap_or(nearest)), nearest: built(nearest) })
         }
         Knob::Stages { write, full } => {
             let full: Vec<usize> = facts.stages.iter().map(full).collect();
@@ -169,20 +172,22 @@ pub fn fit(
             };
             let nearest = stages.nearest(limits).ok_or_else(|| fewest(stages.fewest()))?;
             let even = stages.even(limits).ok_or_else(|| fewest(stages.fewest()))?;
-            let built = |numbers: &[usize]| {
-                let setting = make(numbers);
-                let expected = stages.counts(numbers);
-                let found = setting.as_ref().map(|setting| setting.counts);
-                assert!(
-                    found.is_some_and(|found| {
-                        (found.params, found.macs) == (expected.params, expected.macs)
-                    }),
-                    "{key} of {network} at {numbers:?}: expected {expected:?}, found {found:?}"
-                );
-                setting.unwrap_or_else(|| unreachable!("it has counts"))
-            };
+            let built =
+                |numbers: &[usize]| check_built(make(numbers), stages.counts(numbers), entry.key);
             Ok(Fit { nearest: built(&nearest), even: built(&even) })
         }
+    }
+}
+
+/// What was built of a setting that was chosen by counts.
+fn check_built(setting: Option<Setting>, expected: Counts, key: &str) -> Setting {
+    match setting {
+        Some(setting)
+            if (setting.counts.params, setting.counts.macs) == (expected.params, expected.macs) =>
+        {
+            setting
+        }
+        other => panic!("{key}: expected {expected:?}, found {other:?}"),
     }
 }
 

@@ -7,10 +7,10 @@ use cobasis_cli::Error;
 use cobasis_data::number::duration;
 use cobasis_report::comparison_report;
 use cobasis_train::DeviceName;
-use cobasis_train::config::{Comparison, DataConfig};
+use cobasis_train::config::{Comparison, DataConfig, Protocol};
 use cobasis_train::run_dir::RunDir;
 use cobasis_train::train::{
-    ComparisonOutcome, ComparisonResults, Job, Outcome as Ended, Plan, ResultRow, Spread,
+    ComparisonOutcome, ComparisonResults, Job, Outcome as Ended, Plan, ResultRow, RunState, Spread,
     run_comparison,
 };
 use cobasis_zoo::files::{FileError, write_atomic};
@@ -30,7 +30,8 @@ use super::train::command_line;
 /// recipe, a training configuration without model and seed. Where a method has a key, the setting
 /// nearest to the budget from below is trained (see `cobasis models fit`). Each combination is an
 /// ordinary run, in runs/MODEL/seed-N below --out. The same command resumes after an interruption,
-/// and takes finished runs as they are. The results are in comparison.csv, runs.csv and timing.csv,
+/// and takes finished runs, and those that diverged, as they are. The exit code is 1 if every run of
+/// a method diverged. The results are in comparison.csv, runs.csv and timing.csv,
 /// and comparison.html shows them: error against parameters and multiply-accumulates.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -102,7 +103,8 @@ pub(crate) fn run(args: Args) -> Outcome {
                 out.join("comparison.csv").display(),
                 page.display()
             ));
-            Ok(ExitCode::SUCCESS)
+            // Who reads the tables must know that a method has no result.
+            Ok(ExitCode::from(u8::from(results.lost_a_row())))
         }
         ComparisonOutcome::Interrupted(ended, _) => {
             let at = match ended {
@@ -128,7 +130,8 @@ pub(crate) fn run(args: Args) -> Outcome {
 /// What a comparison would train.
 fn describe_plan(plan: &Plan, args: &Args) -> Result<String, Error> {
     let cost = plan.cost(args.out.as_deref())?;
-    let header = ["run", "method", "parameters", "MACs", "multiply-adds to train"];
+    let there = args.out.as_deref().map(|out| ComparisonResults::read(plan, out)).transpose()?;
+    let header = ["run", "method", "parameters", "MACs", "multiply-adds to train", ""];
     let mut rows = vec![header.map(String::from).to_vec()];
     for (index, run) in plan.runs.iter().enumerate() {
         let Some(row) = plan.rows.iter().find(|row| row.runs.contains(&index)) else { continue };
@@ -138,6 +141,11 @@ fn describe_plan(plan: &Plan, args: &Args) -> Result<String, Error> {
             grouped(row.counts.params),
             grouped(row.counts.macs),
             format!("{:.3e}", cost.runs[index].macs as f64),
+            match there.as_ref().map(|there| &there.runs[index].1) {
+                Some(RunState::Finished(_)) => "finished".to_string(),
+                Some(RunState::Diverged) => "diverged".to_string(),
+                Some(RunState::Missing) | None => String::new(),
+            },
         ]);
     }
     let own = args.jobs.share(&cost.runs);
@@ -151,7 +159,7 @@ fn describe_plan(plan: &Plan, args: &Args) -> Result<String, Error> {
         _ => "no".to_string(),
     };
     let mut lines = vec![
-        table(&rows, &[1]),
+        table(&rows, &[1, 5]),
         format!("runs    {}, of {span} training images", plan.runs.len()),
         format!(
             "cost    {:.3e} multiply-adds: three forward passes for every image of every epoch",
@@ -163,6 +171,7 @@ fn describe_plan(plan: &Plan, args: &Args) -> Result<String, Error> {
         lines.push(format!("job     {} runs, {:.3e} multiply-adds", own.len(), macs as f64));
     }
     lines.push(match cost.rate {
+        _ if cost.left == 0 => "time    none: nothing is left to train".to_string(),
         Some(rate) => format!(
             "time    about {} for what is left ({:.3e} multiply-adds), at the {:.3e} a second of the \
              runs that are finished",
@@ -178,13 +187,27 @@ fn describe_plan(plan: &Plan, args: &Args) -> Result<String, Error> {
 
 /// The results as a table for people.
 fn describe(results: &ComparisonResults) -> String {
-    let header = ["method", "model", "parameters", "MACs", "test error", "last epoch", ""];
     let shown = |spread: Option<Spread>| {
         spread.map_or("–".to_string(), |spread| {
             let std = spread.std.map(|std| format!(" ± {std:.2}"));
             format!("{:.2}{} %", spread.mean, std.unwrap_or_default())
         })
     };
+    // All methods have the recipe's images.
+    let is_judged_apart =
+        results.rows.iter().all(|row| row.planned.config.data.split == Protocol::TrainVal);
+    let (title, errors) = match is_judged_apart {
+        true => (
+            "top-1 error on the test images, in the epoch that validation images chose and in the last",
+            ["test error", "last epoch"],
+        ),
+        false => (
+            "top-1 error on the test images, which judged every epoch: after the last one, to compare by, \
+             and in the best one, which is optimistic",
+            ["last epoch", "best epoch"],
+        ),
+    };
+    let has_budgets = results.budgets().len() > 1;
     let row = |row: &ResultRow| {
         let planned = &row.planned;
         let mut notes = vec![format!("n = {}", row.n)];
@@ -194,26 +217,29 @@ fn describe(results: &ComparisonResults) -> String {
         if row.missing > 0 {
             notes.push(format!("{} missing", row.missing));
         }
-        vec![
-            planned.label.clone(),
-            planned.model.to_string(),
-            grouped(row.counts.params),
-            grouped(row.counts.macs),
-            shown(row.test_error),
-            shown(row.last_test_error),
-            notes.join(", "),
-        ]
+        let both = match is_judged_apart {
+            true => [row.test_error, row.last_test_error],
+            false => [row.last_test_error, row.best_test_error],
+        };
+        let mut cells = vec![planned.label.clone(), planned.model.to_string()];
+        if has_budgets {
+            cells.push(planned.budget.map_or("–".to_string(), grouped));
+        }
+        cells.extend([grouped(row.counts.params), grouped(row.counts.macs)]);
+        cells.extend(both.map(shown));
+        cells.push(notes.join(", "));
+        cells
     };
-    let rows: Vec<Vec<String>> = std::iter::once(header.map(String::from).to_vec())
-        .chain(results.rows.iter().map(row))
-        .collect();
+    let budget = has_budgets.then_some("budget");
+    let header = ["method", "model"].into_iter().chain(budget).chain(["parameters", "MACs"]);
+    let header: Vec<&str> = header.chain(errors).chain([""]).collect();
+    let last = header.len() - 1;
+    let header = header.into_iter().map(String::from).collect();
+    let rows: Vec<Vec<String>> =
+        std::iter::once(header).chain(results.rows.iter().map(row)).collect();
     let missing = match results.missing() {
         0 => String::new(),
         missing => format!("\n{missing} of {} runs are not finished yet", results.runs.len()),
     };
-    format!(
-        "top-1 error on the test images, in the epoch that validation images chose and in the last\n{}\
-         {missing}",
-        table(&rows, &[1, 6])
-    )
+    format!("{title}\n{}{missing}", table(&rows, &[1, last]))
 }

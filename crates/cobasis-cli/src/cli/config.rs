@@ -7,12 +7,14 @@ use cobasis_train::config::{Config, explain, schema};
 
 use super::config_args::{load, no_such};
 use super::output::{print, print_json, print_raw, table, tell};
+use super::program::program;
 use super::{Outcome, embedded};
 
 /// Lists, shows, checks and explains configurations.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Lists the configurations that are built into the program: name, model, epochs, description.
+    /// Lists the configurations that are built into the program: name, model, epochs, description; and
+    /// the comparisons, with the command that runs them.
     #[command(after_help = "Example:
   cobasis config list")]
     List,
@@ -74,7 +76,13 @@ fn list() -> Result<String, Error> {
     });
     let head = ["configuration", "model", "epochs", "description"].map(String::from).to_vec();
     let rows = std::iter::once(Ok(head)).chain(rows).collect::<Result<Vec<_>, Error>>()?;
-    Ok(table(&rows, &[1, 3]))
+    let comparisons = embedded::comparisons().map(|name| {
+        let text = embedded::text(name).unwrap_or_default();
+        vec![name.to_string(), format!("{} compare {name}", program()), embedded::title(text)]
+    });
+    let head = ["comparison", "command", "description"].map(String::from).to_vec();
+    let comparisons: Vec<Vec<String>> = std::iter::once(head).chain(comparisons).collect();
+    Ok(format!("{}\n\n{}", table(&rows, &[1, 3]), table(&comparisons, &[1, 2])))
 }
 
 fn show(name: &str) -> Outcome {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use cobasis_cli::Error;
 use cobasis_data::DatasetName;
 use cobasis_data::regular::{MAX_TEXT, read_text};
-use cobasis_train::config::{Choice, Config, DIGITS};
+use cobasis_train::config::{Choice, Comparison, Config, DIGITS};
 
 use super::data_dir::data_dir;
 use super::embedded;
@@ -101,6 +101,14 @@ fn init(file: &Path) -> Result<String, Error> {
 
 /// The configuration in a file, or of this name among the shipped ones, changed by `sets`.
 pub(super) fn load(name: &str, sets: &[String]) -> Result<Config, Error> {
+    if let Ok((place, text)) = text_of(name)
+        && Comparison::is_one(&text)
+    {
+        return Err(Error::Usage(format!(
+            "{place}: this is a comparison; run it with {} compare {name}",
+            program()
+        )));
+    }
     let folder = configs();
     let folder = Path::new(&folder);
     // A directory is no configuration: `cifar100` lies beside `cifar100.toml`.

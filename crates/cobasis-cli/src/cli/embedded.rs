@@ -39,6 +39,11 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     CONFIGS.iter().map(|(name, _)| *name).filter(|name| !name.starts_with(COMPARISONS))
 }
 
+/// The names of all comparisons.
+pub(super) fn comparisons() -> impl Iterator<Item = &'static str> {
+    CONFIGS.iter().map(|(name, _)| *name).filter(|name| name.starts_with(COMPARISONS))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -37,12 +37,24 @@ impl Config {
     /// # Errors
     /// The first key that differs, with both values.
     pub fn check_resumes(&self, before: &Config, place: &str) -> Result<(), ConfigError> {
+        let advice = "to go on from the run's weights in a new run, give another --out and --init \
+                      with its last.safetensors";
+        self.check_resumes_or(before, place, advice)
+    }
+
+    /// As [`check_resumes`](Self::check_resumes), with other words for who can't make a run longer.
+    pub(crate) fn check_resumes_or(
+        &self,
+        before: &Config,
+        place: &str,
+        advice: &str,
+    ) -> Result<(), ConfigError> {
         let shown = |value: Option<Value>| {
             value.map_or_else(|| "nothing".to_owned(), |value| value.to_string())
         };
         for Difference { key, before: was, now } in before.differences(self)? {
             let why = match key.as_str() {
-                "train.epochs" => self.why_not_longer(before),
+                "train.epochs" => self.why_not_longer(before, advice),
                 "train.patience" => self.why_not_more_patient(before),
                 _ => Some(
                     "to resume it, give the same configuration; to start a new run, another --out"
@@ -66,12 +78,11 @@ impl Config {
     }
 
     /// Why a run can't be given the epochs of this configuration, in words.
-    fn why_not_longer(&self, before: &Config) -> Option<String> {
+    fn why_not_longer(&self, before: &Config, advice: &str) -> Option<String> {
         let depends = |what: &str, key: &str, value: &str| {
             format!(
                 "with {key} = \"{value}\", {what} of the epochs before depends on the number of \
-                 epochs; to go on from the run's weights in a new run, give another --out and --init \
-                 with its last.safetensors"
+                 epochs; {advice}"
             )
         };
         let (kind, lambda) = (self.schedule.kind, self.ortho.lambda_schedule);

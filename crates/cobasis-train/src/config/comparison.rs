@@ -1,12 +1,16 @@
 //! What `compare` is told to do: networks, methods, budgets and seeds, and one recipe for all.
 
-use std::collections::BTreeSet;
+mod checks;
+#[cfg(test)]
+mod tests;
 
 use cobasis_data::choice::choices;
 use cobasis_zoo::sharing::Blocks;
 use cobasis_zoo::{ModelName, fit};
 use serde::Deserialize;
 use toml::{Table, Value};
+
+use checks::{FIXED, check_blocks, check_label, check_recipe, each_once, has_key, some_each_once};
 
 use super::Config;
 use super::error::ConfigError;
@@ -145,6 +149,13 @@ fn even() -> Pick {
 }
 
 impl Comparison {
+    /// Whether a text is meant to be a comparison, and not the configuration of a run: it has methods and a
+    /// recipe.
+    pub fn is_one(text: &str) -> bool {
+        let table = parse("", text);
+        table.is_ok_and(|table| ["methods", "recipe"].iter().all(|key| table.contains_key(*key)))
+    }
+
     /// Reads the text of the file `file`.
     ///
     /// # Errors
@@ -181,8 +192,15 @@ impl Comparison {
             return Err(ConfigError::at(format!("budgets[{zero}]"), "expected at least 1, got 0"));
         }
         let methods = file.methods.into_iter().enumerate();
-        let methods: Vec<Contender> =
-            methods.map(|(index, method)| method.checked(index)).collect::<Result<_, _>>()?;
+        let methods = methods.map(|(index, method)| {
+            let label = method.label.clone().filter(|label| !label.trim().is_empty());
+            let told = |error: ConfigError| match label {
+                Some(label) => error.of_named(label.trim()),
+                None => error,
+            };
+            method.checked(index).map_err(told)
+        });
+        let methods: Vec<Contender> = methods.collect::<Result<_, _>>()?;
         let labels: Vec<&str> = methods.iter().map(|method| method.label.as_str()).collect();
         some_each_once("methods", &labels)?;
         if let Some(index) = methods.iter().position(|method| {
@@ -193,8 +211,10 @@ impl Comparison {
             return Err(ConfigError::at(format!("methods[{index}]"), problem));
         }
         check_recipe(&file.recipe)?;
+        check_blocks(&methods, &file.blocks)?;
         for (index, point) in file.published.iter().enumerate() {
             let key = |name| format!("published[{index}].{name}");
+            check_label(&key("label"), &point.label)?;
             if !(point.error.is_finite() && (0.0..=100.0).contains(&point.error)) {
                 let problem = format!("expected percent from 0 to 100, got {}", point.error);
                 return Err(ConfigError::at(key("error"), problem));
@@ -268,6 +288,11 @@ impl Contender {
         !self.set.is_empty()
     }
 
+    /// Whether it departs in keys of a section.
+    pub(crate) fn sets(&self, section: &str) -> bool {
+        self.set.contains_key(section)
+    }
+
     /// The key of the method, or its suffix.
     pub fn method(&self) -> &str {
         match &self.chosen {
@@ -295,16 +320,18 @@ impl FileMethod {
             merge(&mut table, nested(&name, value));
             table
         });
-        if let Some(fixed) = ["model", "seed", "init"].iter().find(|name| set.contains_key(**name))
-        {
-            let problem = format!("{fixed} is not for a method to set");
+        if let Some((fixed, why)) = FIXED.iter().find(|(name, _)| has_key(&set, name)) {
+            let problem = format!("{fixed} is not for a method to set: {why}");
             return Err(ConfigError::at(key(".set"), problem));
         }
         let label = match (self.label, &chosen) {
             (Some(label), _) if label.trim().is_empty() => {
                 return Err(ConfigError::at(key(".label"), "expected a text, got none"));
             }
-            (Some(label), _) => label.trim().to_string(),
+            (Some(label), _) => {
+                check_label(&key(".label"), &label)?;
+                label.trim().to_string()
+            }
             (None, _) if !set.is_empty() => {
                 let problem =
                     "expected a label, which tells it from the method as the recipe has it";
@@ -321,36 +348,3 @@ impl FileMethod {
         Ok(Contender { label, chosen, blocks, set })
     }
 }
-
-/// Refuses what a comparison says itself, and what does not start from new weights.
-fn check_recipe(recipe: &Table) -> Result<(), ConfigError> {
-    for (name, why) in [
-        ("model", "networks and methods say which models are trained"),
-        ("seed", "seeds says which seeds there are"),
-        ("init", "all methods start from new weights"),
-    ] {
-        if recipe.contains_key(name) {
-            let problem = format!("not for a comparison: {why}");
-            return Err(ConfigError::at(format!("recipe.{name}"), problem));
-        }
-    }
-    Ok(())
-}
-
-fn each_once<T: Ord + std::fmt::Display>(key: &str, list: &[T]) -> Result<(), ConfigError> {
-    let mut seen = BTreeSet::new();
-    match list.iter().find(|item| !seen.insert(*item)) {
-        Some(twice) => Err(ConfigError::at(key, format!("expected each once, got {twice} twice"))),
-        None => Ok(()),
-    }
-}
-
-fn some_each_once<T: Ord + std::fmt::Display>(key: &str, list: &[T]) -> Result<(), ConfigError> {
-    match list.is_empty() {
-        true => Err(ConfigError::at(key, "expected at least one, got an empty list")),
-        false => each_once(key, list),
-    }
-}
-
-#[cfg(test)]
-mod tests;

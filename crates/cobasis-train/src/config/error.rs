@@ -38,6 +38,12 @@ impl ConfigError {
         self
     }
 
+    /// Names what the fault is of: of several alike, a number says little.
+    pub(super) fn of_named(mut self, name: &str) -> Self {
+        self.problem = one_line(&format!("{name:?}: {}", self.problem));
+        self
+    }
+
     /// A fault of a whole file or argument rather than of a key.
     pub(super) fn of(place: &str, problem: impl Into<String>) -> Self {
         Self { place: Some(one_line(place)), key: None, problem: one_line(&problem.into()) }

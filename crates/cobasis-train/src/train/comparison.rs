@@ -14,8 +14,8 @@ use std::path::Path;
 
 use crate::config::Config;
 use crate::device::DeviceName;
-use crate::error::Error;
-use crate::run_dir::{RunRecord, write_text};
+use crate::error::{Error, line};
+use crate::run_dir::{RunDirError, RunRecord, write_text};
 use crate::train::{Outcome, Watch, run};
 
 pub use cost::{ComparisonCost, RunCost};
@@ -25,6 +25,8 @@ pub use results::{ComparisonResults, ResultRow, RunState};
 
 /// The directory of the runs, below that of the comparison.
 const RUNS: &str = "runs";
+/// The models of a finished run.
+const MODELS: [&str; 2] = ["last.safetensors", "best.safetensors"];
 
 /// How a comparison ended.
 #[derive(Clone, Debug)]
@@ -37,8 +39,9 @@ pub enum ComparisonOutcome {
 
 /// Trains the runs of a job, each in a directory of its own below `out`; after each of them writes
 /// `comparison.csv`, `runs.csv` and `timing.csv` to `out`, from all runs that are there, whoever trained
-/// them. Runs that are there already are gone on with or, where they are finished, taken as they are. Those
-/// that diverge are told to the watch and counted; the others go on.
+/// them. Runs that are there already are gone on with or, where they are finished or have diverged, taken as
+/// they are. Those that diverge are told to the watch and counted; the others go on. Models that finished
+/// runs have lost are made again from their checkpoints; where that can't be done, it is logged.
 ///
 /// # Errors
 ///
@@ -56,13 +59,24 @@ pub fn run_comparison(
     let own: Vec<&PlannedRun> = job.share(&plan.runs).collect();
     for (index, planned) in own.iter().enumerate() {
         let directory = place(out, planned);
-        // As it is: its result needs neither its images nor its checkpoints any more.
-        if matches!(state(planned, &directory)?, RunState::Finished(_)) {
-            continue;
-        }
+        let state = state(planned, &directory)?;
+        let is_finished = match &state {
+            // As it is: its result needs neither its images nor its checkpoints any more.
+            RunState::Finished(_) if has_models(&directory) => continue,
+            // It would diverge again.
+            RunState::Diverged => continue,
+            RunState::Finished(_) => true,
+            RunState::Missing => false,
+        };
         watch.next_run(index + 1, own.len(), &planned.name);
         match run(&planned.config, device, Some(&directory), command, watch) {
             Ok(Outcome::Finished(_)) => {}
+            // The tables need its result only.
+            Err(error) if is_finished => log::warn!(
+                "{}: last.safetensors or best.safetensors is missing, and can't be made again: {}",
+                directory.display(),
+                error.line()
+            ),
             Ok(interrupted) => {
                 let results = write(plan, out)?;
                 return Ok(ComparisonOutcome::Interrupted(interrupted, Box::new(results)));
@@ -80,16 +94,33 @@ fn place(out: &Path, planned: &PlannedRun) -> std::path::PathBuf {
     out.join(RUNS).join(&planned.name)
 }
 
+/// Whether the models of a finished run are there.
+fn has_models(directory: &Path) -> bool {
+    MODELS.iter().all(|name| directory.join(name).is_file())
+}
+
 /// Refuses directories of other runs.
 fn check(plan: &Plan, out: &Path) -> Result<(), Error> {
     for planned in &plan.runs {
         let directory = place(out, planned);
         if directory.join("config.toml").is_file() {
-            let before: Config = RunRecord::config(&directory)?;
-            planned.config.check_resumes(&before, &directory.display().to_string())?;
+            let before: Config =
+                RunRecord::config(&directory).map_err(|error| damaged(error, &directory))?;
+            let advice = "to train another number of epochs, give another --out";
+            let place = directory.display().to_string();
+            planned.config.check_resumes_or(&before, &place, advice)?;
         }
     }
     Ok(())
+}
+
+/// What is wrong with the files of a run, and what to do about it.
+fn damaged(error: RunDirError, directory: &Path) -> Error {
+    Error::Usage(format!(
+        "{}; delete {}, and the same command trains this run again",
+        line(&error),
+        directory.display()
+    ))
 }
 
 /// The results as they are now, written down.

@@ -1,11 +1,10 @@
 //! What methods are compared by: parameters, multiply-accumulates, and what is beside them.
 
-use std::cmp::Reverse;
-
 use burn::tensor::Device;
-use cobasis::{Cost, CostRow, CostTable, Part};
+use cobasis::{Cost, CostTable};
 use serde::Serialize;
 
+use super::left;
 use crate::config::ModelConfig;
 use crate::name::ModelName;
 
@@ -67,30 +66,12 @@ impl Counts {
         }
     }
 
-    /// The most that is left where so many weights may be left in the layers whose ranks training finds:
-    /// all of them where a weight takes the most multiply-accumulates.
+    /// The most that is left where so many weights may be left in the layers whose ranks training finds.
     fn left_with(self, limit: u64, table: &CostTable) -> Self {
-        let is_cut = |row: &&CostRow| matches!(row.part, Part::Unique | Part::Coefficients);
-        let layers = || table.rows().iter().filter(is_cut);
-        let of_all: Cost = layers().map(|row| row.cost).sum();
-        // Every weight of a convolution is used at each position of its output.
-        let positions =
-            |row: &CostRow| row.output.map_or(0, |[_, height, width]| height * width) as u64;
-        let mut uses: Vec<[u64; 2]> = layers()
-            .map(|row| (positions(row), row.cost.macs))
-            .filter(|(positions, _)| *positions > 0)
-            .map(|(positions, macs)| [positions, macs / positions])
-            .collect();
-        uses.sort_by_key(|&[positions, _]| Reverse(positions));
-        let (mut free, mut macs) = (limit, 0);
-        for [positions, weights] in uses {
-            let taken = weights.min(free);
-            free -= taken;
-            macs += taken * positions;
-        }
+        let of_all: Cost = left::rows(table).map(|row| row.cost).sum();
         Self {
             params: self.params - of_all.params + limit,
-            macs: self.macs - of_all.macs + macs,
+            macs: self.macs - of_all.macs + left::most_macs(table, limit),
             at_most: true,
             ..self
         }

@@ -26,7 +26,7 @@ pub(super) enum Knob {
     Number { write: fn(&Facts, usize) -> String, range: fn(&Facts) -> RangeInclusive<usize> },
     /// A number in a range, whichever blocks share.
     WholeNumber { write: fn(&Facts, usize) -> String, range: fn(&Facts) -> RangeInclusive<usize> },
-    /// Two numbers, from 1 to a largest one each.
+    /// Two numbers, the size of a basis of cores and their rank, from 1 to a largest one each.
     Pair { write: fn(usize, usize) -> String, most: usize },
     /// A number for each stage, from 1 to the largest that it can use. `write` gets the list of them.
     Stages { write: fn(&str) -> String, full: fn(&StageFacts) -> usize },
@@ -191,7 +191,7 @@ pub(super) static METHODS: &[MethodEntry] = &[
     MethodEntry {
         key: "tbasis",
         about: "tensor rings of cores that are sums of one basis",
-        knob: Knob::Pair { write: |basis, rank| format!("tbasis{basis}r{rank}"), most: 64 },
+        knob: Knob::Pair { write: |basis, rank| format!("tbasis{basis}r{rank}"), most: 256 },
     },
     MethodEntry {
         key: "hypernet",

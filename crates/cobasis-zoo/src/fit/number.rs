@@ -1,4 +1,4 @@
-//! Methods with one number to choose, or two, whose costs never fall where a number grows.
+//! Methods with one number to choose, whose costs never fall where it grows.
 
 use std::ops::RangeInclusive;
 
@@ -37,32 +37,6 @@ pub(super) fn best_number(
             }
             None if middle == 0 => break,
             None => high = middle - 1,
-        }
-    }
-    best
-}
-
-/// The setting of the pair within the limits that has the most parameters, of equals the one with the
-/// smaller first number, among those that are `wanted`. Both numbers go from 1 to `most`.
-pub(super) fn best_pair(
-    most: usize,
-    make: &dyn Fn([usize; 2]) -> Option<Setting>,
-    limits: Limits,
-    wanted: &dyn Fn([usize; 2]) -> bool,
-) -> Option<Setting> {
-    let mut best: Option<Setting> = None;
-    for first in 1..=most {
-        let seconds: Vec<usize> = (1..=most).filter(|&second| wanted([first, second])).collect();
-        let (Some(&start), Some(&end)) = (seconds.first(), seconds.last()) else {
-            continue;
-        };
-        let Some(setting) = best_number(&(start..=end), &|second| make([first, second]), limits)
-        else {
-            continue;
-        };
-        let more = |best: &Setting| setting.counts.params > best.counts.params;
-        if best.as_ref().is_none_or(more) {
-            best = Some(setting);
         }
     }
     best

@@ -140,10 +140,36 @@ fn ranks_that_training_finds_are_counted_at_most() {
     assert_eq!((found.suffix.as_str(), found.counts.params), ("hinge48888", 125_074));
     assert!(found.counts.at_most);
     // In the first stage, at 32 by 32 pixels, are 4 layers of 16 filters of 160 weights, in the second,
-    // at 16 by 16, 4 of 32 of 320: the whole budget.
+    // at 16 by 16, 4 of 32 of 320, in the third, at 8 by 8, 4 of 64 of 640, of which each layer has one.
     let rest = Counts::of(&network("cifar10/resnet20")).macs - 3 * 4 * 32 * 32 * 9 * 16 * 16;
-    let most = 32 * 32 * 4 * 16 * 160 + 16 * 16 * (48_888 - 4 * 16 * 160);
+    let second = (48_888 - 4 * 16 * 160 - 4 * 640) / 320;
+    let most = 32 * 32 * 4 * 16 * 160 + 16 * 16 * second * 320 + 8 * 8 * 4 * 640;
     assert_eq!(found.counts.macs, rest + most);
     let trained = Counts::in_training(&ModelConfig::new(found.name));
     assert!(trained.params > 269_722 && !trained.at_most, "{trained:?}");
+}
+
+#[test]
+fn a_layer_keeps_a_whole_filter_whatever_else_is_cut() {
+    for method in ["hinge", "alf"] {
+        let name = network("cifar10/resnet32").with_sharing(&format!("{method}73584"));
+        assert_eq!(Counts::of(&name.expect("a name")).macs, 45_744_768, "{method}");
+        let digits = network("digits/resnet14");
+        // One filter in each layer, and nothing else.
+        let smallest = digits.with_sharing(&format!("{method}2240")).expect("a name");
+        assert_eq!(Counts::of(&smallest).macs, 782_976, "{method}");
+        let limits = Limits { params: 200_000, macs: Some(800_000) };
+        let found = fit(&digits, method, Blocks::AfterFirst, limits).expect("a setting").nearest;
+        assert!(limits.allow(&found.counts) && found.counts.macs >= 782_976, "{found:?}");
+    }
+}
+
+#[test]
+fn pairs_are_searched_as_far_as_names_go() {
+    let found = fitted("digits/resnet14", "tbasis", 125_000);
+    let known = network("digits/resnet14-tbasis195r5");
+    assert_eq!(Counts::of(&known).params, 124_925);
+    assert!((124_925..=125_000).contains(&found.nearest.counts.params), "{found:?}");
+    assert_eq!(found.nearest.counts, Counts::of(&found.nearest.name));
+    assert_eq!(found.even.counts, Counts::of(&found.even.name));
 }

@@ -77,9 +77,13 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     }
     let limits = Limits { params: *params, macs: *macs };
     let blocks = if args.all_blocks { Blocks::All } else { Blocks::AfterFirst };
+    let mut formless = Vec::new();
     let found: Vec<Found> = match args.method.as_str() {
         "all" => {
-            let forms = keys().filter(|key| is_for(network, key, blocks));
+            let (forms, others): (Vec<_>, Vec<_>) =
+                keys().partition(|key| is_for(network, key, blocks));
+            formless = others;
+            let forms = forms.into_iter();
             forms.map(|key| Found::of(key, fit(network, key, blocks, limits))).collect()
         }
         key => {
@@ -96,8 +100,16 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         print_json(&found);
     } else {
         print(&describe(&found, *params));
+        if !formless.is_empty() {
+            print(&format!("without a form of {network}: {}", formless.join(", ")));
+        }
     }
-    Ok(())
+    match found.iter().any(|found| found.settings.is_some()) {
+        true => Ok(()),
+        false => {
+            Err(Error::Usage(format!("no method has a setting of {network} within the budget")))
+        }
+    }
 }
 
 impl Found {

@@ -35,7 +35,20 @@ fn what_is_wrong_is_told_with_its_key() {
     for (text, said) in [
         (with("labl = 'x'"), "a.toml: methods[0].labl: unknown field `labl`"),
         (with("set = { model = 'x' }"), "methods[0].set: model is not for a method to set"),
-        (with("set = { train.epochs = 1 }"), "methods[0]: expected a label"),
+        (with("set = { seed = 1 }"), "methods[0].set: seed is not for a method to set"),
+        (with("set = { train.epochs = 1 }"), "methods[0].set: train.epochs is not for a method"),
+        (with("set = { \"train.epochs\" = 1 }"), "methods[0].set: train.epochs is not for"),
+        (with("set = { data.split = 'paper' }"), "methods[0].set: data is not for a method to"),
+        (
+            with("label = 'mine'\nset = { data.pad = 1 }"),
+            "methods[0].set: \"mine\": data is not for a method to set: all methods are compared",
+        ),
+        (with("set = { train.batch = 1 }"), "methods[0]: expected a label"),
+        (
+            with("label = 'mine'\nblocks = ['all']"),
+            "methods[0].blocks: \"mine\" is for \"all\", which blocks of the comparison does not have",
+        ),
+        (with("label = \"a\\u001bb\""), ": expected a text without control characters"),
         (with("suffix = 's4u1'"), "methods[0]: expected either method, a key, or suffix"),
         (with("label = ' '"), "methods[0].label: expected a text"),
         (with("blocks = []"), "methods[0].blocks: expected at least one"),

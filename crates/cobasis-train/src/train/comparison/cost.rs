@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::check;
 use super::plan::{Plan, PlannedRow};
 use super::results::{ComparisonResults, RunState};
 use crate::config::{Config, DataConfig};
@@ -44,8 +45,12 @@ impl Plan {
     /// What the runs take, and the rate of those that are done in a directory.
     ///
     /// # Errors
-    /// When a data set can't be read, or a finished run is damaged.
+    /// When a data set can't be read, a finished run is damaged, or a run of the plan is there with another
+    /// configuration.
     pub fn cost(&self, out: Option<&Path>) -> Result<ComparisonCost, Error> {
+        if let Some(out) = out {
+            check(self, out)?;
+        }
         let mut runs: Vec<Option<RunCost>> = vec![None; self.runs.len()];
         let mut known: Vec<(DataConfig, [usize; 3], Sizes)> = Vec::new();
         for row in &self.rows {

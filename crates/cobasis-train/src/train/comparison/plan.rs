@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use burn::tensor::Device;
 use cobasis_zoo::fit::{Counts, Limits, fit, ignores_blocks};
 use cobasis_zoo::sharing::Blocks;
 use cobasis_zoo::{ModelConfig, ModelName};
 
 use crate::config::{Chosen, Comparison, Config, ConfigError, Contender, Pick, PublishedResult};
 use crate::data::DatasetName;
+use crate::train::constraint::joint_bases;
 use crate::train::optimizer::decay_factor;
 
 /// The runs of a comparison, and the rows of its table.
@@ -116,7 +118,12 @@ impl Plan {
                             firsts: [nth_blocks == 0, nth_budget == 0],
                         };
                         let choice = at.choice(contender, comparison.pick).map_err(|problem| {
-                            ConfigError::at(format!("methods[{index}]"), problem)
+                            let label = &contender.label;
+                            let named = match contender.method() == label {
+                                true => problem,
+                                false => format!("{label:?}: {problem}"),
+                            };
+                            ConfigError::at(format!("methods[{index}]"), named)
                         })?;
                         if let Some(choice) = choice {
                             plan.add(comparison, contender, network, choice)?;
@@ -155,6 +162,10 @@ impl Plan {
         // There is a seed.
         let config = self.runs[runs[0]].config.clone();
         let costed = ModelConfig::new(model.clone()).with_norms(config.sharing.norms());
+        let is_first = self.rows.iter().all(|row| row.label != contender.label);
+        if is_first && contender.sets("ortho") {
+            warn_without_bases(&contender.label, &costed);
+        }
         self.rows.push(PlannedRow {
             label: contender.label.clone(),
             network: network.clone(),
@@ -276,6 +287,17 @@ impl At<'_> {
                 Ok(Some(Choice { model, blocks, budget: None }))
             }
         }
+    }
+}
+
+/// Tells of keys that have no effect.
+fn warn_without_bases(label: &str, config: &ModelConfig) {
+    if joint_bases(&config.init(&Device::flex())).is_empty() {
+        log::warn!(
+            "{label:?} sets keys of ortho, which have no effect: {} has no filters to be kept \
+             orthonormal",
+            config.name
+        );
     }
 }
 

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use cobasis_zoo::fit::Counts;
 
-use super::place;
 use super::plan::{Plan, PlannedRow, PlannedRun};
-use crate::config::{Protocol, PublishedResult};
+use super::{damaged, place};
+use crate::config::{Config, Protocol, PublishedResult};
 use crate::error::Error;
 use crate::run_dir::{EpochSummary, RunRecord, Summary};
 use crate::train::Spread;
@@ -107,6 +107,19 @@ impl ComparisonResults {
         self.runs.iter().filter(|(_, state)| matches!(state, RunState::Missing)).count()
     }
 
+    /// The budgets that chose settings, each once.
+    pub fn budgets(&self) -> Vec<u64> {
+        let mut budgets: Vec<u64> = self.rows.iter().filter_map(|row| row.planned.budget).collect();
+        budgets.sort_unstable();
+        budgets.dedup();
+        budgets
+    }
+
+    /// Whether there is a row all of whose runs diverged.
+    pub fn lost_a_row(&self) -> bool {
+        self.rows.iter().any(|row| row.diverged == row.planned.runs.len())
+    }
+
     /// Runs that diverged.
     pub fn diverged(&self) -> usize {
         self.runs.iter().filter(|(_, state)| matches!(state, RunState::Diverged)).count()
@@ -115,16 +128,19 @@ impl ComparisonResults {
 
 /// How far the run in a directory is.
 pub(super) fn state(planned: &PlannedRun, directory: &Path) -> Result<RunState, Error> {
+    let wrong = |error| damaged(error, directory);
+    // One that was to end earlier goes on when it is trained again.
+    let is_same = |config: &Config| Ok::<_, Error>(planned.config.differences(config)?.is_empty());
     if RunRecord::is_finished(directory) {
-        let record = RunRecord::read(directory)?;
-        // One that was to end earlier goes on when it is trained again.
-        let is_same = planned.config.differences(&record.config)?.is_empty();
-        return Ok(match is_same {
+        let record = RunRecord::read(directory).map_err(wrong)?;
+        return Ok(match is_same(&record.config)? {
             true => RunState::Finished(Box::new(record.summary)),
             false => RunState::Missing,
         });
     }
-    Ok(if RunRecord::has_diverged(directory) { RunState::Diverged } else { RunState::Missing })
+    let has_diverged = RunRecord::has_diverged(directory)
+        && is_same(&RunRecord::config(directory).map_err(wrong)?)?;
+    Ok(if has_diverged { RunState::Diverged } else { RunState::Missing })
 }
 
 fn row(planned: &PlannedRow, runs: &[(PlannedRun, RunState)]) -> ResultRow {

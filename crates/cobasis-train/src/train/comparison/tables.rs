@@ -64,7 +64,7 @@ pub(super) fn comparison_csv(results: &ComparisonResults) -> String {
     csv(&header, results.rows.iter().map(row))
 }
 
-/// A row for each run of each row of the plan.
+/// A row for each run, with the first row of the plan that it is one of, and the budgets of all of them.
 pub(super) fn runs_csv(results: &ComparisonResults) -> String {
     let header = [
         "label",
@@ -86,38 +86,40 @@ pub(super) fn runs_csv(results: &ComparisonResults) -> String {
         "last_test_error",
         "best_test_error",
     ];
-    let rows = results.rows.iter().flat_map(|ResultRow { planned, .. }| {
-        planned.runs.iter().map(|&index| {
-            let (run, state) = &results.runs[index];
-            let mut cells = place(planned);
-            let (state, summary) = match state {
-                RunState::Missing => ("missing", None),
-                RunState::Diverged => ("diverged", None),
-                RunState::Finished(summary) => ("finished", Some(summary)),
-            };
-            let text =
-                |number: Option<u64>| number.map_or(String::new(), |number| number.to_string());
-            let error = |epoch: &EpochSummary| 100.0 - epoch.value("test_top1");
-            let (on_val, on_test) = (
-                summary.and_then(|summary| summary.best_on_val.as_ref()),
-                summary.and_then(|summary| summary.best_on_test.as_ref()),
-            );
-            cells.extend([
-                run.name.clone(),
-                run.config.seed.to_string(),
-                state.to_string(),
-                text(summary.map(|summary| summary.result_params())),
-                text(summary.map(|summary| summary.inference_macs.unwrap_or(planned.counts.macs))),
-                text(summary.map(|summary| summary.params)),
-                text(summary.map(|summary| summary.last.epoch as u64)),
-                text(summary.map(|summary| summary.best().epoch as u64)),
-                number(on_val.map(|epoch| epoch.value("val_top1"))),
-                number(on_val.map(error)),
-                number(summary.map(|summary| error(&summary.last))),
-                number(on_test.map(error)),
-            ]);
-            cells
-        })
+    let rows = results.runs.iter().enumerate().filter_map(|(index, (run, state))| {
+        let planned = results.rows.iter().map(|row| &row.planned);
+        let mut of_run = planned.filter(|planned| planned.runs.contains(&index));
+        let planned = of_run.next()?;
+        let budgets = std::iter::once(planned).chain(of_run).filter_map(|planned| planned.budget);
+        let budgets: Vec<String> = budgets.map(|budget| budget.to_string()).collect();
+        let mut cells = place(planned);
+        cells[BUDGET] = budgets.join(";");
+        let (state, summary) = match state {
+            RunState::Missing => ("missing", None),
+            RunState::Diverged => ("diverged", None),
+            RunState::Finished(summary) => ("finished", Some(summary)),
+        };
+        let text = |number: Option<u64>| number.map_or(String::new(), |number| number.to_string());
+        let error = |epoch: &EpochSummary| 100.0 - epoch.value("test_top1");
+        let (on_val, on_test) = (
+            summary.and_then(|summary| summary.best_on_val.as_ref()),
+            summary.and_then(|summary| summary.best_on_test.as_ref()),
+        );
+        cells.extend([
+            run.name.clone(),
+            run.config.seed.to_string(),
+            state.to_string(),
+            text(summary.map(|summary| summary.result_params())),
+            text(summary.map(|summary| summary.inference_macs.unwrap_or(planned.counts.macs))),
+            text(summary.map(|summary| summary.params)),
+            text(summary.map(|summary| summary.last.epoch as u64)),
+            text(summary.map(|summary| summary.best().epoch as u64)),
+            number(on_val.map(|epoch| epoch.value("val_top1"))),
+            number(on_val.map(error)),
+            number(summary.map(|summary| error(&summary.last))),
+            number(on_test.map(error)),
+        ]);
+        Some(cells)
     });
     csv(&header, rows)
 }
@@ -137,6 +139,9 @@ pub(super) fn timing_csv(results: &ComparisonResults) -> String {
     });
     csv(&header, rows)
 }
+
+/// The column of budgets.
+const BUDGET: usize = 4;
 
 /// What tells a row from the others.
 fn place(planned: &PlannedRow) -> Vec<String> {
