@@ -19,6 +19,7 @@
 
 mod augment;
 mod batch;
+pub mod boxes;
 pub mod choice;
 mod cifar;
 mod class_counts;
