@@ -10,8 +10,15 @@ mod check;
 mod coco;
 mod coco_results;
 mod findings;
+mod geometry;
+mod hsv;
 mod nms;
+mod paint;
+mod picture;
 mod rect;
+mod target;
+#[cfg(test)]
+mod testing;
 mod voc;
 mod xml;
 
@@ -23,6 +30,11 @@ pub use average_precision::{
 pub use coco::{coco_json, read_coco};
 pub use coco_results::{read_results, results_json};
 pub use findings::{Finding, Findings};
+pub use geometry::{MIN_SHARE, MIN_SIDE, Placement};
+pub use hsv::HsvChange;
 pub use nms::suppress;
+pub(super) use paint::paint;
+pub use picture::{BoxAugment, FILL};
 pub use rect::Rect;
+pub use target::Boxes;
 pub use voc::read_voc;

@@ -62,6 +62,14 @@ pub enum ImageError {
     /// A JPEG image of a kind that the decoder gives wrong colours.
     #[error("a JPEG image with more samples of a colour difference than of brightness")]
     Sampling,
+    /// An image of another size than its boxes were drawn on.
+    #[error("expected an image of {}x{}, as its boxes are for, got {}x{}", .expected[1], .expected[0], .got[1], .got[0])]
+    OtherSize {
+        /// Height and width that the file of boxes tells.
+        expected: [usize; 2],
+        /// Height and width of the image.
+        got: [usize; 2],
+    },
     /// The decoder's reason.
     #[error("a damaged {format} image: {problem}")]
     Damaged {
@@ -81,6 +89,13 @@ pub(super) struct Rgb {
     pub(super) height: u32,
     /// `[height, width, 3]`.
     pub(super) pixels: Vec<u8>,
+}
+
+impl Rgb {
+    /// Height and width.
+    pub(super) fn size(&self) -> [usize; 2] {
+        [self.height, self.width].map(|side| side as usize)
+    }
 }
 
 /// The image in the file `path`, as three channels: grey values become equal ones, transparency is

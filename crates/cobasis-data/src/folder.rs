@@ -9,7 +9,7 @@ use search::entries;
 pub use search::holds_images;
 
 use super::error::DataError;
-use super::files::ImageFiles;
+use super::files::{FileView, ImageFiles};
 use super::image_set::{ImageSet, SetInfo};
 use super::{Split, View};
 
@@ -100,8 +100,8 @@ fn load_split(
     }
     // A class's images are in the folder that names it.
     let (folders, places) = (info.classes.clone(), labels.clone());
-    let resize = view.resize as u32;
-    ImageSet::of_files(info, ImageFiles { root, folders, places, names, resize }, labels)
+    let view = FileView::Centre { resize: view.resize as u32 };
+    ImageSet::of_files(info, ImageFiles { root, folders, places, names, view }, labels)
 }
 
 /// What is true of every image.

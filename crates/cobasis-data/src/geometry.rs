@@ -19,10 +19,19 @@ pub trait Target: Clone + std::fmt::Debug + PartialEq + Send + Sync + 'static {
     /// Follows the image into a picture. What has no place in the image stays as it is.
     fn follow(&mut self, _to: &Geometry) {}
 
+    /// Height and width of the image that it is known of, pixels, where it tells places in it: what makes an image of
+    /// another size an unreadable one.
+    fn size(&self) -> Option<[usize; 2]> {
+        None
+    }
+
     /// The class that it is, where it is one.
     fn class(&self) -> Option<u16> {
         None
     }
+
+    /// Tells what else of it is part of the data, for [`ImageSet::fingerprint`](crate::ImageSet::fingerprint).
+    fn tell(&self, _to: &mut dyn FnMut(&[u8])) {}
 
     /// What is wrong with it in a set of so many classes: what was expected, and what it is.
     fn problem(&self, _classes: usize) -> Option<[String; 2]> {

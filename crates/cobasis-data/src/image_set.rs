@@ -3,9 +3,9 @@
 
 use std::borrow::Cow;
 
-use super::decode::ImageError;
+use super::decode::{ImageError, Rgb};
 use super::error::DataError;
-use super::files::{Framing, ImageFiles};
+use super::files::{FileView, Framing, ImageFiles};
 use super::fnv::Fnv;
 use super::geometry::{Geometry, Target};
 
@@ -169,12 +169,33 @@ impl<T: Target> ImageSet<T> {
         matches!(self.pixels, Pixels::Files(_))
     }
 
-    /// Length that the shorter side of an image has before the centre is cut out, pixels.
+    /// Length that the shorter side of an image has before the centre is cut out, pixels; the picture's
+    /// height where nothing is cut out.
     pub fn resize(&self) -> usize {
         match &self.pixels {
             Pixels::Memory(_) => self.info.shape[1],
-            Pixels::Files(files) => files.resize as usize,
+            Pixels::Files(files) => match files.view {
+                FileView::Centre { resize } => resize as usize,
+                FileView::Letterbox => self.info.shape[1],
+            },
         }
+    }
+
+    /// The same images in files, of which all is seen: as large as it fits into pictures of this height
+    /// and width, with grey around it ([`FILL`](crate::boxes::FILL)).
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Inconsistent`] where the images are in memory, or a side is 0.
+    pub fn letterboxed(self, [height, width]: [usize; 2]) -> Result<Self, DataError> {
+        let Pixels::Files(files) = self.pixels else {
+            return Err(self.info.error("images", "images in files", "images in memory"));
+        };
+        let shape = [self.info.shape[0], height, width];
+        let info = SetInfo { shape, ..self.info };
+        info.check()?;
+        let pixels = Pixels::Files(ImageFiles { view: FileView::Letterbox, ..files });
+        Ok(Self { info, pixels, ..self })
     }
 
     /// What to call image `index` in a message: its file, or its number.
@@ -216,9 +237,26 @@ impl<T: Target> ImageSet<T> {
         match &self.pixels {
             Pixels::Memory(_) => Ok((Cow::Borrowed(self.image(index)), Geometry::whole(size))),
             Pixels::Files(files) => {
-                let (pixels, part) = files.read(index, self.info.shape, framing)?;
+                let (pixels, part) =
+                    files.read(index, self.info.shape, framing, self.target(index).size())?;
                 Ok((Cow::Owned(pixels), part))
             }
+        }
+    }
+
+    /// All of the image in the file of image `index`, of three channels.
+    ///
+    /// # Errors
+    ///
+    /// Where the file gives no image, or one of another size than its target tells.
+    ///
+    /// # Panics
+    ///
+    /// As [`image`](Self::image), and where the images are not in files.
+    pub(super) fn decode(&self, index: usize) -> Result<Rgb, ImageError> {
+        match &self.pixels {
+            Pixels::Memory(_) => panic!("{} is in no file", self.describe(index)),
+            Pixels::Files(files) => files.decode(index, self.target(index).size()),
         }
     }
 
@@ -258,8 +296,8 @@ impl<T: Target> ImageSet<T> {
             Pixels::Files(files) => files.hash_names(|bytes| hash.bytes(bytes)),
         }
         for target in &self.targets {
-            // What is no class can change with a task's code, which is not of the data.
             hash.bytes(&target.class().unwrap_or(u16::MAX).to_le_bytes());
+            target.tell(&mut |bytes| hash.bytes(bytes));
         }
         hash.0
     }

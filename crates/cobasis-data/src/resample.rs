@@ -118,21 +118,44 @@ pub(super) fn centre_area(image: &Rgb, resize_to: u32, size: u32) -> [f64; 4] {
     [left, top, width, height]
 }
 
+/// The part of `image` with this left, top, width and height, resized to this height and width,
+/// `[height, width, 3]`. At its edges the filter sees what lies beyond them, as where all of the image
+/// is resized and then cut.
+///
+/// # Panics
+///
+/// Where the part is not one of the image.
+pub(super) fn part(image: &Rgb, [left, top, width, height]: [f64; 4], size: [usize; 2]) -> Vec<u8> {
+    let whole = Window { left: 0, top: 0, width: image.width, height: image.height };
+    let [rows, columns] = size.map(|side| side as u32);
+    resize_to(image, whole, [rows, columns], &ResizeOptions::new().crop(left, top, width, height))
+}
+
+/// To a square; see [`resize_to`].
+fn resize(image: &Rgb, window: Window, size: u32, options: &ResizeOptions) -> Vec<u8> {
+    resize_to(image, window, [size, size], options)
+}
+
 /// PIL's bilinear filter, whose triangles widen with the scale, on the 8-bit values of a window.
 ///
 /// For one type of pixels and of images: the filter is compiled for each that it is called with.
-fn resize(image: &Rgb, window: Window, size: u32, options: &ResizeOptions) -> Vec<u8> {
+fn resize_to(
+    image: &Rgb,
+    window: Window,
+    [rows, columns]: [u32; 2],
+    options: &ResizeOptions,
+) -> Vec<u8> {
     let Window { left, top, width, height } = window;
     let whole: TypedImageRef<'_, U8x3> =
         TypedImageRef::from_buffer(image.width, image.height, &image.pixels)
             .expect("as many pixels as the sizes say");
     let part = TypedCroppedImage::from_ref(&whole, left, top, width, height)
         .expect("a window of the image");
-    let mut pixels = vec![0; 3 * size as usize * size as usize];
-    let mut square = TypedImage::from_buffer(size, size, &mut pixels).expect("as many bytes");
+    let mut pixels = vec![0; 3 * rows as usize * columns as usize];
+    let mut resized = TypedImage::from_buffer(columns, rows, &mut pixels).expect("as many bytes");
     let options = options.resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     Resizer::new()
-        .resize_typed(&part, &mut square, &options)
+        .resize_typed(&part, &mut resized, &options)
         .expect("a part of the image, and a filter");
     pixels
 }

@@ -53,7 +53,13 @@ fn set(images: usize, classes: usize, most: u64, rng: &mut SplitMix64) -> Annota
     // A set without any thing is refused.
     images[0].boxes.push(thing(classes, rng));
     let classes = (0..classes).map(class).collect();
-    Annotated { name: "random".into(), classes, images, findings: Findings::default() }
+    Annotated {
+        name: "random".into(),
+        folder: PathBuf::new(),
+        classes,
+        images,
+        findings: Findings::default(),
+    }
 }
 
 /// A box of up to so many pixels within an image: of whole pixels, or of hundredths.

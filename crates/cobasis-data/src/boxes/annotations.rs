@@ -63,6 +63,8 @@ pub struct BoxClass {
 pub struct Annotated {
     /// Where it was read from, for messages.
     pub name: String,
+    /// The folder that all images lie below.
+    pub folder: PathBuf,
     /// The classes, at most 65,535.
     pub classes: Vec<BoxClass>,
     /// The images; those of COCO's files by number, as COCO's program goes through them.

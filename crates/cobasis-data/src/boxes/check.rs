@@ -138,6 +138,7 @@ pub(super) fn is_below(name: &Path) -> bool {
 /// The set, or the error that its images are not there, or that nothing is in them.
 pub(super) fn complete(
     path: &Path,
+    folder: &Path,
     classes: Vec<BoxClass>,
     images: Vec<AnnotatedImage>,
     mut findings: Findings,
@@ -158,7 +159,8 @@ pub(super) fn complete(
         return Err(wrong(path, "images", "a regular file for each", got));
     }
     findings.empty = images.iter().filter(|image| image.boxes.is_empty()).count();
-    let set = Annotated { name: path.display().to_string(), classes, images, findings };
+    let folder = folder.to_path_buf();
+    let set = Annotated { name: path.display().to_string(), folder, classes, images, findings };
     for line in set.findings.lines() {
         log::warn!("{}: {line}", set.name);
     }

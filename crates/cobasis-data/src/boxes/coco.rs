@@ -127,7 +127,7 @@ pub fn read_coco(
         let what = || format!("annotation {} of image {}", instance.id, instance.image_id);
         image.boxes.extend(check::annotation(json, what, of_file, image.size, &mut findings)?);
     }
-    check::complete(json, classes, listed, findings)
+    check::complete(json, images, classes, listed, findings)
 }
 
 /// The classes of a set, and the label of every category.
@@ -173,7 +173,7 @@ fn listed(
             return Err(wrong(json, "images", "ids that differ", format!("{id} twice")));
         }
         let size = check::size(json, &what, [height, width])?;
-        let path: PathBuf = folder.join(&name).components().collect();
+        let path: PathBuf = folder.join(name.components().collect::<PathBuf>());
         if !names.insert(path.clone()) {
             let got = format!("{} twice", quoted(&file_name));
             return Err(wrong(json, "images", "file names that differ", got));

@@ -90,6 +90,7 @@ mod tests {
         let class = |id: i64| BoxClass { name: id.to_string(), id };
         Annotated {
             name: "a.json".into(),
+            folder: "".into(),
             classes: vec![class(1), class(90)],
             images: vec![image(-5), image(17)],
             findings: Findings::default(),

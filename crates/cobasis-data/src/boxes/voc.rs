@@ -13,7 +13,9 @@ use super::xml::{self, Element};
 use crate::error::DataError;
 use crate::{regular, text_file};
 
-/// What images of `JPEGImages` may end in, the usual first.
+/// The folder of images.
+const IMAGES: &str = "JPEGImages";
+/// What images may end in, the usual first.
 const ENDINGS: &[&str] = &["jpg", "jpeg", "png", "webp", "JPG", "JPEG", "PNG"];
 
 /// What a file says of an image.
@@ -88,7 +90,7 @@ pub fn read_voc(
         }
         images.push(AnnotatedImage { path, id, size, boxes });
     }
-    check::complete(&path, classes, images, findings)
+    check::complete(&path, &dir.join(IMAGES), classes, images, findings)
 }
 
 /// The names of all objects, each once.
@@ -101,7 +103,7 @@ fn names(described: &[(Described, PathBuf)]) -> Vec<BoxClass> {
 
 /// Where an image is, or should be.
 fn image_path(dir: &Path, name: &str) -> PathBuf {
-    let path = |ending: &&str| dir.join("JPEGImages").join(format!("{name}.{ending}"));
+    let path = |ending: &&str| dir.join(IMAGES).join(format!("{name}.{ending}"));
     ENDINGS.iter().map(path).find(|path| path.is_file()).unwrap_or_else(|| path(&ENDINGS[0]))
 }
 
