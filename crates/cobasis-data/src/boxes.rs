@@ -9,6 +9,7 @@ mod average_precision;
 mod check;
 mod coco;
 mod coco_results;
+mod draw;
 mod findings;
 mod geometry;
 mod hsv;
@@ -29,6 +30,7 @@ pub use average_precision::{
 };
 pub use coco::{coco_json, read_coco};
 pub use coco_results::{read_results, results_json};
+pub use draw::{class_colour, draw, png};
 pub use findings::{Finding, Findings};
 pub use geometry::{MIN_SHARE, MIN_SIDE, Placement};
 pub use hsv::HsvChange;

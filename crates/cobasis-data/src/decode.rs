@@ -81,26 +81,30 @@ pub enum ImageError {
 }
 
 /// A decoded image of three channels.
-#[derive(Debug)]
-pub(super) struct Rgb {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rgb {
     /// Columns, at least 1.
-    pub(super) width: u32,
+    pub width: u32,
     /// Rows, at least 1.
-    pub(super) height: u32,
+    pub height: u32,
     /// `[height, width, 3]`.
-    pub(super) pixels: Vec<u8>,
+    pub pixels: Vec<u8>,
 }
 
 impl Rgb {
     /// Height and width.
-    pub(super) fn size(&self) -> [usize; 2] {
+    pub fn size(&self) -> [usize; 2] {
         [self.height, self.width].map(|side| side as usize)
     }
 }
 
 /// The image in the file `path`, as three channels: grey values become equal ones, transparency is
 /// dropped, no rotation of a camera is undone, as in torchvision.
-pub(super) fn read(path: &Path) -> Result<Rgb, ImageError> {
+///
+/// # Errors
+///
+/// Where the file is no regular one, or of none of the formats, damaged, or too large.
+pub fn read(path: &Path) -> Result<Rgb, ImageError> {
     // A pipe would keep even the opening waiting.
     let metadata = fs::metadata(path)?;
     if !metadata.is_file() {

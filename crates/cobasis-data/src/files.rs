@@ -65,7 +65,7 @@ impl ImageFiles {
     }
 
     /// The pixels of image `index`, of this shape: of three channels, or of one, where colours become grey; and
-    /// which part of the image they are. Random parts are squares, as is the centre.
+    /// which part of the image they are. The centre is a square.
     pub(super) fn read(
         &self,
         index: usize,
@@ -88,11 +88,11 @@ impl ImageFiles {
             }
             (Framing::Random(mut rng), _) => {
                 let window = Window::random(image.width, image.height, &mut rng);
-                (resample::resized(&image, window, side), window.area())
+                (resample::resized(&image, window, size), window.area())
             }
         };
         let pixels = if channels == 1 { grey(&pixels) } else { planes(&pixels) };
-        Ok((pixels, Geometry { window, flip: false, size }))
+        Ok((pixels, Geometry { image: image.size(), window, flip: false, size }))
     }
 
     /// Tells the names of all files below the root, in their order: alike on every system.

@@ -87,6 +87,16 @@ impl SetInfo {
         Ok(())
     }
 
+    /// Whether all targets are possible ones of a set with these classes.
+    fn check_targets<T: Target>(&self, targets: &[T]) -> Result<(), DataError> {
+        for (index, target) in targets.iter().enumerate() {
+            if let Some([expected, got]) = target.problem(self.classes.len()) {
+                return Err(self.error(format!("label of image {index}"), expected, got));
+            }
+        }
+        Ok(())
+    }
+
     /// The error that `what` is not as `expected`.
     pub(crate) fn error(
         &self,
@@ -116,11 +126,7 @@ impl<T: Target> ImageSet<T> {
             let expected = format!("{count} images of {image_len}");
             return Err(info.error("number of pixels", expected, pixels.len().to_string()));
         }
-        for (index, target) in targets.iter().enumerate() {
-            if let Some([expected, got]) = target.problem(info.classes.len()) {
-                return Err(info.error(format!("label of image {index}"), expected, got));
-            }
-        }
+        info.check_targets(&targets)?;
         if let Some(index) = pixels.iter().position(|&pixel| pixel > info.max_value) {
             let what = format!("pixel of image {}", index / image_len);
             let expected = format!("at most {}", info.max_value);
@@ -196,6 +202,20 @@ impl<T: Target> ImageSet<T> {
         info.check()?;
         let pixels = Pixels::Files(ImageFiles { view: FileView::Letterbox, ..files });
         Ok(Self { info, pixels, ..self })
+    }
+
+    /// The same images, of which something else is known, `[n]`.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Inconsistent`] where there are more or fewer targets, or one that is wrong in itself.
+    pub fn with_targets<U: Target>(self, targets: Vec<U>) -> Result<ImageSet<U>, DataError> {
+        if targets.len() != self.len() {
+            let expected = format!("{} targets", self.len());
+            return Err(self.info.error("targets", expected, targets.len().to_string()));
+        }
+        self.info.check_targets(&targets)?;
+        Ok(ImageSet { info: self.info, pixels: self.pixels, targets })
     }
 
     /// What to call image `index` in a message: its file, or its number.

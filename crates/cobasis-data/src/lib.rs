@@ -58,6 +58,7 @@ use crate::choice::choices;
 pub use augment::{Augment, AugmentKey, Crop};
 pub use batch::{Batch, Unreadable};
 pub use class_counts::{ClassCount, class_counts};
+pub use decode::{ImageError, Rgb, read as read_image};
 pub use error::DataError;
 pub use folder::holds_images;
 pub use geometry::{Geometry, Target};

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::boxes::testing::{folder, set};
-use crate::boxes::{BoxClass, HsvChange};
+use crate::boxes::{BoxClass, HsvChange, Placement};
 use crate::{AugmentKey, Batch, LoaderConfig, StrongAugment, unlabelled};
 
 const TRAINING: BoxAugment = BoxAugment {
@@ -32,7 +32,7 @@ fn without_changes_all_of_each_image_is_seen() {
         assert_eq!(batch.shape[1..], [3, 24, 32]);
         for (boxes, &index) in batch.labels.iter().zip(&batch.indices) {
             let known = loaded.set().target(index);
-            let placement = super::super::Placement::letterbox(known.size, [24, 32]);
+            let placement = Placement::letterbox(known.size, [24, 32]);
             assert_eq!((boxes.size, boxes.boxes.len()), ([24, 32], known.boxes.len()));
             for (seen, known) in boxes.boxes.iter().zip(&known.boxes) {
                 let corners = seen.rect.corners().into_iter();
@@ -140,4 +140,31 @@ fn images_without_boxes_are_letterboxed_too() {
     let loader = loader.with_strong(StrongAugment::default());
     let batch = loader.epoch(0).next().expect("a batch").expect("readable");
     assert_eq!(batch.shape, [2, 3, 24, 32]);
+    // Where they went leads back from the picture to the image.
+    let images = loader.set().clone().with_targets(vec![None::<Geometry>; 2]).expect("as many");
+    let batch =
+        Batch::new(&images, &[0, 1], crate::Augment::NONE, AugmentKey { seed: 0, epoch: 0 });
+    for (geometry, size) in batch.labels.iter().zip([[30, 40], [40, 30]]) {
+        let geometry = geometry.expect("a picture");
+        assert_eq!((geometry.image, geometry.size), (size, [24, 32]));
+        let placement = Placement::letterbox(geometry.image, geometry.size);
+        let [x, y] = geometry.point([7.0, 11.0]);
+        let back = placement.back(&Rect::from_xywh([x, y, 1.0, 1.0]));
+        assert!((back.left - 7.0).abs() < 1e-9 && (back.top - 11.0).abs() < 1e-9);
+    }
+    assert!(loader.set().clone().with_targets(vec![(); 3]).is_err());
+}
+
+#[test]
+fn random_parts_of_other_shapes_are_followed_too() {
+    let dir = folder(4);
+    let set = set(dir.path()).image_set([24, 32]).expect("a set");
+    let augment = crate::Augment { crop: crate::Crop::Resized, flip: true };
+    for epoch in 0..20 {
+        let batch = Batch::new(&set, &[0, 1, 2, 3], augment, AugmentKey { seed: 0, epoch });
+        assert_eq!(batch.shape, [4, 3, 24, 32]);
+        let boxes = batch.labels.iter().flat_map(|label| &label.boxes);
+        let image = Rect::from_xywh([0.0, 0.0, 32.0, 24.0]);
+        assert!(boxes.clone().all(|one| one.rect.clipped(&image) == Some(one.rect)));
+    }
 }
