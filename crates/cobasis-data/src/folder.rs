@@ -10,7 +10,8 @@ pub use search::holds_images;
 
 use super::error::DataError;
 use super::files::{FileView, ImageFiles};
-use super::image_set::{ImageSet, SetInfo};
+use super::image_set::ImageSet;
+use super::set_info::SetInfo;
 use super::{Split, View};
 
 /// The folder of the training split.

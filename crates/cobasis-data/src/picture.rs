@@ -4,7 +4,8 @@
 use super::augment::{Augment, AugmentKey};
 use super::decode::ImageError;
 use super::geometry::{Geometry, Target};
-use super::image_set::{ImageSet, SetInfo};
+use super::image_set::ImageSet;
+use super::set_info::SetInfo;
 use super::strong::StrongAugment;
 
 /// What is done to each image of a batch.

@@ -7,7 +7,8 @@ use super::View;
 use super::error::DataError;
 use super::files::{FileView, ImageFiles};
 use super::folder::Found;
-use super::image_set::{ImageSet, SetInfo};
+use super::image_set::ImageSet;
+use super::set_info::SetInfo;
 
 /// The images at these paths, in this view and normalised with a mean and a standard deviation for each
 /// channel: a file, whatever its name, or the JPEG, PNG and WebP files in a folder and the folders below,

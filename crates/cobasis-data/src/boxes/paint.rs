@@ -139,20 +139,19 @@ mod tests {
             paint(&picture, &placement, input, &mut canvas);
             let rect = Rect::from_corners([left, top, right, bottom].map(|edge| edge as f64));
             let annotation = Annotation { rect, class: 0, kind: BoxKind::Crowd, area: rect.area() };
+            // Edges are blurred over a pixel of the image or of the picture, whichever is larger; where less than
+            // that is seen of a rectangle, its other edges seem to move, too.
+            let blur = [0, 1].map(|axis| (resized[axis] as f64 / image[axis] as f64).max(1.0) + 2.0);
             match (placement.see(&annotation), found(&canvas, 72)) {
-                (Some(seen), Some(pixels)) => {
-                    let edges = pixels.map(|edge| edge as f64).into_iter();
+                (Some(seen), pixels) if seen.rect.height >= blur[0] && seen.rect.width >= blur[1] => {
+                    let edges = pixels.expect("something is seen").map(|edge| edge as f64);
                     for (edge, pixel) in seen.rect.corners().into_iter().zip(edges) {
-                        // Half the colour is at the edge, to half a pixel, and a little for narrow ones.
-                        prop_assert!((edge - pixel).abs() <= 1.0, "{seen:?} {pixels:?}");
+                        // Half the colour is at the edge, to half a pixel and a little.
+                        prop_assert!((edge - pixel).abs() <= 0.75, "{seen:?} {pixels:?}");
                     }
                 }
-                // Less than a pixel of it is seen, or half of one.
-                (Some(seen), None) => {
-                    prop_assert!(seen.rect.width < 2.0 || seen.rect.height < 2.0, "{seen:?}");
-                }
-                (None, Some([l, t, r, b])) => prop_assert!(r - l < 2 || b - t < 2),
-                (None, None) => {}
+                (None, Some([l, t, r, b])) => prop_assert!(r - l < 3 || b - t < 3),
+                _ => {}
             }
         }
     }

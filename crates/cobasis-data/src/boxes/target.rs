@@ -9,8 +9,9 @@ use super::rect::Rect;
 use crate::error::DataError;
 use crate::files::{FileView, ImageFiles};
 use crate::geometry::{Geometry, Target};
-use crate::image_set::{ImageSet, SetInfo};
+use crate::image_set::ImageSet;
 use crate::loader::Loader;
+use crate::set_info::SetInfo;
 
 /// What is in an image or a picture.
 #[derive(Debug, Clone, PartialEq)]
