@@ -15,7 +15,7 @@ use super::annotations::Annotation;
 use super::rect::Rect;
 use crate::error::DataError;
 use curve::Curve;
-use matching::{ImageOfClass, Judged};
+use matching::{ImageOfClass, Judged, grouped};
 pub use matching::{Outcome, outcomes};
 
 /// Overlaps from which on a detection is right.
@@ -116,12 +116,8 @@ pub fn average_precision(
         }
         Ok(())
     };
-    let mut groups: Vec<ImageOfClass> = Vec::new();
-    groups.resize_with(images * classes, ImageOfClass::default);
-    for (index, truth) in truths.iter().enumerate() {
-        let Truth { image, annotation } = truth;
+    for (index, Truth { image, annotation }) in truths.iter().enumerate() {
         known(*image, annotation.class, &annotation.rect, "thing", index)?;
-        groups[usize::from(annotation.class) * images + image].truths.push(*annotation);
     }
     for (index, detection) in detections.iter().enumerate() {
         let Detection { image, class, rect, score } = detection;
@@ -130,17 +126,20 @@ pub fn average_precision(
             let got = score.to_string();
             return Err(wrong(format!("detection {index}"), "a finite score", got));
         }
-        groups[usize::from(*class) * images + image].detections.push(*detection);
     }
-    groups.iter_mut().for_each(ImageOfClass::sort);
+    let mut groups = grouped(truths, detections);
+    groups.values_mut().for_each(|group| group.sort(MAX_DETECTIONS[2]));
 
     let thresholds = thresholds();
     let curves = |class: usize| {
-        let groups = &groups[class * images..][..images];
+        let labels = u16::try_from(class).ok().into_iter();
+        let groups: Vec<&ImageOfClass> = labels
+            .flat_map(|label| groups.range((label, 0)..=(label, usize::MAX)))
+            .map(|(_, group)| group)
+            .collect();
         AREAS.map(|area| {
-            let judge = |group: &ImageOfClass| group.judge(&thresholds, area);
-            let judged: Vec<Judged> = groups.iter().map(judge).collect();
-            Curve::of(&judged)
+            let judge = |group: &&ImageOfClass| group.judge(&thresholds, area);
+            Curve::of(&groups.iter().map(judge).collect::<Vec<Judged>>())
         })
     };
     let curves: Vec<[Option<Curve>; 4]> = (0..classes).map(curves).collect();

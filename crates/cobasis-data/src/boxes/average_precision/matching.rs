@@ -1,14 +1,19 @@
 //! Which detections of an image take which things.
 
-use super::{Detection, MAX_DETECTIONS, THRESHOLDS, Truth};
+use std::collections::BTreeMap;
+
+use super::{Detection, THRESHOLDS, Truth};
 use crate::boxes::annotations::{Annotation, BoxKind};
 
-/// What is in an image and was found in it, of one class.
+/// What is in images and was found in them, by class and image.
+pub(super) type Groups = BTreeMap<(u16, usize), ImageOfClass>;
+
+/// What is in an image and was found in it, of one class, with its place in the lists of all.
 #[derive(Debug, Default)]
 pub(super) struct ImageOfClass {
-    pub(super) truths: Vec<Annotation>,
+    truths: Vec<(usize, Annotation)>,
     /// Those that count, in descending order of scores.
-    pub(super) detections: Vec<Detection>,
+    detections: Vec<(usize, Detection)>,
     /// `[detections, truths]`.
     overlaps: Vec<Vec<f64>>,
 }
@@ -43,13 +48,14 @@ pub enum Outcome {
 }
 
 impl ImageOfClass {
-    /// Leaves the detections that count, in their order, and computes overlaps.
-    pub(super) fn sort(&mut self) {
+    /// Leaves the `most` best detections, in their order, and computes overlaps.
+    pub(super) fn sort(&mut self, most: usize) {
         // Stable, like COCO's: of equal scores the first stays the first.
-        self.detections.sort_by(|a, b| b.score.partial_cmp(&a.score).expect("finite scores"));
-        self.detections.truncate(MAX_DETECTIONS[2]);
-        let overlaps = |detection: &Detection| {
-            let overlap = |truth: &Annotation| match truth.kind {
+        self.detections
+            .sort_by(|(_, a), (_, b)| b.score.partial_cmp(&a.score).expect("scores are numbers"));
+        self.detections.truncate(most);
+        let overlaps = |(_, detection): &(usize, Detection)| {
+            let overlap = |(_, truth): &(usize, Annotation)| match truth.kind {
                 BoxKind::Crowd => detection.rect.share_in(&truth.rect),
                 BoxKind::Object | BoxKind::Difficult => detection.rect.iou(&truth.rect),
             };
@@ -62,13 +68,10 @@ impl ImageOfClass {
     pub(super) fn judge(&self, thresholds: &[f64; THRESHOLDS], [low, high]: [f64; 2]) -> Judged {
         let within = |area: f64| (low..=high).contains(&area);
         let counts = |truth: &Annotation| truth.kind == BoxKind::Object && within(truth.area);
-        let objects = self.truths.iter().filter(|truth| counts(truth)).count();
-        // What counts is tried first.
-        let ignored: Vec<bool> = self.truths.iter().map(|truth| !counts(truth)).collect();
-        let mut order: Vec<usize> = (0..self.truths.len()).collect();
-        order.sort_by_key(|&truth| ignored[truth]);
+        let (order, ignored) = self.order(counts);
+        let objects = ignored.iter().filter(|ignored| !**ignored).count();
 
-        let judged = |detection: &Detection| JudgedDetection {
+        let judged = |(_, detection): &(usize, Detection)| JudgedDetection {
             score: detection.score,
             matched: 0,
             // Of those that take nothing, only those of the range count.
@@ -89,13 +92,21 @@ impl ImageOfClass {
         Judged { detections, objects }
     }
 
+    /// The things in the order in which they are tried, what counts first; and which of them don't count.
+    fn order(&self, counts: impl Fn(&Annotation) -> bool) -> (Vec<usize>, Vec<bool>) {
+        let ignored: Vec<bool> = self.truths.iter().map(|(_, truth)| !counts(truth)).collect();
+        let mut order: Vec<usize> = (0..self.truths.len()).collect();
+        order.sort_by_key(|&truth| ignored[truth]);
+        (order, ignored)
+    }
+
     /// Which thing each detection takes; those that are ignored are last in `order`.
     fn take(&self, threshold: f64, order: &[usize], ignored: &[bool]) -> Vec<Option<usize>> {
         let mut is_taken = vec![false; self.truths.len()];
         let mut take = |overlaps: &Vec<f64>| {
             let (mut most, mut best) = (threshold.min(1.0 - 1e-10), None);
             for &truth in order {
-                if is_taken[truth] && self.truths[truth].kind != BoxKind::Crowd {
+                if is_taken[truth] && self.truths[truth].1.kind != BoxKind::Crowd {
                     continue;
                 }
                 // What counts goes before what doesn't, however much that overlaps.
@@ -115,45 +126,41 @@ impl ImageOfClass {
     }
 }
 
+/// What is in images and was found in them, by class and image.
+pub(super) fn grouped(truths: &[Truth], detections: &[Detection]) -> Groups {
+    let mut groups = Groups::new();
+    for (index, Truth { image, annotation }) in truths.iter().enumerate() {
+        let group = groups.entry((annotation.class, *image)).or_default();
+        group.truths.push((index, *annotation));
+    }
+    for (index, detection) in detections.iter().enumerate() {
+        let group = groups.entry((detection.class, detection.image)).or_default();
+        group.detections.push((index, *detection));
+    }
+    groups
+}
+
 /// What became of each detection at one threshold, things of all sizes: what pages and pictures show of
-/// mistakes. Detections and things may be of several images and classes; the indices in the outcomes are those of
-/// `truths`. Unlike in scores, there is no limit to the number of detections.
+/// mistakes. Detections and things may be of several images and classes; the indices in the outcomes are
+/// those of `truths`. Unlike in scores, there is no limit to the number of detections.
 ///
 /// # Panics
 ///
 /// Where a score is NaN.
 pub fn outcomes(truths: &[Truth], detections: &[Detection], threshold: f64) -> Vec<Outcome> {
-    let mut order: Vec<usize> = (0..detections.len()).collect();
-    let score = |index: &usize| detections[*index].score;
-    order.sort_by(|a, b| score(b).partial_cmp(&score(a)).expect("scores are numbers"));
     let mut outcomes = vec![Outcome::Wrong; detections.len()];
-    let mut is_taken = vec![false; truths.len()];
-    for index in order {
-        let Detection { image, class, rect, .. } = &detections[index];
-        let mut best: Option<(bool, f64, usize)> = None;
-        for (number, Truth { image: of, annotation }) in truths.iter().enumerate() {
-            let kind = annotation.kind;
-            if of != image || annotation.class != *class {
-                continue;
-            }
-            if is_taken[number] && kind != BoxKind::Crowd {
-                continue;
-            }
-            let overlap = match kind {
-                BoxKind::Crowd => rect.share_in(&annotation.rect),
-                BoxKind::Object | BoxKind::Difficult => rect.iou(&annotation.rect),
+    for mut group in grouped(truths, detections).into_values() {
+        group.sort(usize::MAX);
+        let counts = |annotation: &Annotation| annotation.kind == BoxKind::Object;
+        let (order, ignored) = group.order(counts);
+        let taken = group.take(threshold, &order, &ignored);
+        for (&(detection, _), taken) in group.detections.iter().zip(taken) {
+            let Some(taken) = taken else { continue };
+            let (truth, _) = group.truths[taken];
+            outcomes[detection] = match ignored[taken] {
+                true => Outcome::Ignored(truth),
+                false => Outcome::Right(truth),
             };
-            let rank = (kind == BoxKind::Object, overlap, number);
-            if overlap >= threshold.min(1.0 - 1e-10)
-                && best.is_none_or(|(object, most, _)| (rank.0, overlap) >= (object, most))
-            {
-                best = Some(rank);
-            }
-        }
-        if let Some((object, _, number)) = best {
-            is_taken[number] = true;
-            outcomes[index] =
-                if object { Outcome::Right(number) } else { Outcome::Ignored(number) };
         }
     }
     outcomes

@@ -204,3 +204,29 @@ fn only_regular_files_are_opened() {
     let error = read_coco(&file, &dir.path().join("images"), None).expect_err("a pipe");
     assert!(error.to_string().contains("1 of 1 missing"), "{error}");
 }
+
+#[test]
+fn no_byte_turned_over_brings_the_program_down() {
+    let one = r#"{"id": 3, "image_id": 9, "category_id": 90, "bbox": [1, 2, 3.5, 4], "area": 5.5, "iscrowd": 0}"#;
+    let text = json(IMAGES, one, CATEGORIES);
+    let dir = folder(&text, &["a.jpg", "b.jpg", "sub/a.jpg"]);
+    let path = dir.path().join("a.json");
+    for at in 0..text.len() {
+        for other in [0xff, b'-', b'9', b'"'] {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] = other;
+            fs::write(&path, &bytes).expect("written");
+            // Any answer will do, but a set is one that can be used.
+            if let Ok(set) = read_coco(&path, &dir.path().join("images"), None) {
+                let Annotated { images, classes, .. } = &set;
+                let scores = crate::boxes::average_precision(
+                    images.len(),
+                    classes.len(),
+                    &set.truths(),
+                    &[],
+                );
+                assert!(scores.is_ok() && set.image_set([8, 8]).is_ok());
+            }
+        }
+    }
+}

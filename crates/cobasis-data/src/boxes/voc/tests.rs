@@ -151,3 +151,20 @@ fn wrong_files_are_refused_by_name_and_place() {
     let said = "ImageSets/Main/train.txt: boxes: expected at least one, got none";
     assert_eq!(refusal(&annotation(""), "train", Some(&known)), said);
 }
+
+#[test]
+fn no_byte_turned_over_brings_the_program_down() {
+    let text = annotation(&object("a &amp; b", "<difficult>1</difficult>", SOME));
+    let dir = folder(&text);
+    for at in 0..text.len() {
+        for other in [b'<', b'>', b'&', b'-', b'9', 0xff] {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] = other;
+            fs::write(dir.path().join("Annotations/a.xml"), &bytes).expect("written");
+            // Any answer will do, but a set is one that can be used.
+            if let Ok(set) = read_voc(dir.path(), "train", None) {
+                assert!(set.image_set([8, 8]).is_ok());
+            }
+        }
+    }
+}
