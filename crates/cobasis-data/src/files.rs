@@ -91,8 +91,10 @@ impl ImageFiles {
                 (resample::resized(&image, window, size), window.area())
             }
         };
-        let pixels = if channels == 1 { grey(&pixels) } else { planes(&pixels) };
-        Ok((pixels, Geometry { image: image.size(), window, flip: false, size }))
+        Ok((
+            channels_first(&pixels, channels),
+            Geometry { image: image.size(), window, flip: false, size },
+        ))
     }
 
     /// Tells the names of all files below the root, in their order: alike on every system.
@@ -119,8 +121,13 @@ impl ImageFiles {
     }
 }
 
+/// `[height, width, 3]` as `[channels, height, width]` of three channels, or of one, where colours become grey.
+pub(super) fn channels_first(pixels: &[u8], channels: usize) -> Vec<u8> {
+    if channels == 1 { grey(pixels) } else { planes(pixels) }
+}
+
 /// `[height, width, 3]` as `[3, height, width]`.
-pub(super) fn planes(pixels: &[u8]) -> Vec<u8> {
+fn planes(pixels: &[u8]) -> Vec<u8> {
     let plane = |channel| pixels.iter().skip(channel).step_by(3);
     (0..3).flat_map(plane).copied().collect()
 }

@@ -8,7 +8,7 @@ use super::target::Boxes;
 use crate::augment::AugmentKey;
 use crate::decode::ImageError;
 use crate::error::DataError;
-use crate::files::planes;
+use crate::files::channels_first;
 use crate::image_set::ImageSet;
 use crate::picture::normalise;
 use crate::rng::SplitMix64;
@@ -99,7 +99,7 @@ impl BoxAugment {
         out: &mut [f32],
     ) -> Result<Boxes, ImageError> {
         let (pixels, boxes) = self.paint(set, index, key)?;
-        normalise(set.info(), &planes(&pixels), out);
+        normalise(set.info(), &channels_first(&pixels, set.shape()[0]), out);
         Ok(boxes)
     }
 

@@ -120,6 +120,24 @@ fn settings_that_no_draw_can_use_are_refused() {
 }
 
 #[test]
+fn colours_become_grey() {
+    let dir = folder(2);
+    let boxes = set(dir.path()).image_set([24, 32]).expect("a set");
+    let view = crate::View { size: 16, resize: 16 };
+    let grey = unlabelled(&[dir.path()], view, [&[0.5], &[0.25]]).expect("images");
+    let grey = grey.letterboxed([24, 32]).expect("in files");
+    // A set without classes has no boxes.
+    let empty = |known: &Boxes| Boxes { boxes: Vec::new(), ..*known };
+    let targets = boxes.targets().iter().map(empty).collect();
+    let grey = Arc::new(grey.with_targets(targets).expect("as many"));
+    let loader = Loader::in_order(grey, 2, 0).expect("a loader");
+    let of = |loader: &Loader<Boxes>| loader.epoch(0).next().expect("a batch").expect("readable");
+    let changed = of(&loader.clone().with_boxes(BoxAugment::NONE).expect("settings"));
+    assert_eq!(changed.shape, [2, 1, 24, 32]);
+    assert_eq!(changed.images, of(&loader).images);
+}
+
+#[test]
 fn a_class_that_is_none_is_told() {
     let dir = folder(1);
     let Annotated { classes, images, .. } = set(dir.path());
