@@ -112,7 +112,7 @@ impl Change {
     /// What it does to places.
     fn geometry(self, [_, height, width]: [usize; 3]) -> Geometry {
         let window = [self.right as f64, self.down as f64, width as f64, height as f64];
-        Geometry { window, flip: self.flip, size: [height, width] }
+        Geometry { window, flip: self.flip, ..Geometry::whole([height, width]) }
     }
 
     /// An image of this shape, changed; what lies outside of it is black.

@@ -1,6 +1,7 @@
 //! Some images of a set as one array of floats, ready for the network.
 
 use super::augment::{Augment, AugmentKey};
+use super::decode::ImageError;
 use super::geometry::Target;
 use super::image_set::ImageSet;
 use super::picture::Picture;
@@ -20,6 +21,11 @@ pub struct Batch<T = u16> {
     /// Images that should be among them but could not be read.
     pub unreadable: Vec<Unreadable>,
 }
+
+/// Writes the picture of an image of a set to floats, and gives what is then known of it; a function of
+/// the set, the index and the key.
+pub(crate) type MakePicture<T> =
+    dyn Fn(&ImageSet<T>, usize, AugmentKey, &mut [f32]) -> Result<T, ImageError> + Send + Sync;
 
 /// An image that could not be read.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +49,20 @@ impl<T: Target> Batch<T> {
 
     /// The images `indices` of `set` as these pictures, but for those that cannot be read.
     pub(crate) fn of(set: &ImageSet<T>, indices: &[usize], picture: Picture) -> Self {
+        Self::made(set, indices, |index, out| {
+            let mut label = set.target(index).clone();
+            label.follow(&picture.write(set, index, out)?);
+            Ok(label)
+        })
+    }
+
+    /// The pictures that `make` writes, `[channels, height, width]`, of the images `indices`, but for those that
+    /// cannot be read.
+    pub(crate) fn made(
+        set: &ImageSet<T>,
+        indices: &[usize],
+        make: impl Fn(usize, &mut [f32]) -> Result<T, ImageError>,
+    ) -> Self {
         let [channels, height, width] = set.shape();
         let image_len = set.info().image_len();
         let mut images = vec![0.0; indices.len() * image_len];
@@ -50,10 +70,8 @@ impl<T: Target> Batch<T> {
         let mut unreadable = Vec::new();
         for &index in indices {
             let image = &mut images[read.len() * image_len..][..image_len];
-            match picture.write(set, index, image) {
-                Ok(geometry) => {
-                    let mut label = set.target(index).clone();
-                    label.follow(&geometry);
+            match make(index, image) {
+                Ok(label) => {
                     labels.push(label);
                     read.push(index);
                 }

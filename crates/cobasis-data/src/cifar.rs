@@ -7,10 +7,11 @@ use std::path::Path;
 
 use super::Split;
 use super::error::DataError;
-use super::image_set::{ImageSet, SetInfo};
+use super::image_set::ImageSet;
 use super::locate::locate;
 use super::record_file::RecordFormat;
 use super::regular::{MAX_TEXT, read_text};
+use super::set_info::SetInfo;
 use super::text_file;
 
 /// Shape of one image: `[channels, height, width]`.

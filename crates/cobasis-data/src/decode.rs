@@ -62,6 +62,14 @@ pub enum ImageError {
     /// A JPEG image of a kind that the decoder gives wrong colours.
     #[error("a JPEG image with more samples of a colour difference than of brightness")]
     Sampling,
+    /// An image of another size than its boxes were drawn on.
+    #[error("expected an image of {}x{}, as its boxes are for, got {}x{}", .expected[1], .expected[0], .got[1], .got[0])]
+    OtherSize {
+        /// Height and width that the file of boxes tells.
+        expected: [usize; 2],
+        /// Height and width of the image.
+        got: [usize; 2],
+    },
     /// The decoder's reason.
     #[error("a damaged {format} image: {problem}")]
     Damaged {
@@ -73,19 +81,30 @@ pub enum ImageError {
 }
 
 /// A decoded image of three channels.
-#[derive(Debug)]
-pub(super) struct Rgb {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rgb {
     /// Columns, at least 1.
-    pub(super) width: u32,
+    pub width: u32,
     /// Rows, at least 1.
-    pub(super) height: u32,
+    pub height: u32,
     /// `[height, width, 3]`.
-    pub(super) pixels: Vec<u8>,
+    pub pixels: Vec<u8>,
+}
+
+impl Rgb {
+    /// Height and width.
+    pub fn size(&self) -> [usize; 2] {
+        [self.height, self.width].map(|side| side as usize)
+    }
 }
 
 /// The image in the file `path`, as three channels: grey values become equal ones, transparency is
 /// dropped, no rotation of a camera is undone, as in torchvision.
-pub(super) fn read(path: &Path) -> Result<Rgb, ImageError> {
+///
+/// # Errors
+///
+/// Where the file is no regular one, or of none of the formats, damaged, or too large.
+pub fn read(path: &Path) -> Result<Rgb, ImageError> {
     // A pipe would keep even the opening waiting.
     let metadata = fs::metadata(path)?;
     if !metadata.is_file() {

@@ -7,8 +7,9 @@
 
 use super::Split;
 use super::error::DataError;
-use super::image_set::{ImageSet, SetInfo};
+use super::image_set::ImageSet;
 use super::rng::SplitMix64;
+use super::set_info::SetInfo;
 
 /// Records of one label byte and 64 grey values.
 static RECORDS: &[u8] = include_bytes!("../assets/digits.bin");

@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::decode::{self, ImageError};
+use super::boxes::{FILL, Placement, paint};
+use super::decode::{self, ImageError, Rgb};
 use super::geometry::Geometry;
 use super::resample::{self, Window};
 use super::rng::SplitMix64;
@@ -19,14 +20,23 @@ pub(super) struct ImageFiles {
     pub(super) places: Vec<u16>,
     /// The file of each image, below its folder, `[n]`.
     pub(super) names: Vec<Box<Path>>,
-    /// Length of the shorter side before the centre is cut out, in pixels.
-    pub(super) resize: u32,
+    /// What of an image becomes one of the network's size.
+    pub(super) view: FileView,
+}
+
+/// What of an image of any size becomes one of the network's size, unless it is a random part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FileView {
+    /// A square in the centre, after the shorter side was resized to so many pixels.
+    Centre { resize: u32 },
+    /// All of it, as large as it fits, with grey around it.
+    Letterbox,
 }
 
 /// Which part of an image in a file becomes the image that the network gets.
 #[derive(Debug)]
 pub(super) enum Framing {
-    /// The centre, after the shorter side was resized.
+    /// What the files' view says.
     Centre,
     /// A random part, resized.
     Random(SplitMix64),
@@ -39,28 +49,52 @@ impl ImageFiles {
         self.root.join(folder).join(&self.names[index])
     }
 
-    /// The pixels of image `index`, of this shape: a square of three channels, or of one, where
-    /// colours become grey; and which part of the image they are.
+    /// The image in the file of image `index`, which is to be of this height and width, if any.
+    pub(super) fn decode(
+        &self,
+        index: usize,
+        expected: Option<[usize; 2]>,
+    ) -> Result<Rgb, ImageError> {
+        let image = decode::read(&self.path(index))?;
+        match expected {
+            Some(expected) if expected != image.size() => {
+                Err(ImageError::OtherSize { expected, got: image.size() })
+            }
+            _ => Ok(image),
+        }
+    }
+
+    /// The pixels of image `index`, of this shape: of three channels, or of one, where colours become grey; and
+    /// which part of the image they are. The centre is a square.
     pub(super) fn read(
         &self,
         index: usize,
-        [channels, size, _]: [usize; 3],
+        [channels, height, width]: [usize; 3],
         framing: Framing,
+        expected: Option<[usize; 2]>,
     ) -> Result<(Vec<u8>, Geometry), ImageError> {
-        let image = decode::read(&self.path(index))?;
-        let side = size as u32;
-        let (pixels, window) = match framing {
-            Framing::Centre => {
-                let area = resample::centre_area(&image, self.resize, side);
-                (resample::centre(&image, self.resize, side), area)
+        let image = self.decode(index, expected)?;
+        let (side, size) = (height as u32, [height, width]);
+        let (pixels, window) = match (framing, self.view) {
+            (Framing::Centre, FileView::Centre { resize }) => {
+                let area = resample::centre_area(&image, resize, side);
+                (resample::centre(&image, resize, side), area)
             }
-            Framing::Random(mut rng) => {
+            (Framing::Centre, FileView::Letterbox) => {
+                let placement = Placement::letterbox(image.size(), size);
+                let mut pixels = vec![FILL; 3 * height * width];
+                paint(&image, &placement, size, &mut pixels);
+                (pixels, placement.window(size))
+            }
+            (Framing::Random(mut rng), _) => {
                 let window = Window::random(image.width, image.height, &mut rng);
-                (resample::resized(&image, window, side), window.area())
+                (resample::resized(&image, window, size), window.area())
             }
         };
-        let pixels = if channels == 1 { grey(&pixels) } else { planes(&pixels) };
-        Ok((pixels, Geometry { window, flip: false, size: [size, size] }))
+        Ok((
+            channels_first(&pixels, channels),
+            Geometry { image: image.size(), window, flip: false, size },
+        ))
     }
 
     /// Tells the names of all files below the root, in their order: alike on every system.
@@ -82,9 +116,14 @@ impl ImageFiles {
             folders: self.folders.clone(),
             places: indices.iter().map(|&index| self.places[index]).collect(),
             names: indices.iter().map(|&index| self.names[index].clone()).collect(),
-            resize: self.resize,
+            view: self.view,
         }
     }
+}
+
+/// `[height, width, 3]` as `[channels, height, width]` of three channels, or of one, where colours become grey.
+pub(super) fn channels_first(pixels: &[u8], channels: usize) -> Vec<u8> {
+    if channels == 1 { grey(pixels) } else { planes(pixels) }
 }
 
 /// `[height, width, 3]` as `[3, height, width]`.

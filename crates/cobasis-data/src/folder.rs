@@ -9,8 +9,9 @@ use search::entries;
 pub use search::holds_images;
 
 use super::error::DataError;
-use super::files::ImageFiles;
-use super::image_set::{ImageSet, SetInfo};
+use super::files::{FileView, ImageFiles};
+use super::image_set::ImageSet;
+use super::set_info::SetInfo;
 use super::{Split, View};
 
 /// The folder of the training split.
@@ -100,8 +101,8 @@ fn load_split(
     }
     // A class's images are in the folder that names it.
     let (folders, places) = (info.classes.clone(), labels.clone());
-    let resize = view.resize as u32;
-    ImageSet::of_files(info, ImageFiles { root, folders, places, names, resize }, labels)
+    let view = FileView::Centre { resize: view.resize as u32 };
+    ImageSet::of_files(info, ImageFiles { root, folders, places, names, view }, labels)
 }
 
 /// What is true of every image.

@@ -3,6 +3,8 @@
 /// Which part of an image a picture shows, and how.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Geometry {
+    /// Height and width of the image, in its pixels.
+    pub image: [usize; 2],
     /// Left, top, width and height of the part, in pixels of the image; it may reach beyond.
     pub window: [f64; 4],
     /// Whether the part was mirrored left to right after it was cut.
@@ -19,10 +21,19 @@ pub trait Target: Clone + std::fmt::Debug + PartialEq + Send + Sync + 'static {
     /// Follows the image into a picture. What has no place in the image stays as it is.
     fn follow(&mut self, _to: &Geometry) {}
 
+    /// Height and width of the image that it is known of, pixels, where it tells places in it: what makes an image of
+    /// another size an unreadable one.
+    fn size(&self) -> Option<[usize; 2]> {
+        None
+    }
+
     /// The class that it is, where it is one.
     fn class(&self) -> Option<u16> {
         None
     }
+
+    /// Tells what else of it is part of the data, for [`ImageSet::fingerprint`](crate::ImageSet::fingerprint).
+    fn tell(&self, _to: &mut dyn FnMut(&[u8])) {}
 
     /// What is wrong with it in a set of so many classes: what was expected, and what it is.
     fn problem(&self, _classes: usize) -> Option<[String; 2]> {
@@ -45,10 +56,17 @@ impl Target for u16 {
 /// Nothing is known of an image.
 impl Target for () {}
 
+/// Nothing is known of an image but, once it is a picture, where it went.
+impl Target for Option<Geometry> {
+    fn follow(&mut self, to: &Geometry) {
+        *self = Some(*to);
+    }
+}
+
 impl Geometry {
     /// A picture that shows all of an image as it is.
     pub fn whole(size @ [height, width]: [usize; 2]) -> Self {
-        Self { window: [0.0, 0.0, width as f64, height as f64], flip: false, size }
+        Self { image: size, window: [0.0, 0.0, width as f64, height as f64], flip: false, size }
     }
 
     /// The way of an image through two pictures: this one, which is not mirrored, and one of it.
@@ -58,7 +76,7 @@ impl Geometry {
         let (wide, tall) = (width / columns, height / rows);
         let [x, y, w, h] = next.window;
         let window = [left + x * wide, top + y * tall, w * wide, h * tall];
-        Self { window, ..next }
+        Self { image: self.image, window, ..next }
     }
 
     /// Where a point of the image, right and down from its corner, is in the picture.
@@ -86,10 +104,16 @@ mod tests {
 
     #[test]
     fn a_picture_of_a_picture_shows_a_part_of_the_part() {
-        let half = Geometry { window: [10.0, 20.0, 16.0, 32.0], flip: false, size: [8, 8] };
-        let moved = Geometry { window: [1.0, 0.0, 8.0, 8.0], flip: true, size: [8, 8] };
+        let half = Geometry {
+            image: [60, 30],
+            window: [10.0, 20.0, 16.0, 32.0],
+            flip: false,
+            size: [8, 8],
+        };
+        let moved =
+            Geometry { window: [1.0, 0.0, 8.0, 8.0], flip: true, ..Geometry::whole([8, 8]) };
         let both = half.then(moved);
-        assert_eq!(both.window, [12.0, 20.0, 16.0, 32.0]);
+        assert_eq!((both.window, both.image), ([12.0, 20.0, 16.0, 32.0], [60, 30]));
         for point in [[12.0, 20.0], [17.0, 51.0]] {
             assert_eq!(both.point(point), moved.point(half.point(point)));
         }

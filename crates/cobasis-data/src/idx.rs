@@ -7,8 +7,9 @@ use flate2::read::GzDecoder;
 
 use super::Split;
 use super::error::DataError;
-use super::image_set::{ImageSet, SetInfo};
+use super::image_set::ImageSet;
 use super::regular;
+use super::set_info::SetInfo;
 
 /// Side of an image.
 const SIDE: usize = 28;

@@ -3,28 +3,12 @@
 
 use std::borrow::Cow;
 
-use super::decode::ImageError;
+use super::decode::{ImageError, Rgb};
 use super::error::DataError;
-use super::files::{Framing, ImageFiles};
+use super::files::{FileView, Framing, ImageFiles};
 use super::fnv::Fnv;
 use super::geometry::{Geometry, Target};
-
-/// What is true of every image of a set.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SetInfo {
-    /// Name of the set, for messages.
-    pub name: String,
-    /// Names of the classes; label `k` stands for `classes[k]`.
-    pub classes: Vec<String>,
-    /// Shape of one image: `[channels, height, width]`.
-    pub shape: [usize; 3],
-    /// Mean per channel, on the scale where `max_value` is 1.
-    pub mean: Vec<f32>,
-    /// Standard deviation per channel, on the scale where `max_value` is 1.
-    pub std: Vec<f32>,
-    /// Largest value of a pixel, the one that maps to 1.
-    pub max_value: u8,
-}
+use super::set_info::SetInfo;
 
 /// Images of one shape with a target each: unless told otherwise, the label of its class.
 ///
@@ -56,53 +40,6 @@ pub struct Dataset<T = u16> {
     pub test: ImageSet<T>,
 }
 
-impl SetInfo {
-    /// Pixels of one image: channels × height × width.
-    pub fn image_len(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// Whether the parts agree with each other.
-    fn check(&self) -> Result<(), DataError> {
-        let [channels, ..] = self.shape;
-        let len = self.shape.iter().try_fold(1usize, |len, &size| len.checked_mul(size));
-        if len.is_none_or(|len| len == 0) {
-            return Err(self.error("shape", "positive sizes", format!("{:?}", self.shape)));
-        }
-        for (what, values) in [("mean", &self.mean), ("std", &self.std)] {
-            if values.len() != channels {
-                let expected = format!("{channels} values");
-                return Err(self.error(what, expected, values.len().to_string()));
-            }
-        }
-        if let Some(mean) = self.mean.iter().find(|mean| !mean.is_finite()) {
-            return Err(self.error("mean", "finite values", mean.to_string()));
-        }
-        if let Some(std) = self.std.iter().find(|std| !std.is_normal() || **std < 0.0) {
-            return Err(self.error("std", "positive values", std.to_string()));
-        }
-        if self.max_value == 0 {
-            return Err(self.error("max_value", "at least 1", "0"));
-        }
-        Ok(())
-    }
-
-    /// The error that `what` is not as `expected`.
-    pub(crate) fn error(
-        &self,
-        what: impl Into<String>,
-        expected: impl Into<String>,
-        got: impl Into<String>,
-    ) -> DataError {
-        DataError::Inconsistent {
-            set: self.name.clone(),
-            what: what.into(),
-            expected: expected.into(),
-            got: got.into(),
-        }
-    }
-}
-
 impl<T: Target> ImageSet<T> {
     /// A set of `targets.len()` images with `pixels` in `[n, channels, height, width]` order.
     ///
@@ -116,11 +53,7 @@ impl<T: Target> ImageSet<T> {
             let expected = format!("{count} images of {image_len}");
             return Err(info.error("number of pixels", expected, pixels.len().to_string()));
         }
-        for (index, target) in targets.iter().enumerate() {
-            if let Some([expected, got]) = target.problem(info.classes.len()) {
-                return Err(info.error(format!("label of image {index}"), expected, got));
-            }
-        }
+        info.check_targets(&targets)?;
         if let Some(index) = pixels.iter().position(|&pixel| pixel > info.max_value) {
             let what = format!("pixel of image {}", index / image_len);
             let expected = format!("at most {}", info.max_value);
@@ -169,12 +102,47 @@ impl<T: Target> ImageSet<T> {
         matches!(self.pixels, Pixels::Files(_))
     }
 
-    /// Length that the shorter side of an image has before the centre is cut out, pixels.
+    /// Length that the shorter side of an image has before the centre is cut out, pixels; the picture's
+    /// height where nothing is cut out.
     pub fn resize(&self) -> usize {
         match &self.pixels {
             Pixels::Memory(_) => self.info.shape[1],
-            Pixels::Files(files) => files.resize as usize,
+            Pixels::Files(files) => match files.view {
+                FileView::Centre { resize } => resize as usize,
+                FileView::Letterbox => self.info.shape[1],
+            },
         }
+    }
+
+    /// The same images in files, of which all is seen: as large as it fits into pictures of this height
+    /// and width, with grey around it ([`FILL`](crate::boxes::FILL)).
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Inconsistent`] where the images are in memory, or a side is 0.
+    pub fn letterboxed(self, [height, width]: [usize; 2]) -> Result<Self, DataError> {
+        let Pixels::Files(files) = self.pixels else {
+            return Err(self.info.error("images", "images in files", "images in memory"));
+        };
+        let shape = [self.info.shape[0], height, width];
+        let info = SetInfo { shape, ..self.info };
+        info.check()?;
+        let pixels = Pixels::Files(ImageFiles { view: FileView::Letterbox, ..files });
+        Ok(Self { info, pixels, ..self })
+    }
+
+    /// The same images, of which something else is known, `[n]`.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Inconsistent`] where there are more or fewer targets, or one that is wrong in itself.
+    pub fn with_targets<U: Target>(self, targets: Vec<U>) -> Result<ImageSet<U>, DataError> {
+        if targets.len() != self.len() {
+            let expected = format!("{} targets", self.len());
+            return Err(self.info.error("targets", expected, targets.len().to_string()));
+        }
+        self.info.check_targets(&targets)?;
+        Ok(ImageSet { info: self.info, pixels: self.pixels, targets })
     }
 
     /// What to call image `index` in a message: its file, or its number.
@@ -216,9 +184,26 @@ impl<T: Target> ImageSet<T> {
         match &self.pixels {
             Pixels::Memory(_) => Ok((Cow::Borrowed(self.image(index)), Geometry::whole(size))),
             Pixels::Files(files) => {
-                let (pixels, part) = files.read(index, self.info.shape, framing)?;
+                let (pixels, part) =
+                    files.read(index, self.info.shape, framing, self.target(index).size())?;
                 Ok((Cow::Owned(pixels), part))
             }
+        }
+    }
+
+    /// All of the image in the file of image `index`, of three channels.
+    ///
+    /// # Errors
+    ///
+    /// Where the file gives no image, or one of another size than its target tells.
+    ///
+    /// # Panics
+    ///
+    /// As [`image`](Self::image), and where the images are not in files.
+    pub(super) fn decode(&self, index: usize) -> Result<Rgb, ImageError> {
+        match &self.pixels {
+            Pixels::Memory(_) => panic!("{} is in no file", self.describe(index)),
+            Pixels::Files(files) => files.decode(index, self.target(index).size()),
         }
     }
 
@@ -258,8 +243,8 @@ impl<T: Target> ImageSet<T> {
             Pixels::Files(files) => files.hash_names(|bytes| hash.bytes(bytes)),
         }
         for target in &self.targets {
-            // What is no class can change with a task's code, which is not of the data.
             hash.bytes(&target.class().unwrap_or(u16::MAX).to_le_bytes());
+            target.tell(&mut |bytes| hash.bytes(bytes));
         }
         hash.0
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::augment::{Augment, AugmentKey, Crop};
-use super::batch::{Batch, Unreadable};
+use super::batch::{Batch, MakePicture, Unreadable};
 use super::error::DataError;
 use super::geometry::Target;
 use super::image_set::ImageSet;
@@ -41,11 +41,13 @@ pub struct LoaderConfig {
 }
 
 /// Cuts an image set into batches, in an order that depends on seed and epoch only.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Loader<T = u16> {
     set: Arc<ImageSet<T>>,
     config: LoaderConfig,
     strong: StrongAugment,
+    /// Makes pictures in place of `augment` and `strong`.
+    pictures: Option<Arc<MakePicture<T>>>,
     /// Images that could not be read, in any epoch.
     unreadable: Arc<Mutex<HashSet<usize>>>,
 }
@@ -60,6 +62,14 @@ pub struct Loader<T = u16> {
 pub struct Epoch<T = u16> {
     batches: Prefetch<Batch<T>>,
     loader: Loader<T>,
+}
+
+impl<T: std::fmt::Debug> std::fmt::Debug for Loader<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut fields = f.debug_struct("Loader");
+        fields.field("set", &self.set).field("config", &self.config).field("strong", &self.strong);
+        fields.field("has_pictures", &self.pictures.is_some()).finish_non_exhaustive()
+    }
 }
 
 impl<T: Target> Loader<T> {
@@ -86,7 +96,7 @@ impl<T: Target> Loader<T> {
             }
             Crop::Padded(_) | Crop::Resized => {
                 let (strong, unreadable) = (StrongAugment::default(), Arc::default());
-                Ok(Self { set, config, strong, unreadable })
+                Ok(Self { set, config, strong, pictures: None, unreadable })
             }
         }
     }
@@ -111,6 +121,11 @@ impl<T: Target> Loader<T> {
     /// Changes the images further.
     pub fn with_strong(self, strong: StrongAugment) -> Self {
         Self { strong, ..self }
+    }
+
+    /// Makes pictures of the images in a way of its own.
+    pub(crate) fn with_pictures(self, pictures: Arc<MakePicture<T>>) -> Self {
+        Self { pictures: Some(pictures), ..self }
     }
 
     /// The images.
@@ -149,10 +164,17 @@ impl<T: Target> Loader<T> {
         let (set, config, order) = (Arc::clone(&self.set), self.config, self.order(epoch));
         let key = AugmentKey { seed: config.seed, epoch: epoch as u64 };
         let picture = Picture { augment: config.augment, strong: self.strong, key };
+        let pictures = self.pictures.clone();
         let batch = move |number: usize| {
             let start = number * config.batch_size;
             let end = order.len().min(start.saturating_add(config.batch_size));
-            Batch::of(&set, &order[start..end], picture)
+            let indices = &order[start..end];
+            match &pictures {
+                None => Batch::of(&set, indices, picture),
+                Some(pictures) => {
+                    Batch::made(&set, indices, |index, out| pictures(&set, index, key, out))
+                }
+            }
         };
         let numbers = first_batch..self.num_batches();
         let floats = self.config.batch_size.saturating_mul(self.set.info().image_len());

@@ -4,7 +4,8 @@
 use super::augment::{Augment, AugmentKey};
 use super::decode::ImageError;
 use super::geometry::{Geometry, Target};
-use super::image_set::{ImageSet, SetInfo};
+use super::image_set::ImageSet;
+use super::set_info::SetInfo;
 use super::strong::StrongAugment;
 
 /// What is done to each image of a batch.
@@ -57,7 +58,7 @@ fn full_range(pixels: &[u8], white: u8) -> Vec<u8> {
 
 /// Normalises pixels of a set: the division by the largest value and the normalisation in one product
 /// and one sum.
-fn normalise(info: &SetInfo, pixels: &[u8], out: &mut [f32]) {
+pub(crate) fn normalise(info: &SetInfo, pixels: &[u8], out: &mut [f32]) {
     planes(info, pixels, out, |mean, std| {
         let (scale, offset) = (1.0 / (f32::from(info.max_value) * std), -mean / std);
         move |pixel| f32::from(pixel) * scale + offset

@@ -70,14 +70,14 @@ impl Window {
     }
 }
 
-/// The part of `image` in `window`, resized to a square of side `size`, `[size, size, 3]`.
+/// The part of `image` in `window`, resized to this height and width, `[height, width, 3]`.
 ///
 /// # Panics
 ///
 /// Where the window is not one of the image.
-pub(super) fn resized(image: &Rgb, window: Window, size: u32) -> Vec<u8> {
+pub(super) fn resized(image: &Rgb, window: Window, size: [usize; 2]) -> Vec<u8> {
     // What lies outside the window must not shine through its edges, so it is cut out first.
-    resize(image, window, size, &ResizeOptions::new())
+    resize(image, window, size.map(|side| side as u32), &ResizeOptions::new())
 }
 
 /// `image` resized so that its shorter side has `resize_to` pixels, and of that the centre, a
@@ -90,7 +90,7 @@ pub(super) fn centre(image: &Rgb, resize_to: u32, size: u32) -> Vec<u8> {
     // Only what ends in the square is computed: the rest of a long strip would be huge.
     let [left, top, width, height] = centre_area(image, resize_to, size);
     let whole = Window { left: 0, top: 0, width: image.width, height: image.height };
-    resize(image, whole, size, &ResizeOptions::new().crop(left, top, width, height))
+    resize(image, whole, [size; 2], &ResizeOptions::new().crop(left, top, width, height))
 }
 
 /// Left, top, width and height of the part of an image that [`centre`] shows.
@@ -118,21 +118,39 @@ pub(super) fn centre_area(image: &Rgb, resize_to: u32, size: u32) -> [f64; 4] {
     [left, top, width, height]
 }
 
+/// The part of `image` with this left, top, width and height, resized to this height and width,
+/// `[height, width, 3]`. At its edges the filter sees what lies beyond them, as where all of the image
+/// is resized and then cut.
+///
+/// # Panics
+///
+/// Where the part is not one of the image.
+pub(super) fn part(image: &Rgb, [left, top, width, height]: [f64; 4], size: [usize; 2]) -> Vec<u8> {
+    let whole = Window { left: 0, top: 0, width: image.width, height: image.height };
+    let [rows, columns] = size.map(|side| side as u32);
+    resize(image, whole, [rows, columns], &ResizeOptions::new().crop(left, top, width, height))
+}
+
 /// PIL's bilinear filter, whose triangles widen with the scale, on the 8-bit values of a window.
 ///
 /// For one type of pixels and of images: the filter is compiled for each that it is called with.
-fn resize(image: &Rgb, window: Window, size: u32, options: &ResizeOptions) -> Vec<u8> {
+fn resize(
+    image: &Rgb,
+    window: Window,
+    [rows, columns]: [u32; 2],
+    options: &ResizeOptions,
+) -> Vec<u8> {
     let Window { left, top, width, height } = window;
     let whole: TypedImageRef<'_, U8x3> =
         TypedImageRef::from_buffer(image.width, image.height, &image.pixels)
             .expect("as many pixels as the sizes say");
     let part = TypedCroppedImage::from_ref(&whole, left, top, width, height)
         .expect("a window of the image");
-    let mut pixels = vec![0; 3 * size as usize * size as usize];
-    let mut square = TypedImage::from_buffer(size, size, &mut pixels).expect("as many bytes");
+    let mut pixels = vec![0; 3 * rows as usize * columns as usize];
+    let mut resized = TypedImage::from_buffer(columns, rows, &mut pixels).expect("as many bytes");
     let options = options.resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     Resizer::new()
-        .resize_typed(&part, &mut square, &options)
+        .resize_typed(&part, &mut resized, &options)
         .expect("a part of the image, and a filter");
     pixels
 }
@@ -150,7 +168,7 @@ mod tests {
     #[test]
     fn a_window_of_the_right_size_is_copied() {
         let window = Window { left: 3, top: 1, width: 2, height: 2 };
-        let pixels = resized(&ramp(8, 5), window, 2);
+        let pixels = resized(&ramp(8, 5), window, [2, 2]);
         assert_eq!(pixels, [3, 1, 7, 4, 1, 7, 3, 2, 7, 4, 2, 7]);
     }
 
@@ -158,7 +176,7 @@ mod tests {
     fn a_window_is_cut_out_before_it_is_resized() {
         // Twice as large, columns 0 and 3 stand beyond the centres of the outer pixels.
         let window = Window { left: 10, top: 10, width: 2, height: 2 };
-        let red: Vec<u8> = resized(&ramp(30, 30), window, 4).chunks(3).map(|p| p[0]).collect();
+        let red: Vec<u8> = resized(&ramp(30, 30), window, [4, 4]).chunks(3).map(|p| p[0]).collect();
         assert_eq!(red[..4], [10, 10, 11, 11]);
     }
 
@@ -171,8 +189,9 @@ mod tests {
         let pixel = |x: u32, y: u32, c: u32| (7 * x * x + 13 * y + 50 * c + 3 * x * y) as u8;
         let columns = |y| (0..width).flat_map(move |x| (0..3).map(move |c| pixel(x, y, c)));
         let image = Rgb { width, height, pixels: (0..height).flat_map(columns).collect() };
-        let window =
-            |top, left, height, width| resized(&image, Window { left, top, width, height }, 16);
+        let window = |top, left, height, width| {
+            resized(&image, Window { left, top, width, height }, [16, 16])
+        };
         let squares = [
             window(3, 5, 29, 41),
             window(30, 20, 7, 9),

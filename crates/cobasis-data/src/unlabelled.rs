@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::View;
 use super::error::DataError;
-use super::files::ImageFiles;
+use super::files::{FileView, ImageFiles};
 use super::folder::Found;
-use super::image_set::{ImageSet, SetInfo};
+use super::image_set::ImageSet;
+use super::set_info::SetInfo;
 
 /// The images at these paths, in this view and normalised with a mean and a standard deviation for each
 /// channel: a file, whatever its name, or the JPEG, PNG and WebP files in a folder and the folders below,
@@ -59,8 +60,8 @@ pub fn unlabelled(
     let root = PathBuf::new();
     // Every file is named as it was given.
     let (folders, places) = (vec![String::new()], vec![0; names.len()]);
-    let (resize, nothing) = (resize as u32, vec![(); names.len()]);
-    ImageSet::of_files(info, ImageFiles { root, folders, places, names, resize }, nothing)
+    let (view, nothing) = (FileView::Centre { resize: resize as u32 }, vec![(); names.len()]);
+    ImageSet::of_files(info, ImageFiles { root, folders, places, names, view }, nothing)
 }
 
 /// Adds the file, or the images in the folder.

@@ -21,6 +21,7 @@ use super::data_dir::data_dir;
 use super::output::{grouped, print, table};
 use super::program::program;
 use super::progress::Progress;
+use super::report::write_charts;
 use super::signals::Signals;
 use super::train::command_line;
 
@@ -60,6 +61,9 @@ pub(crate) struct Args {
     /// without --jobs, writes the whole tables.
     #[arg(long, value_name = "I/N", default_value = "1/1", hide_default_value = true)]
     jobs: Job,
+    /// Also write the charts to this directory, as SVG files.
+    #[arg(long, value_name = "DIR")]
+    charts: Option<PathBuf>,
     /// Print one line per epoch instead of the live line (the default without a terminal).
     #[arg(long)]
     no_live: bool,
@@ -93,8 +97,11 @@ pub(crate) fn run(args: Args) -> Outcome {
     let (ComparisonOutcome::Finished(results) | ComparisonOutcome::Interrupted(_, results)) =
         &ended;
     let page = out.join("comparison.html");
-    write_atomic(&page, comparison_report(results).page.as_bytes())
-        .map_err(|error| FileError::new(&page, error))?;
+    let report = comparison_report(results);
+    write_atomic(&page, report.page.as_bytes()).map_err(|error| FileError::new(&page, error))?;
+    if let Some(directory) = &args.charts {
+        write_charts(directory, &report.charts)?;
+    }
     match ended {
         ComparisonOutcome::Finished(results) => {
             print(&describe(&results));

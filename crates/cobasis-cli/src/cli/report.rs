@@ -111,15 +111,20 @@ fn write(args: &Args, out: &Path) -> Result<bool, Error> {
     };
     print(&format!("wrote {}{state}", printable(&out.display().to_string())));
     if let Some(directory) = &args.charts {
-        let failed = |error| FileError::new(directory, error);
-        fs::create_dir_all(directory).map_err(failed)?;
-        for (name, svg) in &charts {
-            let path = directory.join(name);
-            write_atomic(&path, svg.as_bytes()).map_err(|error| FileError::new(&path, error))?;
-        }
-        print(&format!("wrote {} charts to {}", charts.len(), directory.display()));
+        write_charts(directory, &charts)?;
     }
     Ok(running)
+}
+
+/// Writes charts, by the names of their files, to a directory.
+pub(super) fn write_charts(directory: &Path, charts: &[(String, String)]) -> Result<(), FileError> {
+    fs::create_dir_all(directory).map_err(|error| FileError::new(directory, error))?;
+    for (name, svg) in charts {
+        let path = directory.join(name);
+        write_atomic(&path, svg.as_bytes()).map_err(|error| FileError::new(&path, error))?;
+    }
+    print(&format!("wrote {} charts to {}", charts.len(), directory.display()));
+    Ok(())
 }
 
 /// What tells whether there is something new of a run: its metrics and its model, which are not written at

@@ -159,8 +159,9 @@ fn place(planned: &PlannedRow) -> Vec<String> {
     ]
 }
 
+/// As far as percent of images have digits that mean something: 18.9, not 18.899999999999991.
 fn number(number: Option<f64>) -> String {
-    number.map_or(String::new(), |number| number.to_string())
+    number.map_or(String::new(), |number| ((number * 1e9).round() / 1e9).to_string())
 }
 
 fn csv(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
