@@ -32,16 +32,15 @@ impl Model {
 
 impl ModelConfig {
     /// Whether the model has [such parameters](Model::compressed): a narrower network has none.
-    pub fn has_compressed(&self) -> bool {
-        // No weight is looked at; any device will do.
-        !self.skeleton(&Device::flex()).compressed().is_empty()
+    pub fn has_compressed(&self, device: &Device) -> bool {
+        !self.skeleton(device).compressed().is_empty()
     }
 
     /// Parameters at inference for each one of the dense parent; the most there may be, where training
     /// finds how many are left.
-    pub fn compression(&self) -> f64 {
+    pub fn compression(&self, device: &Device) -> f64 {
         let dense = Self { name: self.name.dense(), norms: Norms::default(), ..self.clone() };
-        let params = |config: &Self| Counts::of_config(config).params as f64;
+        let params = |config: &Self| Counts::of_config(config, device).params as f64;
         params(self) / params(&dense)
     }
 }
@@ -117,11 +116,12 @@ mod tests {
 
     #[test]
     fn the_compression_is_the_share_of_the_dense_parameters() {
-        let compression =
-            |name: &str| ModelConfig::new(name.parse().expect("a name")).compression();
+        let compression = |name: &str| {
+            ModelConfig::new(name.parse().expect("a name")).compression(&Device::flex())
+        };
         assert_eq!(compression("cifar10/resnet32"), 1.0);
         let width = ModelConfig::new("cifar10/resnet32-width9".parse().expect("a name"));
-        assert!(!width.has_compressed() && width.compression() < 0.5);
+        assert!(!width.has_compressed(&Device::flex()) && width.compression(&Device::flex()) < 0.5);
         assert_eq!(compression("cifar10/resnet32-s8u1"), 150_666.0 / 464_154.0);
     }
 }

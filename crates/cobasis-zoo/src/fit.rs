@@ -12,6 +12,7 @@ mod number;
 mod pair;
 mod stages;
 
+use burn::tensor::Device;
 use serde::Serialize;
 
 use crate::name::ModelName;
@@ -84,22 +85,23 @@ pub fn ignores_blocks(key: &str) -> Result<bool, FitError> {
 }
 
 /// Whether the network has a form of a method of this key.
-pub fn is_for(network: &ModelName, key: &str, blocks: Blocks) -> bool {
+pub fn is_for(network: &ModelName, key: &str, blocks: Blocks, device: &Device) -> bool {
     let Ok(entry) = entry(key) else {
         return false;
     };
-    Maker { network, entry, blocks }.some(&Facts::of(network, blocks)).is_some()
+    Maker { network, entry, blocks, device }.some(&Facts::of(network, blocks)).is_some()
 }
 
 /// The settings of the method of a key that come nearest to a budget from below.
 ///
 /// ```
+/// use burn::tensor::Device;
 /// use cobasis_zoo::fit::{Limits, fit};
 /// use cobasis_zoo::sharing::Blocks;
 ///
 /// let network = "cifar10/resnet20".parse()?;
 /// let limits = Limits { params: 125_074, macs: None };
-/// let fit = fit(&network, "lowrank", Blocks::AfterFirst, limits)?;
+/// let fit = fit(&network, "lowrank", Blocks::AfterFirst, limits, &Device::flex())?;
 /// assert_eq!(fit.nearest.suffix, "lowrank4,8,14");
 /// assert_eq!(fit.nearest.counts.params, 124_826);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -118,9 +120,10 @@ pub fn fit(
     key: &str,
     blocks: Blocks,
     limits: Limits,
+    device: &Device,
 ) -> Result<Fit, FitError> {
     let (entry, network) = (entry(key)?, network.dense());
-    let maker = Maker { network: &network, entry, blocks };
+    let maker = Maker { network: &network, entry, blocks, device };
     let facts = Facts::of(&network, blocks);
     let none = || FitError::NoForm {
         key: entry.key,
@@ -200,6 +203,7 @@ struct Maker<'a> {
     network: &'a ModelName,
     entry: &'static MethodEntry,
     blocks: Blocks,
+    device: &'a Device,
 }
 
 impl Maker<'_> {
@@ -213,7 +217,7 @@ impl Maker<'_> {
                 self.network.with_sharing(&format!("{suffix}{all}")).ok()?
             }
         };
-        let counts = Counts::of(&name);
+        let counts = Counts::of(&name, self.device);
         Some(Setting { suffix: name.suffix().unwrap_or_default(), counts, name })
     }
 

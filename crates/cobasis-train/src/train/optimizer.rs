@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use burn::module::{ParamGroup, ParamId};
 use burn::optim::{AdamW, AdamWConfig, ModuleOptimizer};
+use burn::tensor::Device;
 use cobasis_kernels::Sgd;
 use cobasis_zoo::cobasis::InnerFilters;
 use cobasis_zoo::{InnerLayer, Model, ModelConfig};
@@ -28,7 +29,9 @@ pub(crate) struct Groups {
 /// What the weight decay of a model's compressed parameters is multiplied by; 1 where there are none.
 pub(crate) fn decay_factor(config: &OptimizerConfig, model: &ModelConfig) -> f64 {
     match config.weight_decay_scale {
-        WeightDecayScale::Ratio if model.has_compressed() => model.compression(),
+        WeightDecayScale::Ratio if model.has_compressed(&Device::flex()) => {
+            model.compression(&Device::flex())
+        }
         WeightDecayScale::None | WeightDecayScale::Ratio => 1.0,
     }
 }

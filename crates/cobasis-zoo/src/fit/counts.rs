@@ -27,22 +27,23 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Those of a network of the zoo, for an image of its data set.
+    /// Those of a network of the zoo, for an image of its data set. The device is asked nothing.
     ///
     /// ```
+    /// use burn::tensor::Device;
     /// use cobasis_zoo::fit::Counts;
     ///
-    /// let counts = Counts::of(&"cifar10/resnet32-lowrank3,5,11".parse()?);
+    /// let counts = Counts::of(&"cifar10/resnet32-lowrank3,5,11".parse()?, &Device::flex());
     /// assert_eq!(counts.params, 150_042);
     /// # Ok::<(), cobasis_zoo::ModelNameError>(())
     /// ```
-    pub fn of(name: &ModelName) -> Self {
-        Self::of_config(&ModelConfig::new(name.clone()))
+    pub fn of(name: &ModelName, device: &Device) -> Self {
+        Self::of_config(&ModelConfig::new(name.clone()), device)
     }
 
     /// Those of a model, for an image as it is trained on.
-    pub fn of_config(config: &ModelConfig) -> Self {
-        let table = table(config);
+    pub fn of_config(config: &ModelConfig, device: &Device) -> Self {
+        let table = table(config, device);
         let counts = Self::of_table(&table);
         match config.name.weight_limit() {
             Some(limit) => counts.left_with(limit as u64, &table),
@@ -51,8 +52,8 @@ impl Counts {
     }
 
     /// Those of a model in training, which may have more than inference needs.
-    pub fn in_training(config: &ModelConfig) -> Self {
-        Self::of_table(&table(config))
+    pub fn in_training(config: &ModelConfig, device: &Device) -> Self {
+        Self::of_table(&table(config, device))
     }
 
     fn of_table(table: &CostTable) -> Self {
@@ -79,7 +80,6 @@ impl Counts {
 }
 
 /// What a model costs, layer by layer.
-fn table(config: &ModelConfig) -> CostTable {
-    // Counting touches no weights; any device will do.
-    config.cost(config.image(), &Device::flex())
+fn table(config: &ModelConfig, device: &Device) -> CostTable {
+    config.cost(config.image(), device)
 }

@@ -7,7 +7,7 @@ fn network(name: &str) -> ModelName {
 
 fn fitted(name: &str, key: &str, params: u64) -> Fit {
     let limits = Limits { params, macs: None };
-    fit(&network(name), key, Blocks::AfterFirst, limits).expect("a setting")
+    fit(&network(name), key, Blocks::AfterFirst, limits, &Device::flex()).expect("a setting")
 }
 
 /// Settings of matched budgets that were counted without this program.
@@ -40,13 +40,14 @@ fn settings_and_counts_are_those_of_the_formulas() {
 fn the_nearest_setting_is_the_best_of_all() {
     let (name, full) = (network("digits/resnet14"), [16, 32, 64]);
     let limits = Limits { params: 90_000, macs: Some(2_000_000) };
-    let fit = fit(&name, "lowrank", Blocks::AfterFirst, limits).expect("a setting");
+    let fit =
+        fit(&name, "lowrank", Blocks::AfterFirst, limits, &Device::flex()).expect("a setting");
     let (mut most, mut most_even) = (0, 0);
     for a in (1..=full[0]).step_by(3) {
         for b in (1..=full[1]).step_by(5) {
             for c in (1..=full[2]).step_by(7) {
                 let model = name.with_sharing(&format!("lowrank{a},{b},{c}")).expect("a name");
-                let counts = Counts::of(&model);
+                let counts = Counts::of(&model, &Device::flex());
                 if !limits.allow(&counts) {
                     continue;
                 }
@@ -85,11 +86,14 @@ fn even_settings_are_proportional_up_to_rounding() {
 fn first_blocks_may_share_too() {
     let limits = Limits { params: 100_000, macs: None };
     let name = network("cifar10/resnet20");
-    let found = fit(&name, "lowrank", Blocks::All, limits).expect("a setting");
+    let found = fit(&name, "lowrank", Blocks::All, limits, &Device::flex()).expect("a setting");
     assert!(found.nearest.suffix.ends_with("-all"), "{found:?}");
-    assert_eq!(found.nearest.counts, Counts::of(&found.nearest.name));
+    assert_eq!(found.nearest.counts, Counts::of(&found.nearest.name, &Device::flex()));
     let dense = Limits { params: 300_000, macs: None };
-    assert_eq!(fit(&name, "dense", Blocks::All, dense).expect("itself").nearest.name, name);
+    assert_eq!(
+        fit(&name, "dense", Blocks::All, dense, &Device::flex()).expect("itself").nearest.name,
+        name
+    );
 }
 
 #[test]
@@ -97,7 +101,7 @@ fn what_does_not_fit_is_told_with_the_fewest_parameters() {
     let told = |key: &str, params, macs| {
         let limits = Limits { params, macs };
         let network = network("cifar10/resnet32");
-        fit(&network, key, Blocks::AfterFirst, limits).expect_err(key).to_string()
+        fit(&network, key, Blocks::AfterFirst, limits, &Device::flex()).expect_err(key).to_string()
     };
     let line = told("tied", 100_000, None);
     assert!(line.contains("at most 100000 parameters: its smallest form has 125466"), "{line}");
@@ -107,10 +111,11 @@ fn what_does_not_fit_is_told_with_the_fewest_parameters() {
     assert!(line.contains("unknown method \"low-rank\"; the methods are dense, width,"), "{line}");
     let bottleneck = network("imagenet/resnet50");
     let limits = Limits { params: 20_000_000, macs: None };
-    let line = fit(&bottleneck, "lowrank", Blocks::AfterFirst, limits).expect_err("no form");
+    let line = fit(&bottleneck, "lowrank", Blocks::AfterFirst, limits, &Device::flex())
+        .expect_err("no form");
     assert_eq!(line.to_string(), "imagenet/resnet50 has no form of the method lowrank");
-    assert!(!is_for(&bottleneck, "lowrank", Blocks::AfterFirst));
-    assert!(is_for(&network("cifar10/resnet32"), "soft", Blocks::AfterFirst));
+    assert!(!is_for(&bottleneck, "lowrank", Blocks::AfterFirst, &Device::flex()));
+    assert!(is_for(&network("cifar10/resnet32"), "soft", Blocks::AfterFirst, &Device::flex()));
 }
 
 #[test]
@@ -119,11 +124,15 @@ fn a_budget_is_kept_by_every_method_there_is() {
         for key in keys() {
             for blocks in [Blocks::AfterFirst, Blocks::All] {
                 let limits = Limits { params, macs: None };
-                match fit(&network(name), key, blocks, limits) {
+                match fit(&network(name), key, blocks, limits, &Device::flex()) {
                     Ok(Fit { nearest, even }) => {
                         for setting in [&nearest, &even] {
                             assert!(setting.counts.params <= params, "{key}: {setting:?}");
-                            assert_eq!(setting.counts, Counts::of(&setting.name), "{key}");
+                            assert_eq!(
+                                setting.counts,
+                                Counts::of(&setting.name, &Device::flex()),
+                                "{key}"
+                            );
                         }
                     }
                     Err(FitError::NoForm { .. } | FitError::TooSmall { .. }) => {}
@@ -141,11 +150,12 @@ fn ranks_that_training_finds_are_counted_at_most() {
     assert!(found.counts.at_most);
     // In the first stage, at 32 by 32 pixels, are 4 layers of 16 filters of 160 weights, in the second,
     // at 16 by 16, 4 of 32 of 320, in the third, at 8 by 8, 4 of 64 of 640, of which each layer has one.
-    let rest = Counts::of(&network("cifar10/resnet20")).macs - 3 * 4 * 32 * 32 * 9 * 16 * 16;
+    let rest = Counts::of(&network("cifar10/resnet20"), &Device::flex()).macs
+        - 3 * 4 * 32 * 32 * 9 * 16 * 16;
     let second = (48_888 - 4 * 16 * 160 - 4 * 640) / 320;
     let most = 32 * 32 * 4 * 16 * 160 + 16 * 16 * second * 320 + 8 * 8 * 4 * 640;
     assert_eq!(found.counts.macs, rest + most);
-    let trained = Counts::in_training(&ModelConfig::new(found.name));
+    let trained = Counts::in_training(&ModelConfig::new(found.name), &Device::flex());
     assert!(trained.params > 269_722 && !trained.at_most, "{trained:?}");
 }
 
@@ -153,13 +163,19 @@ fn ranks_that_training_finds_are_counted_at_most() {
 fn a_layer_keeps_a_whole_filter_whatever_else_is_cut() {
     for method in ["hinge", "alf"] {
         let name = network("cifar10/resnet32").with_sharing(&format!("{method}73584"));
-        assert_eq!(Counts::of(&name.expect("a name")).macs, 45_744_768, "{method}");
+        assert_eq!(
+            Counts::of(&name.expect("a name"), &Device::flex()).macs,
+            45_744_768,
+            "{method}"
+        );
         let digits = network("digits/resnet14");
         // One filter in each layer, and nothing else.
         let smallest = digits.with_sharing(&format!("{method}2240")).expect("a name");
-        assert_eq!(Counts::of(&smallest).macs, 782_976, "{method}");
+        assert_eq!(Counts::of(&smallest, &Device::flex()).macs, 782_976, "{method}");
         let limits = Limits { params: 200_000, macs: Some(800_000) };
-        let found = fit(&digits, method, Blocks::AfterFirst, limits).expect("a setting").nearest;
+        let found = fit(&digits, method, Blocks::AfterFirst, limits, &Device::flex())
+            .expect("a setting")
+            .nearest;
         assert!(limits.allow(&found.counts) && found.counts.macs >= 782_976, "{found:?}");
     }
 }
@@ -168,8 +184,8 @@ fn a_layer_keeps_a_whole_filter_whatever_else_is_cut() {
 fn pairs_are_searched_as_far_as_names_go() {
     let found = fitted("digits/resnet14", "tbasis", 125_000);
     let known = network("digits/resnet14-tbasis195r5");
-    assert_eq!(Counts::of(&known).params, 124_925);
+    assert_eq!(Counts::of(&known, &Device::flex()).params, 124_925);
     assert!((124_925..=125_000).contains(&found.nearest.counts.params), "{found:?}");
-    assert_eq!(found.nearest.counts, Counts::of(&found.nearest.name));
-    assert_eq!(found.even.counts, Counts::of(&found.even.name));
+    assert_eq!(found.nearest.counts, Counts::of(&found.nearest.name, &Device::flex()));
+    assert_eq!(found.even.counts, Counts::of(&found.even.name, &Device::flex()));
 }

@@ -1,5 +1,6 @@
 //! `cobasis models fit`.
 
+use burn::tensor::Device;
 use cobasis_cli::Error;
 use cobasis_zoo::ModelName;
 use cobasis_zoo::fit::{Counts, Fit, FitError, Limits, Setting, about, fit, is_for, keys};
@@ -81,13 +82,15 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     let found: Vec<Found> = match args.method.as_str() {
         "all" => {
             let (forms, others): (Vec<_>, Vec<_>) =
-                keys().partition(|key| is_for(network, key, blocks));
+                keys().partition(|key| is_for(network, key, blocks, &Device::flex()));
             formless = others;
             let forms = forms.into_iter();
-            forms.map(|key| Found::of(key, fit(network, key, blocks, limits))).collect()
+            forms
+                .map(|key| Found::of(key, fit(network, key, blocks, limits, &Device::flex())))
+                .collect()
         }
         key => {
-            let found = fit(network, key, blocks, limits);
+            let found = fit(network, key, blocks, limits, &Device::flex());
             let found = found.map_err(|error| Error::Usage(error.to_string()))?;
             // The key is one of them.
             keys()
@@ -187,7 +190,8 @@ mod tests {
     fn a_method_that_does_not_fit_says_what_it_needs() {
         let network: ModelName = "cifar10/resnet32".parse().expect("a network");
         let limits = Limits { params: 100_000, macs: None };
-        let found = |key| Found::of(key, fit(&network, key, Blocks::AfterFirst, limits));
+        let found =
+            |key| Found::of(key, fit(&network, key, Blocks::AfterFirst, limits, &Device::flex()));
         let text = describe(&[found("lowrank"), found("tied")], 100_000);
         assert!(text.contains("needs at least 125,466 parameters"), "{text}");
         assert!(text.contains("cifar10/resnet32-lowrank"), "{text}");

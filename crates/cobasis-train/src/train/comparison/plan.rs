@@ -172,9 +172,9 @@ impl Plan {
             blocks,
             method: contender.method().to_string(),
             budget,
-            counts: Counts::of_config(&costed),
-            training: Counts::in_training(&costed),
-            dense_params: Counts::of(network).params,
+            counts: Counts::of_config(&costed, &Device::flex()),
+            training: Counts::in_training(&costed, &Device::flex()),
+            dense_params: Counts::of(network, &Device::flex()).params,
             decay_factor: decay_factor(&config.optimizer, &costed),
             model,
             config,
@@ -267,7 +267,8 @@ impl At<'_> {
                     return Err("expected a budget that its setting is found by".to_string());
                 };
                 let limits = Limits { params, macs: None };
-                let found = fit(network, key, blocks, limits).map_err(|error| error.to_string())?;
+                let found = fit(network, key, blocks, limits, &Device::flex())
+                    .map_err(|error| error.to_string())?;
                 let setting = match pick {
                     Pick::Nearest => found.nearest,
                     Pick::Even => found.even,

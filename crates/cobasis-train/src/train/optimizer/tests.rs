@@ -96,7 +96,7 @@ fn the_decay_of_compressed_parameters_is_scaled_and_no_other() {
         ..ALL
     };
     let groups = Groups::of(&settings, &model);
-    let (compressed, factor) = (model.compressed(), config.compression());
+    let (compressed, factor) = (model.compressed(), config.compression(&Device::flex()));
     assert!(factor > 0.1 && factor < 0.9, "{factor}");
     let images = Tensor::<4>::zeros([2, 1, 8, 8], &device);
     let zero = model.forward(images).sum().mul_scalar(0.0);
