@@ -15,6 +15,8 @@ pub(super) const FIXED: &[(&str, &str)] = &[
     ("init", "all methods start from new weights"),
     ("data", "all methods are compared on the same images; recipe.data is for all"),
     ("train.epochs", "all methods are trained for as long; recipe.train.epochs is for all"),
+    ("train.max_steps", "all methods are trained for as long; recipe.train.max_steps is for all"),
+    ("train.patience", "all methods are trained for as long; recipe.train.patience is for all"),
 ];
 
 /// Whether a table has a dotted key.
