@@ -8,31 +8,15 @@ use cobasis_zoo::cobasis::InnerFilters;
 use cobasis_zoo::deploy::FactorisedLayers;
 use cobasis_zoo::files::{FileProblem, load_deployed, save_deployed};
 use cobasis_zoo::{Deployed, Model, ModelConfig, Norms, State, Variant, files, load, save};
-use common::{check_that_images_matter, difference, images, numbers, trained, trained_as};
+use common::{METHODS, check_that_images_matter, difference, images, numbers, trained, trained_as};
 
-/// One of each family and of each kind of sharing, and an image that is large enough.
+/// One of each family and of each other kind of sharing, and an image that is large enough.
 const MODELS: &[(&str, usize)] = &[
     ("cifar10/resnet20", 16),
     ("cifar10/resnet20-s8u1", 16),
     ("cifar10/resnet32-s16u1-double", 16),
     ("cifar10/resnet20-s12,24,40u1", 16),
-    ("cifar10/resnet20-lowrank4", 16),
-    ("cifar10/resnet20-tied", 16),
-    ("cifar10/resnet20-templates2", 16),
-    ("cifar10/resnet20-tied-pairs-all", 16),
-    ("cifar10/resnet20-tai5-all", 16),
-    ("cifar10/resnet20-tucker6-all", 16),
-    ("cifar10/resnet20-jointsvd7-double-all", 16),
-    ("cifar10/resnet20-filterbasis24x16", 16),
-    ("cifar10/resnet20-filterbasis24-all", 16),
-    ("cifar10/resnet20-width9", 16),
-    ("cifar10/resnet20-hinge48888", 16),
-    ("cifar10/resnet20-hashed48888-all", 16),
-    ("cifar10/resnet20-ring48888", 16),
-    ("cifar10/resnet20-hypernet8", 16),
     ("cifar10/resnet20-tbasis6r8", 16),
-    ("cifar10/resnet20-tbasis6r8-all", 16),
-    ("cifar10/resnet20-alf48888", 16),
     ("cifar100/resnet34-s32u1", 16),
     ("imagenet/resnet18", 32),
     ("imagenet/resnet50-shared", 32),
@@ -197,7 +181,7 @@ fn composed_networks_have_the_convolutions_of_the_dense_one() {
 #[test]
 fn every_form_of_every_family_gives_the_logits_of_its_source() {
     let device = Device::flex();
-    for &(name, size) in MODELS {
+    for &(name, size) in MODELS.iter().chain(METHODS) {
         let model = trained(name, Variant::Corrected, &device);
         let source = model.cost([size, size]).total();
         for factorised in FactorisedLayers::ALL {

@@ -9,28 +9,12 @@ use std::process::Command;
 use burn::tensor::{Device, Tensor};
 use cobasis_zoo::deploy::FactorisedLayers;
 use cobasis_zoo::{Deployed, Variant};
-use common::{check_that_images_matter, difference, images, numbers, trained};
+use common::{METHODS, check_that_images_matter, difference, images, numbers, trained};
 
-/// One of each family and of each kind of layer, and the size of an image.
+/// One of each family and of each other kind of layer, and the size of an image.
 const MODELS: &[(&str, usize)] = &[
     ("cifar10/resnet20", 16),
     ("cifar10/resnet32-s16u1-double", 17),
-    ("cifar10/resnet20-lowrank4", 16),
-    ("cifar10/resnet20-tied", 16),
-    ("cifar10/resnet20-templates2", 16),
-    ("cifar10/resnet20-tied-pairs-all", 16),
-    ("cifar10/resnet20-tai5-all", 16),
-    ("cifar10/resnet20-tucker6-all", 16),
-    ("cifar10/resnet20-jointsvd7-double-all", 16),
-    ("cifar10/resnet20-filterbasis24x16", 16),
-    ("cifar10/resnet20-filterbasis24-all", 16),
-    ("cifar10/resnet20-width9", 16),
-    ("cifar10/resnet20-hinge48888", 16),
-    ("cifar10/resnet20-hashed48888-all", 16),
-    ("cifar10/resnet20-ring48888", 16),
-    ("cifar10/resnet20-hypernet8", 16),
-    ("cifar10/resnet20-tbasis6r8-all", 16),
-    ("cifar10/resnet20-alf48888", 16),
     ("cifar100/resnet34-s32u1", 16),
     ("imagenet/resnet18", 33),
     ("imagenet/resnet50-shared++", 32),
@@ -82,7 +66,7 @@ fn onnxruntime_gives_the_logits_of_every_family() {
     }
     let device = Device::flex();
     let folder = tempfile::tempdir().expect("a folder");
-    for &(name, size) in MODELS {
+    for &(name, size) in MODELS.iter().chain(METHODS) {
         let model = trained(name, Variant::Corrected, &device);
         let forms = match model.deploy(&device).factorised_layers() {
             [] => &FactorisedLayers::ALL[..1],
