@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use cobasis_data::csv::Csv;
 use serde::{Deserialize, Serialize};
 
+use crate::data::SetInfo;
 use crate::metrics::{
     Column, Columns, LEARNING_RATE, LOSS, Measure, PENALTY, SECONDS, SPEED, Scores,
 };
@@ -48,8 +49,16 @@ impl EpochMetrics {
 
     /// Puts the numbers into the order of the files, which those read from a checkpoint have lost.
     pub(crate) fn sort<S: Scores>(&mut self) {
-        let score = S::default();
-        let like = Self::new(0, 0.0, [&score, &score], [0.0; 2], [0.0; 2]);
+        let any = SetInfo {
+            name: String::new(),
+            classes: Vec::new(),
+            shape: [1; 3],
+            mean: vec![0.0],
+            std: vec![1.0],
+            max_value: 1,
+        };
+        let scores = [&S::default(), &S::of(&any)];
+        let like = Self::new(0, 0.0, scores, [0.0; 2], [0.0; 2]);
         self.columns.sort_like(&like.columns);
     }
 

@@ -7,7 +7,8 @@ use cobasis_zoo::Model;
 
 pub use classify::Classification;
 
-use crate::data::{Batch, DataError, Dataset, Source};
+use crate::config::Config;
+use crate::data::{Batch, DataError, Dataset, SetInfo, Source};
 use crate::metrics::Scores;
 use crate::train::Recipe;
 
@@ -33,6 +34,11 @@ pub trait Task: Sized + 'static {
     ///
     /// Those of [`Source::load`].
     fn load(source: &Source) -> Result<Dataset<TargetOf<Self>>, DataError>;
+
+    /// What judges images of a set of which this is true, before it has seen any.
+    fn score(_config: &Config, info: &SetInfo) -> Self::Score {
+        Self::Score::of(info)
+    }
 
     /// A batch through the model and the losses. `key` is what the task may draw from.
     fn terms(&self, model: &Model, batch: &Batch<TargetOf<Self>>, key: [u64; 4]) -> Terms;
