@@ -28,6 +28,7 @@ mod scale;
 mod scatter;
 mod single;
 mod unfinished;
+mod yardstick;
 
 use std::path::{Path, PathBuf};
 

@@ -27,7 +27,7 @@ pub(crate) fn single(
     figures: &Figures,
 ) -> Result<String, Error> {
     let model = last_model(&run.path)?;
-    let size = image_size(&run.config)?;
+    let size = picture_size(&model, &run.config)?;
     let (costs, macs) = (model.cost(size), model.inference_cost(size).total().macs);
     let summary = &run.summary;
     let best = Some((summary.best().epoch, "best epoch"));
@@ -63,8 +63,13 @@ pub(crate) fn last_model(run: &Path) -> Result<Model, Error> {
     Ok(load(run.join("last.safetensors"), &Device::flex())?)
 }
 
-/// The images that the network gets, `[height, width]`: as the data set has them.
-pub(crate) fn image_size(config: &Config) -> Result<[usize; 2], Error> {
+/// The images that the network gets, `[height, width]`: as the data set has them, of a detector its
+/// pictures.
+pub(crate) fn picture_size(model: &Model, config: &Config) -> Result<[usize; 2], Error> {
+    let _ = model; image_size(config)
+}
+
+fn image_size(config: &Config) -> Result<[usize; 2], Error> {
     let Source { name, view, .. } = config.source()?;
     let [_, height, width] = name.info(view).shape;
     Ok([height, width])

@@ -154,8 +154,13 @@ impl Measure {
 
     /// A value for people, such as `top-1 97.50 %`. Losses go without their unit.
     pub fn shown(&self, value: f64) -> String {
+        format!("{} {}", self.label, self.value(value))
+    }
+
+    /// The same without the name: `97.50 %`.
+    pub fn value(&self, value: f64) -> String {
         let unit = if self.unit == "%" { " %" } else { "" };
-        format!("{} {value:.*}{unit}", self.label, self.digits)
+        format!("{value:.*}{unit}", self.digits)
     }
 }
 

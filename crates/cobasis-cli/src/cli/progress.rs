@@ -9,7 +9,7 @@ use std::time::Duration;
 use cobasis_data::text::printable;
 use cobasis_train::Error;
 use cobasis_train::evaluate::Score;
-use cobasis_train::metrics::{Measure, Scores};
+use cobasis_train::metrics::{Better, Column, LOSS, Measure, PENALTY, Scores};
 use cobasis_train::run_dir::EpochMetrics;
 use cobasis_train::train::{Started, StepReport, Watch};
 use indicatif::{FormattedDuration, ProgressBar, ProgressState};
@@ -28,7 +28,7 @@ const POLL: Duration = Duration::from_millis(100);
 struct Now(Arc<Mutex<Vec<Part>>>);
 
 /// Shows a run as it goes.
-pub(crate) struct Progress {
+pub(crate) struct Progress<S = Score> {
     bar: ProgressBar,
     /// Whether there is to be a live line.
     live: bool,
@@ -36,15 +36,19 @@ pub(crate) struct Progress {
     now: Now,
     epochs: usize,
     steps: usize,
-    score: Score,
+    /// What the steps of the epoch came to.
+    score: S,
+    /// Their losses, each times the images of its step.
+    losses: f64,
     signals: Signals,
 }
 
-impl Progress {
+impl<S: Scores> Progress<S> {
     /// Shows lines, and a live one on a terminal if that is wanted.
     pub(crate) fn new(signals: &Signals, live: bool) -> Self {
         let (bar, signals, now) = (ProgressBar::hidden(), signals.clone(), Now::default());
-        Self { bar, live, now, epochs: 0, steps: 0, score: Score::default(), signals }
+        let (epochs, steps, score, losses) = (0, 0, S::default(), 0.0);
+        Self { bar, live, now, epochs, steps, score, losses, signals }
     }
 
     /// Removes the live line.
@@ -94,7 +98,7 @@ impl Now {
     }
 }
 
-impl Watch for Progress {
+impl<S: Scores> Watch<S> for Progress<S> {
     fn next_run(&mut self, number: usize, of: usize, name: &str) {
         self.line(&format!("run {number} of {of}: {name}"));
     }
@@ -150,21 +154,31 @@ impl Watch for Progress {
         self.bar.suspend(|| warn(&format!("{}: {text}", file.display())));
     }
 
-    fn step(&mut self, epoch: usize, step: &StepReport) -> ControlFlow<()> {
+    fn step(&mut self, epoch: usize, step: &StepReport<S>) -> ControlFlow<()> {
         if step.step == 1 {
-            self.score = Score::default();
+            (self.score, self.losses) = (S::default(), 0.0);
         }
-        self.score += step.score;
-        let images = self.bar.per_sec() * step.score.images as f64;
-        self.now.set([
+        let images = step.score.images() as f64;
+        self.losses += step.loss * images;
+        self.score += step.score.clone();
+        let images = self.bar.per_sec() * images;
+        let loss = self.score.losses().first().map(|(_, loss)| *loss);
+        // Of boxes there is none while they are learnt.
+        let judged = self.score.scores().into_iter().find(|(of, _)| *of == S::JUDGED_BY);
+        let judged = judged.map(|(measure, value)| Part::new(4, measure.shown(value)));
+        let mut parts = vec![
             Part::new(0, format!("epoch {epoch}/{}", self.epochs)),
             Part::new(5, format!("step {}/{}", step.step, self.steps)),
-            Part::new(2, format!("loss {:.4}", self.score.mean_cross_entropy())),
-            Part::new(4, format!("top-1 {:.1} %", self.score.top1_percent())),
+            Part::new(2, {
+                let mean = self.losses / self.score.images().max(1) as f64;
+                format!("loss {:.4}", loss.unwrap_or(mean))
+            }),
             Part::new(8, format!("penalty {:.2e}", step.penalty)),
             Part::new(7, format!("lr {}", rate(step.lr))),
             Part::new(6, format!("{} images/s", speed(images))),
-        ]);
+        ];
+        parts.extend(judged);
+        self.now.set(parts);
         self.bar.inc(1);
         self.flow()
     }
@@ -195,24 +209,29 @@ fn rate(lr: f64) -> String {
 
 fn epoch_line(metrics: &EpochMetrics, epochs: usize, is_best: bool) -> String {
     let width = epochs.to_string().len();
-    let score = Score::default();
-    let shown = |images: &str, measures: &[(Measure, f64)]| {
-        let shown = |(measure, _): &(Measure, f64)| {
-            measure.shown(metrics.value(&format!("{images}_{}", measure.name)))
-        };
-        measures.iter().map(shown).collect::<Vec<_>>().join(", ")
+    // Parts of the loss are better lower.
+    let of = |images: &str, better: Better| -> Vec<String> {
+        let known = metrics.columns.iter().filter_map(|Column { name, value }| {
+            let measure = Measure::of(name.strip_prefix(images)?)?;
+            Some((measure, *value)).filter(|_| measure.better == better)
+        });
+        let others = known.filter(|(measure, _)| ![LOSS, PENALTY].contains(measure));
+        others.map(|(measure, value)| measure.shown(value)).collect()
     };
+    let mut parts = of("train_", Better::Lower);
+    parts.push(format!("penalty {:.2e}", metrics.value("train_penalty")));
+    let train = [
+        vec![format!("loss {:.4} ({})", metrics.value("train_loss"), parts.join(", "))],
+        of("train_", Better::Higher),
+    ]
+    .concat();
+    let val = [of("val_", Better::Lower), of("val_", Better::Higher)].concat();
     format!(
-        "epoch {:>width$}/{epochs}  lr {}  train: loss {:.4} ({}, penalty {:.2e}), {}  val: {}, {}  \
-         {:.1} s, {} images/s{}",
+        "epoch {:>width$}/{epochs}  lr {}  train: {}  val: {}  {:.1} s, {} images/s{}",
         metrics.epoch,
         rate(metrics.value("lr")),
-        metrics.value("train_loss"),
-        shown("train", &score.losses()),
-        metrics.value("train_penalty"),
-        shown("train", &score.scores()),
-        shown("val", &score.losses()),
-        shown("val", &score.scores()),
+        train.join(", "),
+        val.join(", "),
         metrics.value("seconds"),
         speed(metrics.value("images_per_second")),
         if is_best { "  best" } else { "" },
@@ -231,6 +250,7 @@ mod tests {
             ("train_loss", 0.51),
             ("train_cross_entropy", 0.5),
             ("train_penalty", 0.001),
+            ("train_top1", 90.0),
             ("val_top1", 97.5),
         ] {
             metrics.columns.push(name, value);
@@ -241,5 +261,20 @@ mod tests {
         assert!(line.starts_with(start), "{line}");
         assert!(line.contains("top-1 97.50 %") && line.ends_with("best") && !line.contains('\n'));
         assert_eq!([rate(1.0), rate(1e-5)], ["1", "0.00001"]);
+    }
+
+    #[test]
+    fn a_detectors_epoch_has_its_own_numbers() {
+        let mut metrics = EpochMetrics { epoch: 1, ..EpochMetrics::default() };
+        for (name, value) in
+            [("train_penalty", 0.0), ("train_loss", 5.5), ("val_ap", 0.5), ("val_ap50", 0.75)]
+        {
+            metrics.columns.push(name, value);
+        }
+        let line = epoch_line(&metrics, 9, false);
+        assert!(
+            line.contains("train: loss 5.5000 (penalty 0.00e0)  val: AP 0.5000, AP50 0.7500  "),
+            "{line}"
+        );
     }
 }

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use cobasis_cli::Error;
 use cobasis_train::DeviceName;
 use cobasis_train::config::{Axis, Config, ConfigError, grid};
-use cobasis_train::metrics::{Measure, TOP1, TOP5};
+use cobasis_train::metrics::{AP, AP50, AP75, Measure, TOP1, TOP5};
 use cobasis_train::run_dir::{EarlyStop, EpochSummary, RunDir, Summary};
 use cobasis_train::train::{
-    DryRun, Outcome as Ended, SeedsOutcome, SeedsSummary, Setting, SweepOutcome, dry_run,
-    run as train, run_seeds, run_sweep,
+    Classification, DryRun, Outcome as Ended, SeedsOutcome, SeedsSummary, Setting, SweepOutcome,
+    Task, TestSpreads, dry_run, run_seeds, run_sweep, run_task,
 };
 
 use super::Outcome;
@@ -96,9 +96,15 @@ pub(crate) fn run(args: Args) -> Outcome {
         print(&describe_dry_run(config, &dry_run(config, args.device)?));
         return Ok(ExitCode::SUCCESS);
     }
+    train::<Classification>(&args, &settings)
+}
+
+/// Trains for a task with each of the settings and seeds.
+fn train<T: Task>(args: &Args, settings: &[Setting]) -> Outcome {
+    let config = &settings[0].config;
     let command = command_line();
     let signals = Signals::listen();
-    let mut progress = Progress::new(&signals, !args.no_live);
+    let mut progress: Progress<T::Score> = Progress::new(&signals, !args.no_live);
     let (out, device, seeds) = (args.out.as_deref(), args.device, &args.seeds);
     // What goes on with a run of several is the command for all of them.
     let of_several = |ended: Ended, parent: PathBuf| match ended {
@@ -109,7 +115,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     };
     let ended = if !args.sweep.is_empty() {
         let parent = RunDir::parent(out, "sweep")?;
-        match run_sweep(&settings, seeds, device, &parent, &command, &mut progress)? {
+        match run_sweep::<T>(settings, seeds, device, &parent, &command, &mut progress)? {
             SweepOutcome::Finished(summary) => {
                 print(&sweep::describe(&summary));
                 print(&format!("wrote {}", parent.join("sweep.csv").display()));
@@ -119,11 +125,11 @@ pub(crate) fn run(args: Args) -> Outcome {
             SweepOutcome::Interrupted(ended) => of_several(ended, parent),
         }
     } else if seeds.is_empty() {
-        train(config, device, out, &command, &mut progress)?
+        run_task::<T>(config, device, out, &command, &mut progress)?
     } else {
         let name = if config.awaits_file() { "seeds" } else { &config.model };
         let parent = RunDir::parent(out, name)?;
-        match run_seeds(config, seeds, device, &parent, &command, &mut progress)? {
+        match run_seeds::<T>(config, seeds, device, &parent, &command, &mut progress)? {
             SeedsOutcome::Finished(summary) => {
                 print(&describe_seeds(&summary));
                 return Ok(ExitCode::SUCCESS);
@@ -139,7 +145,7 @@ pub(crate) fn run(args: Args) -> Outcome {
         }
         Ended::Interrupted { directory, epoch, step } => {
             progress.end();
-            let out = match args.out {
+            let out = match &args.out {
                 Some(_) => String::new(),
                 None => format!(" --out {}", directory.display()),
             };
@@ -197,8 +203,9 @@ fn describe(summary: &Summary) -> String {
         let shown = |name: &str, measure: Measure| {
             Some(measure.shown(epoch.columns.get(&format!("{name}_{}", measure.name))?))
         };
-        let val = shown("val", TOP1).map(|top1| format!("validation {top1}, test "));
-        let test: Vec<String> = [TOP1, TOP5].into_iter().filter_map(|m| shown("test", m)).collect();
+        let val = shown("val", epoch.judged_by()).map(|val| format!("validation {val}, test "));
+        let all = [TOP1, TOP5, AP, AP50, AP75];
+        let test: Vec<String> = all.into_iter().filter_map(|m| shown("test", m)).collect();
         format!("{}{}", val.unwrap_or_default(), test.join(", "))
     };
     let chosen = match summary.best_on_val {
@@ -226,15 +233,16 @@ fn describe(summary: &Summary) -> String {
 }
 
 fn describe_seeds(summary: &SeedsSummary) -> String {
-    let spread = sweep::spread;
+    let TestSpreads { judged_by, last, best } = summary.test;
     let chosen = match summary.split {
         "paper" => "on the test set",
         _ => "on the validation images",
     };
     format!(
-        "test top-1 of the last epochs: {}\ntest top-1 of the best epochs, chosen {chosen}: {}",
-        spread(summary.last_test_top1),
-        spread(summary.best_test_top1)
+        "test {label} of the last epochs: {}\ntest {label} of the best epochs, chosen {chosen}: {}",
+        last.shown(judged_by),
+        best.shown(judged_by),
+        label = judged_by.label,
     )
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::SetInfo;
 use crate::metrics::{
-    Column, Columns, LEARNING_RATE, LOSS, Measure, PENALTY, SECONDS, SPEED, Scores,
+    Column, Columns, LEARNING_RATE, LOSS, Measure, PENALTY, SECONDS, SPEED, Scores, TOP1,
 };
 
 /// What one epoch came to, as named numbers. Losses are means per image in nats.
@@ -65,6 +65,16 @@ impl EpochMetrics {
     /// The number of this name, which is none where there is no such column.
     pub fn value(&self, name: &str) -> f64 {
         self.columns.get(name).unwrap_or(f64::NAN)
+    }
+
+    /// What the epoch is judged by: top-1 accuracy where nothing else is there.
+    pub fn judged_by(&self) -> Measure {
+        self.columns.judged_by("val").unwrap_or(TOP1)
+    }
+
+    /// That on the images that judge.
+    pub fn judged(&self) -> f64 {
+        self.value(&format!("val_{}", self.judged_by().name))
     }
 }
 

@@ -3,13 +3,15 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 use crate::config::Config;
 use crate::device::DeviceName;
 use crate::error::Error;
-use crate::run_dir::{Summary, write_json};
-use crate::train::{Outcome, Watch, run};
+use crate::metrics::{Measure, Scores};
+use crate::run_dir::{EpochSummary, Summary, write_json};
+use crate::train::{Outcome, Task, Watch, run_task};
 
 /// What the runs of several seeds come to.
 #[derive(Clone, Debug, Serialize)]
@@ -18,13 +20,22 @@ pub struct SeedsSummary {
     pub model: String,
     /// Which images chose the best epochs.
     pub split: &'static str,
-    /// Top-1 accuracy on the test images after the last epoch.
-    pub last_test_top1: Spread,
-    /// Top-1 accuracy on the test images after the best epoch of each run; optimistic where the
-    /// test set chose it.
-    pub best_test_top1: Spread,
+    /// What the runs come to on the test images.
+    #[serde(flatten)]
+    pub test: TestSpreads,
     /// The runs.
     pub runs: Vec<Summary>,
+}
+
+/// What runs come to on the test images, in files under the name of the measure: `last_test_top1`.
+#[derive(Clone, Copy, Debug)]
+pub struct TestSpreads {
+    /// What the runs are judged by.
+    pub judged_by: Measure,
+    /// After the last epoch.
+    pub last: Spread,
+    /// After the best epoch of each run; optimistic where the test set chose it.
+    pub best: Spread,
 }
 
 /// A mean over runs.
@@ -39,6 +50,16 @@ pub struct Spread {
     pub n: usize,
 }
 
+impl Serialize for TestSpreads {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        for (epoch, spread) in [("last", self.last), ("best", self.best)] {
+            map.serialize_entry(&format!("{epoch}_test_{}", self.judged_by.name), &spread)?;
+        }
+        map.end()
+    }
+}
+
 impl Spread {
     /// The spread of some numbers, at least one.
     pub fn of(numbers: &[f64]) -> Self {
@@ -47,6 +68,13 @@ impl Spread {
         let squares: f64 = numbers.iter().map(|number| (number - mean).powi(2)).sum();
         let std = (n > 1).then(|| (squares / (n - 1) as f64).sqrt());
         Self { mean, std, n }
+    }
+
+    /// `97.50 ± 0.12 % (n = 3)`, with the digits and the unit of a measure.
+    pub fn shown(&self, Measure { unit, digits, .. }: Measure) -> String {
+        let std = self.std.map(|std| format!(" ± {std:.digits$}")).unwrap_or_default();
+        let unit = if unit == "%" { " %" } else { "" };
+        format!("{:.digits$}{std}{unit} (n = {})", self.mean, self.n)
     }
 }
 
@@ -64,31 +92,35 @@ pub enum SeedsOutcome {
 ///
 /// # Errors
 ///
-/// As [`run`].
-pub fn run_seeds(
+/// As [`run_task`].
+pub fn run_seeds<T: Task>(
     config: &Config,
     seeds: &[u64],
     device: DeviceName,
     out: &Path,
     command: &str,
-    watch: &mut impl Watch,
+    watch: &mut impl Watch<T::Score>,
 ) -> Result<SeedsOutcome, Error> {
     let mut runs = Vec::new();
     for &seed in seeds {
         let config = Config { seed, ..config.clone() };
         let out = out.join(format!("seed-{seed}"));
-        match run(&config, device, Some(&out), command, watch)? {
+        match run_task::<T>(&config, device, Some(&out), command, watch)? {
             Outcome::Finished(summary) => runs.push(*summary),
             interrupted => return Ok(SeedsOutcome::Interrupted(interrupted)),
         }
     }
-    let spread = |top1: fn(&Summary) -> f64| Spread::of(&runs.iter().map(top1).collect::<Vec<_>>());
+    let judged_by = T::Score::JUDGED_BY;
+    let name = format!("test_{}", judged_by.name);
+    let spread = |epoch: fn(&Summary) -> &EpochSummary| {
+        Spread::of(&runs.iter().map(|run| epoch(run).value(&name)).collect::<Vec<_>>())
+    };
+    let (last, best) = (spread(|run| &run.last), spread(Summary::best));
     let summary = SeedsSummary {
         // The file's, where the configuration names none.
         model: runs.first().map_or_else(|| config.model.clone(), |run| run.model.clone()),
         split: config.data.split.as_str(),
-        last_test_top1: spread(|run| run.last.value("test_top1")),
-        best_test_top1: spread(|run| run.best().value("test_top1")),
+        test: TestSpreads { judged_by, last, best },
         runs,
     };
     write_json(&out.join("seeds.json"), &summary)?;
@@ -98,6 +130,7 @@ pub fn run_seeds(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::{AP, TOP1};
 
     #[test]
     fn the_deviation_is_that_of_a_sample() {
@@ -106,5 +139,17 @@ mod tests {
         // statistics.stdev([1, 2, 4])
         assert!((spread.std.unwrap() - 1.5275252316519465).abs() < 1e-12);
         assert_eq!(Spread::of(&[5.0]), Spread { mean: 5.0, std: None, n: 1 });
+        assert_eq!(spread.shown(TOP1), "2.33 ± 1.53 % (n = 3)");
+        assert_eq!(Spread::of(&[0.5]).shown(AP), "0.5000 (n = 1)");
+    }
+
+    #[test]
+    fn files_have_the_name_of_the_measure() {
+        let [last, best] = [1.0, 2.0].map(|value| Spread::of(&[value]));
+        let json = |judged_by| serde_json::to_string(&TestSpreads { judged_by, last, best });
+        assert_eq!(
+            json(AP).unwrap(),
+            r#"{"last_test_ap":{"mean":1.0,"n":1},"best_test_ap":{"mean":2.0,"n":1}}"#
+        );
     }
 }

@@ -7,8 +7,9 @@ use crate::config::{Choice, Config, Protocol};
 use crate::data::csv::field;
 use crate::device::DeviceName;
 use crate::error::Error;
-use crate::run_dir::{Summary, write_text};
-use crate::train::{Outcome, Spread, Watch, run};
+use crate::metrics::{Measure, Scores};
+use crate::run_dir::{EpochSummary, Summary, write_text};
+use crate::train::{Outcome, Spread, Task, Watch, run_task};
 
 /// The longest name of a directory, so that systems take it.
 const LONGEST: usize = 150;
@@ -22,17 +23,17 @@ pub struct Setting {
     pub config: Config,
 }
 
-/// What the runs of a setting come to.
+/// What the runs of a setting come to, by the measure that the summary names.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SettingResult {
     /// Its keys and values.
     pub choices: Vec<Choice>,
-    /// Top-1 accuracy on the test images after the last epoch; `None` where every run failed.
-    pub last_test_top1: Option<Spread>,
+    /// On the test images after the last epoch; `None` where every run failed.
+    pub last_test: Option<Spread>,
     /// The same after the best epoch of each run; optimistic where the test set chose it.
-    pub best_test_top1: Option<Spread>,
-    /// Top-1 accuracy on the validation images in the best epoch, where there are such images.
-    pub val_top1: Option<Spread>,
+    pub best_test: Option<Spread>,
+    /// On the validation images in the best epoch, where there are such images.
+    pub val: Option<Spread>,
     /// Runs that diverged, which are in no mean.
     pub diverged: usize,
 }
@@ -40,6 +41,8 @@ pub struct SettingResult {
 /// What a sweep comes to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SweepSummary {
+    /// What the settings are judged by.
+    pub judged_by: Measure,
     /// A result for each setting, in their order.
     pub settings: Vec<SettingResult>,
     /// The number of the best setting; `None` where every one has runs that diverged.
@@ -64,14 +67,14 @@ pub enum SweepOutcome {
 ///
 /// # Errors
 ///
-/// As [`run`], divergence aside.
-pub fn run_sweep(
+/// As [`run_task`], divergence aside.
+pub fn run_sweep<T: Task>(
     settings: &[Setting],
     seeds: &[u64],
     device: DeviceName,
     out: &Path,
     command: &str,
-    watch: &mut impl Watch,
+    watch: &mut impl Watch<T::Score>,
 ) -> Result<SweepOutcome, Error> {
     let (names, runs) = (names(settings), settings.len() * seeds.len().max(1));
     let (mut results, mut number) = (Vec::new(), 0);
@@ -86,7 +89,7 @@ pub fn run_sweep(
                 false => format!("{name}/seed-{seed}"),
             };
             watch.next_run(number, runs, &place);
-            match run(&config, device, Some(&out.join(&place)), command, watch) {
+            match run_task::<T>(&config, device, Some(&out.join(&place)), command, watch) {
                 Ok(Outcome::Finished(summary)) => done.push(*summary),
                 Ok(interrupted) => return Ok(SweepOutcome::Interrupted(interrupted)),
                 Err(error) if error.is_divergence() => {
@@ -96,11 +99,16 @@ pub fn run_sweep(
                 Err(error) => return Err(error),
             }
         }
-        results.push(SettingResult::new(setting.choices.clone(), &done, diverged));
+        results.push(SettingResult::new(
+            T::Score::JUDGED_BY,
+            setting.choices.clone(),
+            &done,
+            diverged,
+        ));
     }
     let by_validation =
         settings.iter().all(|setting| setting.config.data.split == Protocol::TrainVal);
-    let summary = SweepSummary::new(results, by_validation);
+    let summary = SweepSummary::new(T::Score::JUDGED_BY, results, by_validation);
     write_text(&out.join("sweep.csv"), &summary.csv())?;
     Ok(SweepOutcome::Finished(summary))
 }
@@ -129,52 +137,57 @@ fn names(settings: &[Setting]) -> Vec<String> {
 }
 
 impl SettingResult {
-    fn new(choices: Vec<Choice>, runs: &[Summary], diverged: usize) -> Self {
-        let spread = |value: fn(&Summary) -> f64| {
-            (!runs.is_empty()).then(|| Spread::of(&runs.iter().map(value).collect::<Vec<_>>()))
+    fn new(judged_by: Measure, choices: Vec<Choice>, runs: &[Summary], diverged: usize) -> Self {
+        let spread = |images: &str, epoch: fn(&Summary) -> &EpochSummary| {
+            let name = format!("{images}_{}", judged_by.name);
+            let values = runs.iter().map(|run| epoch(run).value(&name));
+            (!runs.is_empty()).then(|| Spread::of(&values.collect::<Vec<_>>()))
         };
         let validated = runs.iter().all(|run| run.best_on_val.is_some());
         Self {
             choices,
-            last_test_top1: spread(|run| run.last.value("test_top1")),
-            best_test_top1: spread(|run| run.best().value("test_top1")),
-            val_top1: spread(|run| run.best().value("val_top1")).filter(|_| validated),
+            last_test: spread("test", |run| &run.last),
+            best_test: spread("test", Summary::best),
+            val: spread("val", Summary::best).filter(|_| validated),
             diverged,
         }
     }
 }
 
 impl SweepSummary {
-    fn new(settings: Vec<SettingResult>, by_validation: bool) -> Self {
+    fn new(judged_by: Measure, settings: Vec<SettingResult>, by_validation: bool) -> Self {
         let judged = |setting: &SettingResult| {
-            let spread = if by_validation { setting.val_top1 } else { setting.last_test_top1 };
+            let spread = if by_validation { setting.val } else { setting.last_test };
             // A mean over those that did not diverge is no merit.
             spread.filter(|spread| setting.diverged == 0 && spread.mean.is_finite())
         };
         let all = settings.iter().enumerate();
         let means = all.filter_map(|(index, setting)| Some((index, judged(setting)?.mean)));
         // The first of equals.
-        let best = means.reduce(|best, other| if other.1 > best.1 { other } else { best });
+        let best = means.reduce(|best, other| match judged_by.is_better(other.1, best.1) {
+            true => other,
+            false => best,
+        });
         let best = best.map(|(index, _)| index);
-        Self { settings, best, by_validation }
+        Self { judged_by, settings, best, by_validation }
     }
 
     /// The table of `sweep.csv`: a column for each key, and the results.
     fn csv(&self) -> String {
         let keys = self.settings.iter().take(1).flat_map(|setting| &setting.choices);
         let mut header: Vec<String> = keys.map(|(key, _)| key.clone()).collect();
-        let results = ["last_test_top1", "best_test_top1", "val_top1"];
+        let results = ["last_test", "best_test", "val"];
         header.extend(["n", "diverged"].map(String::from));
-        header.extend(
-            results.iter().flat_map(|name| ["mean", "sd"].map(|of| format!("{name}_{of}"))),
-        );
+        header.extend(results.iter().flat_map(|images| {
+            ["mean", "sd"].map(|of| format!("{images}_{}_{of}", self.judged_by.name))
+        }));
         header.push("best".to_string());
         let rows = self.settings.iter().enumerate().map(|(index, setting)| {
             let mut row: Vec<String> =
                 setting.choices.iter().map(|(_, value)| value.clone()).collect();
-            row.push(setting.last_test_top1.map_or(0, |spread| spread.n).to_string());
+            row.push(setting.last_test.map_or(0, |spread| spread.n).to_string());
             row.push(setting.diverged.to_string());
-            for spread in [setting.last_test_top1, setting.best_test_top1, setting.val_top1] {
+            for spread in [setting.last_test, setting.best_test, setting.val] {
                 let number = |number: Option<f64>| number.map_or(String::new(), |n| n.to_string());
                 row.push(number(spread.map(|spread| spread.mean)));
                 row.push(number(spread.and_then(|spread| spread.std)));
@@ -192,6 +205,7 @@ impl SweepSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::TOP1;
 
     fn setting(choices: &[(&str, &str)]) -> Setting {
         let choices =
@@ -217,14 +231,14 @@ mod tests {
     fn the_best_has_the_best_mean_and_no_run_that_diverged() {
         let result = |value: &str, mean, diverged| SettingResult {
             choices: vec![("schedule.milestones".to_string(), value.to_string())],
-            last_test_top1: Some(Spread { mean, std: Some(0.5), n: 2 }),
-            best_test_top1: Some(Spread { mean, std: Some(0.5), n: 2 }),
-            val_top1: None,
+            last_test: Some(Spread { mean, std: Some(0.5), n: 2 }),
+            best_test: Some(Spread { mean, std: Some(0.5), n: 2 }),
+            val: None,
             diverged,
         };
         let settings =
             vec![result("[1,2]", 97.5, 0), result("[3]", 99.0, 1), result("[4]", 97.5, 0)];
-        let summary = SweepSummary::new(settings, false);
+        let summary = SweepSummary::new(TOP1, settings, false);
         assert_eq!(summary.best, Some(0));
         let csv = summary.csv();
         let lines: Vec<&str> = csv.lines().collect();
@@ -237,6 +251,6 @@ mod tests {
             ]
         );
         assert_eq!((lines.len(), lines[2].ends_with(",0")), (4, true));
-        assert_eq!(SweepSummary::new(vec![result("[3]", 99.0, 1)], false).best, None);
+        assert_eq!(SweepSummary::new(TOP1, vec![result("[3]", 99.0, 1)], false).best, None);
     }
 }
