@@ -3,7 +3,13 @@
 //! A detector gives a row for each picture, `[points, 5 + classes]`: the box of each point, x and y of two
 //! corners in pixels of the picture, then the logits of the box's quality and of each class.
 
+mod find;
+mod fitted;
+
 use cobasis_data::boxes::{Detection, Placement, Rect, suppress};
+
+pub use find::{FindConfig, Found, find_with};
+pub use fitted::{FittedBoxes, fitted_boxes, pictures};
 
 /// Numbers of a point before those of the classes.
 const BOX: usize = 5;
