@@ -62,10 +62,10 @@ pub fn dry_run(config: &Config, device: DeviceName) -> Result<DryRun, Error> {
     let (name, device) = (device, device.open()?);
     let (config, file) = resolved(config, None, &device)?;
     let config = &config;
-    let loaders = Loaders::new(config, Classification::load(&config.source()?)?)?;
+    let loaders = Loaders::new::<Classification>(config, Classification::load(config)?)?;
     let set = loaders.train.set();
     let model = match &file {
-        Some(file) => file.config_for(set)?,
+        Some(file) => file.config_for(config, set)?,
         None => model_of(config, set)?,
     };
     if name.is_processor() {
