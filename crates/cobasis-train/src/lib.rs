@@ -1,7 +1,7 @@
 //! Training, evaluation and use of networks with shared filter bases.
 //!
 //! - [`config`]: what a run is told to do, from TOML and the command line;
-//! - [`data`]: data sets and the loader, the crate `cobasis-data`;
+//! - [`data`]: data sets and the loader, the crate `cobasis-data`, and [`box_sets`]: those with boxes;
 //! - [`train`]: the training loop, and [`run_dir`], the directory that it writes and what is read
 //!   from it again;
 //! - [`evaluate`]: losses and accuracies, and [`predict`], the classes of images without labels;
@@ -14,6 +14,7 @@
 //!
 //! Nothing here prints.
 
+pub mod box_sets;
 pub mod classes;
 pub mod config;
 pub mod date;

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use cobasis_data::text::printable;
 use cobasis_train::Error;
-use cobasis_train::evaluate::Score;
-use cobasis_train::metrics::{Better, Column, LOSS, Measure, PENALTY, Scores};
+use cobasis_train::metrics::{Columns, LOSS, Measure, PENALTY, Scores};
 use cobasis_train::run_dir::EpochMetrics;
 use cobasis_train::train::{Started, StepReport, Watch};
 use indicatif::{FormattedDuration, ProgressBar, ProgressState};
@@ -28,7 +27,7 @@ const POLL: Duration = Duration::from_millis(100);
 struct Now(Arc<Mutex<Vec<Part>>>);
 
 /// Shows a run as it goes.
-pub(crate) struct Progress<S = Score> {
+pub(crate) struct Progress<S> {
     bar: ProgressBar,
     /// Whether there is to be a live line.
     live: bool,
@@ -36,10 +35,7 @@ pub(crate) struct Progress<S = Score> {
     now: Now,
     epochs: usize,
     steps: usize,
-    /// What the steps of the epoch came to.
     score: S,
-    /// Their losses, each times the images of its step.
-    losses: f64,
     signals: Signals,
 }
 
@@ -47,8 +43,7 @@ impl<S: Scores> Progress<S> {
     /// Shows lines, and a live one on a terminal if that is wanted.
     pub(crate) fn new(signals: &Signals, live: bool) -> Self {
         let (bar, signals, now) = (ProgressBar::hidden(), signals.clone(), Now::default());
-        let (epochs, steps, score, losses) = (0, 0, S::default(), 0.0);
-        Self { bar, live, now, epochs, steps, score, losses, signals }
+        Self { bar, live, now, epochs: 0, steps: 0, score: S::default(), signals }
     }
 
     /// Removes the live line.
@@ -156,28 +151,24 @@ impl<S: Scores> Watch<S> for Progress<S> {
 
     fn step(&mut self, epoch: usize, step: &StepReport<S>) -> ControlFlow<()> {
         if step.step == 1 {
-            (self.score, self.losses) = (S::default(), 0.0);
+            self.score = S::default();
         }
-        let images = step.score.images() as f64;
-        self.losses += step.loss * images;
         self.score += step.score.clone();
-        let images = self.bar.per_sec() * images;
-        let loss = self.score.losses().first().map(|(_, loss)| *loss);
-        // Of boxes there is none while they are learnt.
-        let judged = self.score.scores().into_iter().find(|(of, _)| *of == S::JUDGED_BY);
-        let judged = judged.map(|(measure, value)| Part::new(4, measure.shown(value)));
+        let images = self.bar.per_sec() * step.score.images() as f64;
+        // Of a task that has no losses of images, that of the step.
+        let loss = self.score.losses().first().map_or(step.loss, |(_, loss)| *loss);
         let mut parts = vec![
             Part::new(0, format!("epoch {epoch}/{}", self.epochs)),
             Part::new(5, format!("step {}/{}", step.step, self.steps)),
-            Part::new(2, {
-                let mean = self.losses / self.score.images().max(1) as f64;
-                format!("loss {:.4}", loss.unwrap_or(mean))
-            }),
+            Part::new(2, format!("loss {loss:.4}")),
             Part::new(8, format!("penalty {:.2e}", step.penalty)),
             Part::new(7, format!("lr {}", rate(step.lr))),
             Part::new(6, format!("{} images/s", speed(images))),
         ];
-        parts.extend(judged);
+        let judged = self.score.scores().into_iter().find(|(measure, _)| *measure == S::JUDGED_BY);
+        if let Some((measure, value)) = judged {
+            parts.insert(3, Part::new(4, Measure { digits: 1, ..measure }.shown(value)));
+        }
         self.now.set(parts);
         self.bar.inc(1);
         self.flow()
@@ -189,7 +180,7 @@ impl<S: Scores> Watch<S> for Progress<S> {
     }
 
     fn epoch(&mut self, metrics: &EpochMetrics, is_best: bool) {
-        self.line(&epoch_line(metrics, self.epochs, is_best));
+        self.line(&epoch_line::<S>(metrics, self.epochs, is_best));
         if metrics.epoch == self.epochs {
             self.end();
         }
@@ -207,31 +198,36 @@ fn rate(lr: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
-fn epoch_line(metrics: &EpochMetrics, epochs: usize, is_best: bool) -> String {
+/// What is said of images in the numbers of an epoch: losses, and scores.
+pub(super) fn shown<S: Scores>(columns: &Columns, images: &str) -> [Vec<String>; 2] {
+    let losses = S::default().losses();
+    let (mut of_losses, mut of_scores) = (Vec::new(), Vec::new());
+    for column in columns.iter() {
+        let name = column.name.strip_prefix(images).and_then(|name| name.strip_prefix('_'));
+        let is_whole = |name: &str| [LOSS, PENALTY].iter().any(|whole| whole.name == name);
+        let Some(measure) = name.filter(|name| !is_whole(name)).and_then(Measure::of) else {
+            continue;
+        };
+        let is_loss = losses.iter().any(|(loss, _)| *loss == measure);
+        let shown = if is_loss { &mut of_losses } else { &mut of_scores };
+        shown.push(measure.shown(column.value));
+    }
+    [of_losses, of_scores]
+}
+
+fn epoch_line<S: Scores>(metrics: &EpochMetrics, epochs: usize, is_best: bool) -> String {
     let width = epochs.to_string().len();
-    // Parts of the loss are better lower.
-    let of = |images: &str, better: Better| -> Vec<String> {
-        let known = metrics.columns.iter().filter_map(|Column { name, value }| {
-            let measure = Measure::of(name.strip_prefix(images)?)?;
-            Some((measure, *value)).filter(|_| measure.better == better)
-        });
-        let others = known.filter(|(measure, _)| ![LOSS, PENALTY].contains(measure));
-        others.map(|(measure, value)| measure.shown(value)).collect()
-    };
-    let mut parts = of("train_", Better::Lower);
-    parts.push(format!("penalty {:.2e}", metrics.value("train_penalty")));
-    let train = [
-        vec![format!("loss {:.4} ({})", metrics.value("train_loss"), parts.join(", "))],
-        of("train_", Better::Higher),
-    ]
-    .concat();
-    let val = [of("val_", Better::Lower), of("val_", Better::Higher)].concat();
+    let [mut in_brackets, scores] = shown::<S>(&metrics.columns, "train");
+    in_brackets.push(format!("penalty {:.2e}", metrics.value("train_penalty")));
+    let scores = scores.into_iter().map(|score| format!(", {score}")).collect::<String>();
     format!(
-        "epoch {:>width$}/{epochs}  lr {}  train: {}  val: {}  {:.1} s, {} images/s{}",
+        "epoch {:>width$}/{epochs}  lr {}  train: loss {:.4} ({}){scores}  val: {}  {:.1} s, {} \
+         images/s{}",
         metrics.epoch,
         rate(metrics.value("lr")),
-        train.join(", "),
-        val.join(", "),
+        metrics.value("train_loss"),
+        in_brackets.join(", "),
+        shown::<S>(&metrics.columns, "val").concat().join(", "),
         metrics.value("seconds"),
         speed(metrics.value("images_per_second")),
         if is_best { "  best" } else { "" },
@@ -240,6 +236,8 @@ fn epoch_line(metrics: &EpochMetrics, epochs: usize, is_best: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use cobasis_train::evaluate::Score;
+
     use super::*;
 
     #[test]
@@ -250,31 +248,16 @@ mod tests {
             ("train_loss", 0.51),
             ("train_cross_entropy", 0.5),
             ("train_penalty", 0.001),
-            ("train_top1", 90.0),
+            ("train_top1", 97.0),
             ("val_top1", 97.5),
         ] {
             metrics.columns.push(name, value);
         }
-        let line = epoch_line(&metrics, 300, true);
+        let line = epoch_line::<Score>(&metrics, 300, true);
         let start = "epoch   7/300  lr 0.01  train: loss 0.5100 (cross entropy 0.5000, penalty \
                      1.00e-3), top-1";
         assert!(line.starts_with(start), "{line}");
         assert!(line.contains("top-1 97.50 %") && line.ends_with("best") && !line.contains('\n'));
         assert_eq!([rate(1.0), rate(1e-5)], ["1", "0.00001"]);
-    }
-
-    #[test]
-    fn a_detectors_epoch_has_its_own_numbers() {
-        let mut metrics = EpochMetrics { epoch: 1, ..EpochMetrics::default() };
-        for (name, value) in
-            [("train_penalty", 0.0), ("train_loss", 5.5), ("val_ap", 0.5), ("val_ap50", 0.75)]
-        {
-            metrics.columns.push(name, value);
-        }
-        let line = epoch_line(&metrics, 9, false);
-        assert!(
-            line.contains("train: loss 5.5000 (penalty 0.00e0)  val: AP 0.5000, AP50 0.7500  "),
-            "{line}"
-        );
     }
 }

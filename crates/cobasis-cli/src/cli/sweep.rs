@@ -18,9 +18,9 @@ pub(super) fn describe(summary: &SweepSummary) -> String {
     let mut header: Vec<String> = keys.map(|(key, _)| key.clone()).collect();
     let left: Vec<usize> = (0..header.len()).chain([header.len() + 3]).collect();
     header.extend(["validation", "test, last epoch", "test, best epoch"].map(String::from));
-    let judged_by = summary.judged_by;
+    let measure = summary.measure;
     let shown =
-        |value: Option<Spread>| value.map_or("–".to_string(), |spread| spread.shown(judged_by));
+        |value: Option<Spread>| value.map_or("–".to_string(), |value| value.shown(measure));
     let row = |(index, setting): (usize, &SettingResult)| {
         let mut row: Vec<String> = setting.choices.iter().map(|(_, value)| value.clone()).collect();
         row.push(shown(setting.val));
@@ -38,7 +38,7 @@ pub(super) fn describe(summary: &SweepSummary) -> String {
     };
     let rows: Vec<Vec<String>> =
         std::iter::once(header).chain(summary.settings.iter().enumerate().map(row)).collect();
-    let label = judged_by.label;
+    let label = measure.label;
     let chosen = match (summary.best, summary.by_validation) {
         (None, _) => "none is best: of every setting a run diverged".to_string(),
         (_, true) => format!("best: highest mean validation {label}"),
@@ -47,7 +47,7 @@ pub(super) fn describe(summary: &SweepSummary) -> String {
              measured on; with data.split=train/val others choose"
         ),
     };
-    let title = if judged_by == TOP1 { "top-1 accuracy" } else { label };
+    let title = if measure == TOP1 { "top-1 accuracy" } else { label };
     format!("{title}\n{}\n{chosen}", table(&rows, &left))
 }
 
@@ -66,7 +66,7 @@ mod tests {
         };
         let settings = vec![result("0.1", Some(97.5), 0), result("9", None, 2)];
         let text = describe(&SweepSummary {
-            judged_by: TOP1,
+            measure: TOP1,
             settings,
             best: Some(0),
             by_validation: false,

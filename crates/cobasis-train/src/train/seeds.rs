@@ -3,14 +3,13 @@
 
 use std::path::Path;
 
-use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::config::Config;
 use crate::device::DeviceName;
 use crate::error::Error;
 use crate::metrics::{Measure, Scores};
-use crate::run_dir::{EpochSummary, Summary, write_json};
+use crate::run_dir::{Summary, write_json};
 use crate::train::{Outcome, Task, Watch, run_task};
 
 /// What the runs of several seeds come to.
@@ -20,22 +19,32 @@ pub struct SeedsSummary {
     pub model: String,
     /// Which images chose the best epochs.
     pub split: &'static str,
-    /// What the runs come to on the test images.
+    /// What the best epochs were chosen by, on the test images.
     #[serde(flatten)]
-    pub test: TestSpreads,
+    pub results: SeedsResults,
     /// The runs.
     pub runs: Vec<Summary>,
 }
 
-/// What runs come to on the test images, in files under the name of the measure: `last_test_top1`.
-#[derive(Clone, Copy, Debug)]
-pub struct TestSpreads {
-    /// What the runs are judged by.
-    pub judged_by: Measure,
-    /// After the last epoch.
+/// What runs of several seeds come to on the test images; of top-1 accuracies, `last_test_top1` and
+/// `best_test_top1` in files.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SeedsResults {
+    /// What the numbers are.
+    pub measure: Measure,
+    /// Those after the last epoch.
     pub last: Spread,
-    /// After the best epoch of each run; optimistic where the test set chose it.
+    /// Those after the best epoch of each run; optimistic where the test set chose it.
     pub best: Spread,
+}
+
+impl Serialize for SeedsResults {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { measure, last, best } = self;
+        let named = [("last", last), ("best", best)];
+        let name = |epoch: &str| format!("{epoch}_test_{}", measure.name);
+        serializer.collect_map(named.map(|(epoch, spread)| (name(epoch), spread)))
+    }
 }
 
 /// A mean over runs.
@@ -48,16 +57,6 @@ pub struct Spread {
     pub std: Option<f64>,
     /// The number of runs.
     pub n: usize,
-}
-
-impl Serialize for TestSpreads {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(2))?;
-        for (epoch, spread) in [("last", self.last), ("best", self.best)] {
-            map.serialize_entry(&format!("{epoch}_test_{}", self.judged_by.name), &spread)?;
-        }
-        map.end()
-    }
 }
 
 impl Spread {
@@ -92,7 +91,7 @@ pub enum SeedsOutcome {
 ///
 /// # Errors
 ///
-/// As [`run_task`].
+/// As [`run`](crate::train::run).
 pub fn run_seeds<T: Task>(
     config: &Config,
     seeds: &[u64],
@@ -110,17 +109,19 @@ pub fn run_seeds<T: Task>(
             interrupted => return Ok(SeedsOutcome::Interrupted(interrupted)),
         }
     }
-    let judged_by = T::Score::JUDGED_BY;
-    let name = format!("test_{}", judged_by.name);
-    let spread = |epoch: fn(&Summary) -> &EpochSummary| {
-        Spread::of(&runs.iter().map(|run| epoch(run).value(&name)).collect::<Vec<_>>())
-    };
-    let (last, best) = (spread(|run| &run.last), spread(Summary::best));
+    let measure = <T::Score as Scores>::JUDGED_BY;
+    let name = format!("test_{}", measure.name);
+    let spread =
+        |value: &dyn Fn(&Summary) -> f64| Spread::of(&runs.iter().map(value).collect::<Vec<_>>());
     let summary = SeedsSummary {
         // The file's, where the configuration names none.
         model: runs.first().map_or_else(|| config.model.clone(), |run| run.model.clone()),
         split: config.data.split.as_str(),
-        test: TestSpreads { judged_by, last, best },
+        results: SeedsResults {
+            measure,
+            last: spread(&|run| run.last.value(&name)),
+            best: spread(&|run| run.best().value(&name)),
+        },
         runs,
     };
     write_json(&out.join("seeds.json"), &summary)?;
@@ -141,15 +142,5 @@ mod tests {
         assert_eq!(Spread::of(&[5.0]), Spread { mean: 5.0, std: None, n: 1 });
         assert_eq!(spread.shown(TOP1), "2.33 ± 1.53 % (n = 3)");
         assert_eq!(Spread::of(&[0.5]).shown(AP), "0.5000 (n = 1)");
-    }
-
-    #[test]
-    fn files_have_the_name_of_the_measure() {
-        let [last, best] = [1.0, 2.0].map(|value| Spread::of(&[value]));
-        let json = |judged_by| serde_json::to_string(&TestSpreads { judged_by, last, best });
-        assert_eq!(
-            json(AP).unwrap(),
-            r#"{"last_test_ap":{"mean":1.0,"n":1},"best_test_ap":{"mean":2.0,"n":1}}"#
-        );
     }
 }

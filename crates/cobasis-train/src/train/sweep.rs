@@ -8,7 +8,7 @@ use crate::data::csv::field;
 use crate::device::DeviceName;
 use crate::error::Error;
 use crate::metrics::{Measure, Scores};
-use crate::run_dir::{EpochSummary, Summary, write_text};
+use crate::run_dir::{Summary, write_text};
 use crate::train::{Outcome, Spread, Task, Watch, run_task};
 
 /// The longest name of a directory, so that systems take it.
@@ -23,16 +23,17 @@ pub struct Setting {
     pub config: Config,
 }
 
-/// What the runs of a setting come to, by the measure that the summary names.
+/// What the runs of a setting come to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SettingResult {
     /// Its keys and values.
     pub choices: Vec<Choice>,
-    /// On the test images after the last epoch; `None` where every run failed.
+    /// What best epochs are chosen by, on the test images after the last epoch; `None` where every run
+    /// failed.
     pub last_test: Option<Spread>,
     /// The same after the best epoch of each run; optimistic where the test set chose it.
     pub best_test: Option<Spread>,
-    /// On the validation images in the best epoch, where there are such images.
+    /// The same on the validation images in the best epoch, where there are such images.
     pub val: Option<Spread>,
     /// Runs that diverged, which are in no mean.
     pub diverged: usize,
@@ -41,8 +42,8 @@ pub struct SettingResult {
 /// What a sweep comes to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SweepSummary {
-    /// What the settings are judged by.
-    pub judged_by: Measure,
+    /// What the results are.
+    pub measure: Measure,
     /// A result for each setting, in their order.
     pub settings: Vec<SettingResult>,
     /// The number of the best setting; `None` where every one has runs that diverged.
@@ -67,7 +68,7 @@ pub enum SweepOutcome {
 ///
 /// # Errors
 ///
-/// As [`run_task`], divergence aside.
+/// As [`run`](crate::train::run), divergence aside.
 pub fn run_sweep<T: Task>(
     settings: &[Setting],
     seeds: &[u64],
@@ -76,6 +77,7 @@ pub fn run_sweep<T: Task>(
     command: &str,
     watch: &mut impl Watch<T::Score>,
 ) -> Result<SweepOutcome, Error> {
+    let measure = <T::Score as Scores>::JUDGED_BY;
     let (names, runs) = (names(settings), settings.len() * seeds.len().max(1));
     let (mut results, mut number) = (Vec::new(), 0);
     for (setting, name) in settings.iter().zip(names) {
@@ -99,16 +101,12 @@ pub fn run_sweep<T: Task>(
                 Err(error) => return Err(error),
             }
         }
-        results.push(SettingResult::new(
-            T::Score::JUDGED_BY,
-            setting.choices.clone(),
-            &done,
-            diverged,
-        ));
+        let choices = setting.choices.clone();
+        results.push(SettingResult::new(measure, choices, &done, diverged));
     }
     let by_validation =
         settings.iter().all(|setting| setting.config.data.split == Protocol::TrainVal);
-    let summary = SweepSummary::new(T::Score::JUDGED_BY, results, by_validation);
+    let summary = SweepSummary::new(measure, results, by_validation);
     write_text(&out.join("sweep.csv"), &summary.csv())?;
     Ok(SweepOutcome::Finished(summary))
 }
@@ -137,25 +135,24 @@ fn names(settings: &[Setting]) -> Vec<String> {
 }
 
 impl SettingResult {
-    fn new(judged_by: Measure, choices: Vec<Choice>, runs: &[Summary], diverged: usize) -> Self {
-        let spread = |images: &str, epoch: fn(&Summary) -> &EpochSummary| {
-            let name = format!("{images}_{}", judged_by.name);
-            let values = runs.iter().map(|run| epoch(run).value(&name));
-            (!runs.is_empty()).then(|| Spread::of(&values.collect::<Vec<_>>()))
+    fn new(measure: Measure, choices: Vec<Choice>, runs: &[Summary], diverged: usize) -> Self {
+        let [test, val] = ["test", "val"].map(|images| format!("{images}_{}", measure.name));
+        let spread = |value: &dyn Fn(&Summary) -> f64| {
+            (!runs.is_empty()).then(|| Spread::of(&runs.iter().map(value).collect::<Vec<_>>()))
         };
         let validated = runs.iter().all(|run| run.best_on_val.is_some());
         Self {
             choices,
-            last_test: spread("test", |run| &run.last),
-            best_test: spread("test", Summary::best),
-            val: spread("val", Summary::best).filter(|_| validated),
+            last_test: spread(&|run| run.last.value(&test)),
+            best_test: spread(&|run| run.best().value(&test)),
+            val: spread(&|run| run.best().value(&val)).filter(|_| validated),
             diverged,
         }
     }
 }
 
 impl SweepSummary {
-    fn new(judged_by: Measure, settings: Vec<SettingResult>, by_validation: bool) -> Self {
+    fn new(measure: Measure, settings: Vec<SettingResult>, by_validation: bool) -> Self {
         let judged = |setting: &SettingResult| {
             let spread = if by_validation { setting.val } else { setting.last_test };
             // A mean over those that did not diverge is no merit.
@@ -164,23 +161,24 @@ impl SweepSummary {
         let all = settings.iter().enumerate();
         let means = all.filter_map(|(index, setting)| Some((index, judged(setting)?.mean)));
         // The first of equals.
-        let best = means.reduce(|best, other| match judged_by.is_better(other.1, best.1) {
+        let best = means.reduce(|best, other| match measure.is_better(other.1, best.1) {
             true => other,
             false => best,
         });
         let best = best.map(|(index, _)| index);
-        Self { judged_by, settings, best, by_validation }
+        Self { measure, settings, best, by_validation }
     }
 
     /// The table of `sweep.csv`: a column for each key, and the results.
     fn csv(&self) -> String {
         let keys = self.settings.iter().take(1).flat_map(|setting| &setting.choices);
         let mut header: Vec<String> = keys.map(|(key, _)| key.clone()).collect();
-        let results = ["last_test", "best_test", "val"];
+        let results =
+            ["last_test", "best_test", "val"].map(|of| format!("{of}_{}", self.measure.name));
         header.extend(["n", "diverged"].map(String::from));
-        header.extend(results.iter().flat_map(|images| {
-            ["mean", "sd"].map(|of| format!("{images}_{}_{of}", self.judged_by.name))
-        }));
+        header.extend(
+            results.iter().flat_map(|name| ["mean", "sd"].map(|of| format!("{name}_{of}"))),
+        );
         header.push("best".to_string());
         let rows = self.settings.iter().enumerate().map(|(index, setting)| {
             let mut row: Vec<String> =
