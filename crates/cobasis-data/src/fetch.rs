@@ -82,7 +82,9 @@ impl Archive {
             | DatasetName::Mnist
             | DatasetName::FashionMnist
             | DatasetName::ImageNet
-            | DatasetName::Folder => return None,
+            | DatasetName::Folder
+            | DatasetName::Coco
+            | DatasetName::Voc => return None,
         };
         let url = format!("https://www.cs.toronto.edu/~kriz/{file}");
         Some(Self { url, sha256: sha256.to_string(), bytes: Some(bytes), layout })

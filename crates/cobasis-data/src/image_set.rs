@@ -31,11 +31,13 @@ enum Pixels {
     Files(ImageFiles),
 }
 
-/// The two halves of a data set.
+/// The parts of a data set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset<T = u16> {
     /// Images to learn from.
     pub train: ImageSet<T>,
+    /// Images to choose by, none of them in the others, where the set has such a part.
+    pub val: Option<ImageSet<T>>,
     /// Images to judge by, none of them in `train`.
     pub test: ImageSet<T>,
 }

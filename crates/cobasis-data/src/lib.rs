@@ -89,6 +89,10 @@ choices! {
         ImageNet = "imagenet",
         /// Any other images in folders that name their classes.
         Folder = "folder",
+        /// Images with boxes around things, told by files of COCO's format.
+        Coco = "coco",
+        /// Images with boxes around things, in folders like Pascal VOC's.
+        Voc = "voc",
     }
 }
 
@@ -96,7 +100,14 @@ impl DatasetName {
     /// Whether models are named after it. Other sets go with any model, whose classes and input
     /// channels are then the set's.
     pub fn has_models(self) -> bool {
-        !matches!(self, Self::Mnist | Self::FashionMnist | Self::Folder)
+        let others = [Self::Mnist, Self::FashionMnist, Self::Folder, Self::Coco, Self::Voc];
+        !others.contains(&self)
+    }
+
+    /// Whether its images have boxes instead of one class each: they are read with
+    /// [`read_coco`](boxes::read_coco) and [`read_voc`](boxes::read_voc).
+    pub fn has_boxes(self) -> bool {
+        matches!(self, Self::Coco | Self::Voc)
     }
 
     /// Whether its images are files of all sizes in folders.
@@ -113,7 +124,7 @@ impl DatasetName {
             DatasetName::Cifar100 => cifar::CIFAR100.info(),
             DatasetName::Mnist => idx::MNIST.info(),
             DatasetName::FashionMnist => idx::FASHION_MNIST.info(),
-            DatasetName::ImageNet | DatasetName::Folder => {
+            DatasetName::ImageNet | DatasetName::Folder | DatasetName::Coco | DatasetName::Voc => {
                 folder::info(self.as_str(), Vec::new(), view)
             }
         }
@@ -186,6 +197,12 @@ impl Source {
             DatasetName::ImageNet | DatasetName::Folder => {
                 folder::load(self.name.as_str(), dir, split, self.view)
             }
+            DatasetName::Coco | DatasetName::Voc => Err(DataError::Inconsistent {
+                set: self.name.to_string(),
+                what: "images".to_string(),
+                expected: "a set whose images have one class each".to_string(),
+                got: "one whose images have boxes, which are for task = \"detect\"".to_string(),
+            }),
         }
     }
 
@@ -210,7 +227,8 @@ impl Dataset {
     ///
     /// Those of [`Source::load`].
     pub fn load(source: &Source) -> Result<Self, DataError> {
-        Ok(Self { train: source.load(Split::Train)?, test: source.load(Split::Test)? })
+        let [train, test] = [source.load(Split::Train)?, source.load(Split::Test)?];
+        Ok(Self { train, val: None, test })
     }
 }
 
@@ -241,8 +259,17 @@ mod tests {
     }
 
     #[test]
+    fn sets_with_boxes_have_no_class_for_an_image() {
+        for name in [DatasetName::Coco, DatasetName::Voc] {
+            let error = source(name).load(Split::Train).expect_err("must be refused").to_string();
+            assert!(error.contains("boxes, which are for task = \"detect\""), "{error}");
+        }
+    }
+
+    #[test]
     fn all_others_ask_for_their_directory() {
-        for &name in DatasetName::ALL.iter().filter(|name| **name != DatasetName::Digits) {
+        let asks = |name: DatasetName| name != DatasetName::Digits && !name.has_boxes();
+        for &name in DatasetName::ALL.iter().filter(|name| asks(**name)) {
             let error = source(name).load(Split::Test).expect_err("must be refused");
             assert!(matches!(error, DataError::DirectoryNotGiven { .. }), "{error}");
         }

@@ -118,11 +118,6 @@ impl<T: Target> Loader<T> {
         Self::new(set, LoaderConfig { batch_size, shuffle, augment, seed, workers })
     }
 
-    /// Changes the images further.
-    pub fn with_strong(self, strong: StrongAugment) -> Self {
-        Self { strong, ..self }
-    }
-
     /// Makes pictures of the images in a way of its own.
     pub(crate) fn with_pictures(self, pictures: Arc<MakePicture<T>>) -> Self {
         Self { pictures: Some(pictures), ..self }
@@ -210,6 +205,14 @@ impl<T: Target> Loader<T> {
         }
         let mut rng = SplitMix64::keyed(&[DOMAIN, self.config.seed, epoch as u64]);
         rng.permutation(self.set.len())
+    }
+}
+
+impl Loader {
+    /// Changes the images further. Some of these changes move what is in an image, which a class does
+    /// not mind and boxes would.
+    pub fn with_strong(self, strong: StrongAugment) -> Self {
+        Self { strong, ..self }
     }
 }
 

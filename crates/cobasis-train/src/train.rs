@@ -43,7 +43,7 @@ pub use objective::{Losses, Objective};
 pub use progress::{Partial, Progress};
 pub use recipe::Recipe;
 pub use run::{Outcome, run, run_task};
-pub use seeds::{SeedsOutcome, SeedsSummary, Spread, run_seeds};
+pub use seeds::{SeedsOutcome, SeedsResults, SeedsSummary, Spread, run_seeds};
 pub use step::{StepAt, StepReport};
 pub use sweep::{Setting, SettingResult, SweepOutcome, SweepSummary, run_sweep};
 pub use targets::Targets;

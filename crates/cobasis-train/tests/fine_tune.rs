@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use cobasis_train::config::{Config, DIGITS};
 use cobasis_train::run_dir::{Classifier, RunRecord, Summary};
-use cobasis_train::train::{Outcome, StepReport, Watch, dry_run, run};
+use cobasis_train::train::{Classification, Outcome, StepReport, Watch, dry_run, run};
 use cobasis_train::{DeviceName, Error};
 use cobasis_zoo::cobasis::ortho::Gram;
 use cobasis_zoo::registry::Entry;
@@ -188,7 +188,10 @@ fn a_file_and_a_seed_make_a_run_and_other_classes_a_new_classifier() {
         after.remove(head).expect("a classifier");
     }
     assert_eq!(before, after);
-    assert_eq!(dry_run(&config(&[&from]), DeviceName::Flex).expect("two steps").classes, 10);
+    assert_eq!(
+        dry_run::<Classification>(&config(&[&from]), DeviceName::Flex).expect("two steps").classes,
+        10
+    );
 
     // A run that has begun needs the file no more.
     let ended = go(&config(&[&from, "seed=3"]), &out("e"), &mut BreakAfter(5)).expect("trained");

@@ -4,6 +4,8 @@ use std::ops::{AddAssign, ControlFlow};
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use cobasis_train::Error;
+use cobasis_train::config::Config;
 use cobasis_train::data::{
     Batch, DataError, Dataset, DatasetName, ImageSet, Loader, Source, Split, Target,
 };
@@ -81,8 +83,10 @@ impl Task for Regression {
         self
     }
 
-    fn load(source: &Source) -> Result<Dataset<Brightness>, DataError> {
-        Ok(Dataset { train: set(source, Split::Train)?, test: set(source, Split::Test)? })
+    fn load(config: &Config) -> Result<Dataset<Brightness>, Error> {
+        let source = config.source()?;
+        let [train, test] = [set(&source, Split::Train)?, set(&source, Split::Test)?];
+        Ok(Dataset { train, val: None, test })
     }
 
     fn terms(&self, model: &Model, batch: &Batch<Brightness>, _: [u64; 4]) -> Terms {
@@ -112,7 +116,9 @@ fn set(source: &Source, split: Split) -> Result<ImageSet<Brightness>, DataError>
 #[test]
 fn a_task_of_ones_own_is_trained_and_judged() {
     let device = Device::flex();
-    let data = Regression::load(&Source::new(DatasetName::Digits, None, 8)).expect("digits");
+    let mut config = Config { model: "digits/resnet14".into(), ..Config::default() };
+    config.data.name = DatasetName::Digits;
+    let data = Regression::load(&config).expect("digits");
     let loader = Loader::in_order(Arc::new(data.train), 32, 0).expect("a loader");
     let model = ModelConfig::new("digits/resnet14-s4u1".parse().expect("a name"));
     let mut trainer: Trainer<Regression> = Trainer::new(Recipe::default(), &model, &device);

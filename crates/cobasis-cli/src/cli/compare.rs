@@ -8,6 +8,7 @@ use cobasis_data::number::duration;
 use cobasis_report::comparison_report;
 use cobasis_train::DeviceName;
 use cobasis_train::config::{Comparison, DataConfig, Protocol};
+use cobasis_train::evaluate::Score;
 use cobasis_train::run_dir::RunDir;
 use cobasis_train::train::{
     ComparisonOutcome, ComparisonResults, Job, Outcome as Ended, Plan, ResultRow, RunState, Spread,
@@ -90,7 +91,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     }
     let command = command_line();
     let signals = Signals::listen();
-    let mut progress = Progress::new(&signals, !args.no_live);
+    let mut progress = Progress::<Score>::new(&signals, !args.no_live);
     let out = RunDir::parent(args.out.as_deref(), "compare")?;
     let ended = run_comparison(&plan, args.jobs, args.device, &out, &command, &mut progress)?;
     progress.end();

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use cobasis_data::text::printable;
 use cobasis_train::Error;
-use cobasis_train::evaluate::Score;
-use cobasis_train::metrics::{Measure, Scores};
+use cobasis_train::metrics::{Columns, LOSS, Measure, PENALTY, Scores};
 use cobasis_train::run_dir::EpochMetrics;
 use cobasis_train::train::{Started, StepReport, Watch};
 use indicatif::{FormattedDuration, ProgressBar, ProgressState};
@@ -28,7 +27,7 @@ const POLL: Duration = Duration::from_millis(100);
 struct Now(Arc<Mutex<Vec<Part>>>);
 
 /// Shows a run as it goes.
-pub(crate) struct Progress {
+pub(crate) struct Progress<S> {
     bar: ProgressBar,
     /// Whether there is to be a live line.
     live: bool,
@@ -36,15 +35,15 @@ pub(crate) struct Progress {
     now: Now,
     epochs: usize,
     steps: usize,
-    score: Score,
+    score: S,
     signals: Signals,
 }
 
-impl Progress {
+impl<S: Scores> Progress<S> {
     /// Shows lines, and a live one on a terminal if that is wanted.
     pub(crate) fn new(signals: &Signals, live: bool) -> Self {
         let (bar, signals, now) = (ProgressBar::hidden(), signals.clone(), Now::default());
-        Self { bar, live, now, epochs: 0, steps: 0, score: Score::default(), signals }
+        Self { bar, live, now, epochs: 0, steps: 0, score: S::default(), signals }
     }
 
     /// Removes the live line.
@@ -94,7 +93,7 @@ impl Now {
     }
 }
 
-impl Watch for Progress {
+impl<S: Scores> Watch<S> for Progress<S> {
     fn next_run(&mut self, number: usize, of: usize, name: &str) {
         self.line(&format!("run {number} of {of}: {name}"));
     }
@@ -150,21 +149,27 @@ impl Watch for Progress {
         self.bar.suspend(|| warn(&format!("{}: {text}", file.display())));
     }
 
-    fn step(&mut self, epoch: usize, step: &StepReport) -> ControlFlow<()> {
+    fn step(&mut self, epoch: usize, step: &StepReport<S>) -> ControlFlow<()> {
         if step.step == 1 {
-            self.score = Score::default();
+            self.score = S::default();
         }
-        self.score += step.score;
-        let images = self.bar.per_sec() * step.score.images as f64;
-        self.now.set([
+        self.score += step.score.clone();
+        let images = self.bar.per_sec() * step.score.images() as f64;
+        // Of a task that has no losses of images, that of the step.
+        let loss = self.score.losses().first().map_or(step.loss, |(_, loss)| *loss);
+        let mut parts = vec![
             Part::new(0, format!("epoch {epoch}/{}", self.epochs)),
             Part::new(5, format!("step {}/{}", step.step, self.steps)),
-            Part::new(2, format!("loss {:.4}", self.score.mean_cross_entropy())),
-            Part::new(4, format!("top-1 {:.1} %", self.score.top1_percent())),
+            Part::new(2, format!("loss {loss:.4}")),
             Part::new(8, format!("penalty {:.2e}", step.penalty)),
             Part::new(7, format!("lr {}", rate(step.lr))),
             Part::new(6, format!("{} images/s", speed(images))),
-        ]);
+        ];
+        let judged = self.score.scores().into_iter().find(|(measure, _)| *measure == S::JUDGED_BY);
+        if let Some((measure, value)) = judged {
+            parts.insert(3, Part::new(4, Measure { digits: 1, ..measure }.shown(value)));
+        }
+        self.now.set(parts);
         self.bar.inc(1);
         self.flow()
     }
@@ -175,7 +180,7 @@ impl Watch for Progress {
     }
 
     fn epoch(&mut self, metrics: &EpochMetrics, is_best: bool) {
-        self.line(&epoch_line(metrics, self.epochs, is_best));
+        self.line(&epoch_line::<S>(metrics, self.epochs, is_best));
         if metrics.epoch == self.epochs {
             self.end();
         }
@@ -193,26 +198,36 @@ fn rate(lr: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
-fn epoch_line(metrics: &EpochMetrics, epochs: usize, is_best: bool) -> String {
-    let width = epochs.to_string().len();
-    let score = Score::default();
-    let shown = |images: &str, measures: &[(Measure, f64)]| {
-        let shown = |(measure, _): &(Measure, f64)| {
-            measure.shown(metrics.value(&format!("{images}_{}", measure.name)))
+/// What is said of images in the numbers of an epoch: losses, and scores.
+pub(super) fn shown<S: Scores>(columns: &Columns, images: &str) -> [Vec<String>; 2] {
+    let losses = S::default().losses();
+    let (mut of_losses, mut of_scores) = (Vec::new(), Vec::new());
+    for column in columns.iter() {
+        let name = column.name.strip_prefix(images).and_then(|name| name.strip_prefix('_'));
+        let is_whole = |name: &str| [LOSS, PENALTY].iter().any(|whole| whole.name == name);
+        let Some(measure) = name.filter(|name| !is_whole(name)).and_then(Measure::of) else {
+            continue;
         };
-        measures.iter().map(shown).collect::<Vec<_>>().join(", ")
-    };
+        let is_loss = losses.iter().any(|(loss, _)| *loss == measure);
+        let shown = if is_loss { &mut of_losses } else { &mut of_scores };
+        shown.push(measure.shown(column.value));
+    }
+    [of_losses, of_scores]
+}
+
+fn epoch_line<S: Scores>(metrics: &EpochMetrics, epochs: usize, is_best: bool) -> String {
+    let width = epochs.to_string().len();
+    let [mut in_brackets, scores] = shown::<S>(&metrics.columns, "train");
+    in_brackets.push(format!("penalty {:.2e}", metrics.value("train_penalty")));
+    let scores = scores.into_iter().map(|score| format!(", {score}")).collect::<String>();
     format!(
-        "epoch {:>width$}/{epochs}  lr {}  train: loss {:.4} ({}, penalty {:.2e}), {}  val: {}, {}  \
-         {:.1} s, {} images/s{}",
+        "epoch {:>width$}/{epochs}  lr {}  train: loss {:.4} ({}){scores}  val: {}  {:.1} s, {} \
+         images/s{}",
         metrics.epoch,
         rate(metrics.value("lr")),
         metrics.value("train_loss"),
-        shown("train", &score.losses()),
-        metrics.value("train_penalty"),
-        shown("train", &score.scores()),
-        shown("val", &score.losses()),
-        shown("val", &score.scores()),
+        in_brackets.join(", "),
+        shown::<S>(&metrics.columns, "val").concat().join(", "),
         metrics.value("seconds"),
         speed(metrics.value("images_per_second")),
         if is_best { "  best" } else { "" },
@@ -221,6 +236,8 @@ fn epoch_line(metrics: &EpochMetrics, epochs: usize, is_best: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use cobasis_train::evaluate::Score;
+
     use super::*;
 
     #[test]
@@ -231,11 +248,12 @@ mod tests {
             ("train_loss", 0.51),
             ("train_cross_entropy", 0.5),
             ("train_penalty", 0.001),
+            ("train_top1", 97.0),
             ("val_top1", 97.5),
         ] {
             metrics.columns.push(name, value);
         }
-        let line = epoch_line(&metrics, 300, true);
+        let line = epoch_line::<Score>(&metrics, 300, true);
         let start = "epoch   7/300  lr 0.01  train: loss 0.5100 (cross entropy 0.5000, penalty \
                      1.00e-3), top-1";
         assert!(line.starts_with(start), "{line}");

@@ -1,6 +1,7 @@
 //! What `train --sweep` comes to, as a table for people.
 
 use cobasis_train::config::Choice;
+use cobasis_train::metrics::TOP1;
 use cobasis_train::train::{SettingResult, Spread, SweepSummary};
 
 use super::output::table;
@@ -11,24 +12,20 @@ pub(super) fn text(choices: &[Choice]) -> String {
     texts.join(" ")
 }
 
-/// `97.50 ± 0.12 % (n = 3)`.
-pub(super) fn spread(spread: Spread) -> String {
-    let std = spread.std.map(|std| format!(" ± {std:.2}"));
-    format!("{:.2}{} % (n = {})", spread.mean, std.unwrap_or_default(), spread.n)
-}
-
 /// A line for each setting, and what chose the best of them.
 pub(super) fn describe(summary: &SweepSummary) -> String {
     let keys = summary.settings.iter().take(1).flat_map(|setting| &setting.choices);
     let mut header: Vec<String> = keys.map(|(key, _)| key.clone()).collect();
     let left: Vec<usize> = (0..header.len()).chain([header.len() + 3]).collect();
     header.extend(["validation", "test, last epoch", "test, best epoch"].map(String::from));
-    let shown = |value: Option<Spread>| value.map_or("–".to_string(), spread);
+    let measure = summary.measure;
+    let shown =
+        |value: Option<Spread>| value.map_or("–".to_string(), |value| value.shown(measure));
     let row = |(index, setting): (usize, &SettingResult)| {
         let mut row: Vec<String> = setting.choices.iter().map(|(_, value)| value.clone()).collect();
-        row.push(shown(setting.val_top1));
-        row.push(shown(setting.last_test_top1));
-        row.push(shown(setting.best_test_top1));
+        row.push(shown(setting.val));
+        row.push(shown(setting.last_test));
+        row.push(shown(setting.best_test));
         let mut notes = Vec::new();
         if summary.best == Some(index) {
             notes.push("best".to_string());
@@ -41,15 +38,17 @@ pub(super) fn describe(summary: &SweepSummary) -> String {
     };
     let rows: Vec<Vec<String>> =
         std::iter::once(header).chain(summary.settings.iter().enumerate().map(row)).collect();
+    let label = measure.label;
     let chosen = match (summary.best, summary.by_validation) {
-        (None, _) => "none is best: of every setting a run diverged",
-        (_, true) => "best: highest mean validation top-1",
-        (_, false) => {
-            "best: highest mean test top-1 of the last epochs, so chosen on the images that it is \
+        (None, _) => "none is best: of every setting a run diverged".to_string(),
+        (_, true) => format!("best: highest mean validation {label}"),
+        (_, false) => format!(
+            "best: highest mean test {label} of the last epochs, so chosen on the images that it is \
              measured on; with data.split=train/val others choose"
-        }
+        ),
     };
-    format!("top-1 accuracy\n{}\n{chosen}", table(&rows, &left))
+    let title = if measure == TOP1 { "top-1 accuracy" } else { label };
+    format!("{title}\n{}\n{chosen}", table(&rows, &left))
 }
 
 #[cfg(test)]
@@ -60,13 +59,18 @@ mod tests {
     fn the_best_setting_is_marked_and_what_diverged_is_told() {
         let result = |lr: &str, mean: Option<f64>, diverged| SettingResult {
             choices: vec![("optimizer.lr".to_string(), lr.to_string())],
-            last_test_top1: mean.map(|mean| Spread { mean, std: Some(0.25), n: 2 }),
-            best_test_top1: mean.map(|mean| Spread { mean, std: None, n: 1 }),
-            val_top1: None,
+            last_test: mean.map(|mean| Spread { mean, std: Some(0.25), n: 2 }),
+            best_test: mean.map(|mean| Spread { mean, std: None, n: 1 }),
+            val: None,
             diverged,
         };
         let settings = vec![result("0.1", Some(97.5), 0), result("9", None, 2)];
-        let text = describe(&SweepSummary { settings, best: Some(0), by_validation: false });
+        let text = describe(&SweepSummary {
+            measure: TOP1,
+            settings,
+            best: Some(0),
+            by_validation: false,
+        });
         let lines: Vec<Vec<&str>> = text
             .lines()
             .map(|line| line.split("  ").filter(|cell| !cell.is_empty()).collect())

@@ -6,19 +6,19 @@ use std::process::ExitCode;
 
 use cobasis_cli::Error;
 use cobasis_train::DeviceName;
-use cobasis_train::config::{Axis, Config, ConfigError, grid};
-use cobasis_train::metrics::{Measure, TOP1, TOP5};
+use cobasis_train::config::{Axis, Config, ConfigError, TaskKind, grid};
+use cobasis_train::metrics::Scores;
 use cobasis_train::run_dir::{EarlyStop, EpochSummary, RunDir, Summary};
 use cobasis_train::train::{
-    DryRun, Outcome as Ended, SeedsOutcome, SeedsSummary, Setting, SweepOutcome, dry_run,
-    run as train, run_seeds, run_sweep,
+    Classification, DryRun, Outcome as Ended, SeedsOutcome, SeedsResults, SeedsSummary, Setting,
+    SweepOutcome, Task, dry_run, run_seeds, run_sweep, run_task as train,
 };
 
 use super::Outcome;
 use super::config_args::ConfigArgs;
 use super::output::{grouped, print};
 use super::program::program;
-use super::progress::Progress;
+use super::progress::{Progress, shown};
 use super::signals::Signals;
 use super::sweep;
 
@@ -74,15 +74,14 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Outcome {
-    if let Some(twice) = args
-        .seeds
-        .iter()
-        .enumerate()
-        .find_map(|(i, seed)| args.seeds[..i].contains(seed).then_some(seed))
-    {
-        return Err(Error::Usage(format!("--seeds: duplicate seed {twice}")));
-    }
     let settings = settings(&args)?;
+    match settings[0].config.task {
+        TaskKind::Classify => run_task::<Classification>(args, &settings),
+        TaskKind::Detect => Err(Error::Usage("task: detect is not there yet".to_string())),
+    }
+}
+
+fn run_task<T: Task>(args: Args, settings: &[Setting]) -> Outcome {
     let config = &settings[0].config;
     if let Some(note) = args.chosen.note() {
         print(&format!("note: {note}"));
@@ -93,12 +92,12 @@ pub(crate) fn run(args: Args) -> Outcome {
             let (settings, seeds) = (settings.len(), args.seeds.len().max(1));
             print(&format!("runs    {runs}: settings {settings} x seeds {seeds}; of the first:"));
         }
-        print(&describe_dry_run(config, &dry_run(config, args.device)?));
+        print(&describe_dry_run(config, &dry_run::<T>(config, args.device)?));
         return Ok(ExitCode::SUCCESS);
     }
     let command = command_line();
     let signals = Signals::listen();
-    let mut progress = Progress::new(&signals, !args.no_live);
+    let mut progress = Progress::<T::Score>::new(&signals, !args.no_live);
     let (out, device, seeds) = (args.out.as_deref(), args.device, &args.seeds);
     // What goes on with a run of several is the command for all of them.
     let of_several = |ended: Ended, parent: PathBuf| match ended {
@@ -109,7 +108,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     };
     let ended = if !args.sweep.is_empty() {
         let parent = RunDir::parent(out, "sweep")?;
-        match run_sweep(&settings, seeds, device, &parent, &command, &mut progress)? {
+        match run_sweep::<T>(settings, seeds, device, &parent, &command, &mut progress)? {
             SweepOutcome::Finished(summary) => {
                 print(&sweep::describe(&summary));
                 print(&format!("wrote {}", parent.join("sweep.csv").display()));
@@ -119,11 +118,11 @@ pub(crate) fn run(args: Args) -> Outcome {
             SweepOutcome::Interrupted(ended) => of_several(ended, parent),
         }
     } else if seeds.is_empty() {
-        train(config, device, out, &command, &mut progress)?
+        train::<T>(config, device, out, &command, &mut progress)?
     } else {
         let name = if config.awaits_file() { "seeds" } else { &config.model };
         let parent = RunDir::parent(out, name)?;
-        match run_seeds(config, seeds, device, &parent, &command, &mut progress)? {
+        match run_seeds::<T>(config, seeds, device, &parent, &command, &mut progress)? {
             SeedsOutcome::Finished(summary) => {
                 print(&describe_seeds(&summary));
                 return Ok(ExitCode::SUCCESS);
@@ -134,7 +133,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     match ended {
         Ended::Finished(summary) => {
             progress.end();
-            print(&describe(&summary));
+            print(&describe::<T::Score>(&summary));
             Ok(ExitCode::SUCCESS)
         }
         Ended::Interrupted { directory, epoch, step } => {
@@ -171,6 +170,11 @@ fn quoted(argument: &str) -> String {
 
 /// The configurations to train with, at least one, all checked before the first of them is.
 fn settings(args: &Args) -> Result<Vec<Setting>, Error> {
+    let seeds = &args.seeds;
+    let twice = seeds.iter().enumerate().find(|(i, seed)| seeds[..*i].contains(seed));
+    if let Some((_, twice)) = twice {
+        return Err(Error::Usage(format!("--seeds: duplicate seed {twice}")));
+    }
     let axes: Vec<Axis> =
         args.sweep.iter().map(|text| Axis::parse(text)).collect::<Result<_, ConfigError>>()?;
     let mut settings: Vec<Setting> = Vec::new();
@@ -186,20 +190,23 @@ fn settings(args: &Args) -> Result<Vec<Setting>, Error> {
                 "--sweep: {one} and {other} are the same configuration"
             )));
         }
+        if settings.first().is_some_and(|first| first.config.task != config.task) {
+            let problem =
+                "task: expected one task for all settings; their results can't be compared";
+            return Err(Error::Usage(format!("--sweep {problem}")));
+        }
         settings.push(Setting { choices, config });
     }
     Ok(settings)
 }
 
-fn describe(summary: &Summary) -> String {
+fn describe<S: Scores>(summary: &Summary) -> String {
     let (last, best) = (&summary.last, summary.best());
     let line = |epoch: &EpochSummary| {
-        let shown = |name: &str, measure: Measure| {
-            Some(measure.shown(epoch.columns.get(&format!("{name}_{}", measure.name))?))
-        };
-        let val = shown("val", TOP1).map(|top1| format!("validation {top1}, test "));
-        let test: Vec<String> = [TOP1, TOP5].into_iter().filter_map(|m| shown("test", m)).collect();
-        format!("{}{}", val.unwrap_or_default(), test.join(", "))
+        let scores = |images: &str| shown::<S>(&epoch.columns, images)[1].join(", ");
+        let val = Some(scores("val")).filter(|val| !val.is_empty());
+        let val = val.map(|val| format!("validation {val}, test ")).unwrap_or_default();
+        format!("{val}{}", scores("test"))
     };
     let chosen = match summary.best_on_val {
         Some(_) => "on the validation images",
@@ -226,19 +233,20 @@ fn describe(summary: &Summary) -> String {
 }
 
 fn describe_seeds(summary: &SeedsSummary) -> String {
-    let spread = sweep::spread;
+    let SeedsResults { measure, last, best } = summary.results;
+    let [last, best] = [last, best].map(|results| results.shown(measure));
+    let label = measure.label;
     let chosen = match summary.split {
         "paper" => "on the test set",
         _ => "on the validation images",
     };
     format!(
-        "test top-1 of the last epochs: {}\ntest top-1 of the best epochs, chosen {chosen}: {}",
-        spread(summary.last_test_top1),
-        spread(summary.best_test_top1)
+        "test {label} of the last epochs: {last}\ntest {label} of the best epochs, chosen {chosen}: \
+         {best}"
     )
 }
 
-fn describe_dry_run(config: &Config, dry: &DryRun) -> String {
+fn describe_dry_run<S: Scores>(config: &Config, dry: &DryRun<S>) -> String {
     let mut lines = vec![
         format!("model   {}, {} parameters", dry.model, grouped(dry.params)),
         format!(
@@ -247,16 +255,28 @@ fn describe_dry_run(config: &Config, dry: &DryRun) -> String {
             grouped(dry.train_images as u64),
             [dry.batch_size, dry.batch[1], dry.batch[2], dry.batch[3]]
         ),
-        format!("shapes  images {:?} -> logits [{}, {}]", dry.batch, dry.batch[0], dry.classes),
+        match config.task {
+            TaskKind::Classify => {
+                format!(
+                    "shapes  images {:?} -> logits [{}, {}]",
+                    dry.batch, dry.batch[0], dry.outputs
+                )
+            }
+            TaskKind::Detect => format!(
+                "shapes  images {:?} -> [{}, {}], 5 + {} numbers for each of {} points",
+                dry.batch,
+                dry.batch[0],
+                dry.outputs,
+                dry.classes,
+                dry.outputs / (5 + dry.classes)
+            ),
+        },
     ];
     lines.extend(dry.reports.iter().map(|step| {
-        format!(
-            "batch {} loss {:.4} + {} x {:.2e}",
-            step.step,
-            step.score.mean_cross_entropy(),
-            config.ortho.lambda,
-            step.penalty
-        )
+        let lambda = config.ortho.lambda;
+        let loss = step.score.losses().first().map(|(_, loss)| *loss);
+        let loss = loss.unwrap_or(step.loss - lambda * step.penalty);
+        format!("batch {} loss {loss:.4} + {lambda} x {:.2e}", step.step, step.penalty)
     }));
     let epoch = dry.step_seconds * dry.steps as f64;
     lines.push(format!(

@@ -39,6 +39,8 @@ pub struct BoxAugment {
     /// Share of the pictures that are made of four images: they meet in a random point of a picture
     /// of twice the size, of whose middle the picture is a part that the scale tells.
     pub mosaic: f64,
+    /// The first epoch without such pictures, by the loader's number.
+    pub mosaic_end: u64,
 }
 
 /// An image's way into a picture: which one, and where it goes.
@@ -55,6 +57,7 @@ impl BoxAugment {
         flip: [false, false],
         hsv: HsvChange { hue: 0.0, saturation: 0.0, value: 0.0 },
         mosaic: 0.0,
+        mosaic_end: u64::MAX,
     };
 
     /// Whether pictures can be made of the images of a set like this.
@@ -136,7 +139,7 @@ impl BoxAugment {
         let [_, height, width] = set.shape();
         let input = [height, width];
         let mut draw = rng(key, index, MOSAIC);
-        let is_mosaic = draw.unit() < self.mosaic;
+        let is_mosaic = draw.unit() < self.mosaic && key.epoch < self.mosaic_end;
         let gain = self.scale[0] + (self.scale[1] - self.scale[0]) * draw.unit();
         if !is_mosaic {
             let placement = self.single(set.target(index).size, input, gain, rng(key, index, TILE));

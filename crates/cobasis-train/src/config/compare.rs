@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 use super::error::ConfigError;
-use super::{Config, LambdaSchedule, ScheduleKind};
+use super::{Config, DetectionLosses, LambdaSchedule, ScheduleKind, TaskKind};
 
 /// Keys that say where things are and how fast they go, not what comes out.
 const FREE: &[&str] =
@@ -98,6 +98,12 @@ impl Config {
         if self.model_name().is_ok_and(|name| name.weight_limit().is_some()) {
             let cut = self.ranks.cut.to_string();
             return Some(depends("the cut", "ranks.cut", &cut));
+        }
+        let detect = &self.detect;
+        let changes = self.augment.mosaic > 0.0 || detect.losses == DetectionLosses::Yolox;
+        if self.task == TaskKind::Detect && detect.last_epochs > 0 && changes {
+            let last = detect.last_epochs.to_string();
+            return Some(depends("the training", "detect.last_epochs", &last));
         }
         let lambda_falls = lambda != LambdaSchedule::Constant;
         lambda_falls

@@ -7,12 +7,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::{ConfigError, count, expect};
+use super::one_or_more;
 use crate::data::{Augment, Crop, DatasetName, Source, View};
 
 /// More padding than this exceeds the side of the largest images of one size known here.
 const MAX_PAD: usize = 32;
 /// Sides of images that networks of the zoo can have, in pixels.
 const SIZES: std::ops::RangeInclusive<usize> = 16..=1024;
+/// Bytes of a name of a list, a file or a folder, and folders of images: one for each part.
+const MAX_NAME: usize = 4096;
+const MAX_FOLDERS: usize = 3;
 /// Each worker is a thread with its own batch in memory; a larger number is a slip.
 const MAX_WORKERS: usize = 256;
 
@@ -44,9 +48,22 @@ pub struct DataConfig {
     pub name: DatasetName,
     /// Directory of the data set; `--data` on the command line takes precedence.
     pub dir: Option<PathBuf>,
+    /// For coco and voc: what is trained on. With voc, a list of the folder ImageSets/Main, such as
+    /// train; with coco, a JSON file below `dir`.
+    pub train: Option<String>,
+    /// For coco and voc: what chooses the best epoch with split = "train/val", as in `train`; absent =
+    /// training images that are held out.
+    pub val: Option<String>,
+    /// For coco and voc: what judges the result, and with split = "paper" every epoch, as in `train`.
+    pub test: Option<String>,
+    /// For coco: the folder below `dir` that file names of images are in, or one for each of train, val
+    /// and test as far as these are given; empty = the folder of each JSON file.
+    #[serde(deserialize_with = "one_or_more::deserialize")]
+    #[schemars(schema_with = "one_or_more::schema")]
+    pub images: Vec<String>,
     /// Which images evaluate every epoch and select the best one: paper = the test set, as the
-    /// authors do; train/val = a validation set of `val_images` training images, which are not
-    /// trained on.
+    /// authors do; train/val = a validation set: `val` where that is given, else `val_images`
+    /// training images, which are not trained on.
     pub split: Protocol,
     /// Size of the validation set held out with split = "train/val", at least 1; absent = every
     /// tenth training image (5,000 for CIFAR).
@@ -78,6 +95,10 @@ impl Default for DataConfig {
         Self {
             name: DatasetName::Cifar10,
             dir: None,
+            train: None,
+            val: None,
+            test: None,
+            images: Vec::new(),
             split: Protocol::Paper,
             val_images: None,
             train_images: None,
@@ -94,8 +115,13 @@ impl Default for DataConfig {
 
 impl DataConfig {
     pub(super) fn full() -> Self {
+        let text = || Some("TEXT".to_owned());
         Self {
             dir: Some(PathBuf::from("DIR")),
+            train: text(),
+            val: text(),
+            test: text(),
+            images: vec!["FOLDER".to_owned()],
             val_images: Some(5000),
             train_images: Some(10_000),
             size: Some(224),
@@ -137,13 +163,72 @@ impl DataConfig {
                 return only("data.crop", "\"resized\"");
             }
         }
+        self.check_boxes()?;
         let pad_fits = self.crop == CropKind::Padded || self.pad == 0;
         expect("data.pad", self.pad, pad_fits, "0 with data.crop = \"resized\"")
+    }
+
+    /// Checks that sets with boxes, and no others, say where these are.
+    fn check_boxes(&self) -> Result<(), ConfigError> {
+        let parts = self.parts();
+        let count = parts.iter().filter(|(_, part)| part.is_some()).count();
+        if !self.name.has_boxes() {
+            let mut given = parts.into_iter().filter(|(_, part)| part.is_some());
+            let images = (!self.images.is_empty()).then_some(("data.images", None));
+            return match given.next().or(images) {
+                None => Ok(()),
+                Some((key, _)) => {
+                    let problem =
+                        format!("is only for \"coco\" and \"voc\", not for \"{}\"", self.name);
+                    Err(ConfigError::at(key, problem))
+                }
+            };
+        }
+        let what = match self.name {
+            DatasetName::Voc => "the name of a list in ImageSets/Main",
+            _ => "the name of a JSON file",
+        };
+        for (key, part) in [parts[0], parts[2]] {
+            if part.is_none() {
+                let problem =
+                    format!("expected {what} with data.name = \"{}\", got nothing", self.name);
+                return Err(ConfigError::at(key, problem));
+            }
+        }
+        if self.val.is_some() && self.val_images.is_some() {
+            let problem = "expected nothing, since there is data.val, whose images are all taken";
+            return Err(ConfigError::at("data.val_images", problem));
+        }
+        if self.name == DatasetName::Voc {
+            let expected = "nothing with data.name = \"voc\", whose images are in JPEGImages";
+            return expect("data.images", &self.images, self.images.is_empty(), expected);
+        }
+        let fits = [0, 1, count].contains(&self.images.len());
+        let expected = format!("one folder, or {count}: one for each of train, val and test given");
+        expect("data.images", &self.images, fits, &expected)
+    }
+
+    /// The keys of the parts of a set with boxes, and their values.
+    fn parts(&self) -> [(&'static str, Option<&str>); 3] {
+        let [train, val, test] = [&self.train, &self.val, &self.test].map(Option::as_deref);
+        [("data.train", train), ("data.val", val), ("data.test", test)]
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         if let Some(dir) = &self.dir {
             expect("data.dir", dir, !dir.as_os_str().is_empty(), "a directory")?;
+        }
+        let named = |text: &str| !text.is_empty() && text.len() <= MAX_NAME;
+        for (key, part) in self.parts() {
+            if let Some(part) = part {
+                expect(key, part, named(part), "a name of 1 to 4096 characters")?;
+            }
+        }
+        let folders = self.images.len();
+        expect("data.images", folders, folders <= MAX_FOLDERS, "at most 3 folders")?;
+        for (index, folder) in self.images.iter().enumerate() {
+            let key = format!("data.images[{index}]");
+            expect(key, folder, named(folder), "a name of 1 to 4096 characters")?;
         }
         if let Some(images) = self.val_images {
             count("data.val_images", images, "at least 1")?;

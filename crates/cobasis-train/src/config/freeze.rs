@@ -1,13 +1,12 @@
 //! `train.freeze`: parts of a model that training leaves as they are.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{SeqAccess, Visitor};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::error::{ConfigError, expect};
+use super::one_or_more;
 
 /// More patterns, or bytes of one, than any list of a model's parts needs.
 const MAX_PATTERNS: usize = 1000;
@@ -37,29 +36,7 @@ impl Freeze {
 
 impl<'de> Deserialize<'de> for Freeze {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OneOrMore;
-
-        impl<'de> Visitor<'de> for OneOrMore {
-            type Value = Freeze;
-
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("a string or an array of strings")
-            }
-
-            fn visit_str<E>(self, pattern: &str) -> Result<Freeze, E> {
-                Ok(Freeze(vec![pattern.to_owned()]))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Freeze, A::Error> {
-                let mut patterns = Vec::new();
-                while let Some(pattern) = seq.next_element()? {
-                    patterns.push(pattern);
-                }
-                Ok(Freeze(patterns))
-            }
-        }
-
-        deserializer.deserialize_any(OneOrMore)
+        one_or_more::deserialize(deserializer).map(Self)
     }
 }
 
@@ -72,8 +49,8 @@ impl JsonSchema for Freeze {
         "Freeze".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["string", "array"], "items": { "type": "string" } })
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        one_or_more::schema(generator)
     }
 }
 

@@ -9,12 +9,14 @@ mod compare;
 mod comparison;
 mod data;
 mod describe;
+mod detect;
 mod distill;
 mod error;
 mod freeze;
 mod init;
 mod load;
 mod moved;
+mod one_or_more;
 mod optimizer;
 mod or_none;
 mod ortho;
@@ -24,6 +26,7 @@ mod schedule;
 mod shape;
 mod sharing;
 mod sweep;
+mod task;
 mod train;
 
 #[cfg(test)]
@@ -40,6 +43,7 @@ pub use compare::Difference;
 pub use comparison::{Chosen, Comparison, Contender, Pick, PublishedResult};
 pub use data::{CropKind, DataConfig, Protocol};
 pub use describe::{Key, Section, explain, schema, sections};
+pub use detect::{DetectConfig, DetectionLosses, Head};
 pub use distill::DistillConfig;
 pub use error::ConfigError;
 pub use freeze::Freeze;
@@ -53,6 +57,7 @@ pub use ranks::RanksConfig;
 pub use schedule::{Moment, ScheduleConfig, ScheduleKind};
 pub use sharing::SharingConfig;
 pub use sweep::{Axis, Choice, grid};
+pub use task::TaskKind;
 pub use train::TrainConfig;
 
 use cobasis_zoo::ModelName;
@@ -71,6 +76,9 @@ pub struct Config {
     /// Name of the model, `<data set>/<network>[-s<shared>u<unique>[-double]]`; empty or absent with
     /// `init.from` = that of the file.
     pub model: String,
+    /// What the model is trained for: classify = which class an image is of; detect = a box around each
+    /// thing in an image, and its class.
+    pub task: TaskKind,
     /// Random seed of the run, at most 2^63 - 1 (the largest integer in TOML).
     pub seed: u64,
     /// What training starts from.
@@ -93,12 +101,15 @@ pub struct Config {
     pub augment: AugmentConfig,
     /// Knowledge distillation.
     pub distill: DistillConfig,
+    /// Detection of things in images.
+    pub detect: DetectConfig,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             model: "cifar10/resnet32-s16u1".to_owned(),
+            task: TaskKind::Classify,
             seed: 0,
             init: InitConfig::default(),
             sharing: SharingConfig::default(),
@@ -110,6 +121,7 @@ impl Default for Config {
             schedule: ScheduleConfig::default(),
             augment: AugmentConfig::default(),
             distill: DistillConfig::default(),
+            detect: DetectConfig::default(),
         }
     }
 }
@@ -153,7 +165,11 @@ impl Config {
                 return Err(ConfigError::at("data.name", problem));
             }
             self.sharing.check_with(&model)?;
+            if self.task == TaskKind::Detect {
+                self.detect.check_with(&model)?;
+            }
         }
+        self.check_task()?;
         self.init.check_together()?;
         self.data.check_together()?;
         self.train.check_together(self.data.split)?;
@@ -238,7 +254,8 @@ impl Config {
         self.optimizer.check()?;
         self.schedule.check()?;
         self.augment.check()?;
-        self.distill.check()
+        self.distill.check()?;
+        self.detect.check()
     }
 }
 
@@ -260,6 +277,7 @@ mod tests {
             assert_eq!(Config::from_table(&text.parse().unwrap()).unwrap(), config);
             let at: Vec<_> = [
                 "model =",
+                "task =",
                 "seed =",
                 "[init]",
                 "[data]",
@@ -267,6 +285,7 @@ mod tests {
                 "[ortho]",
                 "[optimizer]",
                 "[distill]",
+                "[detect]",
             ]
             .iter()
             .map(|key| text.find(key).unwrap())

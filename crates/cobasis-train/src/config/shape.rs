@@ -11,7 +11,7 @@ use super::error::ConfigError;
 pub(super) const MAX_KEY: usize = 200;
 
 /// Keys with an array of which a single string may stand alone.
-const ONE_OR_MORE: &[&str] = &["train.freeze"];
+const ONE_OR_MORE: &[&str] = &["train.freeze", "data.images"];
 
 /// Refuses unknown keys and values of the wrong type.
 ///

@@ -6,12 +6,13 @@ use crate::config::Config;
 use crate::data::Batch;
 use crate::device::DeviceName;
 use crate::error::Error;
+use crate::evaluate::Score;
 use crate::machine::{Free, free_memory, peak_during, peak_memory};
 use crate::train::loaders::Loaders;
 use crate::train::run::{maps, model_of};
 use crate::train::start::{resolved, start};
 use crate::train::teacher::{taught, teacher};
-use crate::train::{Classification, StepAt, StepReport, Task, Trainer};
+use crate::train::{StepAt, StepReport, TargetOf, Task, Trainer};
 
 /// Steps of a dry run: the first one also warms up, the second one is timed.
 const STEPS: usize = 2;
@@ -24,7 +25,7 @@ const SHARE: f64 = 0.75;
 
 /// What a dry run found out.
 #[derive(Clone, Debug)]
-pub struct DryRun {
+pub struct DryRun<S = Score> {
     /// The model's name.
     pub model: String,
     /// Trainable parameters, each shared tensor once.
@@ -36,15 +37,17 @@ pub struct DryRun {
     /// Images of a batch, as configured or as there are; more than were tried where the memory that
     /// is free would not do.
     pub batch_size: usize,
-    /// Classes, the other dimension of the logits.
+    /// Classes.
     pub classes: usize,
+    /// Numbers that the model says of an image: a logit for each class, or boxes with theirs.
+    pub outputs: usize,
     /// The most memory that this process has had, where the system tells it; a graphics processor
     /// has more of its own.
     pub peak_bytes: Option<u64>,
     /// Steps of an epoch.
     pub steps: usize,
     /// The steps that were run, of one batch each.
-    pub reports: Vec<StepReport>,
+    pub reports: Vec<StepReport<S>>,
     /// Memory that a whole batch would take, in bytes, where smaller ones were tried.
     pub expected_bytes: Option<u64>,
     /// Wall time of a step, by that of the last batch, seconds.
@@ -57,15 +60,15 @@ pub struct DryRun {
 /// # Errors
 ///
 /// If the configuration, the data or the device can't be used.
-pub fn dry_run(config: &Config, device: DeviceName) -> Result<DryRun, Error> {
+pub fn dry_run<T: Task>(config: &Config, device: DeviceName) -> Result<DryRun<T::Score>, Error> {
     config.check()?;
     let (name, device) = (device, device.open()?);
     let (config, file) = resolved(config, None, &device)?;
     let config = &config;
-    let loaders = Loaders::new(config, Classification::load(&config.source()?)?)?;
+    let loaders = Loaders::new::<T>(config, T::load(config)?)?;
     let set = loaders.train.set();
     let model = match &file {
-        Some(file) => file.config_for(set)?,
+        Some(file) => file.config_for(config, set)?,
         None => model_of(config, set)?,
     };
     if name.is_processor() {
@@ -78,9 +81,13 @@ pub fn dry_run(config: &Config, device: DeviceName) -> Result<DryRun, Error> {
     for batch in loaders.train.epoch(1).take(STEPS) {
         batches.push(batch?);
     }
+    let outputs = match &model.config.detector {
+        Some(_) => model.points(model.config.image()).len() * (5 + model.config.num_classes),
+        None => model.config.num_classes,
+    };
     let batch_size = batches.first().map_or(0, |batch| batch.labels.len());
     let at = |steps| StepAt::scheduled(config, 1, steps, loaders.steps(config));
-    let trainer = || -> Trainer {
+    let trainer = || -> Trainer<T> {
         let trainer = Trainer::with_model(config, model.clone(), device.clone().autodiff());
         taught(trainer, teacher.clone())
     };
@@ -109,6 +116,7 @@ pub fn dry_run(config: &Config, device: DeviceName) -> Result<DryRun, Error> {
     Ok(DryRun {
         model: config.model.clone(),
         classes: trainer.model().config.num_classes,
+        outputs,
         peak_bytes: peak_memory(),
         params: trainer.model().parameters().trainable,
         train_images: loaders.train.num_images(),
@@ -148,7 +156,11 @@ impl Need {
 }
 
 /// What steps of two small batches tell; `None` where they or the system do not.
-fn needed(mut trainer: Trainer, batch: &Batch, at: StepAt) -> Result<Option<Need>, Error> {
+fn needed<T: Task>(
+    mut trainer: Trainer<T>,
+    batch: &Batch<TargetOf<T>>,
+    at: StepAt,
+) -> Result<Option<Need>, Error> {
     let mut probe = |images| -> Result<_, Error> {
         let batch = batch.first(images);
         let (step, bytes) = peak_during(|| trainer.step(std::slice::from_ref(&batch), at));

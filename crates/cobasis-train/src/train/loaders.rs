@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use crate::config::{Config, Protocol};
-use crate::data::{Dataset, Loader, LoaderConfig, StrongAugment, Target, hold_out, take_images};
+use crate::data::{Dataset, Loader, LoaderConfig, Target, hold_out, take_images};
 use crate::error::Error;
+use crate::metrics::Scores;
+use crate::train::Task;
 
 /// The images of a run.
 pub(crate) struct Loaders<T = u16> {
@@ -17,13 +19,18 @@ pub(crate) struct Loaders<T = u16> {
 }
 
 impl<T: Target> Loaders<T> {
-    /// The images of both halves of a data set, as the configuration has them.
-    pub(crate) fn new(config: &Config, data: Dataset<T>) -> Result<Self, Error> {
+    /// The images of a data set, as the configuration has them.
+    pub(crate) fn new<K>(config: &Config, data: Dataset<T>) -> Result<Self, Error>
+    where
+        K: Task,
+        K::Score: Scores<Target = T>,
+    {
         let judge =
             |set| Loader::in_order(Arc::new(set), config.train.eval_batch, config.data.workers);
-        let (train, val, test) = match config.data.split {
-            Protocol::Paper => (data.train, judge(data.test)?, None),
-            Protocol::TrainVal => {
+        let (train, val, test) = match (config.data.split, data.val) {
+            (Protocol::Paper, _) => (data.train, judge(data.test)?, None),
+            (Protocol::TrainVal, Some(val)) => (data.train, judge(val)?, Some(judge(data.test)?)),
+            (Protocol::TrainVal, None) => {
                 let (train, val) = hold_out(&data.train, config.data.val_images)?;
                 (train, judge(val)?, Some(judge(data.test)?))
             }
@@ -40,12 +47,7 @@ impl<T: Target> Loaders<T> {
             seed: config.seed,
             workers: config.data.workers,
         };
-        let train = Loader::new(Arc::new(train), loader)?.with_strong(StrongAugment {
-            ops: config.augment.rand_ops,
-            magnitude: config.augment.rand_magnitude,
-            erase: config.augment.erase,
-        });
-        Ok(Self { train, val, test })
+        Ok(Self { train: K::loader(Arc::new(train), loader, config)?, val, test })
     }
 
     /// Steps of an epoch.

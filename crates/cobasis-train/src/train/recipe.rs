@@ -1,7 +1,7 @@
 //! What decides a training step, beside the batch and its place in the run.
 
 use crate::config::{
-    AugmentConfig, Config, DistillConfig, OptimizerConfig, OrthoConfig, RanksConfig,
+    AugmentConfig, Config, DetectConfig, DistillConfig, OptimizerConfig, OrthoConfig, RanksConfig,
 };
 
 /// What decides a training step, beside the batch and its place in the run.
@@ -9,6 +9,8 @@ use crate::config::{
 pub struct Recipe {
     /// Seed of the initial weights and of every draw of a step.
     pub seed: u64,
+    /// Epochs of the run: of some, the last ones are trained otherwise.
+    pub epochs: usize,
     /// How gradients change weights, clipping included.
     pub optimizer: OptimizerConfig,
     /// The penalty and the constraint on bases.
@@ -29,12 +31,15 @@ pub struct Recipe {
     pub augment: AugmentConfig,
     /// How a teacher is listened to, where there is one.
     pub distill: DistillConfig,
+    /// What a detector minimises, for the task that is about those.
+    pub detect: DetectConfig,
 }
 
 impl From<&Config> for Recipe {
     fn from(config: &Config) -> Self {
         Self {
             seed: config.seed,
+            epochs: config.train.epochs,
             optimizer: config.optimizer.clone(),
             ortho: config.ortho.clone(),
             ranks: config.ranks.clone(),
@@ -45,6 +50,7 @@ impl From<&Config> for Recipe {
             dropout: config.train.dropout,
             augment: config.augment.clone(),
             distill: config.distill.clone(),
+            detect: config.detect.clone(),
         }
     }
 }

@@ -51,7 +51,11 @@ pub(super) fn model_of<T: Target>(
 ) -> Result<ModelConfig, Error> {
     let model = ModelConfig::new(config.model_name()?);
     let model = model.with_num_classes(set.num_classes()).with_in_channels(set.shape()[0]);
-    Ok(model.with_norms(config.sharing.norms()).with_preparation(of_set(set)))
+    let model = model.with_norms(config.sharing.norms()).with_preparation(of_set(set));
+    Ok(match config.detector() {
+        Some(detector) => model.with_detector(detector),
+        None => model,
+    })
 }
 
 /// What the maps of that model take for these images.
@@ -166,10 +170,10 @@ impl<'a, T: Task> Run<'a, T> {
         file: Option<StartFile>,
     ) -> Result<Self, Error> {
         let provenance = Provenance::at_start();
-        let loaders = Loaders::new(config, T::load(&config.source()?)?)?;
+        let loaders = Loaders::new::<T>(config, T::load(config)?)?;
         let set = loaders.train.set();
         let model = match &file {
-            Some(file) => file.config_for(set)?,
+            Some(file) => file.config_for(config, set)?,
             None => model_of(config, set)?,
         };
         let batches = [&loaders.train, &loaders.val].map(Loader::batch_size);

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use cobasis_zoo::files::{FileError, FileProblem, Notes, OpenOptions, Opened};
 use cobasis_zoo::{Model, ModelConfig, TensorInfo};
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, TaskKind};
 use crate::data::number::grouped;
 use crate::data::regular::{MAX_TEXT, read_text};
 use crate::data::{ImageSet, Target};
@@ -235,8 +235,20 @@ impl StartFile {
         Ok(Self { model, file, sha256 })
     }
 
-    /// The configuration of the model for these images.
-    pub(super) fn config_for<T: Target>(&self, set: &ImageSet<T>) -> Result<ModelConfig, Error> {
+    /// The configuration of the model for these images and the task.
+    pub(super) fn config_for<T: Target>(
+        &self,
+        config: &Config,
+        set: &ImageSet<T>,
+    ) -> Result<ModelConfig, Error> {
+        if config.task == TaskKind::Classify && self.model.config.detector.is_some() {
+            let problem = format!(
+                "{} holds a detector, and task is \"classify\"; to go on with it, give --set \
+                 task=detect",
+                self.file
+            );
+            return Err(refused(problem).into());
+        }
         let (theirs, [ours, ..]) = (self.model.config.in_channels, set.shape());
         if theirs != ours {
             let problem = format!(
@@ -248,7 +260,11 @@ impl StartFile {
             return Err(refused(problem).into());
         }
         let model = self.model.config.clone().with_num_classes(set.num_classes());
-        Ok(model.with_preparation(of_set(set)))
+        let model = model.with_preparation(of_set(set));
+        Ok(match config.detector() {
+            Some(detector) => model.with_detector(detector),
+            None => model,
+        })
     }
 
     /// The model for these images: with its own classifier where it is one of their classes, else with
@@ -258,7 +274,7 @@ impl StartFile {
         config: &Config,
         set: &ImageSet<T>,
     ) -> Result<(Model, InitRecord), Error> {
-        let ours = self.config_for(set)?.with_seed(config.seed);
+        let ours = self.config_for(config, set)?.with_seed(config.seed);
         let Self { mut model, file, sha256 } = self;
         let theirs = model.config.clone();
         let (head, said) = Head::of(&theirs, &ours, &set.info().classes, &file);
@@ -273,7 +289,12 @@ impl StartFile {
         let (mut model, classifier) = match head {
             Head::Kept => (model, Classifier::Kept),
             Head::Reordered(order) => (model.with_class_order(&order), Classifier::Reordered),
-            Head::New => (model.with_new_head(ours.num_classes), Classifier::New),
+            Head::New => match &ours.detector {
+                Some(detector) => {
+                    (model.into_detector(detector.clone(), ours.num_classes), Classifier::New)
+                }
+                None => (model.with_new_head(ours.num_classes), Classifier::New),
+            },
         };
         model.config = ours;
         let model_name = theirs.name.to_string();

@@ -7,8 +7,9 @@ use crate::config::{Choice, Config, Protocol};
 use crate::data::csv::field;
 use crate::device::DeviceName;
 use crate::error::Error;
+use crate::metrics::{Measure, Scores};
 use crate::run_dir::{Summary, write_text};
-use crate::train::{Outcome, Spread, Watch, run};
+use crate::train::{Outcome, Spread, Task, Watch, run_task};
 
 /// The longest name of a directory, so that systems take it.
 const LONGEST: usize = 150;
@@ -27,12 +28,13 @@ pub struct Setting {
 pub struct SettingResult {
     /// Its keys and values.
     pub choices: Vec<Choice>,
-    /// Top-1 accuracy on the test images after the last epoch; `None` where every run failed.
-    pub last_test_top1: Option<Spread>,
+    /// What best epochs are chosen by, on the test images after the last epoch; `None` where every run
+    /// failed.
+    pub last_test: Option<Spread>,
     /// The same after the best epoch of each run; optimistic where the test set chose it.
-    pub best_test_top1: Option<Spread>,
-    /// Top-1 accuracy on the validation images in the best epoch, where there are such images.
-    pub val_top1: Option<Spread>,
+    pub best_test: Option<Spread>,
+    /// The same on the validation images in the best epoch, where there are such images.
+    pub val: Option<Spread>,
     /// Runs that diverged, which are in no mean.
     pub diverged: usize,
 }
@@ -40,6 +42,8 @@ pub struct SettingResult {
 /// What a sweep comes to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SweepSummary {
+    /// What the results are.
+    pub measure: Measure,
     /// A result for each setting, in their order.
     pub settings: Vec<SettingResult>,
     /// The number of the best setting; `None` where every one has runs that diverged.
@@ -64,15 +68,16 @@ pub enum SweepOutcome {
 ///
 /// # Errors
 ///
-/// As [`run`], divergence aside.
-pub fn run_sweep(
+/// As [`run`](crate::train::run), divergence aside.
+pub fn run_sweep<T: Task>(
     settings: &[Setting],
     seeds: &[u64],
     device: DeviceName,
     out: &Path,
     command: &str,
-    watch: &mut impl Watch,
+    watch: &mut impl Watch<T::Score>,
 ) -> Result<SweepOutcome, Error> {
+    let measure = <T::Score as Scores>::JUDGED_BY;
     let (names, runs) = (names(settings), settings.len() * seeds.len().max(1));
     let (mut results, mut number) = (Vec::new(), 0);
     for (setting, name) in settings.iter().zip(names) {
@@ -86,7 +91,7 @@ pub fn run_sweep(
                 false => format!("{name}/seed-{seed}"),
             };
             watch.next_run(number, runs, &place);
-            match run(&config, device, Some(&out.join(&place)), command, watch) {
+            match run_task::<T>(&config, device, Some(&out.join(&place)), command, watch) {
                 Ok(Outcome::Finished(summary)) => done.push(*summary),
                 Ok(interrupted) => return Ok(SweepOutcome::Interrupted(interrupted)),
                 Err(error) if error.is_divergence() => {
@@ -96,11 +101,12 @@ pub fn run_sweep(
                 Err(error) => return Err(error),
             }
         }
-        results.push(SettingResult::new(setting.choices.clone(), &done, diverged));
+        let choices = setting.choices.clone();
+        results.push(SettingResult::new(measure, choices, &done, diverged));
     }
     let by_validation =
         settings.iter().all(|setting| setting.config.data.split == Protocol::TrainVal);
-    let summary = SweepSummary::new(results, by_validation);
+    let summary = SweepSummary::new(measure, results, by_validation);
     write_text(&out.join("sweep.csv"), &summary.csv())?;
     Ok(SweepOutcome::Finished(summary))
 }
@@ -129,41 +135,46 @@ fn names(settings: &[Setting]) -> Vec<String> {
 }
 
 impl SettingResult {
-    fn new(choices: Vec<Choice>, runs: &[Summary], diverged: usize) -> Self {
-        let spread = |value: fn(&Summary) -> f64| {
+    fn new(measure: Measure, choices: Vec<Choice>, runs: &[Summary], diverged: usize) -> Self {
+        let [test, val] = ["test", "val"].map(|images| format!("{images}_{}", measure.name));
+        let spread = |value: &dyn Fn(&Summary) -> f64| {
             (!runs.is_empty()).then(|| Spread::of(&runs.iter().map(value).collect::<Vec<_>>()))
         };
         let validated = runs.iter().all(|run| run.best_on_val.is_some());
         Self {
             choices,
-            last_test_top1: spread(|run| run.last.value("test_top1")),
-            best_test_top1: spread(|run| run.best().value("test_top1")),
-            val_top1: spread(|run| run.best().value("val_top1")).filter(|_| validated),
+            last_test: spread(&|run| run.last.value(&test)),
+            best_test: spread(&|run| run.best().value(&test)),
+            val: spread(&|run| run.best().value(&val)).filter(|_| validated),
             diverged,
         }
     }
 }
 
 impl SweepSummary {
-    fn new(settings: Vec<SettingResult>, by_validation: bool) -> Self {
+    fn new(measure: Measure, settings: Vec<SettingResult>, by_validation: bool) -> Self {
         let judged = |setting: &SettingResult| {
-            let spread = if by_validation { setting.val_top1 } else { setting.last_test_top1 };
+            let spread = if by_validation { setting.val } else { setting.last_test };
             // A mean over those that did not diverge is no merit.
             spread.filter(|spread| setting.diverged == 0 && spread.mean.is_finite())
         };
         let all = settings.iter().enumerate();
         let means = all.filter_map(|(index, setting)| Some((index, judged(setting)?.mean)));
         // The first of equals.
-        let best = means.reduce(|best, other| if other.1 > best.1 { other } else { best });
+        let best = means.reduce(|best, other| match measure.is_better(other.1, best.1) {
+            true => other,
+            false => best,
+        });
         let best = best.map(|(index, _)| index);
-        Self { settings, best, by_validation }
+        Self { measure, settings, best, by_validation }
     }
 
     /// The table of `sweep.csv`: a column for each key, and the results.
     fn csv(&self) -> String {
         let keys = self.settings.iter().take(1).flat_map(|setting| &setting.choices);
         let mut header: Vec<String> = keys.map(|(key, _)| key.clone()).collect();
-        let results = ["last_test_top1", "best_test_top1", "val_top1"];
+        let results =
+            ["last_test", "best_test", "val"].map(|of| format!("{of}_{}", self.measure.name));
         header.extend(["n", "diverged"].map(String::from));
         header.extend(
             results.iter().flat_map(|name| ["mean", "sd"].map(|of| format!("{name}_{of}"))),
@@ -172,9 +183,9 @@ impl SweepSummary {
         let rows = self.settings.iter().enumerate().map(|(index, setting)| {
             let mut row: Vec<String> =
                 setting.choices.iter().map(|(_, value)| value.clone()).collect();
-            row.push(setting.last_test_top1.map_or(0, |spread| spread.n).to_string());
+            row.push(setting.last_test.map_or(0, |spread| spread.n).to_string());
             row.push(setting.diverged.to_string());
-            for spread in [setting.last_test_top1, setting.best_test_top1, setting.val_top1] {
+            for spread in [setting.last_test, setting.best_test, setting.val] {
                 let number = |number: Option<f64>| number.map_or(String::new(), |n| n.to_string());
                 row.push(number(spread.map(|spread| spread.mean)));
                 row.push(number(spread.and_then(|spread| spread.std)));
@@ -192,6 +203,7 @@ impl SweepSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::TOP1;
 
     fn setting(choices: &[(&str, &str)]) -> Setting {
         let choices =
@@ -217,14 +229,14 @@ mod tests {
     fn the_best_has_the_best_mean_and_no_run_that_diverged() {
         let result = |value: &str, mean, diverged| SettingResult {
             choices: vec![("schedule.milestones".to_string(), value.to_string())],
-            last_test_top1: Some(Spread { mean, std: Some(0.5), n: 2 }),
-            best_test_top1: Some(Spread { mean, std: Some(0.5), n: 2 }),
-            val_top1: None,
+            last_test: Some(Spread { mean, std: Some(0.5), n: 2 }),
+            best_test: Some(Spread { mean, std: Some(0.5), n: 2 }),
+            val: None,
             diverged,
         };
         let settings =
             vec![result("[1,2]", 97.5, 0), result("[3]", 99.0, 1), result("[4]", 97.5, 0)];
-        let summary = SweepSummary::new(settings, false);
+        let summary = SweepSummary::new(TOP1, settings, false);
         assert_eq!(summary.best, Some(0));
         let csv = summary.csv();
         let lines: Vec<&str> = csv.lines().collect();
@@ -237,6 +249,6 @@ mod tests {
             ]
         );
         assert_eq!((lines.len(), lines[2].ends_with(",0")), (4, true));
-        assert_eq!(SweepSummary::new(vec![result("[3]", 99.0, 1)], false).best, None);
+        assert_eq!(SweepSummary::new(TOP1, vec![result("[3]", 99.0, 1)], false).best, None);
     }
 }

@@ -3,12 +3,16 @@
 mod classify;
 mod detect;
 
+use std::sync::Arc;
+
 use burn::tensor::{Device, Tensor};
 use cobasis_zoo::Model;
 
 pub use classify::Classification;
 
-use crate::data::{Batch, DataError, Dataset, Source};
+use crate::config::Config;
+use crate::data::{Batch, DataError, Dataset, ImageSet, Loader, LoaderConfig, SetInfo};
+use crate::error::Error;
 use crate::metrics::Scores;
 use crate::train::Recipe;
 
@@ -32,8 +36,27 @@ pub trait Task: Sized + 'static {
     ///
     /// # Errors
     ///
-    /// Those of [`Source::load`].
-    fn load(source: &Source) -> Result<Dataset<TargetOf<Self>>, DataError>;
+    /// Where the configuration names none, or the files can't be used.
+    fn load(config: &Config) -> Result<Dataset<TargetOf<Self>>, Error>;
+
+    /// What gives batches of the training images. Unless told otherwise, images are changed as the
+    /// loader's configuration has it.
+    ///
+    /// # Errors
+    ///
+    /// Where images can't be changed so.
+    fn loader(
+        set: Arc<ImageSet<TargetOf<Self>>>,
+        loader: LoaderConfig,
+        _config: &Config,
+    ) -> Result<Loader<TargetOf<Self>>, DataError> {
+        Loader::new(set, loader)
+    }
+
+    /// What judges images of a set of which this is true, before it has seen any.
+    fn score(_config: &Config, info: &SetInfo) -> Self::Score {
+        Self::Score::of(info)
+    }
 
     /// A batch through the model and the losses. `key` is what the task may draw from.
     fn terms(&self, model: &Model, batch: &Batch<TargetOf<Self>>, key: [u64; 4]) -> Terms;

@@ -8,6 +8,7 @@ const ALL: BoxAugment = BoxAugment {
     flip: [true, true],
     hsv: HsvChange { hue: 0.0, saturation: 0.0, value: 0.0 },
     mosaic: 0.0,
+    mosaic_end: u64::MAX,
 };
 
 /// How many pixels in a rectangle of a picture have a class's colour, or nearly, and how many there are.

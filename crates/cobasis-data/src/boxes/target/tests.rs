@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use super::*;
 use crate::boxes::testing::{folder, set};
 use crate::boxes::{BoxClass, HsvChange, Placement};
-use crate::{AugmentKey, Batch, LoaderConfig, StrongAugment, unlabelled};
+use crate::{AugmentKey, Batch, LoaderConfig, unlabelled};
 
 const TRAINING: BoxAugment = BoxAugment {
     scale: [0.5, 1.5],
     flip: [true, true],
     hsv: HsvChange { hue: 5.0, saturation: 0.7, value: 0.4 },
     mosaic: 0.5,
+    mosaic_end: u64::MAX,
 };
 
 fn loader(set: &Annotated, seed: u64, workers: usize) -> Loader<Boxes> {
@@ -120,6 +121,19 @@ fn settings_that_no_draw_can_use_are_refused() {
 }
 
 #[test]
+fn mosaics_end_with_their_last_epoch() {
+    let dir = folder(8);
+    let set = set(dir.path());
+    let of = |mosaic, mosaic_end, epoch| {
+        let augment = BoxAugment { mosaic, mosaic_end, ..TRAINING };
+        batches(&loader(&set, 1, 0).with_boxes(augment).expect("settings"), epoch)
+    };
+    assert_eq!(of(1.0, 5, 4), of(1.0, u64::MAX, 4));
+    assert_ne!(of(1.0, 5, 4), of(0.0, 5, 4));
+    assert_eq!(of(1.0, 5, 5), of(0.0, 5, 5));
+}
+
+#[test]
 fn colours_become_grey() {
     let dir = folder(2);
     let boxes = set(dir.path()).image_set([24, 32]).expect("a set");
@@ -155,7 +169,6 @@ fn images_without_boxes_are_letterboxed_too() {
     let images = Arc::new(images.letterboxed([24, 32]).expect("in files"));
     assert_eq!(images.shape(), [3, 24, 32]);
     let loader = Loader::in_order(images, 8, 0).expect("a loader");
-    let loader = loader.with_strong(StrongAugment::default());
     let batch = loader.epoch(0).next().expect("a batch").expect("readable");
     assert_eq!(batch.shape, [2, 3, 24, 32]);
     // Where they went leads back from the picture to the image.

@@ -13,6 +13,8 @@ pub(super) const FIXED: &[(&str, &str)] = &[
     ("model", "networks and methods say which models are trained"),
     ("seed", "seeds says which seeds there are, the same for all"),
     ("init", "all methods start from new weights"),
+    ("task", "methods are compared by classification"),
+    ("detect", "methods are compared by classification"),
     ("data", "all methods are compared on the same images; recipe.data is for all"),
     ("train.epochs", "all methods are trained for as long; recipe.train.epochs is for all"),
     ("train.max_steps", "all methods are trained for as long; recipe.train.max_steps is for all"),
@@ -66,6 +68,8 @@ pub(super) fn check_recipe(recipe: &Table) -> Result<(), ConfigError> {
         ("model", "networks and methods say which models are trained"),
         ("seed", "seeds says which seeds there are"),
         ("init", "all methods start from new weights"),
+        ("task", "methods are compared by classification"),
+        ("detect", "methods are compared by classification"),
     ] {
         if recipe.contains_key(name) {
             let problem = format!("not for a comparison: {why}");

@@ -103,7 +103,7 @@ struct Sizes {
 
 impl Sizes {
     fn of(config: &Config) -> Result<Self, Error> {
-        let loaders = Loaders::new(config, Classification::load(&config.source()?)?)?;
+        let loaders = Loaders::new::<Classification>(config, Classification::load(config)?)?;
         let train_images = loaders.train.num_images() as u64;
         let steps = loaders.steps(config) as u64;
         let most = steps * (config.train.batch * config.train.accumulate) as u64;

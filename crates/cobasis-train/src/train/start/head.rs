@@ -22,6 +22,15 @@ impl Head {
         classes: &[String],
         file: &str,
     ) -> (Self, String) {
+        match (&theirs.detector, &ours.detector) {
+            (None, Some(_)) => return (Head::New, "; new neck and head of a detector".to_owned()),
+            (before, now) if before != now => {
+                let said =
+                    format!("; new neck and head, since {file} holds another kind of detector");
+                return (Head::New, said);
+            }
+            _ => {}
+        }
         let (had, count) = (theirs.num_classes, ours.num_classes);
         if had != count {
             return (Head::New, format!("; new classifier for {count} classes; {file} has {had}"));
@@ -33,6 +42,11 @@ impl Head {
         }
         match places(classes, &names) {
             Ok(order) if order.iter().copied().eq(0..count) => (Head::Kept, String::new()),
+            Ok(_) if ours.detector.is_some() => {
+                let said =
+                    format!("; new neck and head, since {file} has its classes in another order");
+                (Head::New, said)
+            }
             Ok(order) => {
                 let said = "; the classes of its classifier are put into the order of the data's";
                 (Head::Reordered(order), said.to_owned())

@@ -1,12 +1,15 @@
 //! Classification: one class for each image.
 
+use std::sync::Arc;
+
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::tensor::{Device, Tensor};
 use cobasis_zoo::Model;
 
 use super::{Task, Terms};
-use crate::config::{AugmentConfig, DistillConfig};
-use crate::data::{Batch, DataError, Dataset, Source};
+use crate::config::{AugmentConfig, Config, DistillConfig};
+use crate::data::{Batch, DataError, Dataset, ImageSet, Loader, LoaderConfig, StrongAugment};
+use crate::error::Error;
 use crate::evaluate::Score;
 use crate::tensors::images;
 use crate::train::Recipe;
@@ -45,8 +48,20 @@ impl Task for Classification {
         Self { teacher: Some(teacher), ..self }
     }
 
-    fn load(source: &Source) -> Result<Dataset, DataError> {
-        Dataset::load(source)
+    fn load(config: &Config) -> Result<Dataset, Error> {
+        Ok(Dataset::load(&config.source()?)?)
+    }
+
+    fn loader(
+        set: Arc<ImageSet>,
+        loader: LoaderConfig,
+        config: &Config,
+    ) -> Result<Loader, DataError> {
+        Ok(Loader::new(set, loader)?.with_strong(StrongAugment {
+            ops: config.augment.rand_ops,
+            magnitude: config.augment.rand_magnitude,
+            erase: config.augment.erase,
+        }))
     }
 
     fn terms(&self, model: &Model, batch: &Batch, key: [u64; 4]) -> Terms {
