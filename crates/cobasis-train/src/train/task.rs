@@ -1,6 +1,7 @@
 //! What a model is trained for.
 
 mod classify;
+mod detect;
 
 use std::sync::Arc;
 
