@@ -6,15 +6,13 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use burn::tensor::Device;
+use burn::tensor::{Device, TensorData};
 use cobasis_data::boxes::{
     Annotated, AnnotatedImage, Annotation, BoxClass, BoxKind, Findings, Rect, average_precision,
     class_colour, coco_json, draw, png, read_coco, read_results,
 };
 use cobasis_data::{Rgb, read_image};
-use cobasis_zoo::{
-    BoxCoding, DetectorConfig, HeadKind, ModelConfig, Preparation, pytorch, save,
-};
+use cobasis_zoo::{DetectorConfig, Model, ModelConfig, Preparation, load, save};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -115,13 +113,6 @@ fn write_voc(folder: &Path, set: &Annotated) {
 
 /// A detector that has not learnt anything, with the names of its classes in this order.
 fn detector(path: &Path, classes: &[&str]) {
-    let detector = DetectorConfig {
-        input: [64, 96],
-        levels: 2,
-        width: 8,
-        head: HeadKind::Dense,
-        coding: BoxCoding::Centre,
-    };
     let preparation = Preparation {
         dataset: "voc".into(),
         classes: classes.iter().map(|name| name.to_string()).collect(),
@@ -130,8 +121,9 @@ fn detector(path: &Path, classes: &[&str]) {
         mean: vec![0.5; 3],
         std: vec![0.25; 3],
     };
-    let model = ModelConfig::new("cifar10/resnet20-s4u1".parse().expect("a name"));
+    let model = ModelConfig::new("bccd/resnet14-s4u1".parse().expect("a name"));
     let model = model.with_num_classes(classes.len()).with_preparation(preparation);
+    let detector = DetectorConfig::new([64, 96]).with_width(8);
     let model = model.with_detector(detector).init(&Device::flex());
     save(&model, path).expect("a model file");
 }
@@ -183,7 +175,8 @@ fn the_scores_are_those_of_the_boxes_that_are_written() {
         assert_eq!(of_voc[name], report[name], "{name}");
     }
     let (text, _) = done(&folder, &[&voc[..], &["--dataset", "voc", "--list", "train"]].concat());
-    for part in ["6 images with 18 objects", "AP50   0.0000", "other        0     –", "images/s"] {
+    for part in ["6 images with 18 objects", "AP50   0.0000", "other        0     –", "images/s"]
+    {
         assert!(text.contains(part), "{part}: {text}");
     }
 }
@@ -205,8 +198,8 @@ fn what_is_found_is_told_written_and_drawn() {
         assert_eq!(one["id"], index + 1);
         assert_eq!((&one["width"], &one["height"]), (&80.into(), &60.into()));
         for found in one["boxes"].as_array().expect("a list") {
-            let [left, top, right, bottom] =
-                ["left", "top", "right", "bottom"].map(|edge| found[edge].as_f64().expect("a number"));
+            let [left, top, right, bottom] = ["left", "top", "right", "bottom"]
+                .map(|edge| found[edge].as_f64().expect("a number"));
             assert!(0.0 <= left && left < right && right <= 80.0, "{found}");
             assert!(0.0 <= top && top < bottom && bottom <= 60.0, "{found}");
             boxes.push((index as i64 + 1, found["class"].as_i64().map(|class| class + 1)));
@@ -238,7 +231,9 @@ fn what_is_found_is_told_written_and_drawn() {
     let (text, _) = done(&folder, &[&all[..3], &all[3..], &["--draw", "drawn"]].concat());
     assert_eq!(text.lines().count(), 8, "{text}");
     assert!(text.contains("0.png: nothing\n"), "{text}");
-    assert!(text.ends_with("drawn in drawn: blue #e69f00, other #56b4e9, red #009e73, green #d55e00\n"));
+    assert!(
+        text.ends_with("drawn in drawn: blue #e69f00, other #56b4e9, red #009e73, green #d55e00\n")
+    );
 }
 
 #[test]
@@ -277,10 +272,19 @@ fn wrong_uses_are_refused() {
         (&["eval", "--checkpoint", "c.safetensors", "--list", "test"], "--list: not for a class"),
         (&["eval", "--checkpoint", "c.safetensors", "--results", "x"], "--results: not for a cl"),
         (&["eval", "--checkpoint", detector], "give a Pascal VOC folder as --data DIR, or"),
-        (&["eval", "--checkpoint", detector, "--dataset", "digits"], "--dataset digits: expected voc"),
-        (&["eval", "--checkpoint", detector, "--data", "voc", "--list", "no"], "Main/no.txt: cannot"),
+        (
+            &["eval", "--checkpoint", detector, "--dataset", "digits"],
+            "--dataset digits: expected voc",
+        ),
+        (
+            &["eval", "--checkpoint", detector, "--data", "voc", "--list", "no"],
+            "Main/no.txt: cannot",
+        ),
         (&["eval", "--checkpoint", detector, "--data", "voc", "--confusion"], "--confusion: not"),
-        (&["eval", "--checkpoint", detector, "--annotations", "no.json"], "no.json: cannot be read"),
+        (
+            &["eval", "--checkpoint", detector, "--annotations", "no.json"],
+            "no.json: cannot be read",
+        ),
         (&["eval", "--checkpoint", detector, "--annotations", "boxes.json"], "0.png"),
     ] {
         let line = refused(&folder, arguments);
@@ -289,7 +293,7 @@ fn wrong_uses_are_refused() {
     detector_of(&path.join("few.safetensors"));
     let few = ["eval", "--checkpoint", "few.safetensors", "--data", "voc"];
     let line = refused(&folder, &few);
-    assert!(line.contains("\"blue\" is none of the 2 classes of cifar10/resnet20-s4u1"), "{line}");
+    assert!(line.contains("\"blue\" is none of the 2 classes of bccd/resnet14-s4u1"), "{line}");
 }
 
 /// A detector of fewer classes than the images have.
@@ -301,7 +305,22 @@ fn detector_of(path: &Path) {
 fn outputs_that_are_no_numbers_have_no_scores() {
     let folder = folder();
     let path = folder.path().join("m.safetensors");
-    let model = cobasis_zoo::load(&path, &Device::flex()).expect("the model");
-    let broken = pytorch::tensors(&model).len();
-    assert!(broken > 0);
+    let device = Device::flex();
+    let model = load(&path, &device).expect("the model");
+    // All finite, and no output is.
+    let mut state = model.state();
+    for (name, tensor) in state.iter_mut().filter(|(name, _)| name.ends_with("boxes.bias")) {
+        let shape = tensor.shape().clone();
+        *tensor = TensorData::new(vec![3e38f32; shape.num_elements()], shape);
+        assert!(name.contains("head"), "{name}");
+    }
+    let broken: Model = model.config.init_from(state, &device).expect("a model");
+    save(&broken, &path).expect("a file");
+    let voc = ["eval", "--checkpoint", "m.safetensors", "--data", "voc", "--results", "x.json"];
+    let said = refused(&folder, &voc);
+    assert!(said.contains("m.safetensors: the model's outputs are not finite"), "{said}");
+    let predict = ["predict", "images", "--checkpoint", "m.safetensors", "--results", "x.json"];
+    let said = refused(&folder, &predict);
+    assert!(said.contains("outputs for images/0.png are not finite"), "{said}");
+    assert!(!folder.path().join("x.json").exists());
 }
