@@ -11,6 +11,7 @@ mod confusion;
 mod data;
 mod data_dir;
 mod deploy;
+mod detector;
 mod embedded;
 mod eval;
 mod export;

@@ -19,16 +19,17 @@ pub(crate) fn chosen(split: Protocol) -> &'static str {
 /// The numbers that people look for first.
 pub(crate) fn tiles(run: &RunRecord, macs: u64) -> Vec<Tile> {
     let summary = &run.summary;
-    let top1 = |name: &str, epoch: &EpochSummary| {
-        let top1 = epoch.value("test_top1");
-        number(&format!("{name}.test_top1"), top1, &format!("{top1:.2} %"))
+    let measure = summary.last.judged_by();
+    let judged = |name: &str, epoch: &EpochSummary| {
+        let value = epoch.judged();
+        number(&format!("{name}.test_{}", measure.name), value, &measure.value(value))
     };
     let count = |field: &str, count: u64| number(field, count as f64, &compact(count as f64, 4));
     let best = summary.best();
     vec![
         Tile {
-            title: "Test top-1, last epoch".to_string(),
-            value: top1("last", &summary.last),
+            title: format!("Test {}, last epoch", measure.label),
+            value: judged("last", &summary.last),
             note: format!(
                 "epoch {}, {} images",
                 summary.last.epoch,
@@ -36,8 +37,8 @@ pub(crate) fn tiles(run: &RunRecord, macs: u64) -> Vec<Tile> {
             ),
         },
         Tile {
-            title: "Test top-1, best epoch".to_string(),
-            value: top1("best", best),
+            title: format!("Test {}, best epoch", measure.label),
+            value: judged("best", best),
             note: match summary.split {
                 Protocol::Paper => {
                     format!("epoch {}, best on the test set: optimistic", best.epoch)

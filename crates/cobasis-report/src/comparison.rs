@@ -2,7 +2,8 @@
 
 use cobasis_data::number::{duration, grouped};
 use cobasis_train::Error;
-use cobasis_train::run_dir::{EpochMetrics, RunRecord, UnfinishedRun};
+use cobasis_train::metrics::TOP1;
+use cobasis_train::run_dir::{EpochMetrics, EpochSummary, RunRecord, Summary, UnfinishedRun};
 use cobasis_train::train::Spread;
 use maud::{Markup, html};
 
@@ -18,6 +19,7 @@ use super::published::{PublishedPoint, published_on};
 use super::scale::Scale;
 use super::scatter::{Kind, Mark, scatter};
 use super::unfinished::{Unfinished, table_of};
+use super::yardstick::Yardstick;
 
 /// Factor between the extremes from which on an axis is logarithmic.
 const FAR: f64 = 6.0;
@@ -89,20 +91,26 @@ fn of_set<'a, 'b>(groups: &'b [Group<'a>], set: &str) -> Vec<&'b Group<'a>> {
     groups.iter().filter(|group| group.runs[0].summary.dataset == set).collect()
 }
 
-/// `7.43 ± 0.12 (n = 3)`.
+/// `7.43 ± 0.12 % (n = 3)`.
 pub(super) fn spread(spread: &Spread) -> String {
     let std = spread.std.map(|std| format!(" ± {std:.2}")).unwrap_or_default();
     format!("{:.2}{std} % (n = {})", spread.mean, spread.n)
 }
 
+/// What the runs of a set are compared by.
+fn yardstick(groups: &[&Group]) -> Yardstick {
+    groups.first().map_or(Yardstick::of(TOP1), |group| group.yardstick())
+}
+
 fn costs(groups: &[&Group], published: &[PublishedPoint], figures: &Figures) -> Markup {
     let parameters = |group: &Group| group.params;
     let macs = |group: &Group| group.macs;
+    let of = yardstick(groups).title();
     html! {
         div.grid {
-            (against(figures, "Error against parameters", "trainable parameters", groups,
+            (against(figures, &format!("{of} against parameters"), "trainable parameters", groups,
                 parameters, published, |point| point.params))
-            (against(figures, "Error against multiply-accumulates",
+            (against(figures, &format!("{of} against multiply-accumulates"),
                 "multiply-accumulates for one image", groups, macs, published, |point| point.macs))
         }
     }
@@ -118,17 +126,19 @@ fn against(
     published_cost: fn(&PublishedPoint) -> u64,
 ) -> Markup {
     let kinds = [Kind::Last, Kind::Best];
+    let yardstick = yardstick(groups);
     let ours = groups.iter().flat_map(|group| {
         kinds.map(|kind| {
             let (epoch, error) = match kind {
-                Kind::Last => ("last epoch", group.error(|run| run.last.value("test_top1"))),
-                _ => ("best epoch", group.error(|run| run.best().value("test_top1"))),
+                Kind::Last => ("last epoch", group.on_test(|run| &run.last)),
+                _ => ("best epoch", group.on_test(Summary::best)),
             };
             let name = if kind == Kind::Last { short(&group.label) } else { String::new() };
             let title = format!(
-                "{}, {epoch}: error {}, {} {unit}",
+                "{}, {epoch}: {} {}, {} {unit}",
                 group.label,
-                spread(&error),
+                yardstick.name(),
+                yardstick.shown(&error),
                 grouped(cost(group))
             );
             Mark { at: [cost(group) as f64, error.mean], std: error.std, kind, name, title }
@@ -152,9 +162,10 @@ fn against(
         size: WIDE,
         label: format!("{title}: {} points", marks.len()),
         x: (scale(costs), unit),
-        y: (scale(errors.collect()), "test error, %"),
+        y: (scale(errors.collect()), &yardstick.axis("test")),
     };
-    let note = "Top-1 error on the test set; bars are ± one standard deviation over seeds.";
+    let of = if yardstick.name() == "error" { "Top-1 error" } else { yardstick.name() };
+    let note = format!("{of} on the test set; bars are ± one standard deviation over seeds.");
     let best = format!("ours, best epoch on {}", choice(groups));
     let mut legend: Vec<Key> = vec![
         ("round c1".to_string(), "ours, last epoch".to_string()),
@@ -164,7 +175,7 @@ fn against(
         let name = "published, best epoch on the test set".to_string();
         legend.push(("round hollow diamond c0".to_string(), name));
     }
-    figures.put(title, note, scatter(&chart, &marks), legend)
+    figures.put(title, &note, scatter(&chart, &marks), legend)
 }
 
 /// Logarithmic where factors are large.
@@ -189,21 +200,24 @@ pub(super) fn short(name: &str) -> String {
 }
 
 fn results(groups: &[&Group]) -> Markup {
+    let yardstick = yardstick(groups);
+    let of_epoch = |epoch| format!("test {}, {epoch} epoch", yardstick.name());
+    let (last, best) = (of_epoch("last"), of_epoch("best"));
     let headings = [
         "configuration",
         "seeds",
         "epochs",
         "parameters",
         "multiply-accumulates",
-        "test error, last epoch",
-        "test error, best epoch",
+        &last,
+        &best,
         "best on",
         "published error",
     ];
-    let cell = |name: &str, group: &Group, error: Spread| {
+    let cell = |epoch: &str, group: &Group, error: Spread| {
         html! {
-            span data-field=(name) data-group=(group.label) data-value=(exact(error.mean))
-                data-std=[error.std.map(exact)] data-n=(error.n) { (spread(&error)) }
+            span data-field=(format!("{epoch}.{}", yardstick.field())) data-group=(group.label) data-value=(exact(error.mean))
+                data-std=[error.std.map(exact)] data-n=(error.n) { (yardstick.shown(&error)) }
         }
     };
     let rows = groups.iter().map(|group| {
@@ -217,8 +231,8 @@ fn results(groups: &[&Group]) -> Markup {
             html! { (first.last.epoch) },
             html! { (grouped(group.params)) },
             html! { (grouped(group.macs)) },
-            cell("last.error", group, group.error(|run| run.last.value("test_top1"))),
-            cell("best.error", group, group.error(|run| run.best().value("test_top1"))),
+            cell("last", group, group.on_test(|run| &run.last)),
+            cell("best", group, group.on_test(Summary::best)),
             html! { (chosen(first.split)) },
             html! { (published.as_deref().unwrap_or("–")) },
         ]
@@ -233,7 +247,8 @@ fn results(groups: &[&Group]) -> Markup {
         div.panel {
             (table(&headings, rows))
             p {
-                "Error is 100 % − top-1 accuracy. The last epoch is chosen before anything is "
+                @if yardstick.name() == "error" { "Error is 100 % − top-1 accuracy. " }
+                "The last epoch is chosen before anything is "
                 "measured; an epoch that is best on the test set is an optimistic choice. Means ± "
                 "sample standard deviations (n − 1) over n seeds."
             }
@@ -243,7 +258,7 @@ fn results(groups: &[&Group]) -> Markup {
 }
 
 fn curves(groups: &[&Group], others: &[&Unfinished], figures: &Figures) -> Markup {
-    let series = |value: fn(&EpochMetrics) -> f64| -> Vec<Series> {
+    let series = |value: &dyn Fn(&EpochMetrics) -> f64| -> Vec<Series> {
         let means = groups.iter().map(|group| (group.label.as_str(), group.mean(value)));
         let others = others.iter().map(|run| (run.name.as_str(), run.curve(value)));
         let line = |(colour, (name, points))| Series { name, colour, points, ring: None };
@@ -252,12 +267,22 @@ fn curves(groups: &[&Group], others: &[&Unfinished], figures: &Figures) -> Marku
     if groups.is_empty() && others.iter().all(|run| run.run.history.is_empty()) {
         return html! { p.panel { "No epoch is done yet." } };
     }
+    let first = groups.iter().flat_map(|group| group.runs[0].history.first());
+    let first = first.chain(others.iter().flat_map(|run| run.run.history.first())).next();
+    let yardstick = Yardstick::of(first.map_or(TOP1, EpochMetrics::judged_by));
+    let is_error = yardstick.name() == "error";
+    let axis = if is_error { "top-1 error, %" } else { yardstick.name() };
+    let (loss, unit, column) = match is_error {
+        true => ("Training cross entropy", "cross entropy, nats", "train_cross_entropy"),
+        false => ("Training loss", "loss", "train_loss"),
+    };
     html! {
         div.grid {
-            (over_epochs(figures, "Error", "On the images that evaluate the epochs; means over seeds.",
-                "top-1 error, %", &series(|row| 100.0 - row.value("val_top1"))))
-            (over_epochs(figures, "Training cross entropy", "Augmented images; means over seeds.",
-                "cross entropy, nats", &series(|row| row.value("train_cross_entropy"))))
+            (over_epochs(figures, yardstick.title(),
+                "On the images that evaluate the epochs; means over seeds.", axis,
+                &series(&|row| yardstick.on_val(row))))
+            (over_epochs(figures, loss, "Augmented images; means over seeds.", unit,
+                &series(&|row| row.value(column))))
         }
     }
 }
@@ -293,8 +318,8 @@ fn all(groups: &[Group]) -> Markup {
         "run",
         "configuration",
         "seed",
-        "top-1, last epoch",
-        "top-1, best epoch",
+        "test, last epoch",
+        "test, best epoch",
         "best epoch",
         "wall time",
     ];
@@ -304,13 +329,17 @@ fn all(groups: &[Group]) -> Markup {
     let rows = groups.iter().flat_map(|group| {
         group.runs.iter().map(|run| {
             let (summary, best) = (&run.summary, run.summary.best());
-            let top1 = |field, top1: f64| value(field, top1, format!("{top1:.2} %"));
+            let measure = summary.last.judged_by();
+            let judged = |name: &str, epoch: &EpochSummary| {
+                let field = format!("{name}.test_{}", measure.name);
+                value(&field, epoch.judged(), measure.shown(epoch.judged()))
+            };
             vec![
                 html! { (run.path.display()) },
                 html! { (group.label) },
                 html! { (summary.seed) },
-                top1("last.test_top1", summary.last.value("test_top1")),
-                top1("best.test_top1", best.value("test_top1")),
+                judged("last", &summary.last),
+                judged("best", best),
                 html! { (best.epoch) },
                 value("seconds", summary.seconds, duration(summary.seconds)),
             ]

@@ -2,7 +2,7 @@
 
 use cobasis_data::number::compact;
 use cobasis_train::config::{Config, Protocol};
-use cobasis_train::metrics::Column;
+use cobasis_train::metrics::{AP, AP50, AP75, AR, Column, Measure};
 use cobasis_train::run_dir::EpochMetrics;
 use maud::{Markup, html};
 
@@ -32,11 +32,36 @@ pub(crate) fn curves(run: &Learning, figures: &Figures) -> Markup {
         Protocol::TrainVal => "validation",
     };
     let best = run.best.map(|(epoch, name)| (epoch as f64, name));
-    let of = |value: fn(&EpochMetrics) -> f64| -> Vec<[f64; 2]> {
-        run.history.iter().map(|row| [row.epoch as f64, value(row)]).collect()
+    let of = |column: &str| -> Vec<[f64; 2]> {
+        run.history.iter().map(|row| [row.epoch as f64, row.value(column)]).collect()
     };
-    let one = |name, value| Series { name, colour: 0, points: of(value), ring: None };
-    let judged = |value, ring| Series { name: judge, colour: 1, points: of(value), ring };
+    let one = |name, column| Series { name, colour: 0, points: of(column), ring: None };
+    let judged = |column, ring| Series { name: judge, colour: 1, points: of(column), ring };
+    let learnt = match run.history.iter().any(|row| row.judged_by() == AP) {
+        true => {
+            let of = |(colour, measure): (usize, Measure)| Series {
+                name: measure.label,
+                colour: colour + 1,
+                points: of(&format!("val_{}", measure.name)),
+                ring: best.filter(|_| measure == AP),
+            };
+            let scores: Vec<Series> = (0..).zip([AP, AP50, AP75, AR]).map(of).collect();
+            let note = format!("COCO's scores on the {judge} images.");
+            html! {
+                (over_epochs(figures, "Loss", "What was minimised, on augmented images.", "loss",
+                    &[one("training", "train_loss")]))
+                (over_epochs(figures, "Average precision", &note, "score, 0 to 1", &scores))
+            }
+        }
+        false => html! {
+            (over_epochs(figures, "Cross entropy", "Mean per image. Training images are augmented.",
+                "cross entropy, nats",
+                &[one("training", "train_cross_entropy"), judged("val_cross_entropy", None)]))
+            (over_epochs(figures, "Top-1 accuracy", "Share of images whose top-1 prediction is correct.",
+                "top-1 accuracy, %",
+                &[one("training", "train_top1"), judged("val_top1", best)]))
+        },
+    };
     let penalised = run.history.iter().any(|row| row.value("train_penalty") != 0.0);
     let lambda = compact(run.config.ortho.lambda, 4);
     let penalty = match run.config.ortho.penalty.as_str() {
@@ -45,21 +70,14 @@ pub(crate) fn curves(run: &Learning, figures: &Figures) -> Markup {
     };
     html! {
         div.grid {
-            (over_epochs(figures, "Cross entropy", "Mean per image. Training images are augmented.",
-                "cross entropy, nats",
-                &[one("training", |row| row.value("train_cross_entropy")),
-                    judged(|row| row.value("val_cross_entropy"), None)]))
-            (over_epochs(figures, "Top-1 accuracy", "Share of images whose top-1 prediction is correct.",
-                "top-1 accuracy, %",
-                &[one("training", |row| row.value("train_top1")),
-                    judged(|row| row.value("val_top1"), best)]))
+            (learnt)
             @if penalised {
                 (over_epochs(figures, "Orthonormality penalty",
                     &format!("{penalty}, before its weight λ = {lambda}."),
-                    "penalty", &[one("penalty", |row| row.value("train_penalty"))]))
+                    "penalty", &[one("penalty", "train_penalty")]))
             }
             (over_epochs(figures, "Learning rate", "At the end of each epoch.", "learning rate",
-                &[one("learning rate", |row| row.value("lr"))]))
+                &[one("learning rate", "lr")]))
         }
         details {
             summary { "All epochs as numbers (metrics.csv)" }

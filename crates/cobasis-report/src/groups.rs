@@ -2,12 +2,13 @@
 
 use cobasis_train::Error;
 use cobasis_train::config::{Config, ConfigError, Difference};
-use cobasis_train::run_dir::{EpochMetrics, RunRecord, Summary, UnfinishedRun};
+use cobasis_train::run_dir::{EpochMetrics, EpochSummary, RunRecord, Summary, UnfinishedRun};
 use cobasis_train::train::Spread;
 use cobasis_zoo::listing;
 use cobasis_zoo::registry::Published;
 
-use super::single::{image_size, last_model};
+use super::single::{last_model, picture_size};
+use super::yardstick::Yardstick;
 
 /// Runs of one configuration.
 pub(crate) struct Group<'a> {
@@ -55,7 +56,7 @@ fn group(label: String, mut runs: Vec<&RunRecord>) -> Result<Group<'_>, Error> {
     runs.sort_by_key(|run| run.config.seed);
     let config = &runs[0].config;
     let model = last_model(&runs[0].path)?;
-    let macs = model.inference_cost(image_size(config)?).total().macs;
+    let macs = model.inference_cost(picture_size(&model, config)?).total().macs;
     let named = config.data.name.has_models();
     let published = named.then(|| listing::published(&model.config.name)).flatten();
     Ok(Group { label, params: runs[0].summary.result_params(), macs, published, runs })
@@ -88,14 +89,20 @@ fn labels(configs: &[&Config]) -> Result<Vec<String>, ConfigError> {
 }
 
 impl Group<'_> {
-    /// The error on the test set in percent, over the runs, of the accuracy that `top1` takes.
-    pub(crate) fn error(&self, top1: fn(&Summary) -> f64) -> Spread {
-        let errors = self.runs.iter().map(|run| 100.0 - top1(&run.summary));
-        Spread::of(&errors.collect::<Vec<_>>())
+    /// What the runs are compared by.
+    pub(crate) fn yardstick(&self) -> Yardstick {
+        Yardstick::of(self.runs[0].summary.last.judged_by())
+    }
+
+    /// That on the test set in an epoch of each run.
+    pub(crate) fn on_test(&self, epoch: fn(&Summary) -> &EpochSummary) -> Spread {
+        let yardstick = self.yardstick();
+        let values = self.runs.iter().map(|run| yardstick.on_test(epoch(&run.summary)));
+        Spread::of(&values.collect::<Vec<_>>())
     }
 
     /// Epochs and the mean over the runs.
-    pub(crate) fn mean(&self, value: fn(&EpochMetrics) -> f64) -> Vec<[f64; 2]> {
+    pub(crate) fn mean(&self, value: impl Fn(&EpochMetrics) -> f64) -> Vec<[f64; 2]> {
         let epochs = self.runs[0].history.iter().enumerate();
         let mean = |(index, row): (usize, &EpochMetrics)| {
             let sum: f64 = self.runs.iter().map(|run| value(&run.history[index])).sum();

@@ -11,6 +11,7 @@ mod chart;
 mod coefficients;
 mod comparison;
 mod curves;
+mod detections;
 mod drawing;
 mod figure;
 mod gradient_flow;
@@ -23,11 +24,14 @@ mod methods;
 mod mistakes;
 mod page;
 mod picture;
+mod precision;
 mod published;
 mod scale;
 mod scatter;
 mod single;
 mod unfinished;
+mod wrong_boxes;
+mod yardstick;
 
 use std::path::{Path, PathBuf};
 

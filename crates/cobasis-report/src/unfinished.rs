@@ -13,7 +13,7 @@ use super::curves::{Learning, curves};
 use super::figure::Figures;
 use super::gradient_flow::gradient_flow;
 use super::page::{Head, Section, Tile, number, page, table};
-use super::single::{image_size, last_model};
+use super::single::{last_model, picture_size};
 
 /// An unfinished run beside others.
 pub(crate) struct Unfinished<'a> {
@@ -38,7 +38,7 @@ impl Unfinished<'_> {
     }
 
     /// Epochs and a value of each.
-    pub(crate) fn curve(&self, value: fn(&EpochMetrics) -> f64) -> Vec<[f64; 2]> {
+    pub(crate) fn curve(&self, value: impl Fn(&EpochMetrics) -> f64) -> Vec<[f64; 2]> {
         self.run.history.iter().map(|row| [row.epoch as f64, value(row)]).collect()
     }
 }
@@ -46,9 +46,9 @@ impl Unfinished<'_> {
 /// The table of runs that are not finished.
 pub(crate) fn table_of(runs: &[Unfinished]) -> Markup {
     let headings =
-        ["run", "configuration", "seed", "state", "epochs done", "top-1 so far", "best so far"];
-    let top1 = |row: Option<&EpochMetrics>| {
-        row.map_or("–".to_string(), |row| format!("{:.2} %", judged(row)))
+        ["run", "configuration", "seed", "state", "epochs done", "result so far", "best so far"];
+    let result = |row: Option<&EpochMetrics>| {
+        row.map_or("–".to_string(), |row| row.judged_by().shown(row.judged()))
     };
     let rows = runs.iter().map(|Unfinished { run, label, .. }| {
         vec![
@@ -57,14 +57,14 @@ pub(crate) fn table_of(runs: &[Unfinished]) -> Markup {
             html! { (run.config.seed) },
             html! { span data-field="state" { (run.state()) } },
             html! { (run.history.len()) },
-            html! { (top1(run.history.last())) },
-            html! { (top1(best(run))) },
+            html! { (result(run.history.last())) },
+            html! { (result(best(run))) },
         ]
     });
     html! {
         div.panel {
             (table(&headings, rows))
-            p { "Not finished: in no mean and in no point of this page. Accuracies are those on the "
+            p { "Not finished: in no mean and in no point of this page. Results are those on the "
                 "images that judge the epochs." }
         }
     }
@@ -106,7 +106,7 @@ pub(crate) fn unfinished(run: &UnfinishedRun, figures: &Figures) -> Result<Strin
 /// What the model of the last epoch looks like: its bases, and its coefficients.
 fn of_model(run: &UnfinishedRun, figures: &Figures) -> [Markup; 2] {
     let measured = last_model(&run.path).and_then(|model| {
-        let costs = model.cost(image_size(&run.config)?);
+        let costs = model.cost(picture_size(&model, &run.config)?);
         Ok([bases(&model, figures), coefficients(&model, &costs, figures)])
     });
     measured.unwrap_or_else(|error| [why(&error), why(&error)])
@@ -116,15 +116,10 @@ fn why(error: &Error) -> Markup {
     html! { p.panel.why { "Not shown: " (error.line()) } }
 }
 
-/// The accuracy of an epoch on the images that judge it, in percent.
-fn judged(row: &EpochMetrics) -> f64 {
-    row.value("val_top1")
-}
-
 /// The first of the epochs with the best result so far, of those that can be the run's.
 fn best(run: &UnfinishedRun) -> Option<&EpochMetrics> {
     let history = run.history.iter().skip(run.config.epochs_before_cut());
-    history.reduce(|best, row| match TOP1.is_better(judged(row), judged(best)) {
+    history.reduce(|best, row| match row.judged_by().is_better(row.judged(), best.judged()) {
         true => row,
         false => best,
     })
@@ -140,7 +135,15 @@ fn tiles(run: &UnfinishedRun) -> Vec<Tile> {
     let Some(last) = run.history.last() else {
         return Vec::new();
     };
-    let top1 = |field: &str, row| number(field, judged(row), &format!("{:.2} %", judged(row)));
+    let measure = last.judged_by();
+    let result = |epoch: &str, row: &EpochMetrics| {
+        let field = format!("{epoch}.{}", measure.name);
+        number(&field, row.judged(), &measure.value(row.judged()))
+    };
+    let label = match measure {
+        TOP1 => "Top-1",
+        other => other.label,
+    };
     let seconds: f64 = run.history.iter().map(|row| row.value("seconds")).sum();
     let left = seconds / done as f64 * epochs.saturating_sub(done) as f64;
     let of_last = [
@@ -150,14 +153,14 @@ fn tiles(run: &UnfinishedRun) -> Vec<Tile> {
             note: run.word().to_string(),
         },
         Tile {
-            title: "Top-1 so far".to_string(),
-            value: top1("so_far.top1", last),
+            title: format!("{label} so far"),
+            value: result("so_far", last),
             note: format!("{judge}, epoch {}", last.epoch),
         },
     ];
     let of_best = best(run).map(|best| Tile {
-        title: "Best top-1 so far".to_string(),
-        value: top1("best_so_far.top1", best),
+        title: format!("Best {} so far", measure.label),
+        value: result("best_so_far", best),
         note: format!("{judge}, epoch {}", best.epoch),
     });
     let of_run = [

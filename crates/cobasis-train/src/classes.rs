@@ -59,7 +59,7 @@ pub struct Stranger {
 
 impl Stranger {
     /// What is wrong, where `owner` has so many classes.
-    fn describe(&self, owner: &str, classes: usize) -> String {
+    pub(crate) fn describe(&self, owner: &str, classes: usize) -> String {
         let Self { name, is_ambiguous } = self;
         match is_ambiguous {
             true => format!("several classes are called {name:?}, which can't be told apart"),

@@ -13,8 +13,10 @@ use crate::metrics::{CROSS_ENTROPY, Measure, Scores, TOP1, TOP5};
 use crate::tensors::{host, images};
 
 mod confusion;
+mod detection_score;
 
 pub use confusion::{ClassScore, Confusion, Mistake, predicted};
+pub use detection_score::DetectionScore;
 
 /// Sums over the images that were scored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -178,7 +180,7 @@ pub fn over(
 ) -> Result<Option<Evaluation>, DataError> {
     let start = Instant::now();
     let mut confusion = Confusion::new(loader.set().num_classes());
-    let score: Option<Score> = score(forward, device, loader, |seen| {
+    let score = score_from(Score::default(), forward, device, loader, |seen| {
         confusion.add(seen.logits, &seen.batch.labels);
         visit(seen)
     })?;
@@ -205,35 +207,47 @@ pub fn over(
 pub fn judge<S: Scores>(
     model: &Model,
     loader: &Loader<S::Target>,
-    mut after_batch: impl FnMut(usize) -> ControlFlow<()>,
+    after_batch: impl FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<S>, DataError> {
-    let model = model.valid();
-    let device = model.devices().into_iter().next().unwrap_or_default();
-    score(|images| model.forward(images), &device, loader, |seen| after_batch(seen.images))
+    judge_from(S::of(loader.set().info()), model, loader, after_batch)
 }
 
-/// Whether the losses of a score are numbers: accuracies of NaN would look like numbers.
-pub fn is_finite<S: Scores>(score: &S) -> bool {
-    score.losses().iter().all(|(_, loss)| loss.is_finite())
-}
-
-/// The scores of any task over every image of a loader, from what gives `[batch, …]` for images on
-/// the device; as [`over`] otherwise.
+/// The same, added to a score that knows how it is to be judged.
 ///
 /// # Errors
 ///
 /// Those of [`over`].
-pub fn score<S: Scores>(
+pub fn judge_from<S: Scores>(
+    score: S,
+    model: &Model,
+    loader: &Loader<S::Target>,
+    mut after_batch: impl FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<S>, DataError> {
+    let model = model.valid();
+    let device = model.devices().into_iter().next().unwrap_or_default();
+    let forward = |images| model.forward(images);
+    score_from(score, forward, &device, loader, |seen| after_batch(seen.images))
+}
+
+/// The scores of any task over every image of a loader, added to a score that knows how it is to be
+/// judged, from what gives `[batch, …]` for images on the device; as [`over`] otherwise. Images are
+/// judged by the targets of the loader's set.
+///
+/// # Errors
+///
+/// Those of [`over`].
+pub fn score_from<S: Scores>(
+    mut score: S,
     forward: impl Fn(Tensor<4>) -> Tensor<2>,
     device: &Device,
     loader: &Loader<S::Target>,
     mut visit: impl FnMut(Seen<'_, S::Target>) -> ControlFlow<()>,
 ) -> Result<Option<S>, DataError> {
-    let mut score = S::default();
     for batch in loader.epoch(0) {
         let batch = &batch?;
         let logits = &host(forward(images(batch, device)));
-        score.add(logits, &batch.labels);
+        let targets = batch.indices.iter().map(|&index| loader.set().target(index).clone());
+        score.add(logits, &targets.collect::<Vec<_>>());
         if visit(Seen { batch, logits, images: score.images() }).is_break() {
             return Ok(None);
         }

@@ -5,6 +5,7 @@
 //! - [`train`]: the training loop, and [`run_dir`], the directory that it writes and what is read
 //!   from it again;
 //! - [`evaluate`]: losses and accuracies, and [`predict`], the classes of images without labels;
+//! - [`detect`]: boxes in images, from what a detector says of them;
 //! - [`memory`]: what all of that takes at least, to refuse what can't fit;
 //! - [`metrics`]: what numbers of a run are called, and which way they are better;
 //! - [`preparation`]: how images are prepared for a model, and [`classes`], which of its classes they
@@ -17,6 +18,7 @@ pub mod box_sets;
 pub mod classes;
 pub mod config;
 pub mod date;
+pub mod detect;
 pub mod device;
 pub mod error;
 pub mod evaluate;

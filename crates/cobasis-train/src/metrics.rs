@@ -8,7 +8,7 @@ use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::data::Target;
+use crate::data::{SetInfo, Target};
 
 /// Which way a number is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,14 @@ pub const LOSS: Measure = measure("loss", "loss", "nats", Better::Lower, 4);
 pub const TOP1: Measure = measure("top1", "top-1", "%", Better::Higher, 2);
 /// Share of the images whose class is among the five highest logits.
 pub const TOP5: Measure = measure("top5", "top-5", "%", Better::Higher, 2);
+/// COCO's average precision, 0 to 1: what the best epoch of a detector is chosen by.
+pub const AP: Measure = measure("ap", "AP", "", Better::Higher, 4);
+/// Average precision where boxes that overlap by half are right.
+pub const AP50: Measure = measure("ap50", "AP50", "", Better::Higher, 4);
+/// Average precision where boxes that overlap by three quarters are right.
+pub const AP75: Measure = measure("ap75", "AP75", "", Better::Higher, 4);
+/// COCO's average recall with 100 detections for an image and class, 0 to 1.
+pub const AR: Measure = measure("ar", "AR", "", Better::Higher, 4);
 /// Wall time.
 pub const SECONDS: Measure = measure("seconds", "wall time", "s", Better::Lower, 1);
 /// Images for each second of wall time.
@@ -56,7 +64,10 @@ pub const SPEED: Measure =
     measure("images_per_second", "images per second", "images/s", Better::Higher, 0);
 
 /// Every measure there is.
-const ALL: [Measure; 8] = [LEARNING_RATE, CROSS_ENTROPY, PENALTY, LOSS, TOP1, TOP5, SECONDS, SPEED];
+const ALL: [Measure; 12] =
+    [LEARNING_RATE, CROSS_ENTROPY, PENALTY, LOSS, TOP1, TOP5, AP, AP50, AP75, AR, SECONDS, SPEED];
+/// What best epochs are chosen by, a measure for each task.
+const JUDGING: [Measure; 2] = [TOP1, AP];
 /// The images that a column may be about.
 const IMAGES: [&str; 3] = ["train_", "val_", "test_"];
 
@@ -85,7 +96,7 @@ pub struct Columns(Vec<Column>);
 
 /// Sums over images, from which the numbers of a task are made.
 pub trait Scores:
-    Copy + Debug + Default + PartialEq + AddAssign + Serialize + DeserializeOwned + 'static
+    Clone + Debug + Default + PartialEq + AddAssign + Serialize + DeserializeOwned + 'static
 {
     /// What is known of an image.
     type Target: Target;
@@ -93,8 +104,21 @@ pub trait Scores:
     /// What the best epoch is chosen by: one of the [`scores`](Self::scores).
     const JUDGED_BY: Measure;
 
-    /// Adds what a model says of some images, `[targets.len(), …]` row-major.
+    /// Nothing yet of images that are to be judged, of a set of which this is true. The default, which
+    /// knows of no set, is for images that are learnt from.
+    fn of(_info: &SetInfo) -> Self {
+        Self::default()
+    }
+
+    /// Adds what a model says of some images, `[targets.len(), …]` row-major. Targets are those of the
+    /// set, not of the pictures that the model saw.
     fn add(&mut self, output: &[f32], targets: &[Self::Target]);
+
+    /// Adds images that were learnt from, with the targets of their pictures. What the model said of
+    /// them is read only where it is asked for: a device would have to be waited for.
+    fn add_learnt(&mut self, output: impl FnOnce() -> Vec<f32>, targets: &[Self::Target]) {
+        self.add(&output(), targets);
+    }
 
     /// The images that were added.
     fn images(&self) -> usize;
@@ -105,6 +129,11 @@ pub trait Scores:
 
     /// What tells how good it is, in the order of the files.
     fn scores(&self) -> Vec<(Measure, f64)>;
+
+    /// Whether what the model said were numbers: accuracies of NaN would look like numbers.
+    fn is_finite(&self) -> bool {
+        self.losses().iter().all(|(_, loss)| loss.is_finite())
+    }
 }
 
 impl Measure {
@@ -125,8 +154,13 @@ impl Measure {
 
     /// A value for people, such as `top-1 97.50 %`. Losses go without their unit.
     pub fn shown(&self, value: f64) -> String {
+        format!("{} {}", self.label, self.value(value))
+    }
+
+    /// The same without the name: `97.50 %`.
+    pub fn value(&self, value: f64) -> String {
         let unit = if self.unit == "%" { " %" } else { "" };
-        format!("{} {value:.*}{unit}", self.label, self.digits)
+        format!("{value:.*}{unit}", self.digits)
     }
 }
 
@@ -158,6 +192,14 @@ impl Columns {
     /// The number of this name, if there is one.
     pub fn get(&self, name: &str) -> Option<f64> {
         self.0.iter().find(|column| column.name == name).map(|column| column.value)
+    }
+
+    /// What best epochs were chosen by, as these numbers of some images have it: of `val` the measure
+    /// of `val_ap`, if that is there.
+    pub fn judged_by(&self, images: &str) -> Option<Measure> {
+        let is_there =
+            |measure: &Measure| self.get(&format!("{images}_{}", measure.name)).is_some();
+        JUDGING.into_iter().find(is_there)
     }
 
     /// All of them.
@@ -237,5 +279,15 @@ mod tests {
         assert_eq!([TOP1, LOSS].map(|m| m.shown(1.0)), ["top-1 1.00 %", "loss 1.0000"]);
         let of = |column| Measure::of(column).map(|measure| measure.unit);
         assert_eq!([of("val_top1"), of("seconds"), of("x")], [Some("%"), Some("s"), None]);
+        assert_eq!(Measure::of("test_ap50").map(|m| m.shown(0.91236)), Some("AP50 0.9124".into()));
+    }
+
+    #[test]
+    fn the_numbers_tell_what_they_were_judged_by() {
+        let mut columns = Columns::default();
+        columns.extend("val", [(AP50, 0.9), (AP, 0.5)]);
+        columns.extend("test", [(TOP5, 99.0)]);
+        let judged = |images| columns.judged_by(images).map(|measure| measure.name);
+        assert_eq!([judged("val"), judged("test")], [Some("ap"), None]);
     }
 }

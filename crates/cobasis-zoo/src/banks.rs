@@ -26,10 +26,12 @@ pub enum Scope {
     Network,
     /// A stage.
     Stage(usize),
+    /// The head of a detector.
+    Head,
 }
 
 /// All banks of a network, in the order of their numbers: those of the whole network, then stage by
-/// stage.
+/// stage, then those of a detector's head.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Banks {
     specs: Vec<BankSpec>,
@@ -69,6 +71,7 @@ impl Banks {
         match scope {
             Scope::Stage(stage) => format!("stages.{stage}.bases.{index}"),
             Scope::Network => format!("bases.{index}"),
+            Scope::Head => format!("head.bases.{index}"),
         }
     }
 
@@ -110,7 +113,11 @@ impl Banks {
         for layer in layers {
             let number = layer.path.strip_prefix("stages.").and_then(|rest| rest.split('.').next());
             let stage = number.and_then(|number| number.parse().ok()).map(Scope::Stage);
-            let reached = stage.unwrap_or(Scope::Network);
+            let elsewhere = match layer.path.starts_with("head.") {
+                true => Scope::Head,
+                false => Scope::Network,
+            };
+            let reached = stage.unwrap_or(elsewhere);
             while let Some((_, bank)) = scopes.next_if(|(scope, _)| *scope <= reached) {
                 ordered.push(bank.clone());
             }
@@ -134,6 +141,7 @@ impl Shared<'_> {
         let owner = match scope {
             Scope::Stage(stage) => root.item("stages", stage),
             Scope::Network => root,
+            Scope::Head => root.field("head"),
         };
         for (index, id) in self.banks.of(scope).enumerate() {
             pass.bank(&owner.item("bases", index), &self.bases[id]);

@@ -5,8 +5,10 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, TensorData};
 use cobasis::{Bases, CostTable, FilterBasisConfig};
 
+use crate::banks::{Banks, Shared};
 use crate::config::ModelConfig;
 use crate::conv2d::LATER;
+use crate::detector::{Detector, DetectorConfig, scales};
 use crate::head::Head;
 use crate::init::{initialise, initialise_head};
 use crate::model::Model;
@@ -28,7 +30,8 @@ impl ModelConfig {
     ///
     /// # Panics
     ///
-    /// Panics without classes or channels, and without [norms](Self::norms) where the model can't be.
+    /// Panics without classes or channels, without [norms](Self::norms) where the model can't be, and where
+    /// the detector [does not fit](DetectorConfig::check).
     pub fn init(&self, device: &Device) -> Model {
         let weights = self.name.entry().architecture.initial_weights();
         initialise(self.skeleton(device), weights, self.seed)
@@ -70,21 +73,31 @@ impl ModelConfig {
         let (variant, norms) = (*variant, *norms);
         let can_be = norms == Norms::All || name.can_be_without_norms();
         assert!(can_be, "{name} can't be without batch norms");
+        if let Some(detector) = &self.detector {
+            let fits = detector.check(name);
+            fits.unwrap_or_else(|problem| panic!("the detector does not fit {name}: {problem}"));
+        }
         let slots = name.slots(variant);
-        let banks = sharing::banks(name.sharing(), &slots);
+        let mut specs = sharing::bank_specs(name.sharing(), &slots);
+        specs.extend(self.detector.as_ref().and_then(DetectorConfig::bank));
+        let banks = Banks::new(specs);
         let bases = banks.iter().map(|(_, spec)| {
             let [filters, channels, kernel @ ..] = spec.shape;
             let config = FilterBasisConfig::new(filters, channels, kernel);
             config.with_initializer(Some(LATER)).init(device)
         });
         let made_with = MadeWith { banks: &banks, slots: &slots, norms, device };
-        Model {
-            bases: Bases { banks: bases.collect() },
-            network: Network::new(name, variant, *in_channels, made_with),
-            head: Head::new(name, *num_classes, &banks, device),
-            config: self.clone(),
-            banks,
-        }
+        let bases = Bases { banks: bases.collect() };
+        let network = Network::new(name, variant, *in_channels, made_with);
+        let head = match &self.detector {
+            Some(detector) => {
+                let shared = Shared { bases: &bases, banks: &banks };
+                let scales = scales(&network, shared, &name.architecture(), *in_channels);
+                Head::Detector(Detector::new(detector, &scales, *num_classes, &banks, device))
+            }
+            None => Head::classifier(name, *num_classes, &banks, device),
+        };
+        Model { bases, network, head, config: self.clone(), banks }
     }
 }
 
@@ -108,14 +121,35 @@ impl Model {
     /// Panics without classes.
     pub fn with_new_head(mut self, num_classes: usize) -> Model {
         assert!(num_classes > 0, "a model needs classes");
+        if let Some(detector) = self.config.detector.take() {
+            return self.into_detector(detector, num_classes);
+        }
         self.config.num_classes = num_classes;
         if let Some(preparation) = &mut self.config.preparation {
             preparation.classes.clear();
         }
         let device: Device = self.head.device();
-        self.head = Head::new(&self.config.name, num_classes, &self.banks, &device);
+        self.head = Head::classifier(&self.config.name, num_classes, &self.banks, &device);
         let seed = self.config.seed;
         initialise_head(self, seed)
+    }
+
+    /// The model with a [detector](crate::detector)'s neck and head in the place of its classifier, for
+    /// `num_classes` classes. Their weights are drawn from the model's seed as those of a new model are.
+    ///
+    /// # Panics
+    ///
+    /// Panics without classes, and where [the configuration does not fit](DetectorConfig::check).
+    pub fn into_detector(self, detector: DetectorConfig, num_classes: usize) -> Model {
+        let mut config = self.config.clone().with_num_classes(num_classes).with_detector(detector);
+        if let Some(preparation) = &mut config.preparation {
+            preparation.classes.clear();
+        }
+        let new = config.init(&self.head.device());
+        let of_head = |name: &str| name.starts_with("head.");
+        let mut state = new.state();
+        state.extend(self.state().into_iter().filter(|(name, _)| !of_head(name)));
+        new.with_state(state).expect("the networks before the heads are the same")
     }
 
     /// The model with its classes in another order: class `k` of the new one is class `order[k]` of
@@ -156,7 +190,7 @@ impl Model {
             *classes = order.iter().map(|&class| classes[class].clone()).collect();
         }
         let Head::Linear(Linear { weight, bias }) = self.head else {
-            panic!("the classes of {} have their order in its structure", self.config.name)
+            panic!("the classes of {} keep their order", self.config.name)
         };
         // Columns of the weight, [features, classes], and entries of the bias.
         self.head = Head::Linear(Linear {
@@ -166,8 +200,8 @@ impl Model {
         self
     }
 
-    /// Whether the classes can be put [into another order](Self::with_class_order): not where the
-    /// classifier's weights are composed, by the places that they have.
+    /// Whether the classes can be put [into another order](Self::with_class_order): not in
+    /// detectors, nor where the classifier's weights are composed, by the places that they have.
     pub fn can_reorder_classes(&self) -> bool {
         matches!(self.head, Head::Linear(_))
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::detector::DetectorConfig;
 use crate::name::ModelName;
 use crate::preparation::Preparation;
 use crate::spec::{Architecture, Norms, Variant};
@@ -41,6 +42,9 @@ pub struct ModelConfig {
     /// How the images were prepared that the model was trained on, where that is known.
     #[serde(default)]
     pub preparation: Option<Preparation>,
+    /// What finds things in the place of a classifier; `None` for a classifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detector: Option<DetectorConfig>,
 }
 
 impl ModelConfig {
@@ -54,6 +58,7 @@ impl ModelConfig {
             variant: Variant::default(),
             norms: Norms::default(),
             preparation: None,
+            detector: None,
             name,
         }
     }
@@ -83,12 +88,17 @@ impl ModelConfig {
         Self { norms, ..self }
     }
 
+    /// Makes a [detector](crate::detector) of it.
+    pub fn with_detector(self, detector: DetectorConfig) -> Self {
+        Self { detector: Some(detector), ..self }
+    }
+
     /// Says how the images are prepared that the model is trained on.
     pub fn with_preparation(self, preparation: Preparation) -> Self {
         Self { preparation: Some(preparation), ..self }
     }
 
-    /// Height and width of an image: as the model was trained on them, where that is
+    /// Height and width of an image: of a detector its input; else as the model was trained on them, where that is
     /// [known](Self::preparation), else those of the data set that the model is named after.
     ///
     /// ```
@@ -108,6 +118,9 @@ impl ModelConfig {
     /// # Ok::<(), cobasis_zoo::ModelNameError>(())
     /// ```
     pub fn image(&self) -> [usize; 2] {
+        if let Some(detector) = &self.detector {
+            return detector.input;
+        }
         let [_, height, width] = self.name.entry().input;
         self.preparation.as_ref().map_or([height, width], |images| [images.size; 2])
     }

@@ -13,7 +13,9 @@ use cobasis::{FilterBasis, Forward, Maps, Pass, Place};
 pub use layers::{Affine, FoldedConv};
 
 use crate::config::ModelConfig;
+use crate::detector::{Point, decode, points};
 use crate::graph::{Graph, Node, Op, Stay, Trace, compose, simplify, strip};
+use crate::head::Head;
 use crate::layer_types::attention::ChannelAttention;
 use crate::model::Model;
 use layers::filters_on;
@@ -48,8 +50,8 @@ pub struct Deployed {
     pub affines: Vec<Affine>,
     /// Attention to channels.
     pub attentions: Vec<ChannelAttention>,
-    /// The classifier.
-    pub head: Linear,
+    /// The classifier; none in a detector.
+    pub head: Option<Linear>,
     /// What it was made from.
     #[module(skip)]
     pub config: DeployedConfig,
@@ -66,6 +68,8 @@ struct Plan {
     layers: Vec<FactorisedLayer>,
     /// The paths of the bases in the source.
     bases: Vec<String>,
+    /// The strides of a detector's levels.
+    strides: Vec<usize>,
 }
 
 /// Tells a profiler which layer comes.
@@ -132,7 +136,12 @@ impl Model {
         };
         let (graph, layers) = compose(graph, factorised);
         let config = DeployedConfig { model: self.config.clone(), factorised, inner_filters };
-        Deployed::new(graph, layers, config, &device.clone().without_autodiff())
+        let strides = match &self.head {
+            Head::Detector(detector) => detector.strides(),
+            Head::Linear(_) | Head::TBasis(_) => Vec::new(),
+        };
+        let device = device.clone().without_autodiff();
+        Deployed::new(graph, layers, config, strides, &device)
     }
 }
 
@@ -141,14 +150,15 @@ impl Deployed {
         graph: Graph,
         layers: Vec<FactorisedLayer>,
         config: DeployedConfig,
+        strides: Vec<usize>,
         device: &Device,
     ) -> Self {
-        let head = graph.head.expect("a network ends in a classifier");
         let plan = Plan {
             last_uses: last_uses(&graph.nodes),
             bases: graph.bases.iter().map(|basis| basis.path.clone()).collect(),
             nodes: graph.nodes,
             layers,
+            strides,
         };
         let basis = |filters| FilterBasis { weight: filters_on(filters, device) };
         let attention = |filter| ChannelAttention::with_filter(filter, device);
@@ -157,21 +167,23 @@ impl Deployed {
             convs: graph.convs.into_iter().map(|conv| FoldedConv::new(conv, device)).collect(),
             affines: graph.affines.iter().map(|affine| Affine::new(affine, device)).collect(),
             attentions: graph.attentions.into_iter().map(attention).collect(),
-            head: Linear {
+            head: graph.head.map(|head| Linear {
                 weight: Param::from_data(head.weight, device),
                 bias: Some(Param::from_data(head.bias, device)),
-            },
+            }),
             config,
             plan,
         }
     }
 
-    /// Logits of shape `[batch, classes]` for images of shape `[batch, channels, height, width]`.
+    /// Logits of shape `[batch, classes]` for images of shape `[batch, channels, height, width]`; of a
+    /// detector, what [`Model::forward`] gives.
     ///
     /// # Panics
     ///
     /// Panics if the images have other channels than the model, or are too small for it.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let [_, _, height, width] = images.dims();
         let mut values = vec![Some(Maps::from(images))];
         for (node, last) in self.plan.nodes.iter().zip(&self.plan.last_uses).skip(1) {
             // A value's last use takes it, so that it can be changed in place.
@@ -187,24 +199,61 @@ impl Deployed {
                     enter(node);
                     self.convs[conv].forward(x, &self.bases, inputs.next(), node.then)
                 }
-                Op::Head => return self.head.forward(x.into_tensor().flatten(1, 3)),
+                Op::Head => {
+                    let head = self.head.as_ref().expect("a classifier has its weights");
+                    return head.forward(x.into_tensor().flatten(1, 3));
+                }
+                Op::Pixels => {
+                    let levels = std::iter::once(x).chain(inputs).collect();
+                    return self.decoded(Forward.pixels(levels), [height, width]);
+                }
+                Op::Upsample => {
+                    let fine = inputs.next().expect("the maps of the size are an input");
+                    x.upsampled(&fine)
+                }
                 Op::Input => x,
                 Op::Affine(affine) => self.affines[affine].forward(x, node.then),
                 Op::Attention(attention) => {
-                    self.attentions[attention].pass(&mut Forward::default(), &Place::ROOT, x)
+                    self.attentions[attention].pass(&mut Forward, &Place::ROOT, x)
                 }
                 Op::Add => {
                     let other = inputs.next().expect("a sum has two inputs");
                     x.add(&other, node.then)
                 }
                 Op::Concat => inputs.fold(x, |x, input| x.concat(&input)),
-                Op::Pad { stride, new_channels } => Forward::default().pad(stride, new_channels, x),
+                Op::Pad { stride, new_channels } => Forward.pad(stride, new_channels, x),
                 Op::MaxPool(windows) => x.max_pool(windows),
                 Op::AvgPool(windows) => x.avg_pool(windows),
                 Op::GlobalAverage => x.global_average().unsqueeze_dims(&[2, 3]).into(),
             }));
         }
-        panic!("a network ends in a classifier")
+        panic!("a network ends in a classifier or in a detector's head")
+    }
+
+    /// The edges of boxes in the place of a detector's predicted numbers, for images of
+    /// `[height, width]`.
+    fn decoded(&self, predictions: Tensor<2>, image: [usize; 2]) -> Tensor<2> {
+        match &self.config.model.detector {
+            Some(detector) => decode(detector.coding, predictions, &self.points(image)),
+            None => predictions,
+        }
+    }
+
+    /// The points of a detector in images of `[height, width]`, in the order of its output; none in a
+    /// classifier.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the image is too small for the network.
+    pub fn points(&self, image: [usize; 2]) -> Vec<Point> {
+        let shapes = self.shapes(image);
+        match self.plan.nodes.last() {
+            Some(Node { op: Op::Pixels, inputs, .. }) => {
+                let sizes = inputs.iter().map(|&input| [shapes[input][1], shapes[input][2]]);
+                points(&self.plan.strides, sizes)
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// The factorised layers of the source in their order, and what became of each.
@@ -222,7 +271,9 @@ impl Deployed {
         let macs = self.plan.nodes.iter().zip(shapes).map(|(node, [_, height, width])| {
             let weights = match node.op {
                 Op::Conv(conv) => self.convs[conv].weights(&self.bases),
-                Op::Head => self.head.weight.lazy_shape().num_elements(),
+                Op::Head => {
+                    self.head.as_ref().map_or(0, |head| head.weight.lazy_shape().num_elements())
+                }
                 _ => 0,
             };
             (weights * height * width) as u64

@@ -73,8 +73,12 @@ pub(crate) enum Op {
     },
     /// A convolution along the means of the channels, whose sigmoid scales them.
     Attention(usize),
+    /// The first input with each pixel twice down and across, cut to the size of the second.
+    Upsample,
     /// The mean of each map.
     GlobalAverage,
+    /// The channels of each pixel of all inputs: the output of a detector.
+    Pixels,
     /// The classifier.
     Head,
 }

@@ -1,4 +1,4 @@
-//! The classifier of a model.
+//! What a model does with the maps of its network.
 
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
@@ -6,24 +6,33 @@ use burn::tensor::{Device, Tensor};
 use cobasis::{Bases, Pass, Place};
 
 use crate::banks::Banks;
+use crate::detector::Detector;
 use crate::name::ModelName;
 use crate::sharing::{Sharing, TBasisLinear};
 use crate::slot::Blocks;
 
-/// The linear layer from the features to the logits: with weights of its own, or with weights that are
-/// composed as those of the network's layers.
+/// What comes after a network: the linear layer from the features to the logits, with weights of its own or with
+/// weights that are composed as those of the network's layers; or a detector's neck and head.
 #[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "Burn has no Module for Box, and a model has one")]
 #[non_exhaustive]
 pub enum Head {
     /// With weights of its own.
     Linear(Linear),
     /// With those of a ring of cores: in networks such as `-tbasis20r28-all`.
     TBasis(TBasisLinear),
+    /// No classifier: what a detector has in its place.
+    Detector(Detector),
 }
 
 impl Head {
     /// The classifier of a network, with its weights at anything.
-    pub(crate) fn new(name: &ModelName, classes: usize, banks: &Banks, device: &Device) -> Self {
+    pub(crate) fn classifier(
+        name: &ModelName,
+        classes: usize,
+        banks: &Banks,
+        device: &Device,
+    ) -> Self {
         let features = name.architecture().features();
         match (name.sharing(), name.blocks()) {
             (Some(Sharing::TBasis(method)), Blocks::All) => {
@@ -34,19 +43,25 @@ impl Head {
     }
 
     /// Logits, `[batch, classes]`, of features, `[batch, features]`, in any pass.
-    pub(crate) fn pass<P: Pass>(&self, pass: &mut P, bases: &Bases, x: P::Vector) -> P::Vector {
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is no classifier.
+    pub(crate) fn classify<P: Pass>(&self, pass: &mut P, bases: &Bases, x: P::Vector) -> P::Vector {
         let at = Place::ROOT.field("head");
         match self {
             Head::Linear(linear) => pass.linear(&at, linear, x),
             Head::TBasis(linear) => linear.pass(pass, &at, bases, x),
+            Head::Detector(_) => panic!("a detector has no classifier"),
         }
     }
 
-    /// The summands of the logits, `[classes]`.
+    /// The summands of a classifier's logits, `[classes]`.
     pub fn bias(&self) -> Option<&Param<Tensor<1>>> {
         match self {
             Head::Linear(linear) => linear.bias.as_ref(),
             Head::TBasis(linear) => Some(&linear.bias),
+            Head::Detector(_) => None,
         }
     }
 
@@ -54,7 +69,7 @@ impl Head {
     pub fn weight(&self) -> Option<&Param<Tensor<2>>> {
         match self {
             Head::Linear(linear) => Some(&linear.weight),
-            Head::TBasis(_) => None,
+            Head::TBasis(_) | Head::Detector(_) => None,
         }
     }
 
@@ -63,6 +78,7 @@ impl Head {
         match self {
             Head::Linear(linear) => linear.weight.lazy_device(),
             Head::TBasis(linear) => linear.bias.lazy_device(),
+            Head::Detector(detector) => detector.device(),
         }
     }
 }

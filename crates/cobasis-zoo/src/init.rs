@@ -57,7 +57,7 @@ pub(crate) fn initialise(model: Model, weights: InitialWeights, seed: u64) -> Mo
 pub(crate) fn initialise_head(model: Model, seed: u64) -> Model {
     let mut rng = Rng::seed_from_u64(seed);
     let mut starts = Starts::default();
-    model.head.pass(&mut Visiting(&mut starts), &model.bases, ());
+    model.head.classify(&mut Visiting(&mut starts), &model.bases, ());
     let mut values = HashMap::new();
     for TensorInfo { path, shape, id } in state::tensors(&model.head, |path| path) {
         let value =

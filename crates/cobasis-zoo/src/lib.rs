@@ -38,6 +38,7 @@
 //!
 //! - [`files`]: [`save`], [`load`], any kind of file ([`files::open`]), bytes in the place of files.
 //! - [`deploy`]: models folded for use, and as ONNX. [`Model::deploy`] makes them.
+//! - [`detector`]: object detection on any network.
 //! - [`factorise`]: from a trained dense network to one that shares.
 //! - [`fit`]: the setting of a method for a budget.
 //! - [`pytorch`]: the authors' checkpoints, torchvision's weights, and files for both.
@@ -52,6 +53,7 @@ mod compressed;
 mod config;
 mod conv2d;
 pub mod deploy;
+pub mod detector;
 pub mod factorise;
 mod families;
 pub mod files;
@@ -77,6 +79,7 @@ pub mod sharing;
 mod short;
 mod slot;
 pub mod spec;
+mod stage_maps;
 mod state;
 mod unique;
 mod visit;
@@ -84,6 +87,7 @@ mod visit;
 pub use cobasis;
 pub use config::ModelConfig;
 pub use deploy::Deployed;
+pub use detector::{BoxCoding, DetectorConfig, HeadKind, Point};
 pub use files::{load, save};
 pub use head::Head;
 pub use inner::InnerLayer;

@@ -3,12 +3,14 @@
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::tensor::Tensor;
 use cobasis::ortho::{Counted, Family, FilterGroup, penalty};
-use cobasis::{Bases, CostTable, FilterBasis, Forward, ParameterCount, Pass};
+use cobasis::{Bases, CostTable, FilterBasis, Forward, Maps, ParameterCount, Pass, Place};
 
 use crate::banks::{Banks, Scope, Shared};
 use crate::config::ModelConfig;
+use crate::detector::{Point, decode, points};
 use crate::head::Head;
 use crate::network::Network;
+use crate::stage_maps::StageMaps;
 use crate::state::{self, State, StateError, TensorInfo};
 use crate::unique::UniqueFilters;
 use crate::visit::Visiting;
@@ -39,7 +41,7 @@ pub struct Model {
     pub bases: Bases,
     /// The layers from the images to the last maps; they borrow the bases.
     pub network: Network,
-    /// The classifier.
+    /// The classifier, or what a detector has in its place.
     pub head: Head,
     /// What it was made from.
     #[module(skip)]
@@ -50,7 +52,10 @@ pub struct Model {
 }
 
 impl Model {
-    /// Logits of shape `[batch, classes]` for images of shape `[batch, channels, height, width]`.
+    /// Logits of shape `[batch, classes]` for images of shape `[batch, channels, height, width]`; of a
+    /// [detector](crate::detector), `[batch, points × (5 + classes)]`: of every [point](Self::points) the
+    /// edges of its box, left, top, right and bottom in pixels, then the logit of how good the box is,
+    /// then those of the classes.
     ///
     /// On an autodiff device the batch norms use the batch's statistics; call
     /// [`valid`](Module::valid) first to evaluate.
@@ -59,7 +64,13 @@ impl Model {
     ///
     /// Panics if the images have other channels than the model takes, or are too small for it.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        self.classify(self.pooled(images))
+        let Some(detector) = &self.config.detector else {
+            return self.classify(self.pooled(images));
+        };
+        self.check_channels(&images);
+        let [_, _, height, width] = images.dims();
+        let predictions = self.walk(&mut Forward, images.into());
+        decode(detector.coding, predictions, &self.points([height, width]))
     }
 
     /// The output of every stage, `[batch, channels, height, width]` each, for images of shape
@@ -83,9 +94,9 @@ impl Model {
     /// As [`forward`](Self::forward).
     pub fn forward_features(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
         self.check_channels(&images);
-        let mut pass = Forward::keeping_stages();
-        self.walk_to_maps(&mut pass, images.into());
-        pass.into_stages()
+        let mut outputs = StageMaps::kept();
+        self.walk_to_maps(&mut Forward, images.into(), &mut outputs);
+        outputs.into_all().into_iter().map(Maps::into_tensor).collect()
     }
 
     /// The features that the classifier sees: `[batch, features]` for images of shape
@@ -96,14 +107,33 @@ impl Model {
     /// As [`forward`](Self::forward).
     pub fn pooled(&self, images: Tensor<4>) -> Tensor<2> {
         self.check_channels(&images);
-        let mut pass = Forward::default();
-        let maps = self.walk_to_maps(&mut pass, images.into());
-        pass.global_average(maps)
+        let maps = self.walk_to_maps(&mut Forward, images.into(), &mut StageMaps::let_go());
+        Forward.global_average(maps)
     }
 
     /// Logits of shape `[batch, classes]` for [pooled](Self::pooled) features.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the model is a [detector](crate::detector), which has no classifier.
     pub fn classify(&self, pooled: Tensor<2>) -> Tensor<2> {
-        self.head.pass(&mut Forward::default(), &self.bases, pooled)
+        self.head.classify(&mut Forward, &self.bases, pooled)
+    }
+
+    /// The points of a [detector](crate::detector) in images of `[height, width]`, in the order of its
+    /// output; none in a classifier.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the image is too small for the network.
+    pub fn points(&self, [height, width]: [usize; 2]) -> Vec<Point> {
+        let Head::Detector(detector) = &self.head else { return Vec::new() };
+        let mut outputs = StageMaps::kept();
+        let image = [self.config.in_channels, height, width];
+        let last = self.walk_to_maps(&mut CostTable::default(), image, &mut outputs);
+        let maps = detector.maps(outputs.into_all(), last);
+        let sizes = maps.into_iter().map(|[_, height, width]| [height, width]);
+        points(&detector.strides(), sizes)
     }
 
     /// The bases and their paths in files, such as `stages.1.bases.0`, in the order of their numbers.
@@ -120,14 +150,14 @@ impl Model {
     /// stage's layers in the first family.
     pub fn families(&self) -> Vec<Family> {
         let mut unique = UniqueFilters::default();
-        self.walk_to_maps(&mut Visiting(&mut unique), ());
+        self.walk(&mut Visiting(&mut unique), ());
         let families = self.banks.families().into_iter().enumerate();
         let families = families.map(|(family, groups)| {
             let groups = groups.into_iter().map(|(scope, ids)| FilterGroup {
                 shared: ids.into_iter().map(|id| self.bases[id].weight.val()).collect(),
                 unique: match scope {
-                    Scope::Stage(stage) if family == 0 => unique.of_stage(stage),
-                    Scope::Stage(_) | Scope::Network => Vec::new(),
+                    Scope::Stage(_) | Scope::Head if family == 0 => unique.of(scope),
+                    Scope::Stage(_) | Scope::Head | Scope::Network => Vec::new(),
                 },
             });
             groups.collect()
@@ -165,18 +195,38 @@ impl Model {
         table
     }
 
-    /// A pass from the images to the logits.
+    /// A pass from the images to the logits or to a detector's predictions.
     pub(crate) fn walk<P: Pass>(&self, pass: &mut P, images: P::Map) -> P::Vector {
-        let maps = self.walk_to_maps(pass, images);
-        let pooled = pass.global_average(maps);
-        self.head.pass(pass, &self.bases, pooled)
+        match &self.head {
+            Head::Detector(detector) => {
+                let mut outputs = StageMaps::kept();
+                let last = self.walk_to_maps(pass, images, &mut outputs);
+                self.shared().enter(Scope::Head, pass);
+                let maps = detector.maps(outputs.into_all(), last);
+                detector.pass(pass, &Place::ROOT.field("head"), &self.bases, maps)
+            }
+            classifier => {
+                let maps = self.walk_to_maps(pass, images, &mut StageMaps::let_go());
+                let pooled = pass.global_average(maps);
+                classifier.classify(pass, &self.bases, pooled)
+            }
+        }
     }
 
     /// A pass from the images to the maps before global average pooling.
-    fn walk_to_maps<P: Pass>(&self, pass: &mut P, images: P::Map) -> P::Map {
-        let shared = Shared { bases: &self.bases, banks: &self.banks };
+    fn walk_to_maps<P: Pass>(
+        &self,
+        pass: &mut P,
+        images: P::Map,
+        outputs: &mut StageMaps<P::Map>,
+    ) -> P::Map {
+        let shared = self.shared();
         shared.enter(Scope::Network, pass);
-        self.network.pass(pass, shared, images)
+        self.network.pass(pass, shared, images, outputs)
+    }
+
+    fn shared(&self) -> Shared<'_> {
+        Shared { bases: &self.bases, banks: &self.banks }
     }
 
     fn check_channels(&self, images: &Tensor<4>) {

@@ -11,6 +11,7 @@ use crate::name::ModelName;
 use crate::sharing::{Filler, MadeWith};
 use crate::slot::{Blocks, Slot};
 use crate::spec::{Architecture, Variant};
+use crate::stage_maps::StageMaps;
 
 /// The network families: layers from the images to the last maps. Shared filters stand beside it.
 #[derive(Module, Debug)]
@@ -46,11 +47,17 @@ impl Network {
     }
 
     /// A pass from the images to the maps before global average pooling.
-    pub(crate) fn pass<P: Pass>(&self, pass: &mut P, shared: Shared, images: P::Map) -> P::Map {
+    pub(crate) fn pass<P: Pass>(
+        &self,
+        pass: &mut P,
+        shared: Shared,
+        images: P::Map,
+        outputs: &mut StageMaps<P::Map>,
+    ) -> P::Map {
         match self {
-            Network::ResNet(net) => net.pass(pass, shared, images),
-            Network::MobileNetV2(net) => net.pass(pass, shared, images),
-            Network::DenseNet(net) => net.pass(pass, shared, images),
+            Network::ResNet(net) => net.pass(pass, shared, images, outputs),
+            Network::MobileNetV2(net) => net.pass(pass, shared, images, outputs),
+            Network::DenseNet(net) => net.pass(pass, shared, images, outputs),
         }
     }
 }
@@ -72,6 +79,17 @@ impl ModelName {
 }
 
 impl Architecture {
+    /// Strides of the outputs of the stages, and of the last maps, against the images.
+    pub(crate) fn strides(&self) -> Vec<usize> {
+        match self {
+            Architecture::ResNet(spec) => spec.strides(),
+            Architecture::MobileNetV2(spec) => spec.strides_of_stages(),
+            Architecture::DenseNet(spec) => {
+                (0..spec.layers.len()).map(|stage| 1 << stage).collect()
+            }
+        }
+    }
+
     /// Channels before the classifier.
     pub(crate) fn features(&self) -> usize {
         match self {

@@ -30,7 +30,7 @@ pub(crate) struct Observing<'a, O> {
 
 impl<'a, O: Observe> Observing<'a, O> {
     pub(crate) fn new(observer: &'a mut O) -> Self {
-        Self { observer, forward: Forward::default() }
+        Self { observer, forward: Forward }
     }
 }
 
@@ -68,6 +68,10 @@ impl<O: Observe> Pass for Observing<'_, O> {
         self.forward.concat(x, added)
     }
 
+    fn add_upsampled(&mut self, x: Maps, coarse: Maps) -> Maps {
+        self.forward.add_upsampled(x, coarse)
+    }
+
     fn max_pool(&mut self, windows: Windows, x: Maps) -> Maps {
         self.forward.max_pool(windows, x)
     }
@@ -86,6 +90,10 @@ impl<O: Observe> Pass for Observing<'_, O> {
 
     fn global_average(&mut self, x: Maps) -> Tensor<2> {
         self.forward.global_average(x)
+    }
+
+    fn pixels(&mut self, maps: Vec<Maps>) -> Tensor<2> {
+        self.forward.pixels(maps)
     }
 
     fn linear(&mut self, at: &Place, linear: &Linear, x: Tensor<2>) -> Tensor<2> {

@@ -84,7 +84,7 @@ pub fn pytorch_tensors(
 fn named(config: &ModelConfig, tensors: &[TensorInfo]) -> Result<Vec<PyTorchTensor>, StateError> {
     let theirs =
         |sharing: Sharing| sharing.is_the_authors() && config.name.blocks() == Blocks::AfterFirst;
-    if !config.name.sharing().is_none_or(theirs) {
+    if !config.name.sharing().is_none_or(theirs) || config.detector.is_some() {
         return Err(StateError::NoPyTorchNames { model: config.name.to_string() });
     }
     let double = tensors.iter().any(|tensor| tensor.path.contains(".bases.1."));

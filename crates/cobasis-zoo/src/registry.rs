@@ -137,9 +137,29 @@ const fn imagenet(name: &'static str, block: BlockKind, blocks: &'static [usize]
     on_imagenet(name, wide(StemKind::Large, block, blocks))
 }
 
+/// A network for images of blood cells, BCCD, whose stages are at strides 4, 8 and 16: small enough to
+/// train on a processor.
+const fn bccd(name: &'static str, width: usize) -> Entry {
+    Entry {
+        name: Cow::Borrowed(name),
+        architecture: Architecture::ResNet(ResNetSpec {
+            block: BlockKind::Basic,
+            blocks: Cow::Borrowed(&[2, 2, 2]),
+            width,
+            stem: StemKind::Strided,
+            shortcut: ShortcutKind::Projection,
+        }),
+        classes: 3,
+        input: [3, 256, 320],
+        penalty: Counted::SharedAndUnique,
+    }
+}
+
 /// Every dense network.
 pub static ENTRIES: &[Entry] = &[
     digits("digits/resnet14", &[2, 2, 2]),
+    bccd("bccd/resnet14", 16),
+    bccd("bccd/resnet14x2", 32),
     cifar10("cifar10/resnet20", &[3, 3, 3]),
     cifar10("cifar10/resnet32", &[5, 5, 5]),
     cifar10("cifar10/resnet44", &[7, 7, 7]),
@@ -163,6 +183,7 @@ pub static ENTRIES: &[Entry] = &[
 /// Shared variants that are listed by name although no result of theirs was published.
 pub(crate) static VARIANTS: &[&str] = &[
     "digits/resnet14-s8u1",
+    "bccd/resnet14-s8u1",
     "cifar10/resnet20-s8u1",
     "cifar10/resnet20-s16u1",
     "cifar10/resnet20-s16u1-all",

@@ -279,7 +279,7 @@ impl<'a> Filler<'a> {
     }
 }
 
-/// The banks of a network of these slots.
-pub(crate) fn banks(sharing: Option<Sharing>, slots: &[Slot]) -> Banks {
-    Banks::new(sharing.map_or_else(Vec::new, |sharing| sharing.banks(slots)))
+/// The banks that a method makes for these slots.
+pub(crate) fn bank_specs(sharing: Option<Sharing>, slots: &[Slot]) -> Vec<BankSpec> {
+    sharing.map_or_else(Vec::new, |sharing| sharing.banks(slots))
 }

@@ -1,30 +1,36 @@
 //! Collecting unique filters.
 
+use std::collections::HashMap;
+
 use burn::tensor::Tensor;
 use cobasis::{Convolution, Filters, Place};
 
+use crate::banks::Scope;
 use crate::visit::Visit;
 
 /// Collects the filters that layers have beside shared ones, stage by stage: those that act on the
 /// same channels, and so can be compared with them.
 #[derive(Default)]
 pub(crate) struct UniqueFilters {
-    stages: Vec<Vec<Tensor<4>>>,
+    by_scope: HashMap<Scope, Vec<Tensor<4>>>,
 }
 
 impl UniqueFilters {
-    /// Those of a stage, one tensor a layer.
-    pub(crate) fn of_stage(&self, stage: usize) -> Vec<Tensor<4>> {
-        self.stages.get(stage).cloned().unwrap_or_default()
+    /// Those of a stage or of the head, one tensor a layer.
+    pub(crate) fn of(&self, scope: Scope) -> Vec<Tensor<4>> {
+        self.by_scope.get(&scope).cloned().unwrap_or_default()
     }
 }
 
 impl Visit for UniqueFilters {
     fn conv(&mut self, at: &Place, conv: &Convolution<'_>) {
         let Filters::Stacked { own: Some(own), shared } = &conv.filters else { return };
-        if let (Some(stage), false) = (at.index_in("stages"), shared.is_empty()) {
-            self.stages.resize(self.stages.len().max(stage + 1), Vec::new());
-            self.stages[stage].push(own.val());
+        let scope = match at.index_in("stages") {
+            Some(stage) => Scope::Stage(stage),
+            None => Scope::Head,
+        };
+        if !shared.is_empty() {
+            self.by_scope.entry(scope).or_default().push(own.val());
         }
     }
 }

@@ -67,8 +67,10 @@ impl<V: Visit> Pass for Visiting<'_, V> {
     fn activate(&mut self, (): (), _: Activation) {}
     fn add(&mut self, (): (), (): ()) {}
     fn concat(&mut self, (): (), (): ()) {}
+    fn add_upsampled(&mut self, (): (), (): ()) {}
     fn max_pool(&mut self, _: Windows, (): ()) {}
     fn avg_pool(&mut self, _: Windows, (): ()) {}
     fn pad(&mut self, _: usize, _: usize, (): ()) {}
     fn global_average(&mut self, (): ()) {}
+    fn pixels(&mut self, _: Vec<()>) {}
 }

@@ -137,7 +137,7 @@ fn a_layer_without_its_cut_filters_computes_the_same_numbers() {
     let bases = Bases { banks: Vec::new() };
     let [masked, stripped] = [masked, stripped].map(|layer| {
         let maps = x.clone().into();
-        let output = layer.pass(&mut Forward::default(), &Place::ROOT, &bases, maps);
+        let output = layer.pass(&mut Forward, &Place::ROOT, &bases, maps);
         numbers(output.into_tensor())
     });
     assert_eq!(masked, stripped);

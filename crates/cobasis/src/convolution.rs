@@ -115,6 +115,29 @@ pub enum Role {
     Basis,
     /// The part of a factorised layer that combines them.
     Coefficients,
+    /// A layer whose outputs are a network's predictions. It starts with small weights, so that first
+    /// predictions are what its bias says.
+    Prediction(Prior),
+}
+
+/// What the bias of a prediction starts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prior {
+    /// Zeros.
+    Zero,
+    /// The logit of a probability of 1 in 100, for what is seldom so: `-ln(99)` (Lin et al. 2017, focal
+    /// loss, section 3.3).
+    Rare,
+}
+
+impl Prior {
+    /// The number.
+    pub fn bias(self) -> f64 {
+        match self {
+            Prior::Zero => 0.0,
+            Prior::Rare => -(99f64.ln()),
+        }
+    }
 }
 
 /// How filters move over their input.

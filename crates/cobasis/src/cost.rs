@@ -179,6 +179,19 @@ impl Pass for CostTable {
         [first + second, h, w]
     }
 
+    fn add_upsampled(
+        &mut self,
+        x: [usize; 3],
+        [channels, height, width]: [usize; 3],
+    ) -> [usize; 3] {
+        let halved = [x[0], x[1].div_ceil(2), x[2].div_ceil(2)];
+        assert!(
+            halved == [channels, height, width],
+            "maps of shape {x:?} are twice as large as {halved:?}, given {channels} × {height} × {width}"
+        );
+        x
+    }
+
     fn max_pool(&mut self, windows: Windows, [channels, h, w]: [usize; 3]) -> [usize; 3] {
         let [h, w] = windows.output([h, w]);
         [channels, h, w]
@@ -200,6 +213,8 @@ impl Pass for CostTable {
     }
 
     fn global_average(&mut self, _: [usize; 3]) {}
+
+    fn pixels(&mut self, _: Vec<[usize; 3]>) {}
 
     fn linear(&mut self, at: &Place, linear: &Linear, (): ()) {
         let [inputs, outputs] = linear.weight.lazy_shape().dims();
@@ -230,6 +245,7 @@ fn part(role: Role, filters: &Filters) -> Part {
     match role {
         Role::Basis => Part::Unique,
         Role::Coefficients => Part::Coefficients,
+        Role::Prediction(_) => Part::Other,
         Role::Layer if filters.banks().is_empty() => Part::Other,
         Role::Layer if filters.own_numbers() == 0 => Part::Shared,
         // Such as the weights of templates in a sum.

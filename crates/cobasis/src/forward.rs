@@ -13,21 +13,7 @@ use crate::place::Place;
 
 /// Computes maps and logits.
 #[derive(Debug, Default)]
-pub struct Forward {
-    stages: Option<Vec<Tensor<4>>>,
-}
-
-impl Forward {
-    /// A pass that keeps the output of every stage.
-    pub fn keeping_stages() -> Self {
-        Self { stages: Some(Vec::new()) }
-    }
-
-    /// The outputs of the stages, `[batch, channels, height, width]` each, if they were kept.
-    pub fn into_stages(self) -> Vec<Tensor<4>> {
-        self.stages.unwrap_or_default()
-    }
-}
+pub struct Forward;
 
 /// Tells a profiler which layer comes.
 fn enter(_at: &Place) {
@@ -47,12 +33,6 @@ fn convolve(conv: &Convolution, x: Maps) -> Maps {
 impl Pass for Forward {
     type Map = Maps;
     type Vector = Tensor<2>;
-
-    fn end_of_stage(&mut self, maps: &Maps) {
-        if let Some(stages) = &mut self.stages {
-            stages.push(maps.clone().into_tensor());
-        }
-    }
 
     fn conv(&mut self, at: &Place, conv: Convolution<'_>, x: Maps) -> Maps {
         enter(at);
@@ -92,6 +72,10 @@ impl Pass for Forward {
         x.concat(&added)
     }
 
+    fn add_upsampled(&mut self, x: Maps, coarse: Maps) -> Maps {
+        x.add_upsampled(&coarse)
+    }
+
     fn max_pool(&mut self, windows: Windows, x: Maps) -> Maps {
         x.max_pool(windows)
     }
@@ -114,6 +98,11 @@ impl Pass for Forward {
 
     fn global_average(&mut self, x: Maps) -> Tensor<2> {
         x.global_average()
+    }
+
+    fn pixels(&mut self, maps: Vec<Maps>) -> Tensor<2> {
+        let pixels = maps.into_iter().map(|maps| maps.into_pixels().flatten(1, 2));
+        Tensor::cat(pixels.collect(), 1)
     }
 
     fn linear(&mut self, _: &Place, linear: &Linear, x: Tensor<2>) -> Tensor<2> {

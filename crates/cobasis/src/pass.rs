@@ -44,9 +44,6 @@ pub trait Pass {
     /// A bank of shared filters, where its owner is: before the layers that use it.
     fn bank(&mut self, _at: &Place, _basis: &FilterBasis) {}
 
-    /// The output of a stage.
-    fn end_of_stage(&mut self, _maps: &Self::Map) {}
-
     /// The inner filters of a layer of which training keeps only some, before the two convolutions
     /// of the layer, the first of which is declared at `at`.
     fn inner_filters(&mut self, _at: &Place, _inner: impl FnOnce() -> InnerFilters) {}
@@ -84,6 +81,10 @@ pub trait Pass {
     /// Maps joined along the channels.
     fn concat(&mut self, x: Self::Map, added: Self::Map) -> Self::Map;
 
+    /// The sum of maps and of coarser ones, whose every pixel stands for four of theirs: where the size
+    /// of the finer ones is odd, the last row or column of that is cut off.
+    fn add_upsampled(&mut self, x: Self::Map, coarse: Self::Map) -> Self::Map;
+
     /// The maximum of each window.
     fn max_pool(&mut self, windows: Windows, x: Self::Map) -> Self::Map;
 
@@ -98,6 +99,10 @@ pub trait Pass {
 
     /// The mean of each map.
     fn global_average(&mut self, x: Self::Map) -> Self::Vector;
+
+    /// Maps of several sizes and one number of channels, pixel by pixel and row by row, map after map:
+    /// `[batch, pixels × channels]`.
+    fn pixels(&mut self, maps: Vec<Self::Map>) -> Self::Vector;
 
     /// A linear layer.
     fn linear(&mut self, at: &Place, linear: &Linear, x: Self::Vector) -> Self::Vector;

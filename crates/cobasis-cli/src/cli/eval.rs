@@ -1,5 +1,7 @@
 //! `cobasis eval`.
 
+mod boxes;
+
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,31 +12,38 @@ use cobasis_data::{DatasetName, Loader, Split, class_counts};
 use cobasis_train::DeviceName;
 use cobasis_train::classes::{Fitted, class_names, fitted_by};
 use cobasis_train::evaluate::{Evaluation, over};
-use indicatif::FormattedDuration;
+use indicatif::{FormattedDuration, ProgressBar};
 use serde::Serialize;
 
 use super::Outcome;
 use super::class_list::{class_list, read_classes};
 use super::confusion::{matrix, per_class};
+use super::detector::{CLASSIFIER, Told, refuse};
 use super::image_source::ImageSource;
 use super::live::{Part, live_line, percent};
 use super::model_file::Held;
 use super::output::{print, print_json};
 
+use boxes::BoxSource;
+
 /// Images at a time unless told otherwise, where memory allows it.
 const BATCH: usize = 256;
 
-/// Evaluates a trained model on a test set: loss, top-1 and top-5 accuracy.
+/// Evaluates a trained model on a test set: loss, top-1 and top-5 accuracy; of a detector COCO's
+/// average precision and recall.
 ///
 /// The model file is either one of ours (safetensors, trained or deployed), which records which
 /// model it holds, or a PyTorch checkpoint (the authors' or torchvision's .pth, or safetensors with
 /// their tensor names), which needs --model. Images are prepared as the file records, and classes
-/// are matched by name.
+/// are matched by name. Detectors need images with boxes: a Pascal VOC folder (--data, --list) or a
+/// file of COCO's format (--annotations, --images).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cobasis eval --checkpoint runs/digits-resnet14-s8u1-001/best.safetensors
   cobasis eval --checkpoint runs/digits-resnet14-s8u1-001/best.safetensors --confusion
-  cobasis eval --checkpoint FILE.pth --model cifar10/resnet32-s8u1 --data DIR --per-class")]
+  cobasis eval --checkpoint FILE.pth --model cifar10/resnet32-s8u1 --data DIR --per-class
+  cobasis eval --checkpoint DETECTOR.safetensors --data VOC_DIR --list test
+  cobasis eval --checkpoint DETECTOR.safetensors --annotations test.json --images DIR")]
 pub(crate) struct Args {
     /// Model file.
     #[arg(long, value_name = "FILE")]
@@ -67,6 +76,10 @@ pub(crate) struct Args {
     /// Print JSON, including the confusion matrix and per-class results.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    boxes: BoxSource,
+    #[command(flatten)]
+    told: Told,
 }
 
 #[derive(Serialize)]
@@ -85,6 +98,10 @@ pub(crate) fn run(args: Args) -> Outcome {
     let device = args.device.open()?;
     let model = args.held.open_to_run(&args.checkpoint, &device)?;
     let model_config = model.config();
+    if model_config.detector.is_some() {
+        return boxes::run(&args, &model, &device);
+    }
+    refuse(&[args.boxes.given(), args.told.given()].concat(), CLASSIFIER)?;
     let ImageSource { dataset, source } = ImageSource::of(model_config, args.dataset, args.data)?;
     let names = match &args.classes {
         Some(path) => read_classes(path)?,
@@ -116,11 +133,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     let [_, height, width] = set.shape();
     let batch = model.batch(args.device, [height, width], set.len(), args.batch, BATCH)?;
     let loader = Loader::in_order(Arc::new(set), batch, 1)?;
-    let progress = live_line(loader.num_images() as u64, |state| {
-        let left = format!("{} left", FormattedDuration(state.eta()));
-        let images = format!("{} images", state.pos());
-        vec![Part::new(0, percent(state)), Part::new(2, images), Part::new(1, left)]
-    });
+    let progress = live(loader.num_images());
     let show = |images: usize| {
         progress.set_position(images as u64);
         ControlFlow::Continue(())
@@ -157,6 +170,15 @@ pub(crate) fn run(args: Args) -> Outcome {
         print(&format!("\n{}", matrix(confusion, classes)));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A live line of images that are done.
+fn live(images: usize) -> ProgressBar {
+    live_line(images as u64, |state| {
+        let left = format!("{} left", FormattedDuration(state.eta()));
+        let images = format!("{} images", state.pos());
+        vec![Part::new(0, percent(state)), Part::new(2, images), Part::new(1, left)]
+    })
 }
 
 fn describe(report: &Report) -> String {

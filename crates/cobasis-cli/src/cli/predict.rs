@@ -1,5 +1,8 @@
 //! `cobasis predict`.
 
+mod boxes;
+mod drawings;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,13 +11,16 @@ use cobasis_cli::Error;
 use cobasis_data::text::{printable, shortened};
 use cobasis_data::{DatasetName, View, unlabelled};
 use cobasis_train::DeviceName;
-use cobasis_train::predict::{Guess, PredictConfig, Prediction, Predictions, predict_with};
+use cobasis_train::predict::{
+    Guess, PredictConfig, Prediction, Predictions, Skipped, predict_with,
+};
 use cobasis_train::preparation::of_dataset;
 use cobasis_zoo::{ModelConfig, Preparation};
 use serde::Serialize;
 
 use super::Outcome;
 use super::class_list::read_classes;
+use super::detector::{CLASSIFIER, Told, refuse};
 use super::model_file::Held;
 use super::output::{print, print_json};
 
@@ -25,18 +31,20 @@ const BATCH: usize = 64;
 /// Threads that decode images ahead.
 const WORKERS: usize = 2;
 
-/// Predicts the classes of images: JPEG, PNG and WebP files, and all images in folders.
+/// Predicts the classes of images, or with a detector boxes around the things in them: JPEG, PNG and
+/// WebP files, and all images in folders.
 ///
 /// Takes the same model files as eval. Images are resized, cropped and normalised as for the
 /// evaluation during training. If the model file does not record how (older files, PyTorch
 /// checkpoints), the preparation of the data set in the model's name is used; the options below
-/// override it.
+/// override it. A detector sees all of each image, as large as it fits into its input.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cobasis predict FILE.png --checkpoint runs/digits-resnet14-s8u1-001/best.safetensors
   cobasis predict A.png B.png DIR --checkpoint best.safetensors
   cobasis predict DIR --checkpoint FILE.pth --model cifar10/resnet32-s8u1 --top 3
-  cobasis predict DIR --checkpoint best.safetensors --json > predictions.json")]
+  cobasis predict DIR --checkpoint best.safetensors --json > predictions.json
+  cobasis predict DIR --checkpoint DETECTOR.safetensors --draw DRAWN --results boxes.json")]
 pub(crate) struct Args {
     /// Image files, and folders of image files.
     #[arg(required = true, value_name = "FILE_OR_DIR")]
@@ -61,6 +69,11 @@ pub(crate) struct Args {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    told: Told,
+    /// Draw the boxes on the images, as PNG files in this folder; numbers are scores in percent.
+    #[arg(long, value_name = "DIR", help_heading = "Detectors")]
+    draw: Option<PathBuf>,
 }
 
 /// How images are prepared, where that differs from what the model file records.
@@ -102,6 +115,10 @@ pub(crate) fn run(args: Args) -> Outcome {
     let device = args.device.open()?;
     let model = args.held.open_to_run(&args.checkpoint, &device)?;
     let config = model.config();
+    if config.detector.is_some() {
+        return boxes::run(&args, &model, &device);
+    }
+    refuse(&[&args.told.given()[..], &[("--draw", args.draw.is_some())]].concat(), CLASSIFIER)?;
     let preparation = args.preparation.resolve(config)?;
     let top = match args.top.map(usize::from) {
         None => TOP.min(config.num_classes),
@@ -147,20 +164,7 @@ pub(crate) fn run(args: Args) -> Outcome {
         let problem = format!("the model's outputs for {file} are not finite (NaN or infinity)");
         return Err(Error::Usage(format!("{path}: {problem}")));
     }
-    let skipped = all.skipped.len();
-    if read == 0 {
-        let problem = match &all.skipped[..] {
-            [only] => only.problem.clone(),
-            all => format!("none of the {} images could be read", all.len()),
-        };
-        return Err(Error::Usage(match &args.paths[..] {
-            [path] => format!("{}: {problem}", path.display()),
-            _ => problem,
-        }));
-    }
-    if skipped > 0 {
-        log::warn!("{skipped} of {} images could not be read", set.len());
-    }
+    check_read(&args, read, set.len(), &all.skipped)?;
     if args.json {
         print_json(&Report {
             model: config.name.to_string(),
@@ -172,6 +176,24 @@ pub(crate) fn run(args: Args) -> Outcome {
         });
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses where no image could be read, and says how many could not.
+fn check_read(args: &Args, read: usize, images: usize, skipped: &[Skipped]) -> Result<(), Error> {
+    if read == 0 {
+        let problem = match skipped {
+            [only] => only.problem.clone(),
+            all => format!("none of the {} images could be read", all.len()),
+        };
+        return Err(Error::Usage(match &args.paths[..] {
+            [path] => format!("{}: {problem}", path.display()),
+            _ => problem,
+        }));
+    }
+    if !skipped.is_empty() {
+        log::warn!("{} of {images} images could not be read", skipped.len());
+    }
+    Ok(())
 }
 
 /// `DIR/1.png: cat 93.10 %, dog 4.22 %`

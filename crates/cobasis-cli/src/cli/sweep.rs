@@ -1,7 +1,7 @@
 //! What `train --sweep` comes to, as a table for people.
 
 use cobasis_train::config::Choice;
-use cobasis_train::metrics::{Measure, TOP1};
+use cobasis_train::metrics::TOP1;
 use cobasis_train::train::{SettingResult, Spread, SweepSummary};
 
 use super::output::table;
@@ -12,14 +12,6 @@ pub(super) fn text(choices: &[Choice]) -> String {
     texts.join(" ")
 }
 
-/// `97.50 ± 0.12 % (n = 3)`.
-pub(super) fn spread(measure: Measure, spread: Spread) -> String {
-    let (digits, Spread { mean, std, n }) = (measure.digits, spread);
-    let std = std.map(|std| format!(" ± {std:.digits$}")).unwrap_or_default();
-    let unit = if measure.unit == "%" { " %" } else { "" };
-    format!("{mean:.digits$}{std}{unit} (n = {n})")
-}
-
 /// A line for each setting, and what chose the best of them.
 pub(super) fn describe(summary: &SweepSummary) -> String {
     let keys = summary.settings.iter().take(1).flat_map(|setting| &setting.choices);
@@ -28,7 +20,7 @@ pub(super) fn describe(summary: &SweepSummary) -> String {
     header.extend(["validation", "test, last epoch", "test, best epoch"].map(String::from));
     let measure = summary.measure;
     let shown =
-        |value: Option<Spread>| value.map_or("–".to_string(), |value| spread(measure, value));
+        |value: Option<Spread>| value.map_or("–".to_string(), |value| value.shown(measure));
     let row = |(index, setting): (usize, &SettingResult)| {
         let mut row: Vec<String> = setting.choices.iter().map(|(_, value)| value.clone()).collect();
         row.push(shown(setting.val));

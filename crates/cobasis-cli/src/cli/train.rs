@@ -234,7 +234,7 @@ fn describe<S: Scores>(summary: &Summary) -> String {
 
 fn describe_seeds(summary: &SeedsSummary) -> String {
     let SeedsResults { measure, last, best } = summary.results;
-    let [last, best] = [last, best].map(|results| sweep::spread(measure, results));
+    let [last, best] = [last, best].map(|results| results.shown(measure));
     let label = measure.label;
     let chosen = match summary.split {
         "paper" => "on the test set",

@@ -97,7 +97,11 @@ impl DetectConfig {
             DetectionLosses::Yolox => BoxCoding::Centre,
             DetectionLosses::Fcos => BoxCoding::Sides,
         };
-        DetectorConfig { input: self.input, levels: self.levels, width: self.width, head, coding }
+        DetectorConfig::new(self.input)
+            .with_levels(self.levels)
+            .with_width(self.width)
+            .with_head(head)
+            .with_coding(coding)
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use cobasis_data::csv::Csv;
 use serde::{Deserialize, Serialize};
 
+use crate::data::SetInfo;
 use crate::metrics::{
-    Column, Columns, LEARNING_RATE, LOSS, Measure, PENALTY, SECONDS, SPEED, Scores,
+    Column, Columns, LEARNING_RATE, LOSS, Measure, PENALTY, SECONDS, SPEED, Scores, TOP1,
 };
 
 /// What one epoch came to, as named numbers. Losses are means per image in nats.
@@ -48,14 +49,32 @@ impl EpochMetrics {
 
     /// Puts the numbers into the order of the files, which those read from a checkpoint have lost.
     pub(crate) fn sort<S: Scores>(&mut self) {
-        let score = S::default();
-        let like = Self::new(0, 0.0, [&score, &score], [0.0; 2], [0.0; 2]);
+        let any = SetInfo {
+            name: String::new(),
+            classes: Vec::new(),
+            shape: [1; 3],
+            mean: vec![0.0],
+            std: vec![1.0],
+            max_value: 1,
+        };
+        let scores = [&S::default(), &S::of(&any)];
+        let like = Self::new(0, 0.0, scores, [0.0; 2], [0.0; 2]);
         self.columns.sort_like(&like.columns);
     }
 
     /// The number of this name, which is none where there is no such column.
     pub fn value(&self, name: &str) -> f64 {
         self.columns.get(name).unwrap_or(f64::NAN)
+    }
+
+    /// What the epoch is judged by: top-1 accuracy where nothing else is there.
+    pub fn judged_by(&self) -> Measure {
+        self.columns.judged_by("val").unwrap_or(TOP1)
+    }
+
+    /// That on the images that judge.
+    pub fn judged(&self) -> f64 {
+        self.value(&format!("val_{}", self.judged_by().name))
     }
 }
 

@@ -8,8 +8,7 @@ use cobasis_data::regular::{MAX_TABLE, read_text};
 use super::metrics::parse_metrics_csv;
 use super::{CONFIG, DIVERGED, EpochMetrics, RESULT as SUMMARY, RunDirError, Summary};
 use crate::config::Config;
-use crate::evaluate::Score;
-use crate::metrics::Scores;
+use crate::metrics::{AP, TOP1};
 
 /// Directories that runs are looked for in: one, those in it, and those in these.
 const DEPTH: usize = 3;
@@ -115,10 +114,13 @@ pub(super) fn config(path: &Path) -> Result<Config, RunDirError> {
 
 /// Refuses epochs, those of a file, without the number that judges them.
 pub(super) fn check_judged(file: &Path, history: &[EpochMetrics]) -> Result<(), RunDirError> {
-    let judged = format!("val_{}", Score::JUDGED_BY.name);
-    match history.iter().all(|metrics| metrics.columns.get(&judged).is_some()) {
-        true => Ok(()),
-        false => Err(RunDirError::damaged(file, format!("expected a column {judged}"))),
+    let judged = history.first().map(|first| first.columns.judged_by("val"));
+    match history.iter().all(|metrics| Some(metrics.columns.judged_by("val")) == judged) {
+        true if judged != Some(None) => Ok(()),
+        _ => {
+            let problem = format!("expected a column val_{} or val_{}", TOP1.name, AP.name);
+            Err(RunDirError::damaged(file, problem))
+        }
     }
 }
 
@@ -189,7 +191,10 @@ mod tests {
             (read(write("metrics.csv", "epoch\n")), "got 0 rows"),
             (read(write("metrics.csv", "epoch,lr\n1\n")), "row 1: expected 2 fields, got 1"),
             (read(write("metrics.csv", "epoch,lr\n1,x\n")), "row 1: lr: expected a number, got"),
-            (read(write("metrics.csv", "epoch,lr\n1,0.1\n")), "expected a column val_top1"),
+            (
+                read(write("metrics.csv", "epoch,lr\n1,0.1\n")),
+                "expected a column val_top1 or val_ap",
+            ),
             (read(write("metrics.csv", "lr\n0.1\n")), "row 1: expected a column epoch"),
             (
                 read(write("summary.json", "{")),

@@ -11,7 +11,7 @@ use cobasis_zoo::files::{load, to_bytes};
 use crate::config::Config;
 use crate::data::{Batch, DataError};
 use crate::error::Error;
-use crate::evaluate::{is_finite, judge};
+use crate::evaluate::judge_from;
 use crate::metrics::Scores;
 use crate::run_dir::{
     EpochMetrics, RunDir, RunDirError, gradient_flow_csv, metrics_csv, write_events,
@@ -122,16 +122,17 @@ impl<'a, T: Task> Fit<'a, T> {
                 self.save()?;
             }
         }
-        let Partial { score: total, penalties, losses, .. } = self.progress.partial;
+        let Partial { score: total, penalties, losses, .. } = self.progress.partial.clone();
         let images = total.images().max(1) as f64;
         let train_seconds = seconds();
         self.trainer.end_epoch(epoch, self.progress.steps)?;
         let (model, loader) = (self.trainer.judged(), &self.loaders.val);
-        let val = judge::<T::Score>(model, loader, |images| watch.evaluated(images))?;
+        let score = T::score(config, loader.set().info());
+        let val = judge_from(score, model, loader, |images| watch.evaluated(images))?;
         let Some(val) = val else {
             return Ok(None);
         };
-        if !is_finite(&val) {
+        if !val.is_finite() {
             return Err(Error::NotFinite { epoch, images: "validation" });
         }
         let lr = self.at(self.progress.steps.saturating_sub(1)).lr;

@@ -116,7 +116,7 @@ impl<S: Scores> Progress<S> {
     /// Takes in a step.
     pub(crate) fn step(&mut self, report: &StepReport<S>) {
         self.steps += 1;
-        self.partial.score += report.score;
+        self.partial.score += report.score.clone();
         self.partial.penalties += report.penalty * report.score.images() as f64;
         self.partial.losses += report.loss * report.score.images() as f64;
     }

@@ -68,6 +68,13 @@ impl Spread {
         let std = (n > 1).then(|| (squares / (n - 1) as f64).sqrt());
         Self { mean, std, n }
     }
+
+    /// `97.50 ± 0.12 % (n = 3)`, with the digits and the unit of a measure.
+    pub fn shown(&self, Measure { unit, digits, .. }: Measure) -> String {
+        let std = self.std.map(|std| format!(" ± {std:.digits$}")).unwrap_or_default();
+        let unit = if unit == "%" { " %" } else { "" };
+        format!("{:.digits$}{std}{unit} (n = {})", self.mean, self.n)
+    }
 }
 
 /// How runs of several seeds ended.
@@ -124,6 +131,7 @@ pub fn run_seeds<T: Task>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::{AP, TOP1};
 
     #[test]
     fn the_deviation_is_that_of_a_sample() {
@@ -132,5 +140,7 @@ mod tests {
         // statistics.stdev([1, 2, 4])
         assert!((spread.std.unwrap() - 1.5275252316519465).abs() < 1e-12);
         assert_eq!(Spread::of(&[5.0]), Spread { mean: 5.0, std: None, n: 1 });
+        assert_eq!(spread.shown(TOP1), "2.33 ± 1.53 % (n = 3)");
+        assert_eq!(Spread::of(&[0.5]).shown(AP), "0.5000 (n = 1)");
     }
 }

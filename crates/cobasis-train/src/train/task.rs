@@ -1,6 +1,7 @@
 //! What a model is trained for.
 
 mod classify;
+mod detect;
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use cobasis_zoo::Model;
 pub use classify::Classification;
 
 use crate::config::Config;
-use crate::data::{Batch, DataError, Dataset, ImageSet, Loader, LoaderConfig};
+use crate::data::{Batch, DataError, Dataset, ImageSet, Loader, LoaderConfig, SetInfo};
 use crate::error::Error;
 use crate::metrics::Scores;
 use crate::train::Recipe;
@@ -50,6 +51,11 @@ pub trait Task: Sized + 'static {
         _config: &Config,
     ) -> Result<Loader<TargetOf<Self>>, DataError> {
         Loader::new(set, loader)
+    }
+
+    /// What judges images of a set of which this is true, before it has seen any.
+    fn score(_config: &Config, info: &SetInfo) -> Self::Score {
+        Self::Score::of(info)
     }
 
     /// A batch through the model and the losses. `key` is what the task may draw from.

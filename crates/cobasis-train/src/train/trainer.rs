@@ -206,7 +206,7 @@ impl<T: Task> Trainer<T> {
 
         // Read after the gradients were asked for: a GPU would stand still at a read between.
         let mut score = T::Score::default();
-        score.add(&host(output.detach()), &batch.labels);
+        score.add_learnt(|| host(output.detach()), &batch.labels);
         let penalty = losses.penalty.map_or(0.0, |penalty| f64::from(host(penalty.detach())[0]));
         let plain = plain.then(|| score.losses()).and_then(|losses| losses.first().copied());
         let loss = match plain {

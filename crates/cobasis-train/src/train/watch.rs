@@ -60,7 +60,7 @@ pub trait Watch<S = Score> {
         ControlFlow::Continue(())
     }
 
-    /// After an epoch, with the best top-1 accuracy so far reached in it or not.
+    /// After an epoch, with the best result so far reached in it or not.
     fn epoch(&mut self, _metrics: &EpochMetrics, _is_best: bool) {}
 }
 

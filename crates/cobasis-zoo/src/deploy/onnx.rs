@@ -3,6 +3,7 @@
 //! The messages are written with prost. burn-onnx 0.22 can't export these models: it refuses every
 //! slice of a batch of symbolic size, and shortcuts of CIFAR ResNets are one.
 
+mod detector;
 mod proto;
 mod writer;
 
@@ -19,7 +20,8 @@ impl Deployed {
     /// The model as the bytes of an ONNX file, for images of `[height, width]`.
     ///
     /// Its input is `images`, `[batch, channels, height, width]` for any batch, its output `logits`,
-    /// `[batch, classes]`. The operators are those of version 17. Tensors have the names that
+    /// `[batch, classes]`; of a detector, `boxes`, `[batch, points, 4]`, left, top, right and bottom in
+    /// pixels, and `scores`, `[batch, points, classes]` from 0 to 1: before non-maximum suppression. The operators are those of version 17. Tensors have the names that
     /// [`state`](Self::state) gives them, and a basis is in the file once. The file's metadata have
     /// `model` and `factorised`, and of the images that the model was trained on, where that is
     /// known, `dataset`, `size`, `resize` and, as JSON lists, `classes`, `mean` and `std`.
@@ -37,6 +39,13 @@ impl Deployed {
             let inputs = node.inputs.iter().map(|&input| values[input].clone()).collect();
             let size =
                 node.inputs.first().map_or(image, |&first| [shapes[first][1], shapes[first][2]]);
+            if let (Op::Pixels, Some(detector)) = (node.op, &self.config.model.detector) {
+                let (coding, points) = (detector.coding, self.points(image));
+                let classes = self.config.model.num_classes;
+                detector::write(&mut writer, coding, classes, &points, inputs);
+                continue;
+            }
+            let size = if let Op::Upsample = node.op { [shape[1], shape[2]] } else { size };
             let value = self.write(&mut writer, node, (values.len(), size), inputs);
             let graph = &mut writer.graph;
             match node.op {
@@ -47,6 +56,10 @@ impl Deployed {
             values.push(value);
         }
         let mut metadata = vec![("model", name), ("factorised", factorised)];
+        metadata.extend(self.config.model.detector.as_ref().map(|_| {
+            let [height, width] = image;
+            ("input", format!("[{height},{width}]"))
+        }));
         metadata.extend(self.config.model.preparation.iter().flat_map(prepared));
         proto::Model::new(writer.graph, &metadata).encode_to_vec()
     }
@@ -89,6 +102,8 @@ impl Deployed {
                 let pad = self.attentions[attention].conv.weight.lazy_shape()[2] / 2;
                 write_attention(to, name, filter, pad, inputs)
             }
+            Op::Upsample => detector::write_upsampling(to, name, size, inputs),
+            Op::Pixels => unreachable!("a detector's output is written apart"),
             Op::GlobalAverage => to.apply("GlobalAveragePool", at("Mean"), inputs, vec![]),
             Op::Head => {
                 let x = to.apply("Flatten", at("Flatten"), inputs, vec![]);

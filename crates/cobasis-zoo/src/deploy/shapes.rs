@@ -29,7 +29,16 @@ impl Deployed {
                     let [height, width] = windows.output([height, width]);
                     [channels, height, width]
                 }
+                Op::Upsample => {
+                    let [_, height, width] = shapes[node.inputs[1]];
+                    [channels, height, width]
+                }
                 Op::GlobalAverage => [channels, 1, 1],
+                Op::Pixels => {
+                    let pixels =
+                        node.inputs.iter().map(|&input| shapes[input][1] * shapes[input][2]);
+                    [pixels.sum(), channels, 1]
+                }
                 Op::Head => [self.config.model.num_classes, 1, 1],
             });
         }

@@ -12,6 +12,7 @@ use crate::on_bases::OnBases;
 use crate::sharing::{Filler, SlotConv};
 use crate::slot::{Slot, SlotRole};
 use crate::spec::{DenseNetSpec, Variant};
+use crate::stage_maps::StageMaps;
 
 /// Channels inside a layer for each channel of the growth.
 const BOTTLENECK: usize = 4;
@@ -134,12 +135,21 @@ impl DenseNet {
     }
 
     /// Images to the maps before global average pooling.
-    pub(crate) fn pass<P: Pass>(&self, pass: &mut P, shared: Shared, x: P::Map) -> P::Map {
+    pub(crate) fn pass<P: Pass>(
+        &self,
+        pass: &mut P,
+        shared: Shared,
+        x: P::Map,
+        outputs: &mut StageMaps<P::Map>,
+    ) -> P::Map {
         let root = Place::ROOT;
         let mut x = pass.conv2d(&root.field("stem"), &self.stem, x);
         for (index, stage) in self.stages.iter().enumerate() {
             shared.enter(Scope::Stage(index), pass);
-            x = stage.pass(pass, &root.item("stages", index), shared.bases, x);
+            let at = root.item("stages", index);
+            x = stage.layers_pass(pass, &at, shared.bases, x);
+            outputs.push(&x);
+            x = stage.transition_pass(pass, &at, x);
         }
         pass.norm(&root.field("norm"), &self.norm, x, Activation::Relu)
     }
@@ -147,10 +157,20 @@ impl DenseNet {
 
 impl OnBases for DenseStage {
     fn pass<P: Pass>(&self, pass: &mut P, at: &Place, bases: &Bases, x: P::Map) -> P::Map {
+        let x = self.layers_pass(pass, at, bases, x);
+        self.transition_pass(pass, at, x)
+    }
+}
+
+impl DenseStage {
+    /// Up to the transition.
+    fn layers_pass<P: Pass>(&self, pass: &mut P, at: &Place, bases: &Bases, x: P::Map) -> P::Map {
         let layers = self.layers.iter().enumerate();
-        let x = layers
-            .fold(x, |x, (index, layer)| layer.pass(pass, &at.item("layers", index), bases, x));
-        pass.end_of_stage(&x);
+        layers.fold(x, |x, (index, layer)| layer.pass(pass, &at.item("layers", index), bases, x))
+    }
+
+    /// The transition, in a stage that has one.
+    fn transition_pass<P: Pass>(&self, pass: &mut P, at: &Place, x: P::Map) -> P::Map {
         match &self.transition {
             Some(transition) => transition.pass(pass, &at.field("transition"), x),
             None => x,

@@ -14,6 +14,7 @@ use crate::layer_types::stage::{self, Stage};
 use crate::sharing::Filler;
 use crate::slot::Slot;
 use crate::spec::{MobileNetV2Spec, ROWS, ShortcutKind, Variant};
+use crate::stage_maps::StageMaps;
 
 /// Channels before the first stage.
 const STEM_CHANNELS: usize = 32;
@@ -128,9 +129,15 @@ impl MobileNetV2 {
     }
 
     /// Images to the maps before global average pooling.
-    pub(crate) fn pass<P: Pass>(&self, pass: &mut P, shared: Shared, x: P::Map) -> P::Map {
+    pub(crate) fn pass<P: Pass>(
+        &self,
+        pass: &mut P,
+        shared: Shared,
+        x: P::Map,
+        outputs: &mut StageMaps<P::Map>,
+    ) -> P::Map {
         let x = self.stem.pass(pass, &Place::ROOT.field("stem"), x);
-        let x = stage::pass(&self.stages, pass, shared, x);
+        let x = stage::pass(&self.stages, pass, shared, x, outputs);
         self.last.pass(pass, &Place::ROOT.field("last"), x)
     }
 }

@@ -13,6 +13,7 @@ use crate::layer_types::stage::{self, Stage};
 use crate::sharing::Filler;
 use crate::slot::{Blocks, Slot};
 use crate::spec::{ResNetSpec, StemKind};
+use crate::stage_maps::StageMaps;
 
 /// A residual network up to its last maps: stem, stages of blocks.
 #[derive(Module, Debug)]
@@ -41,7 +42,8 @@ impl ResNetSpec {
         let mut input = self.width;
         let stages = self.blocks.iter().enumerate().map(|(stage, &blocks)| {
             let width = self.width << stage;
-            let stride = if stage == 0 { 1 } else { 2 };
+            let keeps_size = stage == 0 && self.stem != StemKind::Strided;
+            let stride = if keeps_size { 1 } else { 2 };
             let Self { block: kind, shortcut, .. } = *self;
             let first = BlockConfig { kind, stage, index: 0, input, width, stride, shortcut };
             input = first.output();
@@ -58,6 +60,15 @@ impl ResNetSpec {
             .flat_map(|blocks| blocks.into_iter().skip(usize::from(offered == Blocks::AfterFirst)))
             .flat_map(|block| block.slots())
             .collect()
+    }
+
+    /// Strides of the outputs of the stages against the images.
+    pub(crate) fn strides(&self) -> Vec<usize> {
+        let first = match self.stem {
+            StemKind::Small => 1,
+            StemKind::Large | StemKind::Strided => 4,
+        };
+        (0..self.blocks.len()).map(|stage| first << stage).collect()
     }
 
     /// Channels before the classifier.
@@ -84,9 +95,15 @@ impl ResNet {
     }
 
     /// Images to the maps before global average pooling.
-    pub(crate) fn pass<P: Pass>(&self, pass: &mut P, shared: Shared, x: P::Map) -> P::Map {
+    pub(crate) fn pass<P: Pass>(
+        &self,
+        pass: &mut P,
+        shared: Shared,
+        x: P::Map,
+        outputs: &mut StageMaps<P::Map>,
+    ) -> P::Map {
         let x = self.stem.pass(pass, &Place::ROOT.field("stem"), x);
-        stage::pass(&self.stages, pass, shared, x)
+        stage::pass(&self.stages, pass, shared, x, outputs)
     }
 }
 
@@ -95,6 +112,7 @@ impl Stem {
         let (kernel, stride) = match kind {
             StemKind::Small => (3, 1),
             StemKind::Large => (7, 2),
+            StemKind::Strided => (3, 2),
         };
         let pool = Windows { size: [3, 3], stride: [2, 2], padding: [1, 1] };
         Self {

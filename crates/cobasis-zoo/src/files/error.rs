@@ -101,6 +101,9 @@ pub enum FileProblem {
     /// What it says of images makes no sense.
     #[error("metadata \"images\": {}", shortened(.0))]
     Preparation(String),
+    /// What it says of a detector makes none.
+    #[error("metadata \"detector\": {}", shortened(.0))]
+    Detector(String),
     /// It says of factorised layers what this version does not know.
     #[error(
         "metadata \"factorised\": expected \"fewest-macs\", \"keep\" or \"compose\", got {}",

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::error::FileProblem;
 use crate::config::ModelConfig;
+use crate::detector::DetectorConfig;
 use crate::name::ModelName;
 use crate::preparation::Preparation;
 use crate::registry::Entry;
@@ -28,8 +29,16 @@ pub(super) fn written(
     config: &ModelConfig,
     form: &[(&'static str, &str)],
 ) -> Vec<(&'static str, String)> {
-    let ModelConfig { name, num_classes, in_channels, variant, norms, preparation, seed: _ } =
-        config;
+    let ModelConfig {
+        name,
+        num_classes,
+        in_channels,
+        variant,
+        norms,
+        preparation,
+        detector,
+        seed: _,
+    } = config;
     let mut metadata: Vec<(&str, String)> =
         form.iter().map(|&(key, value)| (key, value.to_string())).collect();
     metadata.extend([
@@ -51,6 +60,9 @@ pub(super) fn written(
     let json = |text: Result<String, serde_json::Error>| text.expect("plain data is JSON");
     if !name.is_registered() {
         metadata.push(("network", json(serde_json::to_string(name.entry()))));
+    }
+    if let Some(detector) = detector {
+        metadata.push(("detector", json(serde_json::to_string(detector))));
     }
     if let Some(preparation) = preparation {
         metadata.push(("images", json(serde_json::to_string(preparation))));
@@ -89,6 +101,15 @@ pub(super) fn read(metadata: &HashMap<String, String>) -> Result<ModelConfig, Fi
         .with_norms(norms)
         .with_num_classes(number("num_classes")?)
         .with_in_channels(number("in_channels")?);
+    let config = match metadata.get("detector") {
+        Some(text) => {
+            let detector: DetectorConfig = serde_json::from_str(text)
+                .map_err(|error| FileProblem::Detector(error.to_string()))?;
+            detector.check(&config.name).map_err(FileProblem::Detector)?;
+            config.with_detector(detector)
+        }
+        None => config,
+    };
     let Some(text) = metadata.get("images") else {
         return Ok(config);
     };

@@ -132,6 +132,11 @@ impl Pass for Trace {
         self.push(String::new(), Op::Concat, vec![x, added])
     }
 
+    fn add_upsampled(&mut self, x: usize, coarse: usize) -> usize {
+        let upsampled = self.push(String::new(), Op::Upsample, vec![coarse, x]);
+        self.add(x, upsampled)
+    }
+
     fn max_pool(&mut self, windows: Windows, x: usize) -> usize {
         self.push(String::new(), Op::MaxPool(windows), vec![x])
     }
@@ -151,6 +156,10 @@ impl Pass for Trace {
 
     fn global_average(&mut self, x: usize) -> usize {
         self.push(String::new(), Op::GlobalAverage, vec![x])
+    }
+
+    fn pixels(&mut self, maps: Vec<usize>) -> usize {
+        self.push(String::new(), Op::Pixels, maps)
     }
 
     fn linear(&mut self, at: &Place, linear: &Linear, x: usize) -> usize {

@@ -6,9 +6,12 @@ use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::nn::conv::Conv1d;
 use burn::nn::{BatchNorm, Linear};
 use burn::tensor::Tensor;
-use cobasis::{Composed, Convolution, Filters, Place, Start};
+use cobasis::{Composed, Convolution, Filters, Place, Role, Start};
 
 use crate::visit::Visit;
+
+/// The standard deviation of the weights of predictions (Lin et al. 2017, focal loss).
+const PREDICTIONS: f64 = 0.01;
 
 /// What a tensor starts with.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,9 +52,14 @@ impl Visit for Starts {
         // Deployed models and ONNX files name tensors by it.
         let is_new = self.places.insert(at.to_string());
         assert!(is_new, "two convolutions are declared at {at}; each needs its own place");
+        let prior = match conv.role {
+            Role::Prediction(prior) => Some(prior),
+            Role::Layer | Role::Basis | Role::Coefficients => None,
+        };
         match &conv.filters {
             Filters::Stacked { own: Some(own), .. } => {
-                self.insert(own.id, Value::Starts(Start::Filters));
+                let start = prior.map_or(Start::Filters, |_| Start::Normal(PREDICTIONS));
+                self.insert(own.id, Value::Starts(start));
             }
             Filters::Stacked { own: None, .. } => {}
             Filters::Composed(composed) => {
@@ -62,7 +70,8 @@ impl Visit for Starts {
         }
         if let Some(bias) = conv.bias {
             let inputs = conv.filters.shape()[1..].iter().product();
-            self.insert(bias.id, Value::Uniform { inputs });
+            let start = prior.map(|prior| Value::Starts(Start::Constant(prior.bias())));
+            self.insert(bias.id, start.unwrap_or(Value::Uniform { inputs }));
         }
     }
 

@@ -36,7 +36,7 @@ impl ChannelAttention {
 
     /// Maps of the input's shape, `[batch, channels, height, width]`.
     pub fn forward(&self, maps: Tensor<4>) -> Tensor<4> {
-        self.pass(&mut Forward::default(), &Place::ROOT, maps.into()).into_tensor()
+        self.pass(&mut Forward, &Place::ROOT, maps.into()).into_tensor()
     }
 
     pub(crate) fn pass<P: Pass>(&self, pass: &mut P, at: &Place, x: P::Map) -> P::Map {

@@ -45,7 +45,7 @@ impl Block {
     /// The block's output, `[batch, channels, height / stride, width / stride]`, with the network's
     /// bases.
     pub fn forward(&self, input: Tensor<4>, bases: &Bases) -> Tensor<4> {
-        self.pass(&mut Forward::default(), &Place::ROOT, bases, input.into()).into_tensor()
+        self.pass(&mut Forward, &Place::ROOT, bases, input.into()).into_tensor()
     }
 }
 

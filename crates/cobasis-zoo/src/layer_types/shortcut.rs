@@ -67,7 +67,7 @@ impl Shortcut {
     /// `[batch, channels_in, height, width]` to
     /// `[batch, channels_out, ⌈height / stride⌉, ⌈width / stride⌉]`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        self.pass(&mut Forward::default(), &Place::ROOT, input.into()).into_tensor()
+        self.pass(&mut Forward, &Place::ROOT, input.into()).into_tensor()
     }
 
     pub(crate) fn pass<P: Pass>(&self, pass: &mut P, at: &Place, x: P::Map) -> P::Map {

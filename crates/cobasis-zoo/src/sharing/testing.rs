@@ -41,7 +41,7 @@ pub(super) fn composed(model: &Model) -> Vec<(String, Tensor<4>)> {
 /// The weights of a classifier that computes them.
 pub(super) fn classifier(model: &Model) -> Option<Tensor<4>> {
     let mut filters = ComposedFilters::default();
-    model.head.pass(&mut Visiting(&mut filters), &model.bases, ());
+    model.head.classify(&mut Visiting(&mut filters), &model.bases, ());
     filters.1
 }
 
@@ -113,7 +113,7 @@ fn weighted_sum(model: &Model) -> Tensor<1> {
     let width = block.norm2.gamma.lazy_shape()[0];
     let mut x = pattern(1, [1, width, 5, 5]).into();
     for conv in [&block.conv1, &block.conv2] {
-        x = conv.pass(&mut Forward::default(), &Place::ROOT, &model.bases, x);
+        x = conv.pass(&mut Forward, &Place::ROOT, &model.bases, x);
     }
     (x.into_tensor() * pattern(2, [1, width, 5, 5])).sum()
 }

@@ -55,4 +55,19 @@ impl MobileNetV2Spec {
             MobileNetV2Spec::Large => [1, 2, 2, 2, 1, 2, 1],
         }
     }
+
+    /// Strides of the outputs of the stages against the images.
+    pub(crate) fn strides_of_stages(self) -> Vec<usize> {
+        let stem = match self {
+            MobileNetV2Spec::Small => 1,
+            MobileNetV2Spec::Large => 2,
+        };
+        let stages = self.strides().into_iter();
+        stages
+            .scan(stem, |all, stride| {
+                *all *= stride;
+                Some(*all)
+            })
+            .collect()
+    }
 }

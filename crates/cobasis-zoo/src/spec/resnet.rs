@@ -43,6 +43,9 @@ pub enum StemKind {
     Small,
     /// A 7×7 convolution and a 3×3 maximum, each of which halves the size.
     Large,
+    /// A 3×3 convolution that halves the size, before stages each of which halves it again, the first
+    /// one too: for detectors on a processor.
+    Strided,
 }
 
 /// The shortcut of a block whose output differs in shape from its input.

@@ -73,7 +73,7 @@ proptest! {
         prop_assert_eq!(table.total().buffers, counted.buffers);
 
         // And what is computed is Burn's convolution.
-        let forward = &mut crate::Forward::default();
+        let forward = &mut crate::Forward;
         let output = forward.conv2d(&root, &conv, input.into()).into_tensor();
         let error: f32 = (output - expected).abs().max().into_scalar();
         prop_assert!(error < 1e-5, "{}", error);

@@ -31,7 +31,7 @@ macro_rules! forward {
                 input: cobasis_kernels::Maps,
                 lent: impl Into<crate::bases::Lent<'a>>,
             ) -> cobasis_kernels::Maps {
-                let mut pass = crate::forward::Forward::default();
+                let mut pass = crate::forward::Forward;
                 self.pass(&mut pass, &crate::place::Place::ROOT, lent, input)
             }
 

@@ -9,7 +9,8 @@ use crate::config::TrainConfig;
 use crate::data::regular::{MAX_TABLE, read_text};
 use crate::date::iso;
 use crate::error::Error;
-use crate::evaluate::{is_finite, judge};
+use crate::evaluate::judge_from;
+use crate::metrics::Scores;
 use crate::run_dir::{EarlyStop, EpochSummary, Summary};
 use crate::train::optimizer::decay_factor;
 use crate::train::{Progress, Task, Watch};
@@ -35,9 +36,9 @@ impl<T: Task> Run<'_, T> {
         };
         let mut judged = |name: &str, epoch: usize| -> Result<_, Error> {
             let model = load(self.directory.path().join(name), &self.device)?;
-            let score = judge::<T::Score>(&model, test, |images| watch.evaluated(images))?;
-            match score {
-                Some(score) if !is_finite(&score) => {
+            let score = T::score(self.config, test.set().info());
+            match judge_from(score, &model, test, |images| watch.evaluated(images))? {
+                Some(score) if !score.is_finite() => {
                     Err(Error::NotFinite { epoch, images: "test" })
                 }
                 score => Ok(score),

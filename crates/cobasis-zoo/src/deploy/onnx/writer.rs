@@ -63,6 +63,11 @@ impl Writer {
         ))
     }
 
+    /// Writes numbers of a shape. Gives their name.
+    pub(super) fn floats(&mut self, name: &str, shape: &[usize], numbers: &[f32]) -> String {
+        self.constant(Tensor::floats(name.to_string(), shape, numbers.iter().copied()))
+    }
+
     /// The name of a vector of integers.
     pub(super) fn integers(&mut self, numbers: &[i64]) -> String {
         let text: Vec<String> = numbers.iter().map(i64::to_string).collect();
