@@ -3,8 +3,8 @@
     python pytorch_peer.py MODEL WEIGHTS IMAGES BATCH HEIGHT WIDTH THREADS [--compile] [--only=VARIANT]
 
 WEIGHTS is a file of `cobasis` (safetensors), IMAGES holds the batch as raw 32-bit numbers,
-[batch, 3, height, width]. First a line of JSON with the logits of every variant goes to the
-standard output. Then each line of the standard input, `TASK VARIANT` with train or infer, is
+[batch, 3, height, width]. First a line of JSON with the logits of every variant, or the output of a detector, goes
+to the standard output. Then each line of the standard input, `TASK VARIANT` with train or infer, is
 answered with the seconds that it took; `memory` with the most memory ever held, in bytes.
 """
 import json
@@ -186,25 +186,32 @@ class Net(nn.Module):
             self.last = conv_of(state.at("last").at("conv"))
             self.last_norm = norm_of(state.at("last").at("norm"))
         else:
-            strides = [1] + [2] * 3
-            stem = dict(stride=2) if large else {}
+            strided = name.startswith("bccd/")
+            strides = [2 if strided else 1] + [2] * 3
+            stem = dict(stride=2) if large or strided else {}
         self.stem = conv_of(state.at("stem").at("conv"), **stem)
         self.stem_norm = norm_of(state.at("stem").at("norm"))
         self.pool = nn.MaxPool2d(3, 2, 1) if large and not self.mobile else nn.Identity()
-        self.bases, blocks = [], []
+        self.bases, stages = [], []
         channels = self.stem.out_channels
         for index in range(state.count("stages")):
             stage = state.at(f"stages.{index}")
             count = stage.count("bases")
             bases = [conv_of(stage.at(f"bases.{i}")) for i in range(count)]
             self.bases.append(bases)
+            blocks = []
             for number in range(stage.count("blocks")):
                 stride = strides[index] if number == 0 else 1
                 kind = Inverted if self.mobile else Block
                 block = kind(stage.at(f"blocks.{number}"), bases, stride, channels)
                 blocks.append(block)
                 channels = block.output
-        self.blocks = nn.Sequential(*blocks)
+            stages.append(nn.Sequential(*blocks))
+        self.stages = nn.ModuleList(stages)
+        self.detector = Detector(state.at("head")) if state.has("head.levels") else None
+        if self.detector is not None:
+            self.bases.append(self.detector.bases)
+            return
         weight = state.at("head").get("weight")
         self.head = nn.Linear(*weight.shape)
         self.head.weight.data.copy_(weight.T)
@@ -215,7 +222,12 @@ class Net(nn.Module):
             x = F.relu6(self.stem_norm(self.stem(x)))
         else:
             x = self.pool(F.relu(self.stem_norm(self.stem(x))))
-        x = self.blocks(x)
+        outputs = []
+        for stage in self.stages:
+            x = stage(x)
+            outputs.append(x)
+        if self.detector is not None:
+            return self.detector(outputs)
         if self.mobile:
             x = F.relu6(self.last_norm(self.last(x)))
         return self.head(x.mean((2, 3)))
@@ -230,6 +242,141 @@ class Net(nn.Module):
         return total
 
 
+class Branch(nn.Module):
+    """Two convolutions of a detector's head."""
+
+    def __init__(self, state, basis):
+        super().__init__()
+        self.conv1, self.conv2 = (stage_conv(state.at(f"conv{i}"), basis) for i in (1, 2))
+        self.norm1, self.norm2 = (norm_of(state.at(f"norm{i}")) for i in (1, 2))
+        for norm in (self.norm1, self.norm2):
+            norm.eps, norm.momentum = 1e-3, 0.03
+
+    def forward(self, x):
+        x = F.relu(self.norm1(self.conv1(x)))
+        return F.relu(self.norm2(self.conv2(x)))
+
+
+class Level(nn.Module):
+    """A level of a detector: its lateral convolution and what predicts on it."""
+
+    def __init__(self, lateral, state, basis):
+        super().__init__()
+        self.lateral, self.norm = conv_of(lateral.at("conv")), norm_of(lateral.at("norm"))
+        self.norm.eps, self.norm.momentum = 1e-3, 0.03
+        self.class_branch = Branch(state.at("class_branch"), basis)
+        self.box_branch = Branch(state.at("box_branch"), basis)
+        self.boxes = conv_of(state.at("boxes"))
+        self.quality = conv_of(state.at("quality"))
+        self.classes = conv_of(state.at("classes"))
+
+    def forward(self, x):
+        boxes, classes = self.box_branch(x), self.class_branch(x)
+        return torch.cat([self.boxes(boxes), self.quality(boxes), self.classes(classes)], 1)
+
+
+class Detector(nn.Module):
+    """The neck and head of a detector; gives [batch, points, 5 + classes] with decoded boxes."""
+
+    def __init__(self, state):
+        super().__init__()
+        count = state.count("bases") if state.has("bases") else 0
+        self.bases = [conv_of(state.at(f"bases.{i}")) for i in range(count)]
+        basis = self.bases[0] if self.bases else None
+        levels = range(state.count("levels"))
+        self.levels = nn.ModuleList(
+            Level(state.at(f"laterals.{i}"), state.at(f"levels.{i}"), basis) for i in levels
+        )
+        # The last of stages at strides 4, 8 and 16.
+        self.strides = [2 ** (5 - len(levels) + i) for i in levels]
+
+    def points(self, sizes):
+        """[points, 3], middle and stride."""
+        rows = []
+        for stride, (height, width) in zip(self.strides, sizes):
+            y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+            middles = (torch.stack([x, y], -1).reshape(-1, 2) + 0.5) * stride
+            rows.append(torch.cat([middles, torch.full((len(middles), 1), float(stride))], 1))
+        return torch.cat(rows)
+
+    def forward(self, outputs):
+        coarser, predictions = None, []
+        for level, maps in zip(reversed(self.levels), reversed(outputs)):
+            x = level.norm(level.lateral(maps))
+            if coarser is not None:
+                x = x + F.interpolate(coarser, scale_factor=2)[..., : x.shape[2], : x.shape[3]]
+            coarser = x
+            predictions.insert(0, level(x))
+        points = self.points([maps.shape[2:] for maps in predictions])
+        found = torch.cat([maps.flatten(2) for maps in predictions], 2).transpose(1, 2)
+        stride = points[:, 2:]
+        middle = (found[..., :2] - 0.5) * stride + points[:, :2]
+        half = found[..., 2:4].exp() * stride / 2
+        return torch.cat([middle - half, middle + half, found[..., 4:]], -1), points
+
+
+def objects_of(image, height, width, classes):
+    """The boxes that an image of a measurement has, [objects, 4], and their classes."""
+    rows, labels = [], []
+    for number in range(14):
+        place = 14 * image + number
+        x, y = 97 * place % (width - 64), 57 * place % (height - 64)
+        rows.append([x, y, x + 24 + 31 * number % 40, y + 24 + 17 * number % 40])
+        labels.append(number % classes)
+    return torch.tensor(rows, dtype=torch.float32), torch.tensor(labels)
+
+
+def overlap(a, b):
+    sides = torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])
+    both = sides.clamp(min=0).prod(-1)
+    return both / ((a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - both)
+
+
+@torch.no_grad()
+def assigned(found, points, boxes, labels):
+    """SimOTA: positive points, their objects, and their overlaps."""
+    middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+    near = ((points[None, :, :2] - middles[:, None]).abs() < 1.5 * points[:, 2, None]).all(-1)
+    candidates = near.any(0).nonzero()[:, 0]
+    rows, near = found[candidates], near[:, candidates]
+    iou = overlap(boxes[:, None], rows[None, :, :4])
+    score = (rows[:, 5:].sigmoid() * rows[:, 4:5].sigmoid()).sqrt()
+    one_hot = F.one_hot(labels, score.shape[1]).float()
+    shape = (len(boxes), *score.shape)
+    of_class = F.binary_cross_entropy(
+        score.expand(shape), one_hot[:, None].expand(shape), reduction="none"
+    )
+    cost = of_class.sum(-1) - 3 * (iou + 1e-8).log() + 1e6 * ~near
+    counts = iou.topk(min(10, iou.shape[1]), 1).values.sum(1).int().clamp(min=1)
+    chosen = torch.zeros_like(near)
+    for row, count in enumerate(counts.tolist()):
+        chosen[row, cost[row].topk(count, largest=False).indices] = True
+    several = chosen.sum(0) > 1
+    cheapest = cost.argmin(0)
+    chosen[:, several] = False
+    chosen[cheapest[several], several.nonzero()[:, 0]] = True
+    taken = chosen.any(0).nonzero()[:, 0]
+    objects = chosen[:, taken].int().argmax(0)
+    return candidates[taken], objects, iou[objects, taken]
+
+
+def yolox_loss(found, points, images):
+    """The loss of YOLOX without L1."""
+    rows, boxes, shares = [], [], []
+    objectness = torch.zeros(found.shape[:2])
+    for image, (wanted, labels) in enumerate(images):
+        positive, objects, iou = assigned(found[image].detach(), points, wanted, labels)
+        objectness[image, positive] = 1
+        rows.append(found[image, positive])
+        boxes.append(wanted[objects])
+        shares.append(F.one_hot(labels[objects], found.shape[2] - 5) * iou[:, None])
+    rows, boxes, shares = torch.cat(rows), torch.cat(boxes), torch.cat(shares)
+    loss = F.binary_cross_entropy_with_logits(found[..., 4], objectness, reduction="sum")
+    loss = loss + 5 * (1 - overlap(rows[:, :4], boxes) ** 2).sum()
+    loss = loss + F.binary_cross_entropy_with_logits(rows[:, 5:], shares, reduction="sum")
+    return loss / max(len(rows), 1)
+
+
 class Variant:
     """A network, its optimizer and its images, in one memory format."""
 
@@ -237,8 +384,13 @@ class Variant:
         self.net = Net(name, tensors).to(memory_format=layout)
         self.images = images.to(memory_format=layout)
         self.forward = torch.compile(self.net) if compiled else self.net
-        classes = self.net.head.out_features
-        self.labels = torch.arange(len(images)) % classes
+        if self.net.detector is None:
+            classes = self.net.head.out_features
+            self.labels = torch.arange(len(images)) % classes
+        else:
+            count, _, height, width = images.shape
+            classes = self.net.detector.levels[0].classes.out_channels
+            self.objects = [objects_of(i, height, width, classes) for i in range(count)]
         self.optimizer = torch.optim.SGD(
             self.net.parameters(), lr=1e-3, momentum=0.9, weight_decay=5e-4
         )
@@ -246,7 +398,10 @@ class Variant:
     def train(self):
         self.net.train()
         self.optimizer.zero_grad(set_to_none=True)
-        loss = F.cross_entropy(self.forward(self.images), self.labels)
+        if self.net.detector is None:
+            loss = F.cross_entropy(self.forward(self.images), self.labels)
+        else:
+            loss = yolox_loss(*self.forward(self.images), self.objects)
         (loss + 10.0 * self.net.penalty()).backward()
         self.optimizer.step()
         return loss.item()
@@ -254,7 +409,8 @@ class Variant:
     @torch.no_grad()
     def infer(self):
         self.net.eval()
-        return self.forward(self.images)
+        output = self.forward(self.images)
+        return output if self.net.detector is None else output[0]
 
 
 def peak_memory():

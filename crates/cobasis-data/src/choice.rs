@@ -92,9 +92,9 @@ mod tests {
     fn a_refusal_lists_the_choices_and_the_nearest() {
         assert_eq!(
             "CIFAR-10".parse::<DatasetName>().unwrap_err(),
-            "expected digits | cifar10 | cifar100 | mnist | fashion-mnist | imagenet | folder, got \"CIFAR-10\"; did you mean \"cifar10\"?"
+            "expected digits | cifar10 | cifar100 | mnist | fashion-mnist | imagenet | folder | coco | voc, got \"CIFAR-10\"; did you mean \"cifar10\"?"
         );
-        assert!(!"voc".parse::<DatasetName>().unwrap_err().contains("mean"));
+        assert!(!"svhn".parse::<DatasetName>().unwrap_err().contains("mean"));
     }
 
     #[test]

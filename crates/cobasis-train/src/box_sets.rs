@@ -118,3 +118,6 @@ fn images(data: &DataConfig, dir: &Path, part: BoxPart, name: &str) -> PathBuf {
         several => dir.join(several.get(place).unwrap_or(&several[0])),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use cobasis_kernels::burn_only;
-use cobasis_zoo::{ModelConfig, save};
+use cobasis_zoo::save;
 use serde::Serialize;
 
 use super::timing::Timing;
@@ -69,14 +69,14 @@ pub fn compare(
     own_memory: impl FnOnce() -> Result<u64, Error>,
 ) -> Result<Comparison, Error> {
     let device = Device::flex();
-    let model = ModelConfig::new(setup.model.clone()).init(&device);
+    let model = setup.config().init(&device);
     let folder = std::env::temp_dir().join(format!("cobasis-peers-{}", std::process::id()));
     let usage = |problem: std::io::Error| Error::Peer(format!("{}: {problem}", folder.display()));
     std::fs::create_dir_all(&folder).map_err(usage)?;
     let (weights, images) = (folder.join("weights.safetensors"), folder.join("images"));
     save(&model, &weights)?;
-    let input = setup.model.entry().input;
-    let numbers = pixels(setup.batch * input.iter().product::<usize>());
+    let [height, width] = model.config.image();
+    let numbers = pixels(setup.batch * model.config.in_channels * height * width);
     let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
     std::fs::write(&images, bytes).map_err(usage)?;
     let result = with_files(peer, setup, rounds, &weights, &images, &device);
@@ -168,7 +168,7 @@ impl Python {
         images: &Path,
         only: Option<&str>,
     ) -> Result<Self, Error> {
-        let [_, height, width] = setup.model.entry().input;
+        let [height, width] = setup.config().image();
         let mut command = Command::new(&peer.python);
         command.arg(&peer.script).arg(setup.model.to_string()).arg(weights).arg(images);
         command.args([setup.batch, height, width, peer.threads].map(|number| number.to_string()));

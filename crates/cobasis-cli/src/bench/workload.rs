@@ -3,9 +3,13 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use cobasis_data::Batch;
+use cobasis_data::boxes::{Annotation, BoxKind, Boxes, Rect};
 use cobasis_train::tensors::host;
-use cobasis_train::train::{Recipe, StepAt, Trainer};
-use cobasis_zoo::{Deployed, Model, ModelConfig, ModelName};
+use cobasis_train::train::{Detection, Recipe, StepAt, Trainer};
+use cobasis_zoo::{Deployed, DetectorConfig, HeadKind, Model, ModelConfig, ModelName};
+
+/// A step at a rate at which many of them on one batch stay finite.
+const STEP: StepAt = StepAt { epoch: 1, step: 1, lr: 1e-3, lambda: 10.0 };
 
 /// What a model is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +31,28 @@ pub struct Setup {
     pub batch: usize,
     /// What it does.
     pub task: Task,
+    /// What finds things in the place of the model's classifier.
+    pub detector: Option<DetectorConfig>,
+}
+
+impl Setup {
+    /// The model's name, and the head of a detector.
+    pub fn name(&self) -> String {
+        let head = self.detector.as_ref().map(|detector| match detector.head {
+            HeadKind::Dense => " detector with dense head",
+            HeadKind::Shared { .. } => " detector with shared head",
+        });
+        format!("{}{}", self.model, head.unwrap_or_default())
+    }
+
+    /// The configuration of the model.
+    pub fn config(&self) -> ModelConfig {
+        let config = ModelConfig::new(self.model.clone());
+        match &self.detector {
+            Some(detector) => config.with_detector(detector.clone()),
+            None => config,
+        }
+    }
 }
 
 /// Work that can be repeated.
@@ -38,6 +64,7 @@ pub struct Workload {
 
 enum Kind {
     Train(Box<Trainer>, Batch),
+    TrainDetector(Box<Trainer<Detection>>, Batch<Boxes>),
     Infer(Box<Model>, Tensor<4>),
     Deployed(Box<Deployed>, Tensor<4>),
 }
@@ -45,13 +72,13 @@ enum Kind {
 impl Workload {
     /// The work of a setup, with the initial weights of seed 0.
     pub fn new(setup: &Setup, device: &Device) -> Self {
-        let config = ModelConfig::new(setup.model.clone());
+        let config = setup.config();
         Self::of(config.init(&device.clone().without_autodiff()), setup, device)
     }
 
     /// The work of a setup with a given model on the device.
     pub fn of(model: Model, setup: &Setup, device: &Device) -> Self {
-        let [channels, height, width] = model.config.name.entry().input;
+        let ([height, width], channels) = (model.config.image(), model.config.in_channels);
         let shape = [setup.batch, channels, height, width];
         let values = pixels(shape.iter().product());
         let images = || Tensor::from_data(TensorData::new(values.clone(), shape), device);
@@ -67,12 +94,25 @@ impl Workload {
                 let device = device.clone().autodiff();
                 let own = model.config.init_from(model.state(), &device);
                 let own = own.expect("a model has its own tensors");
-                let trainer: Trainer = Trainer::with_model(Recipe::default(), own, device);
-                let labels = (0..setup.batch).map(|image| (image % classes) as u16).collect();
+                let images = values.clone();
                 let indices = (0..setup.batch).collect();
                 let unreadable = Vec::new();
-                let batch = Batch { images: values.clone(), labels, indices, shape, unreadable };
-                (Kind::Train(Box::new(trainer), batch), macs)
+                let kind = if setup.detector.is_some() {
+                    let trainer = Trainer::with_model(Recipe::default(), own, device);
+                    let labels = (0..setup.batch).map(|image| Boxes {
+                        size: [height, width],
+                        boxes: objects(image, [height, width], classes),
+                    });
+                    let labels = labels.collect();
+                    let batch = Batch { images, labels, indices, shape, unreadable };
+                    Kind::TrainDetector(Box::new(trainer), batch)
+                } else {
+                    let trainer = Trainer::with_model(Recipe::default(), own, device);
+                    let labels = (0..setup.batch).map(|image| (image % classes) as u16).collect();
+                    let batch = Batch { images, labels, indices, shape, unreadable };
+                    Kind::Train(Box::new(trainer), batch)
+                };
+                (kind, macs)
             }
             Task::Infer => {
                 let macs = macs(&model);
@@ -91,15 +131,32 @@ impl Workload {
     pub fn run(&mut self) -> Vec<f32> {
         match &mut self.kind {
             Kind::Train(trainer, batch) => {
-                // A rate at which many steps on one batch stay finite.
-                let at = StepAt { epoch: 1, step: 1, lr: 1e-3, lambda: 10.0 };
-                let report = trainer.step(std::slice::from_ref(batch), at).expect("no constraint");
+                let report =
+                    trainer.step(std::slice::from_ref(batch), STEP).expect("no constraint");
                 vec![report.score.mean_cross_entropy() as f32]
+            }
+            Kind::TrainDetector(trainer, batch) => {
+                let report =
+                    trainer.step(std::slice::from_ref(batch), STEP).expect("no constraint");
+                vec![report.loss as f32]
             }
             Kind::Infer(model, images) => host(model.forward(images.clone())),
             Kind::Deployed(model, images) => host(model.forward(images.clone())),
         }
     }
+}
+
+/// The boxes of an image, fourteen as in an image of BCCD; PyTorch's script has the same.
+fn objects(image: usize, [height, width]: [usize; 2], classes: usize) -> Vec<Annotation> {
+    let number = |number: usize| {
+        let place = 14 * image + number;
+        let (x, y) = (97 * place % (width - 64), 57 * place % (height - 64));
+        let sides = [24 + 31 * number % 40, 24 + 17 * number % 40];
+        let rect = Rect::from_xywh([x, y, sides[0], sides[1]].map(|number| number as f64));
+        let class = (number % classes) as u16;
+        Annotation { rect, class, kind: BoxKind::Object, area: rect.area() }
+    };
+    (0..14).map(number).collect()
 }
 
 /// Numbers between -1 and 1, always the same.
@@ -122,6 +179,7 @@ mod tests {
             model: "digits/resnet14-s8u1".parse().expect("a model"),
             batch: 3,
             task,
+            detector: None,
         };
         let device = Device::flex();
         let mut source = Workload::new(&setup(Task::Infer), &device);

@@ -15,8 +15,8 @@ use cobasis_data::regular::{MAX_TABLE, read_text};
 use cobasis_kernels::burn_only;
 use cobasis_train::DeviceName;
 use cobasis_train::machine::{Machine, now, peak_memory};
-use cobasis_zoo::ModelName;
 use cobasis_zoo::files::{FileError, write_atomic};
+use cobasis_zoo::{DetectorConfig, HeadKind, ModelName};
 use serde::Serialize;
 
 use super::Outcome;
@@ -88,6 +88,10 @@ pub(crate) struct Common {
     /// Measure training steps.
     #[arg(long)]
     train: bool,
+    /// Measure a detector: the model with two levels of 32 channels, and a head whose filters are dense
+    /// or shared (16 shared, 1 unique).
+    #[arg(long, value_name = "HEAD", value_enum)]
+    detector: Option<HeadFilters>,
     /// Number of threads [default: number of cores].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -96,14 +100,39 @@ pub(crate) struct Common {
     seconds: u16,
 }
 
+/// The filters of a detector's head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum HeadFilters {
+    /// Each convolution has its own.
+    Dense,
+    /// All share a basis.
+    Shared,
+}
+
+impl HeadFilters {
+    /// A detector on the model, for images of the model's usual size.
+    fn detector(self, model: &ModelName) -> DetectorConfig {
+        let [_, height, width] = model.entry().input;
+        DetectorConfig::new([height, width]).with_head(match self {
+            HeadFilters::Dense => HeadKind::Dense,
+            HeadFilters::Shared => HeadKind::Shared { shared: 16, unique: 1 },
+        })
+    }
+}
+
 impl Common {
-    fn setup(&self, unfolded: bool) -> Setup {
+    fn setup(&self, unfolded: bool) -> Result<Setup, Error> {
+        let detector = self.detector.map(|head| head.detector(&self.name));
+        if let Some(detector) = &detector {
+            let fits = detector.check(&self.name);
+            fits.map_err(|problem| Error::Usage(format!("--detector: {problem}")))?;
+        }
         let task = match (self.train, unfolded) {
             (true, _) => Task::Train,
             (false, true) => Task::Infer,
             (false, false) => Task::InferDeployed,
         };
-        Setup { model: self.name.clone(), batch: self.batch as usize, task }
+        Ok(Setup { model: self.name.clone(), batch: self.batch as usize, task, detector })
     }
 
     /// Makes the threads, and says how many.
@@ -147,7 +176,7 @@ pub(crate) fn run(command: Command) -> Outcome {
         }
         Command::Model { common, device, unfolded, burn, verbose, json } => {
             let threads = common.start_threads()?;
-            let setup = common.setup(unfolded);
+            let setup = common.setup(unfolded)?;
             let opened = device.open()?;
             let measure = || {
                 let mut workload = Workload::new(&setup, &opened);
@@ -169,7 +198,7 @@ pub(crate) fn run(command: Command) -> Outcome {
             }
         }
         Command::Layers { common, json } => {
-            let (threads, setup) = (common.start_threads()?, common.setup(false));
+            let (threads, setup) = (common.start_threads()?, common.setup(false)?);
             let mut workload = Workload::new(&setup, &DeviceName::Flex.open()?);
             let each = Duration::from_millis(u64::from(common.seconds) * 100);
             let times = shape_times(&mut workload, each);
@@ -193,7 +222,7 @@ pub(crate) fn run(command: Command) -> Outcome {
                 }));
                 print(&format!(
                     "{}, batch {}, {}, {threads} threads\n{}, {}\n\n{}",
-                    setup.model,
+                    setup.name(),
                     setup.batch,
                     task_name(setup.task),
                     Machine::this().processor,
@@ -229,7 +258,7 @@ fn report(
 ) -> Report {
     let median = timing.median();
     Report {
-        model: setup.model.to_string(),
+        model: setup.name(),
         batch: setup.batch,
         task: task_name(setup.task),
         device: device.to_string(),

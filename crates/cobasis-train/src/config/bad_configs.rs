@@ -20,7 +20,7 @@ const BAD: &[(&str, &str, &str)] = &[
     (
         "verbosity = 1",
         "verbosity",
-        "the top level has [augment], [data], [distill], [init], model, ",
+        "the top level has [augment], [data], [detect], [distill], [init], model",
     ),
     ("[train.inner]\nx = 1", "train.inner", "unknown key; [train] has"),
     ("\"a.b\\n\" = 1", "\"a.b\\n\"", "unknown key"),
@@ -57,12 +57,12 @@ const BAD: &[(&str, &str, &str)] = &[
     (
         "data.name = 'CIFAR-10'",
         "data.name",
-        "expected digits | cifar10 | cifar100 | mnist | fashion-mnist | imagenet | folder, got \"CIFAR-10\"; did you mean \"cifar10\"?",
+        "expected digits | cifar10 | cifar100 | mnist | fashion-mnist | imagenet | folder | coco | voc, got \"CIFAR-10\"; did you mean \"cifar10\"?",
     ),
     (
         "data.name = 'svhn'",
         "data.name",
-        "| mnist | fashion-mnist | imagenet | folder, got \"svhn\"",
+        "| mnist | fashion-mnist | imagenet | folder | coco | voc, got \"svhn\"",
     ),
     (
         "ortho.scope = 'share'",
@@ -296,6 +296,78 @@ const BAD: &[(&str, &str, &str)] = &[
     ("train.freez = 'bases'", "train.freez", "did you mean train.freeze?"),
     ("init = 'FILE'", "init", "expected a table [init], got string \"FILE\""),
     ("init.file = 'FILE'", "init.file", "unknown key; [init] has from, network, weights"),
+    // Tasks.
+    ("task = 'detection'", "task", "expected classify | detect, got \"detection\""),
+    ("task = 'detect'", "data.name", "expected coco | voc with task = \"detect\", got \"cifar10\""),
+    (
+        "data.name = 'voc'",
+        "data.name",
+        "the images of \"voc\" have boxes, which are for task = \"detect\", got task = \"classify\"",
+    ),
+    (
+        "task = 'detect'\ndata.name = 'voc'\ndata.test = 'test'",
+        "data.train",
+        "expected the name of a list in ImageSets/Main with data.name = \"voc\", got nothing",
+    ),
+    (
+        "task = 'detect'\ndata.name = 'coco'\ndata.train = 'a.json'",
+        "data.test",
+        "expected the name of a JSON file with data.name = \"coco\", got nothing",
+    ),
+    (
+        "task = 'detect'\ndata = { name = 'voc', train = 'a', test = 'b', images = 'c' }",
+        "data.images",
+        "expected nothing with data.name = \"voc\", whose images are in JPEGImages, got [\"c\"]",
+    ),
+    (
+        "task = 'detect'\ndata = { name = 'coco', train = 'a', test = 'b', images = ['c', 'd', 'e'] }",
+        "data.images",
+        "expected one folder, or 2: one for each of train, val and test given, got [\"c\", \"d\",",
+    ),
+    ("data.images = ['a', 'b', 'c', 'd']", "data.images", "expected at most 3 folders, got 4"),
+    ("data.images = ['']", "data.images[0]", "expected a name of 1 to 4096 characters, got \"\""),
+    (
+        "task = 'detect'\ndata = { name = 'voc', train = 'a', val = 'c', test = 'b', val_images = 3 }",
+        "data.val_images",
+        "expected nothing, since there is data.val, whose images are all taken",
+    ),
+    ("data.train = ''", "data.train", "expected a name of 1 to 4096 characters, got \"\""),
+    ("data.val = 'v'", "data.val", "is only for \"coco\" and \"voc\", not for \"cifar10\""),
+    ("data.images = 'i'", "data.images", "is only for \"coco\" and \"voc\", not for"),
+    ("detect.input = [256]", "detect.input", "invalid length 1, expected an array of length 2"),
+    ("detect.input = [256, 31]", "detect.input[1]", "expected 32 to 2048 pixels, got 31"),
+    ("detect.levels = 4", "detect.levels", "expected 1 to 3, got 4"),
+    ("detect.width = 4", "detect.width", "expected 8 to 512 channels, got 4"),
+    (
+        "detect.head = 'share'",
+        "detect.head",
+        "expected dense | shared, got \"share\"; did you mean",
+    ),
+    ("detect.shared = 0", "detect.shared", "expected 1 to 4608 filters, got 0"),
+    ("detect.unique = 5000", "detect.unique", "expected at most 4608 filters, got 5000"),
+    (
+        "detect.losses = 'yolo'",
+        "detect.losses",
+        "expected yolox | fcos, got \"yolo\"; did you mean",
+    ),
+    ("detect.confidence = 1", "detect.confidence", "expected at least 0 and below 1, got 1.0"),
+    ("detect.nms = 0", "detect.nms", "expected above 0 and at most 1, got 0.0"),
+    ("detect.last_epoch = 3", "detect.last_epoch", "did you mean detect.last_epochs?"),
+    ("augment.mosaic = 1.5", "augment.mosaic", "expected at least 0 and at most 1, got 1.5"),
+    ("augment.hue = 181", "augment.hue", "expected at least 0 and at most 180 degrees, got 181.0"),
+    (
+        "augment.scale = [1.5, 0.5]",
+        "augment.scale",
+        "expected the smallest, then the largest, 1/64 to 64, got [1.5, 0.5]",
+    ),
+    ("augment.scale = [0.0, 1.0]", "augment.scale", "1/64 to 64, got [0.0, 1.0]"),
+    (
+        "augment.mosaic = 0.5",
+        "augment.mosaic",
+        "has no effect with task = \"classify\"; leave it out",
+    ),
+    ("augment.flip_vertical = true", "augment.flip_vertical", "has no effect with task"),
+    ("augment.scale = [0.5, 1]", "augment.scale", "has no effect with task = \"classify\""),
     // Names of models.
     (
         "model = 'cifar10/resnet33'",
@@ -317,4 +389,32 @@ fn every_bad_config_is_told_its_key_and_what_was_expected() {
         assert!(shown.contains(said), "{file}: {shown}");
         assert!(!shown.contains('\n'), "{file}: {shown}");
     }
+}
+
+#[test]
+fn what_has_no_effect_on_detectors_is_refused() {
+    let detect = "model = 'cifar10/resnet20'\ntask = 'detect'\ndata.name = 'voc'\n\
+                  data.train = 'train'\ndata.test = 'test'\n";
+    let checked = |more: &str| {
+        let config = Config::from_table(&format!("{detect}{more}").parse().unwrap()).unwrap();
+        config.check()
+    };
+    checked("").unwrap();
+    checked("augment.mosaic = 1\naugment.flip_vertical = true\ntrain.ema = 0.9").unwrap();
+    for (key, value) in [
+        ("augment.mixup", "1"),
+        ("augment.cutmix", "1"),
+        ("augment.erase", "0.5"),
+        ("augment.rand_ops", "2"),
+        ("augment.rand_magnitude", "9"),
+        ("train.label_smoothing", "0.1"),
+        ("train.dropout", "0.1"),
+        ("distill.teacher", "'FILE'"),
+    ] {
+        let err = checked(&format!("{key} = {value}")).unwrap_err();
+        assert_eq!(err.key(), Some(key), "{err}");
+        let said = "has no effect with task = \"detect\"; leave it out";
+        assert!(err.to_string().ends_with(said), "{err}");
+    }
+    assert_eq!(checked("data.size = 64").unwrap_err().key(), Some("data.size"));
 }

@@ -151,6 +151,8 @@ mod tests {
             ("optimizer.lr = 0.2", "optimizer.lr: the run in DIR has 0.1, got 0.2"),
             ("train.max_steps = 3", "train.max_steps: the run in DIR has nothing, got 3"),
             ("schedule.milestones = [1]", "has [150, 225], got [1]"),
+            ("task = 'detect'", "task: the run in DIR has \"classify\", got \"detect\""),
+            ("detect.nms = 0.5", "detect.nms: the run in DIR has 0.65, got 0.5"),
             ("model = 'cifar10/resnet20'", "has \"cifar10/resnet32-s16u1\", got \"cifar10/resn"),
         ] {
             let line = config(now).check_resumes(&before, "DIR").unwrap_err().to_string();
@@ -191,6 +193,14 @@ mod tests {
         let hinge = "model = 'digits/resnet14-hinge30000'\ndata.name = 'digits'";
         let said = longer(hinge).0.unwrap_err();
         assert!(said.contains("with ranks.cut = \"0.6\", the cut of the epochs before"), "{said}");
+        let detect = "model = 'cifar10/resnet20'\ntask = 'detect'\ndata.name = 'voc'";
+        let said = longer(detect).0.unwrap_err();
+        assert!(said.contains("with detect.last_epochs = \"15\", the training of the"), "{said}");
+        let said = longer(&format!("{detect}\ndetect.losses = 'fcos'\naugment.mosaic = 0.5"));
+        assert!(said.0.unwrap_err().contains("with detect.last_epochs = \"15\""));
+        for alike in ["detect.last_epochs = 0", "detect.losses = 'fcos'"] {
+            assert_eq!(longer(&format!("{detect}\n{alike}")).0, Ok(true));
+        }
         let said = longer("ortho.lambda_schedule = 'linear'\northo.lambda_end = 1").0.unwrap_err();
         assert!(said.contains("with ortho.lambda_schedule = \"linear\""), "{said}");
         let patient = |epochs: usize| format!("train.patience = {epochs}");

@@ -97,7 +97,11 @@ impl DetectConfig {
             DetectionLosses::Yolox => BoxCoding::Centre,
             DetectionLosses::Fcos => BoxCoding::Sides,
         };
-        DetectorConfig { input: self.input, levels: self.levels, width: self.width, head, coding }
+        DetectorConfig::new(self.input)
+            .with_levels(self.levels)
+            .with_width(self.width)
+            .with_head(head)
+            .with_coding(coding)
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
@@ -121,7 +125,11 @@ impl DetectConfig {
 
     /// Checks that such a detector can be made of the network.
     pub(super) fn check_with(&self, model: &ModelName) -> Result<(), ConfigError> {
-        let detector = self.detector();
-        detector.check(model).map_err(|problem| ConfigError::at("detect", problem))
+        // "levels: expected …": keys here are called as fields there.
+        let refused = |problem: String| match problem.split_once(": ") {
+            Some((key, problem)) => ConfigError::at(format!("detect.{key}"), problem),
+            None => ConfigError::at("detect", problem),
+        };
+        self.detector().check(model).map_err(refused)
     }
 }

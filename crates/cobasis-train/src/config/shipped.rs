@@ -10,7 +10,7 @@ use cobasis_zoo::registry::PUBLISHED;
 use cobasis_zoo::{ModelConfig, ModelName};
 use toml::Table;
 
-use super::Config;
+use super::{Config, TaskKind};
 use crate::data::{Augment, AugmentKey, Batch, Crop, Dataset, View};
 
 /// What a lab note states even where it is the default.
@@ -41,7 +41,8 @@ fn every_shipped_config_loads_and_is_a_complete_note() {
         for (section, key) in STATED {
             assert!(table[*section].get(key).is_some(), "{name}: {section}.{key} not stated");
         }
-        let schedule = if name.starts_with(COMPRESS) { "kind" } else { "milestones" };
+        let is_cosine = name.starts_with(COMPRESS) || config.task == TaskKind::Detect;
+        let schedule = if is_cosine { "kind" } else { "milestones" };
         assert!(
             table["schedule"].get(schedule).is_some(),
             "{name}: schedule.{schedule} not stated"
@@ -69,6 +70,17 @@ fn assert_matches_its_model(name: &str, config: &Config) {
         let dense = config.model == "cifar10/resnet20";
         assert_eq!(config.ortho.lambda, if dense { 0.0 } else { 10.0 }, "{name}");
         assert_eq!(config.awaits_file(), name == "compress/fine-tune.toml", "{name}");
+        return;
+    }
+    if config.task == TaskKind::Detect {
+        assert!(config.model.starts_with(name.trim_end_matches(".toml")), "{name}");
+        // By the authors of the losses: a rate for each image of a batch, and of it 5 % at the end.
+        let lr = 0.01 / 64.0 * config.train.batch as f64;
+        let (optimizer, schedule) = (&config.optimizer, &config.schedule);
+        assert!((optimizer.lr - lr).abs() < 1e-12, "{name}");
+        assert!((schedule.min_lr - 0.05 * lr).abs() < 1e-12, "{name}");
+        assert_eq!((schedule.warmup_epochs, optimizer.decay_norms), (5, false), "{name}");
+        assert_eq!((optimizer.momentum, optimizer.weight_decay), (0.9, 5e-4), "{name}");
         return;
     }
     assert!(config.model.starts_with(&format!("{data_set}/")), "{name}");

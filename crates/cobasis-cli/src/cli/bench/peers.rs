@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::super::Outcome;
 use super::super::output::{print, print_json, table};
-use super::{Common, ms, task_name};
+use super::{Common, HeadFilters, ms, task_name};
 
 /// Compares the speed of a network here and in PyTorch, in turn, with the same number of threads.
 ///
@@ -48,10 +48,10 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: Args) -> Outcome {
     let threads = args.common.start_threads()?;
-    let setup = args.common.setup(false);
+    let setup = args.common.setup(false)?;
     let Args { python, script, compile: compiled, .. } = args;
     let peer = Peer { python, script, compiled, threads };
-    let memory = || own_memory(&setup, threads);
+    let memory = || own_memory(&setup, args.common.detector, threads);
     let comparison = compare(&peer, &setup, args.rounds.into(), memory)?;
     if let Some(csv) = args.csv {
         append(&csv, &setup, threads, &comparison)?;
@@ -66,7 +66,7 @@ pub(super) fn run(args: Args) -> Outcome {
 
 /// The most memory that this program holds when it does the work and nothing else: a process of its
 /// own tells.
-fn own_memory(setup: &Setup, threads: usize) -> Result<u64, Error> {
+fn own_memory(setup: &Setup, detector: Option<HeadFilters>, threads: usize) -> Result<u64, Error> {
     #[derive(Deserialize)]
     struct Report {
         peak_memory_bytes: Option<u64>,
@@ -75,6 +75,10 @@ fn own_memory(setup: &Setup, threads: usize) -> Result<u64, Error> {
     let mut command = Command::new(&program);
     command.args(["bench", "model", &setup.model.to_string(), "--json", "--seconds", "0"]);
     command.args(["--batch", &setup.batch.to_string(), "--threads", &threads.to_string()]);
+    command.args(detector.map(|head| match head {
+        HeadFilters::Dense => "--detector=dense",
+        HeadFilters::Shared => "--detector=shared",
+    }));
     command.args((setup.task == Task::Train).then_some("--train"));
     let problem = |what: String| Error::Peer(format!("{}: {what}", program.display()));
     let output = command.stderr(Stdio::inherit()).output();
@@ -135,7 +139,7 @@ fn append(
         let ratio = if name == OURS { format!("{:.3}", comparison.ratio) } else { String::new() };
         text += &format!(
             "{date},{processor},{threads},{},{},{},{name},{},{},{},{},{},{ratio},{},{}\n",
-            setup.model,
+            setup.name(),
             task_name(setup.task).replace(',', ""),
             setup.batch,
             ms(timing.median()),
