@@ -175,7 +175,7 @@ fn the_scores_are_those_of_the_boxes_that_are_written() {
         assert_eq!(of_voc[name], report[name], "{name}");
     }
     let (text, _) = done(&folder, &[&voc[..], &["--dataset", "voc", "--list", "train"]].concat());
-    for part in ["6 images with 18 objects", "AP50   0.0000", "other        0     –", "images/s"]
+    for part in ["6 images with 18 objects", "AP50   0.0000", "other        0       –", "images/s"]
     {
         assert!(text.contains(part), "{part}: {text}");
     }

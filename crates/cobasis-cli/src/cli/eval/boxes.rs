@@ -272,25 +272,24 @@ impl<'a> Report<'a> {
         });
         let head = ["class", "objects", "AP", "AP50", "AP75", "AR"].map(String::from).to_vec();
         let [ap, ap50, ap75, ar] = [self.ap, self.ap50, self.ap75, self.ar100].map(shown);
-        let by_area = |[small, medium, large]: [Option<f64>; 3]| {
-            let [small, medium, large] = [small, medium, large].map(shown);
-            format!("small {small}, medium {medium}, large {large}")
-        };
+        let of_area = |ap, ar| format!("AP {}, AR {}", shown(ap), shown(ar));
         format!(
             "{} on {}, {} images with {} objects\n\
-             AP     {ap}\n\
+             AP     {ap} (mean over IoU 0.50 to 0.95)\n\
              AP50   {ap50}\n\
              AP75   {ap75}\n\
-             AP     {} (by area: to 32², to 96², above)\n\
-             AR     {ar} (100 boxes for an image and class)\n\
-             AR     {}\n\
+             AR     {ar} (at most 100 boxes per image and class)\n\
+             small  {} (up to 32² pixels)\n\
+             medium {} (up to 96² pixels)\n\
+             large  {}\n\
              speed  {:.0} images/s on {}\n\n{}",
             self.model,
             self.dataset,
             grouped(self.images as u64),
             grouped(self.objects as u64),
-            by_area([self.ap_small, self.ap_medium, self.ap_large]),
-            by_area([self.ar_small, self.ar_medium, self.ar_large]),
+            of_area(self.ap_small, self.ar_small),
+            of_area(self.ap_medium, self.ar_medium),
+            of_area(self.ap_large, self.ar_large),
             self.images_per_second,
             self.device,
             table(&[vec![head], rows.collect()].concat(), &[])
