@@ -47,6 +47,6 @@ pub use seeds::{SeedsOutcome, SeedsResults, SeedsSummary, Spread, run_seeds};
 pub use step::{StepAt, StepReport};
 pub use sweep::{Setting, SettingResult, SweepOutcome, SweepSummary, run_sweep};
 pub use targets::Targets;
-pub use task::{Classification, TargetOf, Task, Terms};
+pub use task::{Classification, Detection, TargetOf, Task, Terms};
 pub use trainer::Trainer;
 pub use watch::{Started, Watch};

@@ -10,8 +10,8 @@ use cobasis_train::config::{Axis, Config, ConfigError, TaskKind, grid};
 use cobasis_train::metrics::Scores;
 use cobasis_train::run_dir::{EarlyStop, EpochSummary, RunDir, Summary};
 use cobasis_train::train::{
-    Classification, DryRun, Outcome as Ended, SeedsOutcome, SeedsResults, SeedsSummary, Setting,
-    SweepOutcome, Task, dry_run, run_seeds, run_sweep, run_task as train,
+    Classification, Detection, DryRun, Outcome as Ended, SeedsOutcome, SeedsResults, SeedsSummary,
+    Setting, SweepOutcome, Task, dry_run, run_seeds, run_sweep, run_task as train,
 };
 
 use super::Outcome;
@@ -77,7 +77,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     let settings = settings(&args)?;
     match settings[0].config.task {
         TaskKind::Classify => run_task::<Classification>(args, &settings),
-        TaskKind::Detect => Err(Error::Usage("task: detect is not there yet".to_string())),
+        TaskKind::Detect => run_task::<Detection>(args, &settings),
     }
 }
 

@@ -13,8 +13,8 @@ use super::freeze::Freeze;
 pub struct TrainConfig {
     /// Number of epochs, at least 1.
     pub epochs: usize,
-    /// Early stopping: number of epochs without a better top-1 accuracy on the validation images after
-    /// which training ends, at least 1; needs `data.split = "train/val"`; absent = all epochs.
+    /// Early stopping: number of epochs without a better result on the validation images (top-1
+    /// accuracy; AP with task = "detect") after which training ends, at least 1; needs `data.split = "train/val"`; absent = all epochs.
     pub patience: Option<usize>,
     /// What training leaves as it is: "bases" (the shared filters), "backbone" (all but the
     /// classifier), or paths as in model files, with * for any text, such as ["stem", "stages.0.*"].

@@ -67,7 +67,11 @@ impl Part {
             };
             return Some(format!("{} {what} instead of {}{of}", now.images, self.images));
         }
-        (self != now).then(|| format!("as many {what}, but others or in other classes"))
+        let other = match self.of_class.is_empty() {
+            true => "with other boxes",
+            false => "in other classes",
+        };
+        (self != now).then(|| format!("as many {what}, but others or {other}"))
     }
 }
 

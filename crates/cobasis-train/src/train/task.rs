@@ -9,6 +9,7 @@ use burn::tensor::{Device, Tensor};
 use cobasis_zoo::Model;
 
 pub use classify::Classification;
+pub use detect::Detection;
 
 use crate::config::Config;
 use crate::data::{Batch, DataError, Dataset, ImageSet, Loader, LoaderConfig, SetInfo};
@@ -58,11 +59,13 @@ pub trait Task: Sized + 'static {
         Self::Score::of(info)
     }
 
-    /// A batch through the model and the losses. `key` is what the task may draw from.
+    /// A batch through the model and the losses. `key` is what the task may draw from: the seed, the epoch
+    /// and its step, both counted from 1, and the number of the batch in the step.
     fn terms(&self, model: &Model, batch: &Batch<TargetOf<Self>>, key: [u64; 4]) -> Terms;
 }
 
-/// What a batch came to, all of it part of the graph. Losses are means over the images.
+/// What a batch came to, all of it part of the graph. Losses are means over the images, or over what the
+/// task counts in them.
 pub struct Terms {
     /// What the model says of the images, `[batch, …]`.
     pub output: Tensor<2>,

@@ -1,6 +1,6 @@
 //! Which points of a detector stand for which objects.
 
-use super::Point;
+use cobasis_zoo::Point;
 
 use crate::data::boxes::{Annotation, BoxKind, Boxes};
 

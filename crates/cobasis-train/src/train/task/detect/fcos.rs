@@ -1,6 +1,6 @@
 //! Which points FCOS trains on which objects, from where they are (Tian et al., 2019).
 
-use super::Point;
+use cobasis_zoo::Point;
 
 use super::assigned::{Object, Positive, inside};
 

@@ -2,8 +2,8 @@
 //!
 //! Each is a sum over the points of all images, divided by how many of them stand for objects, at least 1.
 
-use super::Point;
 use burn::tensor::{Int, Tensor, TensorData};
+use cobasis_zoo::Point;
 
 use super::assigned::Assigned;
 use super::losses::{binary_cross_entropy, focal, giou_loss, iou_loss, raw_l1};

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::Point;
+use cobasis_zoo::Point;
 
 use super::assigned::{Object, Positive};
 
