@@ -399,7 +399,12 @@ fn a_run_is_judged_by_boxes_and_its_report_shows_them() {
     let ap50 = report["ap50"].as_f64().expect("a number");
     assert!(ap50 > 0.5, "it learnt nothing: {report}");
 
-    let (_, _) = done(&folder, &["report", "run"]);
+    done(&folder, &["deploy", "run/last.safetensors", "--out", "deployed.safetensors"]);
+    let deployed = ["eval", "--checkpoint", "deployed.safetensors", "--data", "voc"];
+    let folded = json(&folder, &deployed)["ap50"].as_f64().expect("a number");
+    assert!((folded - ap50).abs() < 1e-3, "{folded} {ap50}");
+
+    done(&folder, &["report", "run"]);
     let page = fs::read_to_string(path.join("run/report.html")).expect("a page");
     for (name, value) in [
         ("last.test_ap", &last["test_ap"]),
@@ -411,10 +416,8 @@ fn a_run_is_judged_by_boxes_and_its_report_shows_them() {
     }
     for class in report["classes"].as_array().expect("a list") {
         let name = class["name"].as_str().expect("a name");
-        let cell = format!(
-            "data-class=\"{name}\" data-field=\"ap50\" data-value=\"{}\"",
-            class["ap50"]
-        );
+        let cell =
+            format!("data-class=\"{name}\" data-field=\"ap50\" data-value=\"{}\"", class["ap50"]);
         assert!(page.contains(&cell), "{cell}");
         assert_eq!(page.matches(&format!("data-series=\"{name}\"")).count(), 2, "{name}");
     }

@@ -6,6 +6,7 @@ use cobasis_zoo::Model;
 use cobasis_zoo::cobasis::ortho::{Gram, Orthonormality};
 use maud::{Markup, html};
 
+use super::coefficients::part;
 use super::figure::Figures;
 use super::heat_map::HeatMap;
 use super::histogram::histogram;
@@ -45,15 +46,15 @@ fn read(model: &Model) -> Vec<Basis> {
     let families = model.families();
     let several = families.len() > 1;
     let mut bases = Vec::new();
-    for family in families {
-        for (stage, group) in family.into_iter().enumerate() {
+    for (family, banks) in families.into_iter().zip(model.banks().families()) {
+        for (group, (_, ids)) in family.into_iter().zip(banks) {
             if group.shared.is_empty() {
                 continue;
             }
             let joint = group.shared.len();
             let filters = Tensor::cat(group.shared, 0);
             let [count, _, height, width] = filters.dims();
-            let mut name = format!("Stage {}", stage + 1);
+            let mut name = part(&model.banks().path(ids[0]));
             if several {
                 name.push_str(&format!(", {height}×{width} filters"));
             }

@@ -49,18 +49,25 @@ fn draw(similarity: &Similarity, figures: &Figures) -> Markup {
         titles: ["layer", "layer"],
     };
     let note = format!("{} layers on {}", names.len(), similarity.basis);
-    figures.put(stage(&similarity.basis), note, map.draw(), Vec::new())
+    figures.put(part(&similarity.basis), note, map.draw(), Vec::new())
 }
 
-/// `Stage 2` for `stages.1.bases.0`.
-fn stage(basis: &str) -> String {
-    let index = basis.split('.').nth(1).and_then(|index| index.parse::<usize>().ok());
-    index.map_or_else(|| basis.to_string(), |index| format!("Stage {}", index + 1))
+/// The part of the network that a basis is of: `Stage 2` for `stages.1.bases.0`, `Head` for
+/// `head.bases.0`.
+pub(crate) fn part(basis: &str) -> String {
+    let mut words = basis.split('.');
+    let (owner, index) = (words.next(), words.next());
+    match (owner, index.and_then(|index| index.parse::<usize>().ok())) {
+        (Some("stages"), Some(index)) => format!("Stage {}", index + 1),
+        (Some("head"), _) => "Head".to_string(),
+        _ => basis.to_string(),
+    }
 }
 
-/// `1.conv2` for `stages.0.blocks.1.conv2`.
+/// `1.conv2` for `stages.0.blocks.1.conv2`, `0.class_branch.conv1` for `head.levels.0.class_branch.conv1`.
 fn short(layer: &str) -> String {
-    layer.split('.').skip(3).collect::<Vec<_>>().join(".")
+    let known = if layer.starts_with("head.") { 2 } else { 3 };
+    layer.split('.').skip(known).collect::<Vec<_>>().join(".")
 }
 
 fn similarities(model: &Model, costs: &CostTable) -> Vec<Similarity> {
@@ -130,10 +137,13 @@ mod tests {
         assert_eq!((first.basis.as_str(), first.cosines.len()), ("stages.0.bases.0", 4));
         assert!((first.cosines[3] - 1.0).abs() < 1e-12 && first.cosines[1].abs() < 0.5);
         assert_eq!(
-            (stage(&first.basis), short(&first.layers[1])),
+            (part(&first.basis), short(&first.layers[1])),
             ("Stage 1".into(), "1.conv2".into())
         );
         assert!(found("digits/resnet14", 8).is_empty());
+        let layer = short("head.levels.0.box_branch.conv1");
+        assert_eq!((part("head.bases.0"), layer), ("Head".into(), "0.box_branch.conv1".into()));
+        assert_eq!(part("bases.0"), "bases.0");
         assert_eq!(found("cifar10/resnet20-s8u1-double", 32)[1].layers.len(), 2);
     }
 }

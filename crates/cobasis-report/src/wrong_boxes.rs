@@ -44,7 +44,7 @@ pub(crate) fn wrong_boxes(findings: &Findings) -> Markup {
                 p {
                     (missed) " objects missed and " (false_ones) " wrong boxes in " (images)
                     " images, of which those with the most are shown. Boxes have a score of at least "
-                    (CONFIDENCE) ", written in percent, and are right if they overlap an object of their "
+                    (CONFIDENCE) ", of wrong ones written in percent, and are right if they overlap an object of their "
                     "class (IoU) by at least " (OVERLAP) "."
                 }
             }
@@ -98,14 +98,21 @@ fn picture(set: &Annotated, image: &WrongImage) -> Option<Vec<u8>> {
         let [left, top, right, bottom] = rect.corners();
         Rect::from_corners([left * by[1], top * by[0], right * by[1], bottom * by[0]])
     };
+    let mut edge = |rect: &Rect, colour, score| {
+        let [left, top, right, bottom] = scaled(rect).corners();
+        // Two pixels wide, to be seen.
+        let inner = Rect::from_corners([left + 1.0, top + 1.0, right - 1.0, bottom - 1.0]);
+        draw(&mut small, &inner, colour, None);
+        draw(&mut small, &scaled(rect), colour, score);
+    };
     for one in &image.right {
-        draw(&mut small, &scaled(&one.rect), FOUND, None);
+        edge(&one.rect, FOUND, None);
     }
     for one in &image.missed {
-        draw(&mut small, &scaled(&one.rect), MISSED, None);
+        edge(&one.rect, MISSED, None);
     }
     for one in image.wrong.iter().rev() {
-        draw(&mut small, &scaled(&one.rect), WRONG, Some(one.score));
+        edge(&one.rect, WRONG, Some(one.score));
     }
     Some(png(&small))
 }
