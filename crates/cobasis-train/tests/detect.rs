@@ -152,7 +152,8 @@ fn a_classifier_becomes_a_detector_and_a_detector_goes_on() {
     (go_on.train.ema, go_on.optimizer.lr) = (0.0, 1e-30);
     assert_eq!(head(go(&go_on, &at("on"))), Classifier::Kept);
     let [before, after] = ["detector", "on"].map(|name| weights(&at(name)));
-    assert!(before == after, "a detector that goes on is the one that it was");
+    assert!(before.keys().eq(after.keys()));
+    assert_stays(&after, &before);
     // Another kind of detector has a new head on the same network.
     let mut wider = go_on.clone();
     wider.detect.width = 16;
@@ -160,9 +161,7 @@ fn a_classifier_becomes_a_detector_and_a_detector_goes_on() {
     let [before, mut after] = ["detector", "wider"].map(|name| weights(&at(name)));
     after.retain(|name, _| !name.starts_with("head."));
     assert!(after.len() > 10);
-    for (name, tensor) in after {
-        assert!(before[&name] == tensor, "{name}");
-    }
+    assert_stays(&after, &before);
     // A detector is no classifier.
     let mut back = classifier.clone();
     back.init.from = Some(at("detector").join("last.safetensors"));
@@ -180,6 +179,15 @@ fn weights(run: &Path) -> State {
     let mut state = load(run.join("last.safetensors"), &Device::flex()).expect("a model").state();
     state.retain(|name, _| !name.contains("running_"));
     state
+}
+
+/// Numbers that a rate of next to nothing has moved, of which zeros become as little.
+fn assert_stays(after: &State, before: &State) {
+    for (name, tensor) in after {
+        let pairs = tensor.iter::<f32>().zip(before[name].iter::<f32>());
+        let farthest = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(farthest < 1e-20, "{name} moved by {farthest}");
+    }
 }
 
 #[test]
