@@ -13,6 +13,7 @@ use cobasis_data::boxes::{
 };
 use cobasis_data::{Rgb, read_image};
 use cobasis_zoo::{DetectorConfig, Model, ModelConfig, Preparation, load, save};
+use require::skip;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -323,4 +324,116 @@ fn outputs_that_are_no_numbers_have_no_scores() {
     let said = refused(&folder, &predict);
     assert!(said.contains("outputs for images/0.png are not finite"), "{said}");
     assert!(!folder.path().join("x.json").exists());
+}
+
+/// A detector that learns the images by heart, with a head on one basis.
+const TOY: &str = r#"
+model = "bccd/resnet14"
+task = "detect"
+
+[data]
+name = "voc"
+dir = "voc"
+train = "train"
+test = "test"
+workers = 0
+
+[detect]
+input = [64, 96]
+width = 16
+head = "shared"
+shared = 8
+last_epochs = 2
+
+[augment]
+mosaic = 0.5
+
+[train]
+epochs = 60
+batch = 3
+
+[optimizer]
+lr = 0.01
+"#;
+
+/// The number of a field of a page.
+fn field(page: &str, name: &str) -> f64 {
+    let start = format!("data-field=\"{name}\" value=\"");
+    let (_, rest) = page.split_once(&start).unwrap_or_else(|| panic!("{name} is not there"));
+    rest.split('"').next().and_then(|value| value.parse().ok()).expect("a number")
+}
+
+/// Whether Chromium shows a page and has nothing to say about it; `None` without Chromium.
+fn is_shown(page: &Path) -> Option<String> {
+    let profile = tempfile::tempdir().expect("a folder");
+    let mut command = Command::new("chromium");
+    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]);
+    command.arg(format!("--user-data-dir={}", profile.path().display()));
+    let output = command.arg("--dump-dom").arg(page).output().ok()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && !said.contains(":CONSOLE"), "{said}");
+    Some(String::from_utf8(output.stdout).expect("UTF-8"))
+}
+
+#[test]
+fn a_run_is_judged_by_boxes_and_its_report_shows_them() {
+    let folder = folder();
+    let path = folder.path();
+    fs::write(path.join("toy.toml"), TOY).expect("a file");
+    let (said, _) = done(&folder, &["train", "--config", "toy.toml", "--out", "run", "--no-live"]);
+    assert!(said.contains("val: AP ") && said.contains(", AP50 "), "{said}");
+    let metrics = fs::read_to_string(path.join("run/metrics.csv")).expect("a file");
+    let header = "epoch,lr,train_penalty,train_loss,val_ap,val_ap50,val_ap75,val_ar,seconds,\
+                  images_per_second";
+    assert_eq!(metrics.lines().next(), Some(header));
+    let summary: Value =
+        serde_json::from_slice(&fs::read(path.join("run/summary.json")).expect("a file"))
+            .expect("JSON");
+    let last = &summary["last"];
+    let best = &summary["best_on_test"];
+    assert!(best["test_ap"].as_f64() >= last["test_ap"].as_f64());
+    let report = json(&folder, &["eval", "--checkpoint", "run/last.safetensors", "--data", "voc"]);
+    for (name, of_run) in [("ap", "test_ap"), ("ap75", "test_ap75"), ("ar100", "test_ar")] {
+        assert_eq!(report[name], last[of_run], "{name}");
+    }
+    let ap50 = report["ap50"].as_f64().expect("a number");
+    assert!(ap50 > 0.5, "it learnt nothing: {report}");
+
+    let (_, _) = done(&folder, &["report", "run"]);
+    let page = fs::read_to_string(path.join("run/report.html")).expect("a page");
+    for (name, value) in [
+        ("last.test_ap", &last["test_ap"]),
+        ("best.test_ap", &best["test_ap"]),
+        ("evaluated.ap", &last["test_ap"]),
+        ("evaluated.ap50", &last["test_ap50"]),
+    ] {
+        assert_eq!(Some(field(&page, name)), value.as_f64(), "{name}");
+    }
+    for class in report["classes"].as_array().expect("a list") {
+        let name = class["name"].as_str().expect("a name");
+        let cell = format!(
+            "data-class=\"{name}\" data-field=\"ap50\" data-value=\"{}\"",
+            class["ap50"]
+        );
+        assert!(page.contains(&cell), "{cell}");
+        assert_eq!(page.matches(&format!("data-series=\"{name}\"")).count(), 2, "{name}");
+    }
+    if page.contains("Images with the most mistakes") {
+        assert!(page.contains("src=\"data:image/png;base64,"));
+    }
+    assert!(page.len() < 3 << 20, "{} bytes", page.len());
+    // Two runs are compared by their average precision.
+    let again = ["train", "--config", "toy.toml", "--out", "other", "--no-live", "--seed", "1"];
+    done(&folder, &[&again[..], &["--set", "train.epochs=1"]].concat());
+    done(&folder, &["report", "run", "other", "--out", "both.html"]);
+    let both = fs::read_to_string(path.join("both.html")).expect("a page");
+    assert!(both.contains("AP against parameters") && both.contains("data-field=\"best.ap\""));
+    assert!(!both.contains("top-1"), "there is no class of an image");
+    for name in ["run/report.html", "both.html"] {
+        let Some(shown) = is_shown(&path.join(name)) else {
+            skip("browser", "no chromium");
+            return;
+        };
+        assert!(shown.contains("</html>"));
+    }
 }

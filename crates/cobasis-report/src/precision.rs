@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(drawn.matches("data-series").count(), 1, "nothing is to be found of b");
         assert!(drawn.contains("data-series=\"&lt;a&gt;\" data-value=\"0.504"), "{drawn}");
         let table = by_class(&precision, &classes).into_string();
-        assert!(table.contains("data-class=\"&lt;a&gt;\" data-field=\"ap75\" data-value=\"0\""));
+        assert!(table.contains("data-class=\"&lt;a&gt;\" data-field=\"ap75\" data-value=\"0.0\""));
         assert!(table.contains("<td>–</td>"), "{table}");
     }
 
