@@ -24,10 +24,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let coco = br#"{"images":[{"id":1,"file_name":"a.jpg","width":8,"height":6}],"annotations":[{"id":1,
         "image_id":1,"category_id":3,"bbox":[1,1,4,4],"area":16,"iscrowd":0}],"categories":[{"id":3,
         "name":"b"}]}"#;
-    seed("boxes", "coco", &[&[0][..], coco].concat())?;
+    seed("boxes", "coco", &[&[0][..], &coco[..]].concat())?;
     let voc = b"<annotation><size><width>8</width><height>6</height></size><object><name>b</name><bndbox>\
                 <xmin>1</xmin><ymin>1</ymin><xmax>5</xmax><ymax>5</ymax></bndbox></object></annotation>";
-    seed("boxes", "voc", &[&[1][..], voc].concat())?;
+    seed("boxes", "voc", &[&[1][..], &voc[..]].concat())?;
 
     // A dictionary with one tensor, as PyTorch pickles it.
     let text =

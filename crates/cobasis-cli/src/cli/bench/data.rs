@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cobasis_cli::Error;
-use cobasis_data::{Loader, LoaderConfig, Split};
+use cobasis_data::{Loader, LoaderConfig, Target};
+use cobasis_train::config::{Config, TaskKind};
+use cobasis_train::train::{Classification, Detection, Task};
 use serde::Serialize;
 
 use super::super::Outcome;
@@ -59,7 +61,21 @@ struct Rate {
 
 pub(crate) fn run(args: Args) -> Outcome {
     let config = args.chosen.load(None, &[], false)?;
-    let set = Arc::new(config.source()?.load(Split::Train)?);
+    let report = match config.task {
+        TaskKind::Classify => report::<Classification>(&args, &config)?,
+        TaskKind::Detect => report::<Detection>(&args, &config)?,
+    };
+    if args.json {
+        print_json(&report);
+    } else {
+        print(&describe(&report));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Measures each number of workers.
+fn report<T: Task>(args: &Args, config: &Config) -> Result<Report, Error> {
+    let set = Arc::new(T::load(config)?.train);
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let workers: Vec<usize> = match args.workers.is_empty() {
         true => [0]
@@ -73,28 +89,22 @@ pub(crate) fn run(args: Args) -> Outcome {
     for workers in workers {
         let augment = config.data.augment();
         let seed = config.seed;
-        let config = LoaderConfig { batch_size, shuffle: true, augment, seed, workers };
-        let loader = Loader::new(Arc::clone(&set), config)?;
+        let settings = LoaderConfig { batch_size, shuffle: true, augment, seed, workers };
+        let loader = T::loader(Arc::clone(&set), settings, config)?;
         rates.push(measure(&loader, workers, Duration::from_secs(args.seconds.into()))?);
     }
-    let report = Report {
+    Ok(Report {
         dataset: set.info().name.clone(),
         images: set.len(),
         shape: set.shape(),
         batch: batch_size,
         processors,
         rates,
-    };
-    if args.json {
-        print_json(&report);
-    } else {
-        print(&describe(&report));
-    }
-    Ok(ExitCode::SUCCESS)
+    })
 }
 
 /// Takes batches, epoch after epoch, until the time is over.
-fn measure(loader: &Loader, workers: usize, time: Duration) -> Result<Rate, Error> {
+fn measure<T: Target>(loader: &Loader<T>, workers: usize, time: Duration) -> Result<Rate, Error> {
     let start = Instant::now();
     let mut first = None;
     let mut images = 0;
