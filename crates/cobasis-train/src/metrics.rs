@@ -110,6 +110,11 @@ pub trait Scores:
         Self::default()
     }
 
+    /// Why images of which this is known can't be judged: what is expected, and what they have.
+    fn problem(_targets: &[Self::Target]) -> Option<[&'static str; 2]> {
+        None
+    }
+
     /// Adds what a model says of some images, `[targets.len(), …]` row-major. Targets are those of the
     /// set, not of the pictures that the model saw.
     fn add(&mut self, output: &[f32], targets: &[Self::Target]);

@@ -3,7 +3,7 @@
 use std::ops::AddAssign;
 
 use cobasis_data::boxes::{
-    AveragePrecision, Boxes, Detection, MAX_DETECTIONS, Truth, average_precision,
+    AveragePrecision, BoxKind, Boxes, Detection, MAX_DETECTIONS, Truth, average_precision,
 };
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +84,15 @@ impl Scores for DetectionScore {
         Self { images: 0, judged: Some(judged) }
     }
 
+    fn problem(targets: &[Boxes]) -> Option<[&'static str; 2]> {
+        let mut all = targets.iter().flat_map(|target| &target.boxes);
+        let nothing = !all.any(|one| one.kind == BoxKind::Object);
+        nothing.then_some([
+            "something to be found in them",
+            "nothing but crowds and difficult things, if any",
+        ])
+    }
+
     fn add(&mut self, output: &[f32], targets: &[Boxes]) {
         let images = self.images..;
         self.images += targets.len();
@@ -158,7 +167,7 @@ impl AddAssign for DetectionScore {
 
 #[cfg(test)]
 mod tests {
-    use cobasis_data::boxes::{Annotation, BoxKind, Rect};
+    use cobasis_data::boxes::{Annotation, Rect};
 
     use super::*;
 
@@ -243,6 +252,15 @@ mod tests {
             }
         }
         assert!(judged(&[row(1)]).is_finite());
+    }
+
+    #[test]
+    fn without_anything_to_find_nothing_can_be_judged() {
+        assert_eq!(DetectionScore::problem(&[target()]), None);
+        let mut crowd = target();
+        crowd.boxes[0].kind = BoxKind::Crowd;
+        let nothing = Boxes { boxes: Vec::new(), ..target() };
+        assert!(DetectionScore::problem(&[crowd, nothing]).is_some());
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::config::{Config, Protocol};
-use crate::data::{Dataset, Loader, LoaderConfig, Target, hold_out, take_images};
+use crate::data::{
+    DataError, Dataset, ImageSet, Loader, LoaderConfig, Target, hold_out, take_images,
+};
 use crate::error::Error;
 use crate::metrics::Scores;
 use crate::train::Task;
@@ -25,8 +27,15 @@ impl<T: Target> Loaders<T> {
         K: Task,
         K::Score: Scores<Target = T>,
     {
-        let judge =
-            |set| Loader::in_order(Arc::new(set), config.train.eval_batch, config.data.workers);
+        let judge = |set: ImageSet<T>| -> Result<Loader<T>, Error> {
+            if let Some([expected, got]) = K::Score::problem(set.targets()) {
+                let [expected, got] = [expected, got].map(String::from);
+                let (set, what) = (set.info().name.clone(), "images that judge".to_string());
+                return Err(DataError::Inconsistent { set, what, expected, got }.into());
+            }
+            let (batch, workers) = (config.train.eval_batch, config.data.workers);
+            Ok(Loader::in_order(Arc::new(set), batch, workers)?)
+        };
         let (train, val, test) = match (config.data.split, data.val) {
             (Protocol::Paper, _) => (data.train, judge(data.test)?, None),
             (Protocol::TrainVal, Some(val)) => (data.train, judge(val)?, Some(judge(data.test)?)),
