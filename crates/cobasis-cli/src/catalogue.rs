@@ -138,11 +138,7 @@ impl ModelCard {
         inference: Option<Inference>,
     ) -> Self {
         let name = &config.name;
-        let dense = ModelConfig::new(name.dense())
-            .with_num_classes(config.num_classes)
-            .with_in_channels(config.in_channels)
-            .with_variant(config.variant);
-        let dense = cost(&dense, size).total();
+        let dense = cost(&config.dense(), size).total();
         let total = table.total();
         let params = |part| table.total_of(part).params;
         Self {
