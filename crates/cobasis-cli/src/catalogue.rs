@@ -109,11 +109,15 @@ pub struct Layer {
 impl ModelCard {
     /// The card of a model, for images of `[height, width]` or those of its data set.
     pub fn new(name: ModelName, input: Option<[usize; 2]>) -> Self {
-        let config = ModelConfig::new(name);
+        Self::of_config(&ModelConfig::new(name), input)
+    }
+
+    /// The card of a model of this configuration, for images of `[height, width]` or its usual ones.
+    pub fn of_config(config: &ModelConfig, input: Option<[usize; 2]>) -> Self {
         let size = input.unwrap_or(config.image());
-        let table = cost(&config, size);
+        let table = cost(config, size);
         let inference = at_most(&config.name, &table);
-        Self::of(&config, size, &table, inference)
+        Self::of(config, size, &table, inference)
     }
 
     /// The card of a model with weights, for images of `[height, width]` or those that it was trained
@@ -138,11 +142,7 @@ impl ModelCard {
         inference: Option<Inference>,
     ) -> Self {
         let name = &config.name;
-        let dense = ModelConfig::new(name.dense())
-            .with_num_classes(config.num_classes)
-            .with_in_channels(config.in_channels)
-            .with_variant(config.variant);
-        let dense = cost(&dense, size).total();
+        let dense = cost(&config.dense(), size).total();
         let total = table.total();
         let params = |part| table.total_of(part).params;
         Self {

@@ -16,6 +16,7 @@ mod embedded;
 mod eval;
 mod export;
 mod guard;
+mod head_filters;
 mod image_source;
 mod import;
 mod live;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::detector::DetectorConfig;
+use crate::detector::{DetectorConfig, HeadKind};
 use crate::name::ModelName;
 use crate::preparation::Preparation;
 use crate::spec::{Architecture, Norms, Variant};
@@ -91,6 +91,18 @@ impl ModelConfig {
     /// Makes a [detector](crate::detector) of it.
     pub fn with_detector(self, detector: DetectorConfig) -> Self {
         Self { detector: Some(detector), ..self }
+    }
+
+    /// The dense parent: the same network with ordinary convolutions, and all batch norms; of a detector,
+    /// with those in its head too.
+    pub fn dense(&self) -> Self {
+        let detector = self.detector.clone();
+        Self {
+            name: self.name.dense(),
+            norms: Norms::All,
+            detector: detector.map(|detector| detector.with_head(HeadKind::Dense)),
+            ..self.clone()
+        }
     }
 
     /// Says how the images are prepared that the model is trained on.

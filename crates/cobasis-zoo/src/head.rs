@@ -14,7 +14,6 @@ use crate::slot::Blocks;
 /// What comes after a network: the linear layer from the features to the logits, with weights of its own or with
 /// weights that are composed as those of the network's layers; or a detector's neck and head.
 #[derive(Module, Debug)]
-#[expect(clippy::large_enum_variant, reason = "Burn has no Module for Box, and a model has one")]
 #[non_exhaustive]
 pub enum Head {
     /// With weights of its own.

@@ -15,11 +15,12 @@ use cobasis_data::regular::{MAX_TABLE, read_text};
 use cobasis_kernels::burn_only;
 use cobasis_train::DeviceName;
 use cobasis_train::machine::{Machine, now, peak_memory};
+use cobasis_zoo::ModelName;
 use cobasis_zoo::files::{FileError, write_atomic};
-use cobasis_zoo::{DetectorConfig, HeadKind, ModelName};
 use serde::Serialize;
 
 use super::Outcome;
+use super::head_filters::HeadFilters;
 use super::output::{print, print_json, table};
 use super::threads::refused;
 
@@ -100,33 +101,9 @@ pub(crate) struct Common {
     seconds: u16,
 }
 
-/// The filters of a detector's head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum HeadFilters {
-    /// Each convolution has its own.
-    Dense,
-    /// All share a basis.
-    Shared,
-}
-
-impl HeadFilters {
-    /// A detector on the model, for images of the model's usual size.
-    fn detector(self, model: &ModelName) -> DetectorConfig {
-        let [_, height, width] = model.entry().input;
-        DetectorConfig::new([height, width]).with_head(match self {
-            HeadFilters::Dense => HeadKind::Dense,
-            HeadFilters::Shared => HeadKind::Shared { shared: 16, unique: 1 },
-        })
-    }
-}
-
 impl Common {
     fn setup(&self, unfolded: bool) -> Result<Setup, Error> {
-        let detector = self.detector.map(|head| head.detector(&self.name));
-        if let Some(detector) = &detector {
-            let fits = detector.check(&self.name);
-            fits.map_err(|problem| Error::Usage(format!("--detector: {problem}")))?;
-        }
+        let detector = self.detector.map(|head| head.detector(&self.name)).transpose()?;
         let task = match (self.train, unfolded) {
             (true, _) => Task::Train,
             (false, true) => Task::Infer,

@@ -140,11 +140,7 @@ impl Evaluated {
         let maps = match self {
             Evaluated::Trained(model) => Maps::of(&model.config, size),
             // Its layers may be factorised, or of the dense network's shapes, which are smaller.
-            Evaluated::Deployed(_) => {
-                let config = self.config();
-                let dense = ModelConfig::new(config.name.dense());
-                Maps::of(&dense.with_in_channels(config.in_channels), size)
-            }
+            Evaluated::Deployed(_) => Maps::of(&self.config().dense(), size),
         };
         match told {
             Some(_) => maps.check_look("--batch", batch).map(|()| batch),

@@ -8,9 +8,10 @@ use std::process::ExitCode;
 use burn::tensor::Device;
 use cobasis_cli::Error;
 use cobasis_cli::catalogue::{Inference, Layer, ModelCard};
-use cobasis_zoo::{ModelName, listing, load};
+use cobasis_zoo::{ModelConfig, ModelName, listing, load};
 
 use super::Outcome;
+use super::head_filters::HeadFilters;
 use super::output::{grouped, print, print_json, table};
 
 /// Layers that a basis's line names; the others are counted.
@@ -39,6 +40,7 @@ pub(crate) enum Command {
     /// Shows a model's parameters by role, its multiply-accumulates and its layers.
     #[command(after_help = "Examples:
   cobasis models info cifar10/resnet32-s16u1
+  cobasis models info bccd/resnet14 --detector shared
   cobasis models info runs/hinge/last.safetensors")]
     Info {
         /// Name of the model, or a file with a trained one.
@@ -47,6 +49,10 @@ pub(crate) enum Command {
         /// Image size for counting multiply-accumulates [default: that of its data set].
         #[arg(long, value_name = "HxW", value_parser = parse_size)]
         input: Option<[usize; 2]>,
+        /// Count the model as a detector, with two levels of 32 channels, and a head whose filters are
+        /// dense or shared (16 shared, 1 unique).
+        #[arg(long, value_name = "HEAD", value_enum)]
+        detector: Option<HeadFilters>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -57,9 +63,19 @@ pub(crate) enum Command {
 pub(crate) fn run(command: Command) -> Outcome {
     match command {
         Command::List { glob, json, markdown } => list(&glob, json, markdown)?,
-        Command::Info { model, input, json } => {
+        Command::Info { model, input, detector, json } => {
             let card = match model {
-                NameOrFile::Name(name) => ModelCard::new(name, input),
+                NameOrFile::Name(name) => match detector {
+                    Some(head) => {
+                        let head = head.detector(&name)?;
+                        ModelCard::of_config(&ModelConfig::new(name).with_detector(head), input)
+                    }
+                    None => ModelCard::new(name, input),
+                },
+                NameOrFile::File(_) if detector.is_some() => {
+                    let problem = "--detector: only for a model's name; a file says what it holds";
+                    return Err(Error::Usage(problem.to_owned()).into());
+                }
                 NameOrFile::File(file) => ModelCard::of_model(&load(file, &Device::flex())?, input),
             };
             if json {

@@ -127,7 +127,11 @@ impl DetectConfig {
     pub(super) fn check_with(&self, model: &ModelName) -> Result<(), ConfigError> {
         // "levels: expected …": keys here are called as fields there.
         let refused = |problem: String| match problem.split_once(": ") {
-            Some((key, problem)) => ConfigError::at(format!("detect.{key}"), problem),
+            Some((keys, problem)) => {
+                // Of two, "shared and unique", the first.
+                let key = keys.split(' ').next().unwrap_or(keys);
+                ConfigError::at(format!("detect.{key}"), problem)
+            }
             None => ConfigError::at("detect", problem),
         };
         self.detector().check(model).map_err(refused)

@@ -13,8 +13,9 @@ use cobasis_train::machine::{Machine, now};
 use serde::Deserialize;
 
 use super::super::Outcome;
+use super::super::head_filters::HeadFilters;
 use super::super::output::{print, print_json, table};
-use super::{Common, HeadFilters, ms, task_name};
+use super::{Common, ms, task_name};
 
 /// Compares the speed of a network here and in PyTorch, in turn, with the same number of threads.
 ///

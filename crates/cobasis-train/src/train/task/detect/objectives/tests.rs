@@ -14,12 +14,15 @@ use super::*;
 use crate::data::SplitMix64;
 use crate::data::boxes::{Annotation, BoxKind, Rect};
 
+/// Left, upper, right and lower edge, class, and whether it is to be found.
+type Thing = (f64, f64, f64, f64, u16, bool);
+
 #[derive(Clone, Serialize)]
 struct Case {
     losses: &'static str,
     l1: bool,
     points: Vec<[f32; 3]>,
-    images: Vec<Vec<(f64, f64, f64, f64, u16, bool)>>,
+    images: Vec<Vec<Thing>>,
     found: Vec<f32>,
 }
 
