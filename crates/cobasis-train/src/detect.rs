@@ -63,8 +63,7 @@ pub fn detections(
         let mut rect = None;
         for (class, &logit) in (0..).zip(&point[BOX..]) {
             let score = quality * sigmoid(logit);
-            // Not that of NaN either.
-            if !(score > confidence) {
+            if score.is_nan() || score <= confidence {
                 continue;
             }
             let on_image = || {
