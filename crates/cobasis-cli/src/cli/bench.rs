@@ -90,7 +90,7 @@ pub(crate) struct Common {
     #[arg(long)]
     train: bool,
     /// Measure a detector: the model with two levels of 32 channels, and a head whose filters are dense
-    /// or shared (16 shared, 1 unique).
+    /// or shared (32 shared, 1 unique).
     #[arg(long, value_name = "HEAD", value_enum)]
     detector: Option<HeadFilters>,
     /// Number of threads [default: number of cores].

@@ -18,7 +18,7 @@ impl HeadFilters {
         let [_, height, width] = model.entry().input;
         let detector = DetectorConfig::new([height, width]).with_head(match self {
             HeadFilters::Dense => HeadKind::Dense,
-            HeadFilters::Shared => HeadKind::Shared { shared: 16, unique: 1 },
+            HeadFilters::Shared => HeadKind::Shared { shared: 32, unique: 1 },
         });
         let fits = detector.check(model);
         fits.map_err(|problem| Error::Usage(format!("--detector: {problem}")))?;

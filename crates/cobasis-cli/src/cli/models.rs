@@ -50,7 +50,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "HxW", value_parser = parse_size)]
         input: Option<[usize; 2]>,
         /// Count the model as a detector, with two levels of 32 channels, and a head whose filters are
-        /// dense or shared (16 shared, 1 unique).
+        /// dense or shared (32 shared, 1 unique).
         #[arg(long, value_name = "HEAD", value_enum)]
         detector: Option<HeadFilters>,
         /// Print JSON.

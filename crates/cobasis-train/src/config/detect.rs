@@ -76,7 +76,7 @@ impl Default for DetectConfig {
             levels: 2,
             width: 32,
             head: Head::Dense,
-            shared: 16,
+            shared: 32,
             unique: 1,
             losses: DetectionLosses::Yolox,
             confidence: 0.01,
