@@ -55,7 +55,12 @@ pub(crate) fn comparison(
     let mut sections = Vec::new();
     if !groups.is_empty() {
         let costs = |groups: &[&Group], set: &str| costs(groups, &published_on(set), figures);
-        sections.push(section("costs", "Error and cost", body(&costs)));
+        let is_error = |group: &Group| group.yardstick().name() == "error";
+        let title = match groups.iter().any(is_error) {
+            true => "Error and cost",
+            false => "Precision and cost",
+        };
+        sections.push(section("costs", title, body(&costs)));
         sections.push(section("results", "Results", body(&|groups, _| results(groups))));
     }
     let learning = |groups: &[&Group], set: &str| {
@@ -212,7 +217,7 @@ fn results(groups: &[&Group]) -> Markup {
         &last,
         &best,
         "best on",
-        "published error",
+        "published",
     ];
     let cell = |epoch: &str, group: &Group, error: Spread| {
         html! {
