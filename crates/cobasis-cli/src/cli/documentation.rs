@@ -104,6 +104,16 @@ fn problem(words: &[&str], named: bool) -> Option<String> {
     }
 }
 
+/// The configuration that a reader of the guide to detectors writes.
+const OWN: &str = "mine.toml";
+
+/// Its text, as the guide prints it.
+fn own_config() -> String {
+    let page = std::fs::read_to_string(root().join("docs/detection.md")).expect("the guide");
+    let block = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    block.expect("the guide has a configuration").to_string()
+}
+
 /// What the program would say to a command.
 fn refusal(words: &[&str], named: bool) -> Option<String> {
     let parsed = Cli::try_parse_from(std::iter::once("cobasis").chain(words.iter().copied()));
@@ -125,6 +135,7 @@ fn refusal(words: &[&str], named: bool) -> Option<String> {
     let configs = root().join("configs");
     let loaded = match after("--config").next() {
         Some(file) if file == "FILE" => return None,
+        Some(file) if file == OWN => Config::parse_with(&file, &own_config(), &set),
         Some(file) => Config::load_with(&file, &configs, &set),
         None => Config::parse_with("digits.toml", DIGITS, &set),
     };

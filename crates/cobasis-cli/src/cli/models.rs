@@ -74,7 +74,7 @@ pub(crate) fn run(command: Command) -> Outcome {
                 },
                 NameOrFile::File(_) if detector.is_some() => {
                     let problem = "--detector: only for a model's name; a file says what it holds";
-                    return Err(Error::Usage(problem.to_owned()).into());
+                    return Err(Error::Usage(problem.to_owned()));
                 }
                 NameOrFile::File(file) => ModelCard::of_model(&load(file, &Device::flex())?, input),
             };
