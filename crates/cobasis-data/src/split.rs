@@ -23,6 +23,10 @@ pub fn hold_out<T: Target>(
     set: &ImageSet<T>,
     count: Option<usize>,
 ) -> Result<(ImageSet<T>, ImageSet<T>), DataError> {
+    if count.is_none() && set.len() < DEFAULT_SHARE {
+        let expected = format!("at least {DEFAULT_SHARE}, to hold out a tenth, or data.val_images");
+        return Err(set.info().error("training images", expected, set.len().to_string()));
+    }
     let count = count.unwrap_or(set.len() / DEFAULT_SHARE);
     if !(1..set.len()).contains(&count) {
         let expected = format!("1 to {}", set.len().saturating_sub(1));

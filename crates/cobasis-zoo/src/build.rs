@@ -189,33 +189,54 @@ impl Model {
         {
             *classes = order.iter().map(|&class| classes[class].clone()).collect();
         }
-        let Head::Linear(Linear { weight, bias }) = self.head else {
-            panic!("the classes of {} keep their order", self.config.name)
+        self.head = match self.head {
+            // Columns of the weight, [features, classes], and entries of the bias.
+            Head::Linear(Linear { weight, bias }) => Head::Linear(Linear {
+                weight: reordered(weight, order),
+                bias: bias.map(|bias| reordered(bias, order)),
+            }),
+            Head::Detector(detector) => Head::Detector(detector.with_class_order(order)),
+            Head::TBasis(_) => panic!("the classes of {} keep their order", self.config.name),
         };
-        // Columns of the weight, [features, classes], and entries of the bias.
-        self.head = Head::Linear(Linear {
-            weight: reordered(weight, order),
-            bias: bias.map(|bias| reordered(bias, order)),
-        });
         self
     }
 
-    /// Whether the classes can be put [into another order](Self::with_class_order): not in
-    /// detectors, nor where the classifier's weights are composed, by the places that they have.
+    /// Whether the classes can be put [into another order](Self::with_class_order): not where
+    /// the classifier's weights are composed, by the places that they have.
     pub fn can_reorder_classes(&self) -> bool {
-        matches!(self.head, Head::Linear(_))
+        !matches!(self.head, Head::TBasis(_))
     }
 }
 
 /// A parameter with the entries of its last dimension in another order.
 fn reordered<const D: usize>(param: Param<Tensor<D>>, order: &[usize]) -> Param<Tensor<D>> {
+    moved(param, |numbers| {
+        let rows = numbers.chunks_exact(order.len());
+        rows.flat_map(|row| order.iter().map(|&at| row[at])).collect()
+    })
+}
+
+/// A parameter with the entries of its first dimension in another order.
+pub(crate) fn rows_reordered<const D: usize>(
+    param: Param<Tensor<D>>,
+    order: &[usize],
+) -> Param<Tensor<D>> {
+    moved(param, |numbers| {
+        let length = numbers.len() / order.len();
+        order.iter().flat_map(|&at| &numbers[at * length..][..length]).copied().collect()
+    })
+}
+
+/// A parameter with its numbers, row-major, at other places.
+fn moved<const D: usize>(
+    param: Param<Tensor<D>>,
+    to: impl FnOnce(&[f32]) -> Vec<f32>,
+) -> Param<Tensor<D>> {
     param.map(|values| {
         let (device, learns) = (values.device(), values.is_require_grad());
         let data = values.into_data();
         let numbers: Vec<f32> = data.iter::<f32>().collect();
-        let rows = numbers.chunks_exact(order.len());
-        let moved: Vec<f32> = rows.flat_map(|row| order.iter().map(|&at| row[at])).collect();
-        let moved = Tensor::from_data(TensorData::new(moved, data.shape().to_vec()), &device);
-        moved.set_require_grad(learns)
+        let data = TensorData::new(to(&numbers), data.shape().to_vec());
+        Tensor::from_data(data, &device).set_require_grad(learns)
     })
 }

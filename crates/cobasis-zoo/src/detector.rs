@@ -41,6 +41,7 @@ pub(crate) use points::{decode, points};
 pub(crate) use scales::{Scale, scales};
 
 use crate::banks::Banks;
+use crate::build::rows_reordered;
 use crate::conv2d::conv2d;
 
 /// The neck and the head of a detector.
@@ -156,6 +157,16 @@ impl Detector {
         }
         levels.reverse();
         pass.pixels(levels)
+    }
+
+    /// With its classes in another order: class `k` is class `order[k]` of this one.
+    pub(crate) fn with_class_order(mut self, order: &[usize]) -> Self {
+        for level in &mut self.levels {
+            let Conv2d { weight, bias, .. } = &mut level.classes;
+            *weight = rows_reordered(weight.clone(), order);
+            *bias = bias.take().map(|bias| rows_reordered(bias, order));
+        }
+        self
     }
 
     /// Where it is.

@@ -67,7 +67,14 @@ pub fn read_voc(
             return Err(wrong(&path, "list", "names that differ", got));
         }
         let file = dir.join("Annotations").join(format!("{name}.xml"));
+        if name.contains(char::is_whitespace) && !file.exists() {
+            let expected = "the ID of an image in each line, and nothing else";
+            return Err(wrong(&path, "list", expected, quoted(name)));
+        }
         described.push((read(&file, &image_path(dir, name))?, file));
+    }
+    if described.is_empty() {
+        return Err(wrong(&path, "list", "the ID of at least one image", "none"));
     }
     let classes = match classes {
         Some(known) => known.to_vec(),

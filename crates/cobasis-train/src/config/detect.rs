@@ -65,7 +65,7 @@ pub struct DetectConfig {
     /// above 0 and at most 1.
     pub nms: f64,
     /// Number of epochs at the end without mosaics and, with losses = "yolox", with an L1 loss of the
-    /// boxes; 0 = none.
+    /// boxes; 0 = none. A run that has no more epochs than that has no mosaics.
     pub last_epochs: usize,
 }
 

@@ -6,6 +6,7 @@ use cobasis_zoo::DetectorConfig;
 use super::Config;
 use super::augment::AugmentConfig;
 use super::data::CropKind;
+use super::detect::DetectConfig;
 use super::error::ConfigError;
 
 choices! {
@@ -77,6 +78,7 @@ impl Config {
             ("augment.hue", augment.hue != none.hue),
             ("augment.saturation", augment.saturation != none.saturation),
             ("augment.value", augment.value != none.value),
+            ("detect", self.detect != DetectConfig::default()),
         ];
         first(&set)
     }

@@ -27,12 +27,16 @@ impl<T: Target> Loaders<T> {
         K: Task,
         K::Score: Scores<Target = T>,
     {
-        let judge = |set: ImageSet<T>| -> Result<Loader<T>, Error> {
-            if let Some([expected, got]) = K::Score::problem(set.targets()) {
-                let [expected, got] = [expected, got].map(String::from);
-                let (set, what) = (set.info().name.clone(), "images that judge".to_string());
-                return Err(DataError::Inconsistent { set, what, expected, got }.into());
+        let check = |set: &ImageSet<T>, what: &str| match K::Score::problem(set.targets()) {
+            Some([expected, got]) => {
+                let [what, expected, got] = [what, expected, got].map(String::from);
+                let set = set.info().name.clone();
+                Err(DataError::Inconsistent { set, what, expected, got })
             }
+            None => Ok(()),
+        };
+        let judge = |set: ImageSet<T>| -> Result<Loader<T>, Error> {
+            check(&set, "images that judge")?;
             let (batch, workers) = (config.train.eval_batch, config.data.workers);
             Ok(Loader::in_order(Arc::new(set), batch, workers)?)
         };
@@ -48,6 +52,7 @@ impl<T: Target> Loaders<T> {
             Some(count) => take_images(&train, count)?,
             None => train,
         };
+        check(&train, "images to learn from")?;
         let loader = LoaderConfig {
             // A batch can't hold more than there is.
             batch_size: config.train.batch.min(train.len()),

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::Device;
-use cobasis_zoo::{Model, ModelConfig, Preparation, load};
+use cobasis_zoo::{DetectorConfig, Model, ModelConfig, Preparation, load};
 
 use crate::classes::taught_order;
 use crate::config::{Config, ConfigError};
@@ -47,11 +47,15 @@ pub(super) fn teacher(
 /// What is to be said of a model, that of a key, which was trained on images that look otherwise than
 /// those of a run.
 pub(super) fn other_images(key: &str, theirs: &ModelConfig, ours: &ModelConfig) -> Option<String> {
-    let (theirs, ours) = (theirs.preparation.as_ref()?, ours.preparation.as_ref()?);
-    let shown = |images: &Preparation| {
-        format!("size {}, mean {:?}, std {:?}", images.size, images.mean, images.std)
+    let shown = |model: &ModelConfig| {
+        let Preparation { size, mean, std, .. } = model.preparation.as_ref()?;
+        let size = match &model.detector {
+            Some(DetectorConfig { input: [height, width], .. }) => format!("{height}x{width}"),
+            None => size.to_string(),
+        };
+        Some(format!("size {size}, mean {mean:?}, std {std:?}"))
     };
-    let (theirs, ours) = (shown(theirs), shown(ours));
+    let (theirs, ours) = (shown(theirs)?, shown(ours)?);
     (theirs != ours).then(|| {
         format!("{key}: it was trained on images of {theirs}; it is shown those of {ours}")
     })

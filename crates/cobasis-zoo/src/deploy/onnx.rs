@@ -24,7 +24,8 @@ impl Deployed {
     /// pixels, and `scores`, `[batch, points, classes]` from 0 to 1: before non-maximum suppression. The operators are those of version 17. Tensors have the names that
     /// [`state`](Self::state) gives them, and a basis is in the file once. The file's metadata have
     /// `model` and `factorised`, and of the images that the model was trained on, where that is
-    /// known, `dataset`, `size`, `resize` and, as JSON lists, `classes`, `mean` and `std`.
+    /// known, `dataset`, `size`, `resize` and, as JSON lists, `classes`, `mean` and `std`; a detector's has, in
+    /// the place of the sizes, `input`, height and width.
     ///
     /// # Panics
     ///
@@ -60,7 +61,11 @@ impl Deployed {
             let [height, width] = image;
             ("input", format!("[{height},{width}]"))
         }));
-        metadata.extend(self.config.model.preparation.iter().flat_map(prepared));
+        let prepared = self.config.model.preparation.iter().flat_map(prepared);
+        // Images of any size and shape are fitted into a detector's input.
+        let is_detector = self.config.model.detector.is_some();
+        let says = |key: &str| !is_detector || !["size", "resize"].contains(&key);
+        metadata.extend(prepared.filter(|(key, _)| says(key)));
         proto::Model::new(writer.graph, &metadata).encode_to_vec()
     }
 

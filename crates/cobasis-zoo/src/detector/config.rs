@@ -62,6 +62,11 @@ impl DetectorConfig {
         Self { input, levels: 2, width: 32, head: HeadKind::Dense, coding: BoxCoding::Centre }
     }
 
+    /// Changes height and width of the pictures.
+    pub fn with_input(self, input: [usize; 2]) -> Self {
+        Self { input, ..self }
+    }
+
     /// Changes the number of levels.
     pub fn with_levels(self, levels: usize) -> Self {
         Self { levels, ..self }

@@ -166,6 +166,17 @@ fn a_trained_network_becomes_a_detector() {
 }
 
 #[test]
+fn classes_can_come_in_another_order() {
+    let (model, images) = trained("bccd/resnet14-s8u1", BoxCoding::Centre);
+    let before = numbers(model.forward(images.clone()));
+    let after = numbers(model.with_class_order(&[2, 0, 1]).forward(images));
+    for (before, after) in before.chunks_exact(8).zip(after.chunks_exact(8)) {
+        assert_eq!(before[..5], after[..5]);
+        assert_eq!([before[7], before[5], before[6]], after[5..]);
+    }
+}
+
+#[test]
 fn files_hold_detectors() {
     let device = Device::flex();
     let (model, images) = trained("bccd/resnet14-s8u1", BoxCoding::Sides);

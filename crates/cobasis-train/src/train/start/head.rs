@@ -24,37 +24,36 @@ impl Head {
     ) -> (Self, String) {
         match (&theirs.detector, &ours.detector) {
             (None, Some(_)) => return (Head::New, "; new neck and head of a detector".to_owned()),
-            (before, now) if before != now => {
+            // The size of pictures changes no weight.
+            (Some(before), Some(now)) if before.clone().with_input(now.input) == *now => {}
+            (None, None) => {}
+            _ => {
                 let said =
                     format!("; new neck and head, since {file} holds another kind of detector");
                 return (Head::New, said);
             }
-            _ => {}
         }
+        let part = if ours.detector.is_some() { "neck and head" } else { "classifier" };
         let (had, count) = (theirs.num_classes, ours.num_classes);
         if had != count {
-            return (Head::New, format!("; new classifier for {count} classes; {file} has {had}"));
+            return (Head::New, format!("; new {part} for {count} classes; {file} has {had}"));
         }
         let names = class_names(theirs);
         if names.is_empty() || classes.len() != count {
-            let said = "; its classifier is kept, class by number, since it has no class names";
-            return (Head::Kept, said.to_owned());
+            let said = "class by number, since it has no class names";
+            return (Head::Kept, format!("; its {part} is kept, {said}"));
         }
         match places(classes, &names) {
             Ok(order) if order.iter().copied().eq(0..count) => (Head::Kept, String::new()),
-            Ok(_) if ours.detector.is_some() => {
-                let said =
-                    format!("; new neck and head, since {file} has its classes in another order");
-                (Head::New, said)
-            }
             Ok(order) => {
-                let said = "; the classes of its classifier are put into the order of the data's";
-                (Head::Reordered(order), said.to_owned())
+                let said =
+                    format!("; the classes of its {part} are put into the order of the data's");
+                (Head::Reordered(order), said)
             }
             Err(stranger) => {
                 let name = stranger.name;
                 let said = format!(
-                    "; new classifier for {count} other classes: {name:?} is not one of {file}"
+                    "; new {part} for {count} other classes: {name:?} is not one of {file}"
                 );
                 (Head::New, said)
             }
