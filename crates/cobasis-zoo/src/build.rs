@@ -141,7 +141,23 @@ impl Model {
     ///
     /// Panics without classes, and where [the configuration does not fit](DetectorConfig::check).
     pub fn into_detector(self, detector: DetectorConfig, num_classes: usize) -> Model {
-        let mut config = self.config.clone().with_num_classes(num_classes).with_detector(detector);
+        let config = self.config.clone().with_num_classes(num_classes).with_detector(detector);
+        self.on_new_head(config)
+    }
+
+    /// The network of a [detector](crate::detector) with a classifier for `num_classes` classes in the place of
+    /// neck and head. Its weights are drawn from the model's seed as those of a new model are.
+    ///
+    /// # Panics
+    ///
+    /// Panics without classes.
+    pub fn into_classifier(self, num_classes: usize) -> Model {
+        let config = self.config.clone().with_num_classes(num_classes);
+        self.on_new_head(ModelConfig { detector: None, ..config })
+    }
+
+    /// The model's network with a new head as a configuration has it.
+    fn on_new_head(self, mut config: ModelConfig) -> Model {
         if let Some(preparation) = &mut config.preparation {
             preparation.classes.clear();
         }

@@ -293,6 +293,9 @@ impl StartFile {
                 Some(detector) => {
                     (model.into_detector(detector.clone(), ours.num_classes), Classifier::New)
                 }
+                None if theirs.detector.is_some() => {
+                    (model.into_classifier(ours.num_classes), Classifier::New)
+                }
                 None => (model.with_new_head(ours.num_classes), Classifier::New),
             },
         };

@@ -160,6 +160,9 @@ fn a_trained_network_becomes_a_detector() {
     assert_eq!(new["stem.conv.weight"], old["stem.conv.weight"]);
     assert!(!new.contains_key("head.weight") && new.contains_key("head.bases.0.weight"));
     assert_eq!((model.config.num_classes, &model.config.detector), (2, &Some(detector)));
+    let again = model.clone().into_classifier(5);
+    assert_eq!(again.state()["stem.conv.weight"], old["stem.conv.weight"]);
+    assert_eq!(again.forward(Tensor::zeros([1, 3, 64, 64], &device)).dims(), [1, 5]);
     let more = model.with_new_head(4);
     assert_eq!(more.state()["stem.conv.weight"], old["stem.conv.weight"]);
     assert_eq!(more.state()["head.levels.1.classes.weight"].shape().to_vec(), [4, 32, 1, 1]);

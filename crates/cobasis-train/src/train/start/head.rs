@@ -26,12 +26,15 @@ impl Head {
             (None, Some(_)) => return (Head::New, "; new neck and head of a detector".to_owned()),
             // The size of pictures changes no weight.
             (Some(before), Some(now)) if before.clone().with_input(now.input) == *now => {}
-            (None, None) => {}
-            _ => {
+            (Some(_), Some(_)) => {
                 let said =
                     format!("; new neck and head, since {file} holds another kind of detector");
                 return (Head::New, said);
             }
+            (Some(_), None) => {
+                return (Head::New, format!("; new classifier, since {file} holds a detector"));
+            }
+            (None, None) => {}
         }
         let part = if ours.detector.is_some() { "neck and head" } else { "classifier" };
         let (had, count) = (theirs.num_classes, ours.num_classes);
@@ -63,7 +66,7 @@ impl Head {
 
 #[cfg(test)]
 mod tests {
-    use cobasis_zoo::Preparation;
+    use cobasis_zoo::{DetectorConfig, Preparation};
 
     use super::*;
 
@@ -82,6 +85,29 @@ mod tests {
             mean: vec![0.5],
             std: vec![0.5],
         })
+    }
+
+    #[test]
+    fn a_detector_is_kept_for_pictures_of_another_size_and_new_for_another_kind() {
+        let detector = |input| DetectorConfig::new(input).with_width(8);
+        let of = |theirs: ModelConfig, ours: ModelConfig| {
+            Head::of(&theirs, &ours, &names("a b"), "FILE")
+        };
+        let small = || model("a b").with_detector(detector([64, 64]));
+        let larger = model("a b").with_detector(detector([96, 128]));
+        assert_eq!(of(small(), larger), (Head::Kept, String::new()));
+        let (head, said) = of(model("b a").with_detector(detector([64, 64])), small());
+        assert!(
+            head == Head::Reordered(vec![1, 0]) && said.contains("of its neck and head"),
+            "{said}"
+        );
+        let wider = model("a b").with_detector(detector([64, 64]).with_width(16));
+        for theirs in [wider, model("a b")] {
+            let (head, said) = of(theirs, small());
+            assert!(head == Head::New && said.starts_with("; new neck and head"), "{said}");
+        }
+        let (head, said) = of(small(), model("a b"));
+        assert!(head == Head::New && said.starts_with("; new classifier"), "{said}");
     }
 
     #[test]
