@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 use cobasis::ortho::{Counted, Family, FilterGroup, penalty};
 use cobasis::{Bases, CostTable, FilterBasis, Forward, Maps, ParameterCount, Pass, Place};
 
+use crate::adapter::{Adapter, Adapting};
 use crate::banks::{Banks, Scope, Shared};
 use crate::config::ModelConfig;
 use crate::detector::{Point, decode, points};
@@ -13,7 +14,7 @@ use crate::network::Network;
 use crate::stage_maps::StageMaps;
 use crate::state::{self, State, StateError, TensorInfo};
 use crate::unique::UniqueFilters;
-use crate::visit::Visiting;
+use crate::visit::{Visit, Visiting};
 
 /// A network, with what there is to know about it.
 ///
@@ -43,6 +44,8 @@ pub struct Model {
     pub network: Network,
     /// The classifier, or what a detector has in its place.
     pub head: Head,
+    /// What a task has in the place of a frozen base's filters and batch norms.
+    pub adapter: Option<Adapter>,
     /// What it was made from.
     #[module(skip)]
     pub config: ModelConfig,
@@ -220,9 +223,20 @@ impl Model {
         images: P::Map,
         outputs: &mut StageMaps<P::Map>,
     ) -> P::Map {
-        let shared = self.shared();
-        shared.enter(Scope::Network, pass);
-        self.network.pass(pass, shared, images, outputs)
+        self.shared().enter(Scope::Network, pass);
+        match &self.adapter {
+            Some(adapter) => {
+                let mut adapting = Adapting::new(adapter, pass);
+                self.network.pass(&mut adapting, self.shared(), images, outputs)
+            }
+            None => self.network.pass(pass, self.shared(), images, outputs),
+        }
+    }
+
+    /// Looks at the layers of the network up to its last maps, without an adapter.
+    pub(crate) fn visit_network(&self, visitor: &mut impl Visit) {
+        let outputs = &mut StageMaps::let_go();
+        self.network.pass(&mut Visiting(visitor), self.shared(), (), outputs);
     }
 
     fn shared(&self) -> Shared<'_> {
@@ -248,19 +262,27 @@ impl Model {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn state(&self) -> State {
-        state::read(self, |path| self.banks.file_name(path))
+        state::read(self, |path| self.file_name(path))
     }
 
     /// The model with other tensors.
     pub(crate) fn with_state(self, state: State) -> Result<Self, StateError> {
         let banks = self.banks.clone();
-        state::write(self, state, |path| banks.file_name(path))
+        let adapter = self.adapter.as_ref().map(Adapter::names);
+        let of_adapter = |path: &str| adapter.as_ref().and_then(|names| names.file_name(path));
+        state::write(self, state, |path| of_adapter(&path).unwrap_or_else(|| banks.file_name(path)))
     }
 
     /// The tensors of [`state`](Self::state), without reading any, in an order of their own: from the
     /// images to the logits, the banks of a stage before its layers.
     pub fn tensors(&self) -> Vec<TensorInfo> {
-        self.banks.in_order(state::tensors(self, |path| self.banks.file_name(path)))
+        self.banks.in_order(state::tensors(self, |path| self.file_name(path)))
+    }
+
+    /// The name in files of what is at a path in the module tree.
+    pub(crate) fn file_name(&self, path: String) -> String {
+        let of_adapter = self.adapter.as_ref().and_then(|adapter| adapter.file_name(&path));
+        of_adapter.unwrap_or_else(|| self.banks.file_name(path))
     }
 }
 
@@ -273,7 +295,13 @@ impl ModuleDisplay for Model {
     fn custom_content(&self, content: Content) -> Option<Content> {
         let content = content.add("name", &self.config.name.to_string());
         let content = content.add("bases", &self.bases).add("network", &self.network);
-        content.add("head", &self.head).optional()
+        let content = content.add("head", &self.head);
+        match (&self.config.adapter, &self.adapter) {
+            (Some(config), Some(adapter)) => {
+                content.add(&format!("adapter {}", config.kind), adapter).optional()
+            }
+            _ => content.optional(),
+        }
     }
 }
 

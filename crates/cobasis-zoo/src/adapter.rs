@@ -1,0 +1,303 @@
+//! Many tasks on one frozen network: what a task has of its own, and the network without it.
+//!
+//! A base is trained once. A task then has a classifier and a small [`Adapter`]: batch norms, modulators that compute
+//! its filters from the base's, or, on a shared basis, unique filters of its own. The base's numbers stay what they
+//! are, so that a [task file](crate::files::save_task) holds the task's alone, a few kilobytes, and names its base by
+//! its SHA-256.
+//!
+//! | kind | a convolution's filters | batch norms |
+//! | --- | --- | --- |
+//! | `head` | the base's | the base's |
+//! | `norms` | the base's | the task's |
+//! | [`film`](Film) | `(1 + gₒ) W`, and a summand `bₒ` | the base's |
+//! | [`rank1`](Rank) | `W (1 + v ⊗ u)` | the task's |
+//! | [`mask`](Mask) | `W (1 + M)` | the task's |
+//! | [`mix`](Mix) | `(1 + D) W[o, i, :]` | the task's |
+//! | [`mlp`](Mlp) | `W[o, i, :] + MLP(W[o, i, :])` | the task's |
+//! | [`unique`](Unique) | unique filters of the task's, shared ones of the base's | the task's |
+//! | `full` | the task's | the task's |
+//!
+//! Modulators are for every convolution of the network, the stem's and those of shortcuts too: of the `k×k` filters on
+//! a basis, own and shared ones together, and of coefficients. At their start adapters change nothing, to the last
+//! bit. [Deployed](crate::Model::deploy), an adapted network has its filters composed once, and takes the
+//! multiply-accumulates of its base.
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use cobasis_zoo::{AdapterKind, ModelConfig, files};
+//!
+//! let device = Device::flex();
+//! let base = ModelConfig::new("digits/resnet14-s8u1".parse()?).init(&device);
+//! let model = base.clone().with_adapter(AdapterKind::Unique { stages: None }, 3)?;
+//! let images = Tensor::ones([2, 1, 8, 8], &device);
+//! assert_eq!(model.forward(images.clone()).dims(), [2, 3]);
+//! assert_eq!(model.pooled(images.clone()).into_data(), base.pooled(images).into_data());
+//!
+//! // Train it as any other model: what is frozen gets no gradient. Then its file has what is the task's.
+//! let bytes = files::task_to_bytes(&model)?;
+//! assert!(bytes.len() < files::to_bytes(&base).len());
+//! let (same, _) = files::task_from_bytes(base, &bytes)?;
+//! assert_eq!(same.state(), model.state());
+//!
+//! let count = model.adapter_count().expect("an adapted model");
+//! assert_eq!(count.layers, 8 * 9 * (16 + 32 + 64) / 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod adapting;
+mod count;
+mod film;
+mod kind;
+mod mask;
+mod mix;
+mod mlp;
+mod modulator;
+mod rank;
+mod sites;
+mod start;
+mod unique;
+
+use std::collections::HashMap;
+
+use burn::module::Module;
+use burn::nn::BatchNorm;
+use burn::tensor::Device;
+use cobasis::Place;
+
+pub(crate) use adapting::Adapting;
+pub use count::AdapterCount;
+pub use film::Film;
+pub use kind::{AdapterConfig, AdapterKind, AdapterKindError};
+pub use mask::Mask;
+pub use mix::Mix;
+pub use mlp::Mlp;
+pub use modulator::LayerAdapter;
+pub use rank::Rank;
+pub use unique::Unique;
+
+use crate::files;
+use crate::init::initialise_adapter;
+use crate::model::Model;
+use crate::name::ModelName;
+use sites::Sites;
+
+/// What a task has in the place of a base's filters and batch norms.
+///
+/// In files, `adapter.` and the place of a layer stand before the names of its tensors:
+/// `adapter.stages.1.blocks.0.conv1.v`.
+#[derive(Module, Debug)]
+pub struct Adapter {
+    /// What there is for convolutions, in the order of the computation.
+    pub layers: Vec<LayerAdapter>,
+    /// The task's batch norms, in the order of the computation.
+    pub norms: Vec<BatchNorm>,
+    /// Where they are.
+    #[module(skip)]
+    layer_places: Places,
+    #[module(skip)]
+    norm_places: Places,
+    #[module(skip)]
+    kind: AdapterKind,
+}
+
+/// Why a model can't have an adapter.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AdapterError {
+    /// It has one.
+    #[error("the model has the adapter {kind} already; a task needs its base")]
+    Adapted {
+        /// The one that it has.
+        kind: AdapterKind,
+    },
+    /// Training finds the ranks of the network, so that its filters may be cut.
+    #[error("{model} can't have the adapter {kind}: training cuts its filters")]
+    LearnedRanks {
+        /// The model.
+        model: Box<ModelName>,
+        /// What was asked for.
+        kind: AdapterKind,
+    },
+    /// No layer has what the adapter would change.
+    #[error(
+        "{model} can't have the adapter {kind}: no layer there has unique filters beside shared ones"
+    )]
+    NoUniqueFilters {
+        /// The model.
+        model: Box<ModelName>,
+        /// What was asked for.
+        kind: AdapterKind,
+    },
+}
+
+/// The places of layers in the module tree, in the order of their numbers.
+#[derive(Clone, Debug, Default)]
+struct Places {
+    paths: Vec<String>,
+    numbers: HashMap<String, usize>,
+}
+
+impl Places {
+    fn new(paths: Vec<String>) -> Self {
+        let numbers = paths.iter().cloned().zip(0..).collect();
+        Self { paths, numbers }
+    }
+
+    /// The number of the layer at a place.
+    fn number(&self, at: &Place) -> Option<usize> {
+        // Places are written down only where somebody has a use for it.
+        if self.paths.is_empty() {
+            return None;
+        }
+        self.numbers.get(&at.to_string()).copied()
+    }
+
+    /// The name in files of a tensor of theirs, by the number and the rest of its path in the module tree.
+    fn file_name(&self, path: &str) -> Option<String> {
+        let (number, leaf) = path.split_once('.')?;
+        let place = self.paths.get(number.parse::<usize>().ok()?)?;
+        Some(format!("adapter.{place}.{leaf}"))
+    }
+}
+
+impl Adapter {
+    /// The adapter of a kind for a model that has none, without numbers.
+    fn new(kind: AdapterKind, model: &Model, device: &Device) -> Self {
+        let mut sites = Sites::of(kind);
+        model.visit_network(&mut sites);
+        let (layer_places, layers) = sites
+            .convs
+            .into_iter()
+            .map(|(place, shape)| (place, LayerAdapter::new(kind, shape, device)))
+            .unzip();
+        let (norm_places, norms) =
+            sites.norms.into_iter().map(|(place, config)| (place, config.init(device))).unzip();
+        let [layer_places, norm_places] = [layer_places, norm_places].map(Places::new);
+        Self { layers, norms, layer_places, norm_places, kind }
+    }
+
+    /// What the task has for the convolution at a place.
+    fn layer(&self, at: &Place) -> Option<&LayerAdapter> {
+        self.layer_places.number(at).map(|number| &self.layers[number])
+    }
+
+    /// The task's batch norm at a place.
+    fn norm(&self, at: &Place) -> Option<&BatchNorm> {
+        self.norm_places.number(at).map(|number| &self.norms[number])
+    }
+
+    /// Refuses to be without what its kind is about.
+    fn check(&self, name: &ModelName) -> Result<(), AdapterError> {
+        let kind = self.kind;
+        match kind {
+            AdapterKind::Unique { .. } if self.layers.is_empty() => {
+                Err(AdapterError::NoUniqueFilters { model: Box::new(name.clone()), kind })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn modulates(&self) -> bool {
+        self.kind.modulates()
+    }
+
+    /// Where the names in files of its tensors come from.
+    pub(crate) fn names(&self) -> AdapterNames {
+        let [layers, norms] = [&self.layer_places, &self.norm_places].map(Clone::clone);
+        AdapterNames { layers, norms }
+    }
+
+    /// The name in files of a tensor, by its path in the module tree of a model.
+    pub(crate) fn file_name(&self, path: &str) -> Option<String> {
+        file_name(&self.layer_places, &self.norm_places, path)
+    }
+}
+
+/// The names in files of an adapter's tensors.
+#[derive(Clone)]
+pub(crate) struct AdapterNames {
+    layers: Places,
+    norms: Places,
+}
+
+impl AdapterNames {
+    /// As [`Adapter::file_name`].
+    pub(crate) fn file_name(&self, path: &str) -> Option<String> {
+        file_name(&self.layers, &self.norms, path)
+    }
+}
+
+fn file_name(layers: &Places, norms: &Places, path: &str) -> Option<String> {
+    let path = path.strip_prefix("adapter.")?;
+    let layer = || layers.file_name(path.strip_prefix("layers.")?);
+    layer().or_else(|| norms.file_name(path.strip_prefix("norms.")?))
+}
+
+impl Model {
+    /// The model as the frozen base of a task: with an adapter that changes nothing yet, a new classifier for
+    /// `num_classes` classes, and no gradients for what is the base's. Both are drawn from the model's seed.
+    ///
+    /// Of `full`, everything has gradients. An adapted model is trained, deployed and exported like any other;
+    /// [`save_task`](crate::files::save_task) writes what is the task's.
+    ///
+    /// # Errors
+    ///
+    /// If the model has an adapter, or can't have one of this kind.
+    ///
+    /// # Panics
+    ///
+    /// Panics without classes.
+    pub fn with_adapter(
+        self,
+        kind: AdapterKind,
+        num_classes: usize,
+    ) -> Result<Model, AdapterError> {
+        if let Some(adapter) = &self.config.adapter {
+            return Err(AdapterError::Adapted { kind: adapter.kind });
+        }
+        kind.check(&self.config.name)?;
+        let config = AdapterConfig {
+            kind,
+            base_sha256: files::sha256(&self),
+            base_classes: self.config.num_classes,
+        };
+        let adapter = Adapter::new(kind, &self, &self.head.device());
+        adapter.check(&self.config.name)?;
+        let adapter = initialise_adapter(adapter, self.config.seed);
+        let adapter = start::as_the_base(adapter, &self);
+        let mut model = self.with_new_head(num_classes);
+        model.config.adapter = Some(config);
+        model.adapter = Some(adapter);
+        Ok(model.with_frozen_base())
+    }
+
+    /// The model with the adapter of its configuration, if it has one, without numbers.
+    pub(crate) fn with_configured_adapter(mut self, device: &Device) -> Model {
+        let Some(config) = &self.config.adapter else { return self };
+        self.adapter = Some(Adapter::new(config.kind, &self, device));
+        self.with_frozen_base()
+    }
+
+    /// The model with what is its base's frozen, if it is adapted.
+    fn with_frozen_base(self) -> Model {
+        match &self.config.adapter {
+            None | Some(AdapterConfig { kind: AdapterKind::Full, .. }) => self,
+            Some(_) => self.with_frozen(&["backbone"]).expect("every network has tensors"),
+        }
+    }
+}
+
+impl AdapterKind {
+    /// Whether a network of this name can have such an adapter, as far as the name says.
+    ///
+    /// # Errors
+    ///
+    /// If training finds the network's ranks.
+    pub(crate) fn check(self, name: &ModelName) -> Result<(), AdapterError> {
+        match self {
+            AdapterKind::Head | AdapterKind::Norms | AdapterKind::Full => Ok(()),
+            _ if name.weight_limit().is_none() => Ok(()),
+            kind => Err(AdapterError::LearnedRanks { model: Box::new(name.clone()), kind }),
+        }
+    }
+}
