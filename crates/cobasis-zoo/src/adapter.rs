@@ -43,6 +43,8 @@
 //! assert_eq!(count.layers, 8 * 9 * (16 + 32 + 64) / 2);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! [`Task`] takes tasks out of models and puts them into others, to train several and their base together.
 
 mod adapting;
 mod count;
@@ -55,6 +57,7 @@ mod modulator;
 mod rank;
 mod sites;
 mod start;
+mod task;
 mod unique;
 
 use std::collections::HashMap;
@@ -73,6 +76,7 @@ pub use mix::Mix;
 pub use mlp::Mlp;
 pub use modulator::LayerAdapter;
 pub use rank::Rank;
+pub use task::Task;
 pub use unique::Unique;
 
 use crate::files;
@@ -127,6 +131,14 @@ pub enum AdapterError {
         model: Box<ModelName>,
         /// What was asked for.
         kind: AdapterKind,
+    },
+    /// A task is of another network.
+    #[error("a task of {task} can't be done by {model}")]
+    OtherNetwork {
+        /// The network of the task.
+        task: Box<ModelName>,
+        /// The network that was to do it.
+        model: Box<ModelName>,
     },
 }
 

@@ -86,7 +86,7 @@ mod state;
 mod unique;
 mod visit;
 
-pub use adapter::{Adapter, AdapterConfig, AdapterCount, AdapterError, AdapterKind};
+pub use adapter::{Adapter, AdapterConfig, AdapterCount, AdapterError, AdapterKind, Task};
 pub use cobasis;
 pub use config::ModelConfig;
 pub use deploy::Deployed;

@@ -2,8 +2,10 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use burn::module::Module;
-use burn::optim::{GradientsParams, SgdConfig};
+use burn::optim::{GradientsAccumulator, GradientsParams, SgdConfig};
 use burn::tensor::{Device, TensorData};
 use cobasis_zoo::deploy::FactorisedLayers;
 use cobasis_zoo::{AdapterError, AdapterKind, Model, State, Variant, files};
@@ -38,6 +40,15 @@ fn tasks(base: &Model, classes: usize) -> Vec<(AdapterKind, Model)> {
     kinds().filter_map(task).collect()
 }
 
+/// Whether all adapters are worth the time with a network.
+fn is_small(name: &str) -> bool {
+    name.starts_with("cifar10/")
+}
+
+fn is_typical(kind: AdapterKind) -> bool {
+    matches!(kind, AdapterKind::Film | AdapterKind::Rank(1) | AdapterKind::Unique { .. })
+}
+
 /// Whether a tensor is the task's.
 fn is_of_task(name: &str) -> bool {
     name.starts_with("adapter.") || name.starts_with("head.")
@@ -52,7 +63,12 @@ fn moved(model: Model) -> Model {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
     let mut state = model.state();
     for (name, data) in state.iter_mut().filter(|(name, _)| name.starts_with("adapter.")) {
-        let by = if name.ends_with("running_var") { 0.0..0.3 } else { -0.2..0.2 };
+        let by = match name.rsplit('.').next() {
+            Some("running_var") => 0.0..0.3,
+            // Summands of filters, which are as small.
+            Some("hidden_bias" | "output_bias") => -0.01..0.01,
+            _ => -0.2..0.2,
+        };
         let values: Vec<f32> =
             data.iter::<f32>().map(|value| value + rng.random_range(by.clone())).collect();
         *data = TensorData::new(values, data.shape().to_vec());
@@ -107,6 +123,7 @@ fn training_moves_what_is_the_tasks_and_nothing_of_the_base() {
         let bytes = files::to_bytes(&base);
         for (kind, task) in tasks(&base, 3) {
             let before = task.state();
+            let mut pulled = BTreeSet::new();
             let mut after = task;
             let mut sgd = SgdConfig::new().init();
             // The first step gives each factor of a product a gradient.
@@ -119,19 +136,24 @@ fn training_moves_what_is_the_tasks_and_nothing_of_the_base() {
                 let gradients = GradientsParams::from_grads(loss.backward(), &after);
                 for tensor in after.tensors() {
                     let is_frozen = kind != AdapterKind::Full && !is_of_task(&tensor.path);
-                    let has = match tensor.shape.len() {
-                        1 => gradients.get::<1>(tensor.id).is_some(),
-                        2 => gradients.get::<2>(tensor.id).is_some(),
-                        _ => gradients.get::<4>(tensor.id).is_some(),
+                    let gradient = match tensor.shape.len() {
+                        1 => gradients.get::<1>(tensor.id).map(numbers),
+                        2 => gradients.get::<2>(tensor.id).map(numbers),
+                        _ => gradients.get::<4>(tensor.id).map(numbers),
                     };
-                    assert!(!(has && is_frozen), "{name} {kind}: {}", tensor.path);
+                    assert!(!is_frozen || gradient.is_none(), "{name} {kind}: {}", tensor.path);
+                    if gradient.is_some_and(|all| all.iter().any(|number| *number != 0.0)) {
+                        pulled.insert(tensor.path);
+                    }
                 }
                 after = sgd.step(0.01, after, gradients);
             }
             let after = after.state();
             for (path, data) in &before {
-                let moves = kind == AdapterKind::Full || is_of_task(path);
-                assert_eq!(*data != after[path], moves, "{name} {kind}: {path}");
+                let is_free = kind == AdapterKind::Full || is_of_task(path);
+                // What is pulled a little may stay where it is in 32 bits.
+                let moves = *data != after[path] || pulled.contains(path);
+                assert_eq!(moves, is_free, "{name} {kind}: {path}");
             }
             if kind != AdapterKind::Full {
                 assert_eq!(of_base(after), of_base(base.state()), "{name} {kind}");
@@ -161,7 +183,8 @@ fn deployed_tasks_compute_what_adapters_do_for_what_the_base_costs() {
         let base = trained(name, Variant::Corrected, &device);
         let input = [size, size];
         let plain = numbers(base.pooled(images(2, size, &device)));
-        for (kind, task) in tasks(&base, base.config.num_classes) {
+        let tasks = tasks(&base, base.config.num_classes).into_iter();
+        for (kind, task) in tasks.filter(|(kind, _)| is_small(name) || is_typical(*kind)) {
             let task = moved(task);
             let images = images(2, size, &device);
             if !matches!(kind, AdapterKind::Head | AdapterKind::Full) {
@@ -174,7 +197,7 @@ fn deployed_tasks_compute_what_adapters_do_for_what_the_base_costs() {
                 let deployed = task.deploy_with(factorised, &device);
                 let got = numbers(deployed.forward(images.clone()));
                 let error = difference(&expected, &got);
-                assert!(error < 1e-5, "{name} {kind} {factorised}: {error}");
+                assert!(error <= 1e-5, "{name} {kind} {factorised}: {error}");
                 let of_base = base.deploy_with(factorised, &device).macs(input);
                 assert_eq!(deployed.macs(input), of_base, "{name} {kind} {factorised}");
                 let bytes = files::deployed_to_bytes(&deployed);
@@ -241,4 +264,43 @@ fn the_tensors_of_an_adapter_are_a_group() {
     let frozen = task.frozen().into_iter().map(|tensor| tensor.path);
     let others = task.tensors().into_iter().map(|tensor| tensor.path);
     assert!(frozen.eq(others.filter(|name| !is_of_task(name))));
+}
+
+#[test]
+fn tasks_take_turns_on_a_base_that_they_train_together() {
+    let device = Device::flex().autodiff();
+    let mut base = trained("cifar10/resnet20-s8u1", Variant::Corrected, &device);
+    let whole = base.state();
+    let kind = AdapterKind::Unique { stages: None };
+    let task = |classes| base.clone().with_adapter(kind, classes).expect("a task").into_task();
+    let tasks = [task(3), task(5)];
+    let mut sum = GradientsAccumulator::new();
+    for task in &tasks {
+        let (model, own) = base.with_task(task.clone()).expect("its network");
+        assert_eq!(model.config, *task.config());
+        let logits = model.forward(images(2, 16, &device));
+        let mut gradients = (logits.clone() * logits).mean().backward();
+        assert!(!GradientsParams::from_module(&mut gradients, task).is_empty());
+        sum.accumulate(&model, GradientsParams::from_grads(gradients, &model));
+        base = model.with_task(own).expect("its network").0;
+    }
+    assert_eq!(base.state(), whole);
+    base = SgdConfig::new().init().step(0.1, base, sum.grads());
+    let moved = base.state();
+    for (path, data) in &whole {
+        // The tasks have batch norms, unique filters and classifiers of their own.
+        let shared = path.contains(".bases.") || path.ends_with("coefficients.weight");
+        let dense = path.ends_with(".weight") && !path.starts_with("head.");
+        assert_eq!(moved[path] != *data, shared || dense, "{path}");
+    }
+    for task in tasks {
+        let old = base.clone().with_task(task.clone()).expect("its network").0;
+        let bytes = files::task_to_bytes(&old).expect("a task");
+        assert!(files::task_from_bytes(base.clone(), &bytes).is_err());
+        let new = base.clone().with_task(task.on(&base)).expect("its network").0;
+        let bytes = files::task_to_bytes(&new).expect("a task");
+        assert!(files::task_from_bytes(base.clone(), &bytes).is_ok());
+    }
+    let other = trained("cifar10/resnet20", Variant::Corrected, &device).into_task();
+    assert!(base.with_task(other).map(|_| ()).is_err());
 }

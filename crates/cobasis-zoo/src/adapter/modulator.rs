@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use cobasis::{Composed, Composition, Convolution, Filters, Source, Start};
+use cobasis::{Compose, Composed, Composition, Convolution, Filters, Source, Start};
 
 use super::kind::AdapterKind;
 use super::{Film, Mask, Mix, Mlp, Rank, Unique};
@@ -112,13 +112,36 @@ fn composed<'a>(modulate: &'a dyn Modulate, base: Filters<'a>) -> Composed<'a> {
     };
     own.extend(modulate.sources());
     composition.macs += modulate.macs(shape);
-    let value = Box::new(move || {
-        let mut tensors = base.tensors();
-        let whole = match tensors.len() {
-            1 => tensors.remove(0),
-            _ => Tensor::cat(tensors, 0),
-        };
-        modulate.filters(whole)
-    });
+    let value = Box::new(Modulated { modulate, base });
     Composed { shape, own, shared, composition, value }
+}
+
+/// The filters of a base, changed.
+struct Modulated<'a> {
+    modulate: &'a dyn Modulate,
+    base: Filters<'a>,
+}
+
+impl Compose for Modulated<'_> {
+    fn filters(&self) -> Tensor<4> {
+        self.modulate.filters(joined(self.base.tensors()))
+    }
+
+    fn banks(&self) -> Vec<Tensor<4>> {
+        let banks = self.base.tensors();
+        let sizes: Vec<usize> = banks.iter().map(|bank| bank.dims()[0]).collect();
+        let filters = self.modulate.filters(joined(banks));
+        match sizes.len() {
+            1 => vec![filters],
+            _ => filters.split_with_sizes(sizes, 0),
+        }
+    }
+}
+
+/// The filters of all banks, one bank after another.
+fn joined(mut banks: Vec<Tensor<4>>) -> Tensor<4> {
+    match banks.len() {
+        1 => banks.remove(0),
+        _ => Tensor::cat(banks, 0),
+    }
 }
