@@ -31,8 +31,10 @@ fn kinds() -> impl Iterator<Item = AdapterKind> {
 }
 
 /// The base's tasks of every kind that it can have.
-fn tasks(base: &Model, classes: usize) -> Vec<(AdapterKind, Model)> {
-    let task = |kind| match base.clone().with_adapter(kind, classes) {
+fn tasks(base: &Model, classes: usize, device: &Device) -> Vec<(AdapterKind, Model)> {
+    // Not clones, which have their running statistics in common.
+    let copy = || base.config.init_from(base.state(), device).expect("its own tensors");
+    let task = |kind| match copy().with_adapter(kind, classes) {
         Ok(model) => Some((kind, model)),
         Err(AdapterError::NoUniqueFilters { .. }) => None,
         Err(error) => panic!("{error}"),
@@ -84,7 +86,7 @@ fn adapters_change_nothing_at_first() {
         let images = images(2, size, &device);
         let expected = numbers(base.pooled(images.clone()));
         check_that_images_matter(&expected, 2);
-        for (kind, task) in tasks(&base, 3) {
+        for (kind, task) in tasks(&base, 3, &device) {
             assert_eq!(numbers(task.pooled(images.clone())), expected, "{name} {kind}");
             assert_eq!(task.forward(images.clone()).dims(), [2, 3], "{name} {kind}");
         }
@@ -100,7 +102,7 @@ fn adapters_change_nothing_at_first_in_training_either() {
         let in_training = numbers(base.clone().pooled(images.clone()));
         let in_use = numbers(base.valid().pooled(images.clone().without_autodiff()));
         assert_ne!(in_training, in_use);
-        for (kind, task) in tasks(&base, 3) {
+        for (kind, task) in tasks(&base, 3, &device) {
             // Where batch norms are the base's, they keep its statistics in training too.
             let expected = match kind {
                 AdapterKind::Head | AdapterKind::Film => &in_use,
@@ -121,7 +123,7 @@ fn training_moves_what_is_the_tasks_and_nothing_of_the_base() {
     for name in ["cifar10/resnet20", "cifar10/resnet20-s8u1"] {
         let base = trained(name, Variant::Corrected, &device);
         let bytes = files::to_bytes(&base);
-        for (kind, task) in tasks(&base, 3) {
+        for (kind, task) in tasks(&base, 3, &device) {
             let before = task.state();
             let mut pulled = BTreeSet::new();
             let mut after = task;
@@ -183,7 +185,7 @@ fn deployed_tasks_compute_what_adapters_do_for_what_the_base_costs() {
         let base = trained(name, Variant::Corrected, &device);
         let input = [size, size];
         let plain = numbers(base.pooled(images(2, size, &device)));
-        let tasks = tasks(&base, base.config.num_classes).into_iter();
+        let tasks = tasks(&base, base.config.num_classes, &device).into_iter();
         for (kind, task) in tasks.filter(|(kind, _)| is_small(name) || is_typical(*kind)) {
             let task = moved(task);
             let images = images(2, size, &device);

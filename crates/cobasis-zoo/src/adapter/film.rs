@@ -17,7 +17,8 @@ use crate::conv2d::LATER;
 pub struct Film {
     /// What is added to a factor of 1, `[channels_out]`.
     pub scale: Param<Tensor<1>>,
-    /// The summand, `[channels_out]`.
+    /// The summand, `[channels_out]`; it starts as the bias of the base's convolution, if that has one, in whose place
+    /// it stands.
     pub shift: Param<Tensor<1>>,
 }
 

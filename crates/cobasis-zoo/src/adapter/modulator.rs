@@ -18,7 +18,7 @@ pub(super) trait Modulate {
     /// The task's filters, of the shape of the base's.
     fn filters(&self, base: Tensor<4>) -> Tensor<4>;
 
-    /// A summand for each output channel, `[channels_out]`.
+    /// The task's summand for each output channel, `[channels_out]`, in the place of the base's.
     fn bias(&self) -> Option<&Param<Tensor<1>>> {
         None
     }
@@ -80,20 +80,13 @@ impl LayerAdapter {
     }
 
     /// The convolution as the task has it.
-    ///
-    /// # Panics
-    ///
-    /// Panics if a bias were put in the place of another, which no convolution of a network here has.
     pub(super) fn adapt<'a>(&'a self, conv: Convolution<'a>) -> Convolution<'a> {
         let modulate = match (self, self.modulate()) {
             (LayerAdapter::Unique(unique), _) => return unique.adapt(conv),
             (_, Some(modulate)) => modulate,
             (_, None) => return conv,
         };
-        let bias = match (modulate.bias(), conv.bias) {
-            (Some(_), Some(_)) => panic!("a summand can't be added to the bias of a convolution"),
-            (own, of_base) => own.or(of_base),
-        };
+        let bias = modulate.bias().or(conv.bias);
         let filters = Filters::Composed(composed(modulate, conv.filters));
         Convolution { filters, bias, ..conv }
     }

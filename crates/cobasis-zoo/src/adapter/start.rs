@@ -14,7 +14,7 @@ use crate::model::Model;
 use crate::state;
 use crate::visit::Visit;
 
-/// The adapter with the numbers of a model's batch norms and unique filters in the task's.
+/// The adapter with the numbers of a model's batch norms, unique filters and biases in the task's.
 pub(super) fn as_the_base(adapter: Adapter, base: &Model) -> Adapter {
     let mut copies = Copies { adapter: &adapter, values: HashMap::new() };
     base.visit_network(&mut copies);
@@ -29,9 +29,14 @@ struct Copies<'a> {
 
 impl Visit for Copies<'_> {
     fn conv(&mut self, at: &Place, conv: &Convolution<'_>) {
-        let layer = self.adapter.layer(at);
-        if let (Some(LayerAdapter::Unique(task)), Some(base)) = (layer, Unique::of(conv)) {
-            self.values.insert(task.unique.id, base.val().into_data());
+        match (self.adapter.layer(at), Unique::of(conv), conv.bias) {
+            (Some(LayerAdapter::Unique(task)), Some(base), _) => {
+                self.values.insert(task.unique.id, base.val().into_data());
+            }
+            (Some(LayerAdapter::Film(task)), _, Some(base)) => {
+                self.values.insert(task.shift.id, base.val().into_data());
+            }
+            _ => {}
         }
     }
 
