@@ -48,19 +48,19 @@
 
 mod adapting;
 mod count;
+mod error;
 mod film;
 mod kind;
 mod mask;
 mod mix;
 mod mlp;
 mod modulator;
+mod places;
 mod rank;
 mod sites;
 mod start;
 mod task;
 mod unique;
-
-use std::collections::HashMap;
 
 use burn::module::Module;
 use burn::nn::BatchNorm;
@@ -69,12 +69,14 @@ use cobasis::Place;
 
 pub(crate) use adapting::Adapting;
 pub use count::AdapterCount;
+pub use error::AdapterError;
 pub use film::Film;
 pub use kind::{AdapterConfig, AdapterKind, AdapterKindError};
 pub use mask::Mask;
 pub use mix::Mix;
 pub use mlp::Mlp;
 pub use modulator::LayerAdapter;
+pub(crate) use places::AdapterNames;
 pub use rank::Rank;
 pub use task::Task;
 pub use unique::Unique;
@@ -97,79 +99,9 @@ pub struct Adapter {
     pub norms: Vec<BatchNorm>,
     /// Where they are.
     #[module(skip)]
-    layer_places: Places,
-    #[module(skip)]
-    norm_places: Places,
+    places: AdapterNames,
     #[module(skip)]
     kind: AdapterKind,
-}
-
-/// Why a model can't have an adapter.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AdapterError {
-    /// It has one.
-    #[error("the model has the adapter {kind} already; a task needs its base")]
-    Adapted {
-        /// The one that it has.
-        kind: AdapterKind,
-    },
-    /// Training finds the ranks of the network, so that its filters may be cut.
-    #[error("{model} can't have the adapter {kind}: training cuts its filters")]
-    LearnedRanks {
-        /// The model.
-        model: Box<ModelName>,
-        /// What was asked for.
-        kind: AdapterKind,
-    },
-    /// No layer has what the adapter would change.
-    #[error(
-        "{model} can't have the adapter {kind}: no layer there has unique filters beside shared ones"
-    )]
-    NoUniqueFilters {
-        /// The model.
-        model: Box<ModelName>,
-        /// What was asked for.
-        kind: AdapterKind,
-    },
-    /// A task is of another network.
-    #[error("a task of {task} can't be done by {model}")]
-    OtherNetwork {
-        /// The network of the task.
-        task: Box<ModelName>,
-        /// The network that was to do it.
-        model: Box<ModelName>,
-    },
-}
-
-/// The places of layers in the module tree, in the order of their numbers.
-#[derive(Clone, Debug, Default)]
-struct Places {
-    paths: Vec<String>,
-    numbers: HashMap<String, usize>,
-}
-
-impl Places {
-    fn new(paths: Vec<String>) -> Self {
-        let numbers = paths.iter().cloned().zip(0..).collect();
-        Self { paths, numbers }
-    }
-
-    /// The number of the layer at a place.
-    fn number(&self, at: &Place) -> Option<usize> {
-        // Places are written down only where somebody has a use for it.
-        if self.paths.is_empty() {
-            return None;
-        }
-        self.numbers.get(&at.to_string()).copied()
-    }
-
-    /// The name in files of a tensor of theirs, by the number and the rest of its path in the module tree.
-    fn file_name(&self, path: &str) -> Option<String> {
-        let (number, leaf) = path.split_once('.')?;
-        let place = self.paths.get(number.parse::<usize>().ok()?)?;
-        Some(format!("adapter.{place}.{leaf}"))
-    }
 }
 
 impl Adapter {
@@ -184,18 +116,17 @@ impl Adapter {
             .unzip();
         let (norm_places, norms) =
             sites.norms.into_iter().map(|(place, config)| (place, config.init(device))).unzip();
-        let [layer_places, norm_places] = [layer_places, norm_places].map(Places::new);
-        Self { layers, norms, layer_places, norm_places, kind }
+        Self { layers, norms, places: AdapterNames::new(layer_places, norm_places), kind }
     }
 
     /// What the task has for the convolution at a place.
     fn layer(&self, at: &Place) -> Option<&LayerAdapter> {
-        self.layer_places.number(at).map(|number| &self.layers[number])
+        self.places.layers.number(at).map(|number| &self.layers[number])
     }
 
     /// The task's batch norm at a place.
     fn norm(&self, at: &Place) -> Option<&BatchNorm> {
-        self.norm_places.number(at).map(|number| &self.norms[number])
+        self.places.norms.number(at).map(|number| &self.norms[number])
     }
 
     /// Refuses to be without what its kind is about.
@@ -213,36 +144,10 @@ impl Adapter {
         self.kind.modulates()
     }
 
-    /// Where the names in files of its tensors come from.
-    pub(crate) fn names(&self) -> AdapterNames {
-        let [layers, norms] = [&self.layer_places, &self.norm_places].map(Clone::clone);
-        AdapterNames { layers, norms }
+    /// The names in files of its tensors.
+    pub(crate) fn names(&self) -> &AdapterNames {
+        &self.places
     }
-
-    /// The name in files of a tensor, by its path in the module tree of a model.
-    pub(crate) fn file_name(&self, path: &str) -> Option<String> {
-        file_name(&self.layer_places, &self.norm_places, path)
-    }
-}
-
-/// The names in files of an adapter's tensors.
-#[derive(Clone)]
-pub(crate) struct AdapterNames {
-    layers: Places,
-    norms: Places,
-}
-
-impl AdapterNames {
-    /// As [`Adapter::file_name`].
-    pub(crate) fn file_name(&self, path: &str) -> Option<String> {
-        file_name(&self.layers, &self.norms, path)
-    }
-}
-
-fn file_name(layers: &Places, norms: &Places, path: &str) -> Option<String> {
-    let path = path.strip_prefix("adapter.")?;
-    let layer = || layers.file_name(path.strip_prefix("layers.")?);
-    layer().or_else(|| norms.file_name(path.strip_prefix("norms.")?))
 }
 
 impl Model {

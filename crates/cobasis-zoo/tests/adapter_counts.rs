@@ -9,10 +9,12 @@ fn count(name: &str, kind: &str, classes: usize) -> AdapterCount {
     kind.count(&base, classes, &Device::flex()).expect("an adapter")
 }
 
+/// A network, the weights of its convolutions, per cent of batch norms and of `film`, and those of modulators.
+type Known = (&'static str, u64, [&'static str; 2], &'static [(&'static str, &'static str)]);
+
 #[test]
 fn modulators_are_the_known_per_cent_of_filters() {
-    // Weights of all convolutions; per cent of batch norms and of modulators.
-    let known: [(&str, u64, [&str; 2], &[(&str, &str)]); 6] = [
+    let known: [Known; 6] = [
         (
             "cifar10/resnet20",
             267_696,

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams, SgdConfig};
-use burn::tensor::{Device, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use cobasis_zoo::deploy::FactorisedLayers;
-use cobasis_zoo::{AdapterError, AdapterKind, Model, State, Variant, files};
+use cobasis_zoo::{AdapterError, AdapterKind, Model, ModelConfig, State, Variant, files};
 use common::{check_that_images_matter, difference, images, numbers, trained};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
@@ -131,7 +131,7 @@ fn training_moves_what_is_the_tasks_and_nothing_of_the_base() {
             // The first step gives each factor of a product a gradient.
             for _ in 0..2 {
                 let logits = after.forward(images(4, 32, &device));
-                let mut loss = (logits.clone() * logits).mean() + after.head_sum();
+                let mut loss = (logits.clone() * logits).mean() + head_sum(&after);
                 if let Some(penalty) = after.penalty() {
                     loss = loss + penalty;
                 }
@@ -166,16 +166,10 @@ fn training_moves_what_is_the_tasks_and_nothing_of_the_base() {
 }
 
 /// The sum of the classifier's numbers, so that each has a gradient.
-trait HeadSum {
-    fn head_sum(&self) -> burn::tensor::Tensor<1>;
-}
-
-impl HeadSum for Model {
-    fn head_sum(&self) -> burn::tensor::Tensor<1> {
-        let bias = self.head.bias().expect("a bias").val();
-        let weight = self.head.weight().expect("a weight").val();
-        bias.sum() + weight.sum()
-    }
+fn head_sum(model: &Model) -> Tensor<1> {
+    let [bias, weight] =
+        [model.head.bias().map(|b| b.val().sum()), model.head.weight().map(|w| w.val().sum())];
+    bias.expect("a bias") + weight.expect("a weight")
 }
 
 #[test]
@@ -222,6 +216,11 @@ fn a_model_is_a_task_once_and_only_where_there_is_something_to_change() {
         model.with_adapter(kind, 3).map(|_| ()).expect_err("refused").to_string()
     };
     let task = model("cifar10/resnet20").with_adapter(AdapterKind::Mask, 3).expect("a task");
+    let drawn = task.config.init(&device);
+    assert!(drawn.state().keys().eq(task.state().keys()) && drawn.config == task.config);
+    let shared = ModelConfig::new("cifar10/resnet20-s8u1".parse().expect("a name"));
+    let error = task.matched(&shared).map(|_| ()).expect_err("a task");
+    assert!(error.to_string().contains("has the adapter mask"), "{error}");
     assert!(refused(task, "mix").contains("has the adapter mask already"));
     assert!(refused(model("cifar10/resnet20"), "unique").contains("no layer there has unique"));
     assert!(refused(model("cifar10/resnet20-s8u1"), "unique4-5").contains("unique4-5"));
