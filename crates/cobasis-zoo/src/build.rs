@@ -31,10 +31,17 @@ impl ModelConfig {
     /// # Panics
     ///
     /// Panics without classes or channels, without [norms](Self::norms) where the model can't be, and where
-    /// the detector [does not fit](DetectorConfig::check).
+    /// the detector [does not fit](DetectorConfig::check) or the [adapter](Model::with_adapter).
     pub fn init(&self, device: &Device) -> Model {
         let weights = self.name.entry().architecture.initial_weights();
-        initialise(self.skeleton(device), weights, self.seed)
+        let Some(adapter) = &self.adapter else {
+            return initialise(self.skeleton(device), weights, self.seed);
+        };
+        let base = Self { adapter: None, num_classes: adapter.base_classes, ..self.clone() };
+        let adapted = base.init(device).with_adapter(adapter.kind, self.num_classes);
+        let mut adapted = adapted.unwrap_or_else(|problem| panic!("{problem}"));
+        adapted.config = self.clone();
+        adapted
     }
 
     /// What the layers of the model cost for an image of `[height, width]`, each basis once.
@@ -97,7 +104,9 @@ impl ModelConfig {
             }
             None => Head::classifier(name, *num_classes, &banks, device),
         };
-        Model { bases, network, head, config: self.clone(), banks }
+        let config = self.clone();
+        let model = Model { bases, network, head, adapter: None, config, banks };
+        model.with_configured_adapter(device)
     }
 }
 

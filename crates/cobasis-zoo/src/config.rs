@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::adapter::AdapterConfig;
 use crate::detector::{DetectorConfig, HeadKind};
 use crate::name::ModelName;
 use crate::preparation::Preparation;
@@ -45,6 +46,9 @@ pub struct ModelConfig {
     /// What finds things in the place of a classifier; `None` for a classifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detector: Option<DetectorConfig>,
+    /// What a task has on a frozen base, and which base that is; `None` for a model that is nobody's task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<AdapterConfig>,
 }
 
 impl ModelConfig {
@@ -59,6 +63,7 @@ impl ModelConfig {
             norms: Norms::default(),
             preparation: None,
             detector: None,
+            adapter: None,
             name,
         }
     }

@@ -21,6 +21,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! A [task](crate::adapter) on a frozen base has a file of its own, [`save_task`], which [`open_task`] opens with
+//! the base.
+//!
 //! Burn's own `save_file` and `load_file` work on a [`Model`] too and store each basis once, but
 //! their files do not say which model they hold.
 
@@ -35,6 +38,7 @@ mod numbers;
 mod open;
 mod pickle;
 mod read;
+mod task;
 #[cfg(test)]
 mod tests;
 mod weights;
@@ -58,6 +62,8 @@ pub use load::{
 use metadata::{FORMAT, FORMAT_DEPLOYED, FORMAT_PYTORCH};
 pub use notes::Notes;
 pub use open::{OpenOptions, Opened};
+use task::is_a_task;
+pub use task::{open_task, save_task, sha256, task_from_bytes, task_to_bytes};
 use write::{Entry, safetensors};
 
 /// Writes a model to a safetensors file that says which model it is.

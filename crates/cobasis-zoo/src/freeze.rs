@@ -60,7 +60,7 @@ impl Model {
     }
 
     fn flags(&self) -> Vec<FlagInfo> {
-        state::flags(self, |path| self.banks().file_name(path))
+        state::flags(self, |path| self.file_name(path))
     }
 }
 

@@ -13,6 +13,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 
+use crate::adapter::{Adapter, LayerAdapter};
 use crate::model::Model;
 use crate::spec::{Convolutions, InitialWeights};
 use crate::state::{self, TensorInfo};
@@ -21,6 +22,9 @@ use starts::{Starts, Value};
 
 /// The source of a network's initial weights: portable, so a seed means the same everywhere.
 type Rng = Xoshiro256PlusPlus;
+
+/// What makes the numbers of adapters others than those of a network with the same seed.
+const ADAPTERS: u64 = 0xada9_7e25;
 
 /// Draws the initial weights of a model in the order of its tensors, then its orthonormal bases,
 /// those that are kept so together in one draw.
@@ -68,6 +72,22 @@ pub(crate) fn initialise_head(model: Model, seed: u64) -> Model {
         }
     }
     composing::to_deviations(model, &starts, values)
+}
+
+/// Draws what an adapter computes filters from. What it has of its base's kind stays as it is.
+pub(crate) fn initialise_adapter(adapter: Adapter, seed: u64) -> Adapter {
+    // Others than those of the classifier, which is drawn from the same seed.
+    let mut rng = Rng::seed_from_u64(seed ^ ADAPTERS);
+    let sources = adapter.layers.iter().flat_map(LayerAdapter::sources);
+    let starts: HashMap<ParamId, Start> = sources.map(|source| (source.id, source.start)).collect();
+    let mut values = HashMap::new();
+    for TensorInfo { shape, id, .. } in state::tensors(&adapter, |path| path) {
+        let value = starts.get(&id).map_or(Value::Kept, |start| Value::Starts(*start));
+        if let Some(numbers) = draw(value, &shape, Convolutions::PyTorch, &mut rng) {
+            values.insert(id, TensorData::new(numbers, shape));
+        }
+    }
+    state::replace(adapter, values)
 }
 
 /// The numbers that a tensor starts with; `None` where it has them, or gets them with others.

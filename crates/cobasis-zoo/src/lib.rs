@@ -36,6 +36,7 @@
 //!
 //! # Where things are
 //!
+//! - [`adapter`]: many tasks on one frozen network.
 //! - [`files`]: [`save`], [`load`], any kind of file ([`files::open`]), bytes in the place of files.
 //! - [`deploy`]: models folded for use, and as ONNX. [`Model::deploy`] makes them.
 //! - [`detector`]: object detection on any network.
@@ -47,6 +48,7 @@
 //! - [`layers`]: what the networks consist of.
 #![warn(clippy::unwrap_used)]
 
+pub mod adapter;
 mod banks;
 mod build;
 mod compressed;
@@ -84,6 +86,7 @@ mod state;
 mod unique;
 mod visit;
 
+pub use adapter::{Adapter, AdapterConfig, AdapterCount, AdapterError, AdapterKind, Task};
 pub use cobasis;
 pub use config::ModelConfig;
 pub use deploy::Deployed;

@@ -1,19 +1,21 @@
 //! A model: a network, the banks of filters that it shares, a classifier, and its name.
 
+mod tensors;
+
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::tensor::Tensor;
 use cobasis::ortho::{Counted, Family, FilterGroup, penalty};
 use cobasis::{Bases, CostTable, FilterBasis, Forward, Maps, ParameterCount, Pass, Place};
 
+use crate::adapter::{Adapter, Adapting};
 use crate::banks::{Banks, Scope, Shared};
 use crate::config::ModelConfig;
 use crate::detector::{Point, decode, points};
 use crate::head::Head;
 use crate::network::Network;
 use crate::stage_maps::StageMaps;
-use crate::state::{self, State, StateError, TensorInfo};
 use crate::unique::UniqueFilters;
-use crate::visit::Visiting;
+use crate::visit::{Visit, Visiting};
 
 /// A network, with what there is to know about it.
 ///
@@ -43,6 +45,8 @@ pub struct Model {
     pub network: Network,
     /// The classifier, or what a detector has in its place.
     pub head: Head,
+    /// What a task has in the place of a frozen base's filters and batch norms.
+    pub adapter: Option<Adapter>,
     /// What it was made from.
     #[module(skip)]
     pub config: ModelConfig,
@@ -177,7 +181,8 @@ impl Model {
         penalty(&self.families(), counted)
     }
 
-    /// Trainable parameters and running statistics, each tensor once.
+    /// Trainable parameters and running statistics, each tensor once; of an [adapted](crate::adapter) model those of its
+    /// base and its own, which [`adapter_count`](Self::adapter_count) tells apart.
     ///
     /// Burn's `num_params` adds both, and so counts more.
     pub fn parameters(&self) -> ParameterCount {
@@ -220,9 +225,20 @@ impl Model {
         images: P::Map,
         outputs: &mut StageMaps<P::Map>,
     ) -> P::Map {
-        let shared = self.shared();
-        shared.enter(Scope::Network, pass);
-        self.network.pass(pass, shared, images, outputs)
+        self.shared().enter(Scope::Network, pass);
+        match &self.adapter {
+            Some(adapter) => {
+                let mut adapting = Adapting::new(adapter, pass);
+                self.network.pass(&mut adapting, self.shared(), images, outputs)
+            }
+            None => self.network.pass(pass, self.shared(), images, outputs),
+        }
+    }
+
+    /// Looks at the layers of the network up to its last maps, without an adapter.
+    pub(crate) fn visit_network(&self, visitor: &mut impl Visit) {
+        let outputs = &mut StageMaps::let_go();
+        self.network.pass(&mut Visiting(visitor), self.shared(), (), outputs);
     }
 
     fn shared(&self) -> Shared<'_> {
@@ -232,35 +248,6 @@ impl Model {
     fn check_channels(&self, images: &Tensor<4>) {
         let (expected, [_, got, ..]) = (self.config.in_channels, images.dims());
         assert!(expected == got, "the model takes images of {expected} channels, got {got}");
-    }
-
-    /// All tensors by their names in files: parameters and running statistics, each basis once.
-    ///
-    /// ```
-    /// use burn::tensor::Device;
-    /// use cobasis_zoo::ModelConfig;
-    ///
-    /// let config = ModelConfig::new("digits/resnet14-s8u1".parse()?);
-    /// let state = config.init(&Device::flex()).state();
-    /// assert_eq!(state["stages.0.bases.0.weight"].shape().to_vec(), [8, 16, 3, 3]);
-    /// let same = config.init_from(state.clone(), &Device::flex())?;
-    /// assert_eq!(same.state(), state);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn state(&self) -> State {
-        state::read(self, |path| self.banks.file_name(path))
-    }
-
-    /// The model with other tensors.
-    pub(crate) fn with_state(self, state: State) -> Result<Self, StateError> {
-        let banks = self.banks.clone();
-        state::write(self, state, |path| banks.file_name(path))
-    }
-
-    /// The tensors of [`state`](Self::state), without reading any, in an order of their own: from the
-    /// images to the logits, the banks of a stage before its layers.
-    pub fn tensors(&self) -> Vec<TensorInfo> {
-        self.banks.in_order(state::tensors(self, |path| self.banks.file_name(path)))
     }
 }
 
@@ -273,7 +260,13 @@ impl ModuleDisplay for Model {
     fn custom_content(&self, content: Content) -> Option<Content> {
         let content = content.add("name", &self.config.name.to_string());
         let content = content.add("bases", &self.bases).add("network", &self.network);
-        content.add("head", &self.head).optional()
+        let content = content.add("head", &self.head);
+        match (&self.config.adapter, &self.adapter) {
+            (Some(config), Some(adapter)) => {
+                content.add(&format!("adapter {}", config.kind), adapter).optional()
+            }
+            _ => content.optional(),
+        }
     }
 }
 

@@ -39,7 +39,8 @@ impl Model {
     ///   `head.weight`;
     /// - the start of names, up to a dot: `head`, `stages.0`, `stages.0.blocks.1`;
     /// - either with `*` for any text: `head.*`, `*.conv1.*`;
-    /// - `bases`: all shared filters; `backbone`: all but the classifier.
+    /// - `bases`: all shared filters; `backbone`: all but the classifier and an adapter; `adapter`: what an
+    ///   [adapter](crate::adapter) has.
     ///
     /// The start of a batch norm's names stands for its mode too: where it is frozen, it normalises with
     /// the running statistics and leaves them as they are. A group is good for the model as long as it
@@ -63,7 +64,7 @@ impl Model {
     ///
     /// If a pattern fits no tensor; the error has the names that are spelled most alike.
     pub fn parameter_group(&self, patterns: &[&str]) -> Result<ParamGroup, PatternError> {
-        let values = state::values(self, |path| self.banks().file_name(path));
+        let values = state::values(self, |path| self.file_name(path));
         let bases: Vec<ParamId> = self.bases().iter().map(|(_, basis)| basis.weight.id).collect();
         let mut ids = Vec::new();
         for &pattern in patterns {
@@ -72,7 +73,9 @@ impl Model {
                 let below = || name.strip_prefix(pattern).is_some_and(|rest| rest.starts_with('.'));
                 let word = || match pattern {
                     "bases" => bases.contains(id),
-                    "backbone" => !name.starts_with("head."),
+                    "backbone" => {
+                        !["head.", "adapter."].iter().any(|of_task| name.starts_with(of_task))
+                    }
                     _ => false,
                 };
                 glob::matches(pattern, name) || below() || word()

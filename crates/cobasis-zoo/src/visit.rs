@@ -15,7 +15,7 @@ pub(crate) trait Visit {
     fn inner_filters(&mut self, _at: &Place, _inner: InnerFilters) {}
 
     /// A batch norm.
-    fn norm(&mut self, _norm: &BatchNorm) {}
+    fn norm(&mut self, _at: &Place, _norm: &BatchNorm) {}
 
     /// The convolution of an attention to channels.
     fn attention(&mut self, _conv: &Conv1d) {}
@@ -42,8 +42,8 @@ impl<V: Visit> Pass for Visiting<'_, V> {
         self.0.inner_filters(at, inner());
     }
 
-    fn norm_add(&mut self, _: &Place, norm: &BatchNorm, (): (), _: Option<()>, _: Activation) {
-        self.0.norm(norm);
+    fn norm_add(&mut self, at: &Place, norm: &BatchNorm, (): (), _: Option<()>, _: Activation) {
+        self.0.norm(at, norm);
     }
 
     fn attention(&mut self, _: &Place, conv: &Conv1d, (): ()) {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use cobasis_zoo::{Model, ModelConfig};
+use cobasis_zoo::{AdapterKind, Model, ModelConfig};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
@@ -35,7 +35,10 @@ struct Wide;
 
 impl ModuleMapper for Wide {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        param.map(|values| Tensor::from_inner(values.inner().cast(DType::F64)).require_grad())
+        param.map(|values| {
+            let learns = values.is_require_grad();
+            Tensor::from_inner(values.inner().cast(DType::F64)).set_require_grad(learns)
+        })
     }
 }
 
@@ -95,30 +98,69 @@ fn gradients_are_the_slopes_of_the_loss() {
     for name in NAMES {
         let config = ModelConfig::new(name.parse().expect("a name"));
         let model = config.init(&device).map(&mut Wide);
-        let gradients = loss(&model, &device).backward();
-        let gradients = GradientsParams::from_grads(gradients, &model);
-        let mut found = Slopes {
-            rng: Xoshiro256PlusPlus::seed_from_u64(11),
-            gradients: &gradients,
-            directions: HashMap::new(),
-            slopes: HashMap::new(),
-        };
-        model.visit(&mut found);
-        let Slopes { directions, slopes, .. } = found;
+        let slopes = check(name, &model, &device);
         let shared: Vec<ParamId> = model.bases().iter().map(|(_, basis)| basis.weight.id).collect();
-        assert!(shared.iter().all(|id| slopes.contains_key(id)), "{name}: a bank has no gradient");
-        for (id, slope) in &slopes {
-            let at = |step: f64| -> f64 {
-                let direction = HashMap::from([(*id, directions[id].clone())]);
-                let moved = model.clone().map(&mut Moved { directions: &direction, step });
-                loss(&moved, &device).into_data().iter::<f64>().sum()
-            };
-            // A kink of ReLU between the two points spoils a step, but not all of them.
-            let steps = [1e-5, 1e-6, 1e-7, 1e-8];
-            let found = steps.map(|step| (at(step) - at(-step)) / (2.0 * step));
-            let is_close =
-                |expected: &f64| (slope - expected).abs() < 1e-5 * expected.abs().max(1e-1);
-            assert!(found.iter().any(is_close), "{name}: {slope}, not {found:?}");
+        assert!(shared.iter().all(|id| slopes.contains(id)), "{name}: a bank has no gradient");
+    }
+}
+
+#[test]
+fn gradients_of_tasks_are_the_slopes_of_the_loss() {
+    #[allow(deprecated)] // NdArray computes in 64 bits.
+    let device = Device::ndarray().autodiff();
+    for name in ["digits/resnet14", "digits/resnet14-s4u1", "digits/resnet14-templates2"] {
+        for kind in AdapterKind::ALL {
+            let base = ModelConfig::new(name.parse().expect("a name")).init(&device);
+            let Ok(task) = base.with_adapter(kind, 10) else { continue };
+            let task = with_an_effect(task, &device).map(&mut Wide);
+            let name = format!("{name} {kind}");
+            let slopes = check(&name, &task, &device);
+            for tensor in task.tensors() {
+                let of_task = ["adapter.", "head."].iter().any(|it| tensor.path.starts_with(it));
+                let is_statistic = tensor.path.contains(".running_");
+                let learns = (of_task || kind == AdapterKind::Full) && !is_statistic;
+                assert_eq!(slopes.contains(&tensor.id), learns, "{name}: {}", tensor.path);
+            }
         }
     }
+}
+
+/// The model with an adapter that changes something.
+fn with_an_effect(model: Model, device: &Device) -> Model {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
+    let mut state = model.state();
+    for (name, data) in state.iter_mut() {
+        if name.starts_with("adapter.") && !name.contains(".running_") {
+            let values = data.iter::<f32>().map(|value| value + rng.random_range(-0.2..0.2));
+            *data = TensorData::new(values.collect::<Vec<f32>>(), data.shape().to_vec());
+        }
+    }
+    model.config.init_from(state, device).expect("its own tensors")
+}
+
+/// Compares the gradients of a model with slopes; the parameters that have one.
+fn check(name: &str, model: &Model, device: &Device) -> Vec<ParamId> {
+    let gradients = loss(model, device).backward();
+    let gradients = GradientsParams::from_grads(gradients, model);
+    let mut found = Slopes {
+        rng: Xoshiro256PlusPlus::seed_from_u64(11),
+        gradients: &gradients,
+        directions: HashMap::new(),
+        slopes: HashMap::new(),
+    };
+    model.visit(&mut found);
+    let Slopes { directions, slopes, .. } = found;
+    for (id, slope) in &slopes {
+        let at = |step: f64| -> f64 {
+            let direction = HashMap::from([(*id, directions[id].clone())]);
+            let moved = model.clone().map(&mut Moved { directions: &direction, step });
+            loss(&moved, device).into_data().iter::<f64>().sum()
+        };
+        // A kink of ReLU between the two points spoils a step, but not all of them.
+        let steps = [1e-5, 1e-6, 1e-7, 1e-8];
+        let found = steps.map(|step| (at(step) - at(-step)) / (2.0 * step));
+        let is_close = |expected: &f64| (slope - expected).abs() < 1e-5 * expected.abs().max(1e-1);
+        assert!(found.iter().any(is_close), "{name}: {slope}, not {found:?}");
+    }
+    slopes.into_keys().collect()
 }

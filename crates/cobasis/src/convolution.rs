@@ -48,7 +48,25 @@ pub struct Composed<'a> {
     /// What computing them takes besides.
     pub composition: Composition,
     /// Computes the filters.
-    pub value: Box<dyn Fn() -> Tensor<4> + 'a>,
+    pub value: Box<dyn Compose + 'a>,
+}
+
+/// Computes filters; any function that gives them does.
+pub trait Compose {
+    /// All filters, of the [shape](Composed::shape) that was told.
+    fn filters(&self) -> Tensor<4>;
+
+    /// The same bank after bank, where they stand in the places of several banks. A convolution then adds its products
+    /// in the order in which it does for those, to the last bit.
+    fn banks(&self) -> Vec<Tensor<4>> {
+        vec![self.filters()]
+    }
+}
+
+impl<F: Fn() -> Tensor<4>> Compose for F {
+    fn filters(&self) -> Tensor<4> {
+        self()
+    }
 }
 
 /// What it takes to compute filters from parameters: once for each training step, and once for all
@@ -256,7 +274,7 @@ impl<'a> Filters<'a> {
                 let own = own.iter().map(|weight| weight.val());
                 own.chain(shared.iter().map(|basis| basis.weight.val())).collect()
             }
-            Filters::Composed(composed) => vec![(composed.value)()],
+            Filters::Composed(composed) => composed.value.banks(),
         }
     }
 }

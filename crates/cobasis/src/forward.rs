@@ -117,7 +117,7 @@ impl Pass for Forward {
         x: Tensor<2>,
     ) -> Tensor<2> {
         let [outputs, inputs, ..] = weights.shape;
-        let weights = (weights.value)().reshape([outputs, inputs]);
+        let weights = weights.value.filters().reshape([outputs, inputs]);
         x.matmul(weights.transpose()) + bias.val().reshape([1, outputs])
     }
 }

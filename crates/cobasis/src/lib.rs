@@ -89,7 +89,7 @@ pub use basis::{FilterBasis, FilterBasisConfig};
 pub use cobasis_kernels::{Activation, ConvOptions, Lookup, Maps, Windows};
 pub use cobasis_ortho as ortho;
 pub use convolution::{
-    Composed, Composition, Convolution, Filters, Geometry, Prior, Role, Source, Start,
+    Compose, Composed, Composition, Convolution, Filters, Geometry, Prior, Role, Source, Start,
 };
 pub use cost::{Cost, CostRow, CostTable, Part};
 pub use count::ParameterCount;

@@ -91,7 +91,7 @@ impl Visit for Finder {
         }
     }
 
-    fn norm(&mut self, norm: &BatchNorm) {
+    fn norm(&mut self, _: &Place, norm: &BatchNorm) {
         let gamma = &self.paths[&norm.gamma.id];
         let path = gamma.trim_end_matches(".gamma").to_string();
         self.found.epsilons.insert(path.clone(), norm.epsilon);

@@ -3,6 +3,7 @@
 use cobasis::ortho::JointError;
 
 use super::budget::BudgetError;
+use crate::adapter::AdapterKind;
 use crate::name::ModelNameError;
 use crate::state::StateError;
 
@@ -15,6 +16,14 @@ pub enum FactoriseError {
     NotDense {
         /// Its name.
         model: String,
+    },
+    /// A model is a task on a frozen base, whose filters are computed.
+    #[error("{model} has the adapter {kind}; expected a model that is nobody's task")]
+    Task {
+        /// The model.
+        model: String,
+        /// Its adapter.
+        kind: AdapterKind,
     },
     /// The networks are not of one architecture.
     #[error("expected a sharing form of {from}, got {to}")]

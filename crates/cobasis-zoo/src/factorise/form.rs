@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::FactoriseError;
 use super::borrowers::Borrowers;
 use super::targets::Targets;
+use crate::adapter::AdapterConfig;
 use crate::config::ModelConfig;
 use crate::model::Model;
 use crate::registry::Entry;
@@ -35,6 +36,11 @@ impl Form {
     /// If the networks are not of one architecture, or one of them shares what it should not or nothing.
     pub(super) fn of(dense: &Model, config: &ModelConfig) -> Result<Self, FactoriseError> {
         let (from, to) = (&dense.config.name, &config.name);
+        if let Some(AdapterConfig { kind, .. }) =
+            dense.config.adapter.as_ref().or(config.adapter.as_ref())
+        {
+            return Err(FactoriseError::Task { model: from.to_string(), kind: *kind });
+        }
         if from.sharing().is_some() {
             return Err(FactoriseError::NotDense { model: from.to_string() });
         }

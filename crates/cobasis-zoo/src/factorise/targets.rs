@@ -154,7 +154,7 @@ impl Visit for Finder {
         }
     }
 
-    fn norm(&mut self, norm: &BatchNorm) {
+    fn norm(&mut self, _: &Place, norm: &BatchNorm) {
         // Between a basis and its coefficients: nothing else comes there.
         let inside = self.found.last().is_some_and(|basis| basis.coefficients.is_empty());
         if !inside {

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::weights::KNOWN;
+use crate::adapter::{AdapterError, AdapterKind, AdapterKindError};
 use crate::name::{ModelName, ModelNameError};
 use crate::short::{listed, quoted, shortened};
 use crate::state::StateError;
@@ -104,6 +105,52 @@ pub enum FileProblem {
     /// What it says of a detector makes none.
     #[error("metadata \"detector\": {}", shortened(.0))]
     Detector(String),
+    /// It is of an adapter that this version does not know.
+    #[error("metadata \"adapter\": {0}")]
+    AdapterKind(AdapterKindError),
+    /// It is of an adapter that its network can't have.
+    #[error(transparent)]
+    Adapter(AdapterError),
+    /// What it says of its base's SHA-256 is none.
+    #[error("metadata \"base_sha256\": expected 64 hexadecimal digits, got {}", quoted(.0))]
+    Sha256(String),
+    /// It holds what is a task's alone, and is opened with the base that it is for.
+    #[error(
+        "the file holds a task and not its network: it is for the base {model} with the SHA-256 {base_sha256}"
+    )]
+    Task {
+        /// The network of the base.
+        model: Box<ModelName>,
+        /// The SHA-256 of the base.
+        base_sha256: String,
+    },
+    /// It holds no task.
+    #[error("the file does not hold a task")]
+    NotTask,
+    /// A model that is to be a task has no adapter.
+    #[error("the model {model} has no adapter, and so nothing that is a task's alone")]
+    NoAdapter {
+        /// The model.
+        model: Box<ModelName>,
+    },
+    /// It holds a task for another base than the one that was given.
+    #[error(
+        "expected the base {expected_model} with the SHA-256 {expected}, for which the task was made, got \
+         {got_model} with {got}"
+    )]
+    OtherBase {
+        /// The network of the base that the task is for.
+        expected_model: Box<ModelName>,
+        /// The SHA-256 of the base that the task is for.
+        expected: String,
+        /// The network of the base that was given.
+        got_model: Box<ModelName>,
+        /// The SHA-256 of the base that was given.
+        got: String,
+    },
+    /// What was given as the base of a task is a task itself.
+    #[error("the base of a task has no adapter, got a model with the adapter {0}")]
+    AdaptedBase(AdapterKind),
     /// It says of factorised layers what this version does not know.
     #[error(
         "metadata \"factorised\": expected \"fewest-macs\", \"keep\" or \"compose\", got {}",

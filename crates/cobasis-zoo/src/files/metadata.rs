@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::error::FileProblem;
+use crate::adapter::{AdapterConfig, AdapterKind};
 use crate::config::ModelConfig;
 use crate::detector::DetectorConfig;
 use crate::name::ModelName;
@@ -16,6 +17,8 @@ pub(super) const FORMAT: &str = "cobasis-1";
 pub(super) const FORMAT_PYTORCH: &str = "cobasis-pytorch-1";
 /// The same where a model is folded for use.
 pub(super) const FORMAT_DEPLOYED: &str = "cobasis-deployed-1";
+/// The same where a file has what is a task's alone.
+pub(super) const FORMAT_TASK: &str = "cobasis-task-1";
 /// What our files' metadata call the authors' variant; files of the other say nothing.
 const AUTHORS: &str = "authors";
 /// What they call torchvision's.
@@ -37,6 +40,7 @@ pub(super) fn written(
         norms,
         preparation,
         detector,
+        adapter,
         seed: _,
     } = config;
     let mut metadata: Vec<(&str, String)> =
@@ -63,6 +67,11 @@ pub(super) fn written(
     }
     if let Some(detector) = detector {
         metadata.push(("detector", json(serde_json::to_string(detector))));
+    }
+    if let Some(AdapterConfig { kind, base_sha256, base_classes }) = adapter {
+        metadata.push(("adapter", kind.to_string()));
+        metadata.push(("base_sha256", base_sha256.clone()));
+        metadata.push(("base_classes", base_classes.to_string()));
     }
     if let Some(preparation) = preparation {
         metadata.push(("images", json(serde_json::to_string(preparation))));
@@ -110,6 +119,17 @@ pub(super) fn read(metadata: &HashMap<String, String>) -> Result<ModelConfig, Fi
         }
         None => config,
     };
+    let config = match metadata.get("adapter") {
+        Some(kind) => {
+            let adapter = AdapterConfig {
+                kind: adapter(kind, &config.name)?,
+                base_sha256: sha256(entry("base_sha256")?)?,
+                base_classes: number("base_classes")?,
+            };
+            ModelConfig { adapter: Some(adapter), ..config }
+        }
+        None => config,
+    };
     let Some(text) = metadata.get("images") else {
         return Ok(config);
     };
@@ -118,6 +138,22 @@ pub(super) fn read(metadata: &HashMap<String, String>) -> Result<ModelConfig, Fi
     let fits = preparation.check(config.num_classes, config.in_channels);
     fits.map_err(FileProblem::Preparation)?;
     Ok(config.with_preparation(preparation))
+}
+
+/// The adapter of this name, for a network that can have it.
+fn adapter(kind: &str, network: &ModelName) -> Result<AdapterKind, FileProblem> {
+    let kind: AdapterKind = kind.parse().map_err(FileProblem::AdapterKind)?;
+    kind.check(network).map_err(FileProblem::Adapter)?;
+    Ok(kind)
+}
+
+/// A text that is a SHA-256 in hexadecimal.
+fn sha256(text: &str) -> Result<String, FileProblem> {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    match text.len() == 64 && text.bytes().all(is_digit) {
+        true => Ok(text.to_string()),
+        false => Err(FileProblem::Sha256(text.to_string())),
+    }
 }
 
 /// The name of a model whose network is not one of the zoo.

@@ -9,12 +9,12 @@ use burn::tensor::Device;
 use super::error::{FileError, FileProblem};
 use super::faults::faulty;
 use super::foreign::{Counts, Fitted, Listed, Readable, fit, one_of_several};
-use super::metadata::{self, FORMAT, FORMAT_DEPLOYED, FORMAT_PYTORCH};
+use super::metadata::{self, FORMAT, FORMAT_DEPLOYED, FORMAT_PYTORCH, FORMAT_TASK};
 use super::notes::Notes;
 use super::pickle::{Checkpoint, MAX_FILE};
 use super::read::{Safetensors, starts_as_pytorch};
 use super::weights::choose;
-use super::wrong;
+use super::{is_a_task, wrong};
 use crate::config::ModelConfig;
 use crate::deploy::{Deployed, DeployedConfig, FactorisedLayers};
 use crate::model::Model;
@@ -145,6 +145,7 @@ impl OpenOptions {
                 let (deployed, notes) = deployed(&file, device)?;
                 (Opened::Deployed(deployed), notes)
             }
+            Some(FORMAT_TASK) => return Err(is_a_task(&file)),
             _ => {
                 let config = self.config.as_ref().ok_or(FileProblem::Unnamed)?;
                 let config = config.clone().as_authors();

@@ -51,7 +51,9 @@ impl Trace {
                 let own = own.map(|weight| Filters::read(&weight.val()));
                 (own, shared.iter().map(number).collect())
             }
-            Described::Composed(composed) => (Some(Filters::read(&(composed.value)())), Vec::new()),
+            Described::Composed(composed) => {
+                (Some(Filters::read(&composed.value.filters())), Vec::new())
+            }
         };
         self.graph.convs.push(Conv {
             own,
@@ -181,7 +183,7 @@ impl Pass for Trace {
     ) -> usize {
         let [outputs, inputs, ..] = weights.shape;
         // Transposed on the host: a device's view need not have its numbers in their order.
-        let given: Vec<f32> = (weights.value)().to_data().iter::<f32>().collect();
+        let given: Vec<f32> = weights.value.filters().to_data().iter::<f32>().collect();
         let at_place = |place| given[place % outputs * inputs + place / outputs];
         let weight: Vec<f32> = (0..inputs * outputs).map(at_place).collect();
         let weight = TensorData::new(weight, [inputs, outputs]);

@@ -44,7 +44,7 @@ impl Factors {
     fn composed(&mut self, composed: &Composed<'_>) {
         for source in &composed.own {
             if let Start::Composing { deviation, degree } = source.start {
-                let factor = deviation / root_mean_square((composed.value)());
+                let factor = deviation / root_mean_square(composed.value.filters());
                 self.0.insert(source.id, rounded(factor.powf(1.0 / degree as f64)));
             }
         }

@@ -75,7 +75,7 @@ impl Visit for Starts {
         }
     }
 
-    fn norm(&mut self, norm: &BatchNorm) {
+    fn norm(&mut self, _: &Place, norm: &BatchNorm) {
         norm.visit(&mut Keep(self));
     }
 

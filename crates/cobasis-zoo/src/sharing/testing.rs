@@ -23,12 +23,12 @@ struct ComposedFilters(Vec<(String, Tensor<4>)>, Option<Tensor<4>>);
 impl Visit for ComposedFilters {
     fn conv(&mut self, at: &Place, conv: &Convolution<'_>) {
         if let Filters::Composed(composed) = &conv.filters {
-            self.0.push((at.to_string(), (composed.value)()));
+            self.0.push((at.to_string(), composed.value.filters()));
         }
     }
 
     fn composed_linear(&mut self, weights: &Composed<'_>, _: &Param<Tensor<1>>) {
-        self.1 = Some((weights.value)());
+        self.1 = Some(weights.value.filters());
     }
 }
 

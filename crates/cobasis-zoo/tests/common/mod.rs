@@ -6,6 +6,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
 /// One of each sharing method that networks of basic blocks have, and the size of an image.
+#[allow(dead_code)] // Not every test is about all of them.
 pub const METHODS: &[(&str, usize)] = &[
     ("cifar10/resnet20-lowrank4", 16),
     ("cifar10/resnet20-tied", 16),
