@@ -1,5 +1,6 @@
 //! The command line: arguments in, text or JSON out, errors as one line and an exit code.
 
+mod adapt;
 mod bench;
 mod class_list;
 mod compare;
@@ -66,6 +67,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Train(train::Args),
+    Adapt(adapt::Args),
     Compare(compare::Args),
     Eval(eval::Args),
     Predict(predict::Args),
@@ -91,10 +93,13 @@ enum Command {
 impl Command {
     /// Whether it computes, with all threads.
     fn computes(&self) -> bool {
-        use Command::{Compare, Compress, Deploy, Eval, Export, Import, Parity, Predict, Train};
+        use Command::{
+            Adapt, Compare, Compress, Deploy, Eval, Export, Import, Parity, Predict, Train,
+        };
         matches!(
             self,
             Train(_)
+                | Adapt(_)
                 | Compare(_)
                 | Eval(_)
                 | Predict(_)
@@ -134,6 +139,7 @@ fn command() -> ExitCode {
 fn run(command: Command) -> Outcome {
     match command {
         Command::Train(args) => train::run(args),
+        Command::Adapt(args) => adapt::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Predict(args) => predict::run(args),

@@ -10,7 +10,7 @@ use cobasis_cli::Error;
 use cobasis_train::DeviceName;
 use cobasis_train::memory::Maps;
 use cobasis_zoo::deploy::FactorisedLayers;
-use cobasis_zoo::files::{FileError, FileProblem, Notes, OpenOptions, Opened};
+use cobasis_zoo::files::{FileError, FileProblem, Notes, OpenOptions, Opened, open_task};
 use cobasis_zoo::{Deployed, Model, ModelConfig, ModelName};
 use serde::Serialize;
 
@@ -25,6 +25,9 @@ pub(crate) struct Held {
     /// Key of the weights in a PyTorch checkpoint that contains several, such as model_ema.
     #[arg(long, value_name = "KEY")]
     weights: Option<String>,
+    /// File of a task that the model file is the base of, as `cobasis adapt` writes it.
+    #[arg(long, value_name = "FILE")]
+    task: Option<PathBuf>,
 }
 
 /// A model to be evaluated: as it was trained, or folded for use.
@@ -97,8 +100,22 @@ impl Held {
         if let Some(passed_over) = notes.passed_over() {
             log::warn!("{path}: {passed_over}");
         }
-        Ok((opened, notes))
+        match &self.task {
+            Some(task) => on_base(opened, task),
+            None => Ok((opened, notes)),
+        }
     }
+}
+
+/// A task on its base.
+fn on_base(base: Opened, task: &Path) -> Result<(Opened, Notes), Error> {
+    let Opened::Trained(base) = base else {
+        let task = task.display();
+        let problem = "a deployed model is no base; give the trained one, or deploy with --task";
+        return Err(Error::Usage(format!("--task {task}: {problem}")));
+    };
+    let (model, notes) = open_task(base, task)?;
+    Ok((Opened::Trained(model), notes))
 }
 
 fn warn_of_faults(path: &Path, notes: &Notes) {

@@ -200,7 +200,7 @@ fn settings(args: &Args) -> Result<Vec<Setting>, Error> {
     Ok(settings)
 }
 
-fn describe<S: Scores>(summary: &Summary) -> String {
+pub(super) fn describe<S: Scores>(summary: &Summary) -> String {
     let (last, best) = (&summary.last, summary.best());
     let line = |epoch: &EpochSummary| {
         let scores = |images: &str| shown::<S>(&epoch.columns, images)[1].join(", ");

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use cobasis_zoo::ModelName;
 use cobasis_zoo::registry::Entry;
+use cobasis_zoo::{AdapterKind, ModelName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,12 +22,20 @@ pub struct InitConfig {
     /// The network as JSON if the file's model is not one of `cobasis models list`; filled in from
     /// the file.
     pub network: Option<String>,
+    /// Adapter that is trained on the file's model as a frozen base, beside a new classifier: head, norms, film,
+    /// rank1, mask, mix, mlp, unique, or full = everything; absent = no base, all of the model is trained.
+    pub adapter: Option<String>,
 }
 
 impl InitConfig {
     pub(super) fn full() -> Self {
         let text = || Some("TEXT".to_owned());
-        Self { from: Some(PathBuf::from("FILE")), weights: text(), network: text() }
+        Self {
+            from: Some(PathBuf::from("FILE")),
+            weights: text(),
+            network: text(),
+            adapter: text(),
+        }
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
@@ -42,11 +50,24 @@ impl InitConfig {
 
     /// Checks how the keys fit together.
     pub(super) fn check_together(&self) -> Result<(), ConfigError> {
-        let others = [("init.weights", &self.weights), ("init.network", &self.network)];
+        let others = [
+            ("init.weights", &self.weights),
+            ("init.network", &self.network),
+            ("init.adapter", &self.adapter),
+        ];
         match others.into_iter().find(|(_, value)| value.is_some() && self.from.is_none()) {
             Some((key, _)) => Err(ConfigError::at(key, "is only for a file (init.from)")),
-            None => Ok(()),
+            None => self.adapter().map(|_| ()),
         }
+    }
+
+    /// The adapter, if there is to be one.
+    ///
+    /// # Errors
+    /// When its name is none.
+    pub fn adapter(&self) -> Result<Option<AdapterKind>, ConfigError> {
+        let parsed = self.adapter.as_ref().map(|name| name.parse::<AdapterKind>()).transpose();
+        parsed.map_err(|error| ConfigError::at("init.adapter", error.to_string()))
     }
 
     /// The model of this name, which is one of the zoo or of the file's own network.

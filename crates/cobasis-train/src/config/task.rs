@@ -64,6 +64,7 @@ impl Config {
             ("train.dropout", train.dropout != 0.0),
             ("distill.teacher", self.distill.teacher.is_some()),
             ("data.crop", self.data.crop != CropKind::Padded),
+            ("init.adapter", self.init.adapter.is_some()),
         ];
         first(&set)
     }

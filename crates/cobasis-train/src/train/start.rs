@@ -6,7 +6,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use cobasis_zoo::files::{FileError, FileProblem, Notes, OpenOptions, Opened};
-use cobasis_zoo::{Model, ModelConfig, TensorInfo};
+use cobasis_zoo::{AdapterKind, Model, ModelConfig, TensorInfo};
 
 use crate::config::{Config, ConfigError, TaskKind};
 use crate::data::number::grouped;
@@ -86,7 +86,10 @@ pub(super) fn start<T: Target>(
     };
     let (model, record) = match file {
         Some(file) => {
-            let (model, record) = file.fitted(config, set)?;
+            let (model, record) = match config.init.adapter()? {
+                Some(kind) => file.adapted(kind, config, set)?,
+                None => file.fitted(config, set)?,
+            };
             (orthonormal(config, frozen(config, model)?)?, Some(record))
         }
         None => {
@@ -265,6 +268,29 @@ impl StartFile {
             Some(detector) => model.with_detector(detector),
             None => model,
         })
+    }
+
+    /// The model as the frozen base of a task: with an adapter and a new classifier, both drawn from the run's
+    /// seed.
+    fn adapted<T: Target>(
+        self,
+        kind: AdapterKind,
+        config: &Config,
+        set: &ImageSet<T>,
+    ) -> Result<(Model, InitRecord), Error> {
+        let ours = self.config_for(config, set)?;
+        let Self { mut model, file, sha256 } = self;
+        if let Some(said) = other_images("init.from", &model.config, &ours) {
+            log::warn!("{said}");
+        }
+        let name = model.config.name.to_string();
+        log::info!("{file}, {name}, is the frozen base of a task with the adapter {kind}");
+        model.config.seed = config.seed;
+        let adapted = model.with_adapter(kind, ours.num_classes);
+        let mut model =
+            adapted.map_err(|error| ConfigError::at("init.adapter", format!("{file}: {error}")))?;
+        model.config.preparation = ours.preparation;
+        Ok((model, InitRecord { file, sha256, model: name, classifier: Classifier::New }))
     }
 
     /// The model for these images: with its own classifier where it is one of their classes, else with
