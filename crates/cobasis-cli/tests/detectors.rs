@@ -257,6 +257,46 @@ fn drawings_stay_in_their_folder_and_images_as_they_are() {
 }
 
 #[test]
+fn results_replace_nothing_but_results() {
+    let folder = folder();
+    let path = folder.path();
+    fs::create_dir(path.join("dir")).expect("a folder");
+    fs::write(path.join("empty.json"), "").expect("a file");
+    let voc = ["eval", "--checkpoint", "m.safetensors", "--data", "voc", "--results"];
+    let predict = ["predict", "images", "--checkpoint", "m.safetensors", "--results"];
+    let mut others = vec![
+        ("boxes.json", "exists and is not a file of COCO's results"),
+        ("images/0.png", "exists and is not a file of COCO's results"),
+        ("m.safetensors", "exists and is not a file of COCO's results"),
+        ("empty.json", "exists and is not a file of COCO's results"),
+        ("dir", "cannot be written: is a directory"),
+        ("none/x.json", "none is no folder"),
+        ("boxes.json/x.json", "boxes.json is no folder"),
+    ];
+    if cfg!(target_os = "linux") {
+        others.push(("/proc/x.json", "cannot be written: "));
+    }
+    for (file, said) in others {
+        let before = fs::read(path.join(file)).ok();
+        for arguments in [&voc[..], &predict[..]] {
+            let output = cobasis(&folder, &[arguments, &[file]].concat());
+            let line = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(2), "{file}: {line}");
+            assert!(output.stdout.is_empty(), "before anything is looked at");
+            assert!(line.contains(&format!("--results {file}: {said}")), "{line}");
+        }
+        assert_eq!(fs::read(path.join(file)).ok(), before, "{file}");
+    }
+    // Those of another time are replaced, an empty list too.
+    fs::write(path.join("x.json"), "[]").expect("a file");
+    for arguments in [&voc[..], &predict[..], &voc[..]] {
+        let before = fs::read(path.join("x.json")).expect("a file");
+        done(&folder, &[arguments, &["x.json", "--confidence", "0.00001"]].concat());
+        assert!(fs::read(path.join("x.json")).expect("a file") != before);
+    }
+}
+
+#[test]
 fn wrong_uses_are_refused() {
     let folder = folder();
     let path = folder.path();

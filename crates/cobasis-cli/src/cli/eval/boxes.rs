@@ -132,6 +132,7 @@ impl BoxSource {
 
 pub(super) fn run(args: &Args, model: &Evaluated, device: &Device) -> Outcome {
     refuse(&[("--confusion", args.confusion)], DETECTOR)?;
+    args.told.check_results()?;
     let config = model.config();
     let names = match &args.classes {
         Some(path) => read_classes(path)?,

@@ -90,6 +90,7 @@ pub(super) fn run(args: &Args, model: &Evaluated, device: &Device) -> Outcome {
     let set = Arc::new(set.with_targets(vec![None; files])?);
     let mut drawings =
         args.draw.as_deref().map(|dir| Drawings::in_folder(dir, &set)).transpose()?;
+    args.told.check_results()?;
     let batch = model.batch(args.device, input, files, args.batch, BATCH)?;
     let suppression = args.told.suppression(CONFIDENCE);
     let feeding = FindConfig { batch, workers: WORKERS, suppression };
