@@ -229,7 +229,7 @@ fn what_is_found_is_told_written_and_drawn() {
     let mut pixels = drawn.pixels.chunks(3);
     assert!(pixels.any(|pixel| pixel == colour), "the best box is drawn on top");
 
-    let (text, _) = done(&folder, &[&all[..3], &all[3..], &["--draw", "drawn"]].concat());
+    let (text, _) = done(&folder, &[&all[..3], &all[3..], &["--draw", "drawn", "--force"]].concat());
     assert_eq!(text.lines().count(), 8, "{text}");
     assert!(text.contains("0.png: nothing\n"), "{text}");
     assert!(
@@ -244,14 +244,31 @@ fn drawings_stay_in_their_folder_and_images_as_they_are() {
     let predict = ["predict", "images", "--checkpoint", "m.safetensors", "--draw"];
     let said = refused(&folder, &[&predict[..], &["images"]].concat());
     assert!(said.contains("--draw images: holds images/0.png, which is to be looked at"), "{said}");
+    let said = refused(&folder, &[&predict[..], &["boxes.json"]].concat());
+    assert!(said.contains("--draw boxes.json: exists and is no folder"), "{said}");
+    // What is there is replaced only when that is asked for.
+    fs::create_dir(path.join("there")).expect("a folder");
+    fs::write(path.join("there/3.png"), "mine").expect("a file");
+    let said = refused(&folder, &[&predict[..], &["there"]].concat());
+    let expected = "--draw: there/3.png: exists; give --force to replace it";
+    assert!(said.contains(expected), "{said}");
+    assert_eq!(fs::read_to_string(path.join("there/3.png")).expect("a file"), "mine");
+    assert!(!path.join("there/0.png").exists(), "before anything is drawn");
+    done(&folder, &[&predict[..], &["there", "--force"]].concat());
+    read_image(&path.join("there/3.png")).expect("a drawing");
+    fs::create_dir_all(path.join("dirs/0.png")).expect("a folder");
+    let said = refused(&folder, &[&predict[..], &["dirs", "--force"]].concat());
+    assert!(said.contains("dirs/0.png: is no file"), "{said}");
     #[cfg(unix)]
     {
         fs::create_dir(path.join("drawn")).expect("a folder");
         fs::write(path.join("mine.png"), "mine").expect("a file");
         let link = path.join("drawn/0.png");
         std::os::unix::fs::symlink(path.join("mine.png"), link).expect("a link");
-        let said = refused(&folder, &[&predict[..], &["drawn"]].concat());
-        assert!(said.contains("drawn/0.png: is a link"), "{said}");
+        for force in [&[][..], &["--force"]] {
+            let said = refused(&folder, &[&predict[..], &["drawn"], force].concat());
+            assert!(said.contains("drawn/0.png: is a link"), "{said}");
+        }
         assert_eq!(fs::read_to_string(path.join("mine.png")).expect("a file"), "mine");
     }
 }
