@@ -229,7 +229,8 @@ fn what_is_found_is_told_written_and_drawn() {
     let mut pixels = drawn.pixels.chunks(3);
     assert!(pixels.any(|pixel| pixel == colour), "the best box is drawn on top");
 
-    let (text, _) = done(&folder, &[&all[..3], &all[3..], &["--draw", "drawn", "--force"]].concat());
+    let (text, _) =
+        done(&folder, &[&all[..3], &all[3..], &["--draw", "drawn", "--force"]].concat());
     assert_eq!(text.lines().count(), 8, "{text}");
     assert!(text.contains("0.png: nothing\n"), "{text}");
     assert!(
@@ -310,6 +311,34 @@ fn results_replace_nothing_but_results() {
         let before = fs::read(path.join("x.json")).expect("a file");
         done(&folder, &[arguments, &["x.json", "--confidence", "0.00001"]].concat());
         assert!(fs::read(path.join("x.json")).expect("a file") != before);
+    }
+}
+
+#[test]
+fn in_images_that_cannot_be_read_everything_is_missed() {
+    let folder = folder();
+    let path = folder.path();
+    let scored = ["--confidence", "0.00001", "--results", "found.json"];
+    let whole = json(&folder, &[&COCO[..], &scored].concat());
+    fs::write(path.join("images/1.png"), "no image").expect("a file");
+    let (out, said) = done(&folder, &[&COCO[..], &scored, &["--json"]].concat());
+    let expected = "1 of 6 images could not be read: their objects count as missed";
+    assert!(said.contains(expected), "{said}");
+    let report: Value = serde_json::from_str(&out).expect("JSON");
+    let counts = ["images", "objects", "unreadable"].map(|name| report[name].as_u64());
+    assert_eq!(counts, [6, 18, 1].map(Some));
+    assert!(report["detections"].as_u64() < whole["detections"].as_u64());
+    // What is written is of the right images, and has these scores where all images count.
+    let set = read_coco(&path.join("boxes.json"), &path.join("images"), None).expect("a set");
+    let found = read_results(&path.join("found.json"), &set).expect("boxes of its images");
+    assert!(found.iter().any(|one| one.image == 5) && found.iter().all(|one| one.image != 1));
+    let again = average_precision(IMAGES, 3, &set.truths(), &found).expect("scores");
+    for (name, value) in [("ap", again.ap), ("ap50", again.ap50), ("ar100", again.recall[2])] {
+        assert_eq!(report[name].as_f64(), value, "{name}");
+    }
+    for class in report["classes"].as_array().expect("a list") {
+        let objects = if class["name"] == "other" { 0 } else { 6 };
+        assert_eq!(class["objects"], objects);
     }
 }
 
