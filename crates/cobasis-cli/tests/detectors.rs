@@ -229,7 +229,8 @@ fn what_is_found_is_told_written_and_drawn() {
     let mut pixels = drawn.pixels.chunks(3);
     assert!(pixels.any(|pixel| pixel == colour), "the best box is drawn on top");
 
-    let (text, _) = done(&folder, &[&all[..3], &all[3..], &["--draw", "drawn"]].concat());
+    let (text, _) =
+        done(&folder, &[&all[..3], &all[3..], &["--draw", "drawn", "--force"]].concat());
     assert_eq!(text.lines().count(), 8, "{text}");
     assert!(text.contains("0.png: nothing\n"), "{text}");
     assert!(
@@ -244,15 +245,100 @@ fn drawings_stay_in_their_folder_and_images_as_they_are() {
     let predict = ["predict", "images", "--checkpoint", "m.safetensors", "--draw"];
     let said = refused(&folder, &[&predict[..], &["images"]].concat());
     assert!(said.contains("--draw images: holds images/0.png, which is to be looked at"), "{said}");
+    let said = refused(&folder, &[&predict[..], &["boxes.json"]].concat());
+    assert!(said.contains("--draw boxes.json: exists and is no folder"), "{said}");
+    // What is there is replaced only when that is asked for.
+    fs::create_dir(path.join("there")).expect("a folder");
+    fs::write(path.join("there/3.png"), "mine").expect("a file");
+    let said = refused(&folder, &[&predict[..], &["there"]].concat());
+    let expected = "--draw: there/3.png: exists; give --force to replace it";
+    assert!(said.contains(expected), "{said}");
+    assert_eq!(fs::read_to_string(path.join("there/3.png")).expect("a file"), "mine");
+    assert!(!path.join("there/0.png").exists(), "before anything is drawn");
+    done(&folder, &[&predict[..], &["there", "--force"]].concat());
+    read_image(&path.join("there/3.png")).expect("a drawing");
+    fs::create_dir_all(path.join("dirs/0.png")).expect("a folder");
+    let said = refused(&folder, &[&predict[..], &["dirs", "--force"]].concat());
+    assert!(said.contains("dirs/0.png: is no file"), "{said}");
     #[cfg(unix)]
     {
         fs::create_dir(path.join("drawn")).expect("a folder");
         fs::write(path.join("mine.png"), "mine").expect("a file");
         let link = path.join("drawn/0.png");
         std::os::unix::fs::symlink(path.join("mine.png"), link).expect("a link");
-        let said = refused(&folder, &[&predict[..], &["drawn"]].concat());
-        assert!(said.contains("drawn/0.png: is a link"), "{said}");
+        for force in [&[][..], &["--force"]] {
+            let said = refused(&folder, &[&predict[..], &["drawn"], force].concat());
+            assert!(said.contains("drawn/0.png: is a link"), "{said}");
+        }
         assert_eq!(fs::read_to_string(path.join("mine.png")).expect("a file"), "mine");
+    }
+}
+
+#[test]
+fn results_replace_nothing_but_results() {
+    let folder = folder();
+    let path = folder.path();
+    fs::create_dir(path.join("dir")).expect("a folder");
+    fs::write(path.join("empty.json"), "").expect("a file");
+    let voc = ["eval", "--checkpoint", "m.safetensors", "--data", "voc", "--results"];
+    let predict = ["predict", "images", "--checkpoint", "m.safetensors", "--results"];
+    let mut others = vec![
+        ("boxes.json", "exists and is not a file of COCO's results"),
+        ("images/0.png", "exists and is not a file of COCO's results"),
+        ("m.safetensors", "exists and is not a file of COCO's results"),
+        ("empty.json", "exists and is not a file of COCO's results"),
+        ("dir", "cannot be written: is a directory"),
+        ("none/x.json", "none is no folder"),
+        ("boxes.json/x.json", "boxes.json is no folder"),
+    ];
+    if cfg!(target_os = "linux") {
+        others.push(("/proc/x.json", "cannot be written: "));
+    }
+    for (file, said) in others {
+        let before = fs::read(path.join(file)).ok();
+        for arguments in [&voc[..], &predict[..]] {
+            let output = cobasis(&folder, &[arguments, &[file]].concat());
+            let line = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(2), "{file}: {line}");
+            assert!(output.stdout.is_empty(), "before anything is looked at");
+            assert!(line.contains(&format!("--results {file}: {said}")), "{line}");
+        }
+        assert_eq!(fs::read(path.join(file)).ok(), before, "{file}");
+    }
+    // Those of another time are replaced, an empty list too.
+    fs::write(path.join("x.json"), "[]").expect("a file");
+    for arguments in [&voc[..], &predict[..], &voc[..]] {
+        let before = fs::read(path.join("x.json")).expect("a file");
+        done(&folder, &[arguments, &["x.json", "--confidence", "0.00001"]].concat());
+        assert!(fs::read(path.join("x.json")).expect("a file") != before);
+    }
+}
+
+#[test]
+fn in_images_that_cannot_be_read_everything_is_missed() {
+    let folder = folder();
+    let path = folder.path();
+    let scored = ["--confidence", "0.00001", "--results", "found.json"];
+    let whole = json(&folder, &[&COCO[..], &scored].concat());
+    fs::write(path.join("images/1.png"), "no image").expect("a file");
+    let (out, said) = done(&folder, &[&COCO[..], &scored, &["--json"]].concat());
+    let expected = "1 of 6 images could not be read: their objects count as missed";
+    assert!(said.contains(expected), "{said}");
+    let report: Value = serde_json::from_str(&out).expect("JSON");
+    let counts = ["images", "objects", "unreadable"].map(|name| report[name].as_u64());
+    assert_eq!(counts, [6, 18, 1].map(Some));
+    assert!(report["detections"].as_u64() < whole["detections"].as_u64());
+    // What is written is of the right images, and has these scores where all images count.
+    let set = read_coco(&path.join("boxes.json"), &path.join("images"), None).expect("a set");
+    let found = read_results(&path.join("found.json"), &set).expect("boxes of its images");
+    assert!(found.iter().any(|one| one.image == 5) && found.iter().all(|one| one.image != 1));
+    let again = average_precision(IMAGES, 3, &set.truths(), &found).expect("scores");
+    for (name, value) in [("ap", again.ap), ("ap50", again.ap50), ("ar100", again.recall[2])] {
+        assert_eq!(report[name].as_f64(), value, "{name}");
+    }
+    for class in report["classes"].as_array().expect("a list") {
+        let objects = if class["name"] == "other" { 0 } else { 6 };
+        assert_eq!(class["objects"], objects);
     }
 }
 

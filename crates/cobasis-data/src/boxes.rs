@@ -29,7 +29,7 @@ pub use average_precision::{
     Truth, average_precision, outcomes,
 };
 pub use coco::{coco_json, read_coco};
-pub use coco_results::{read_results, results_json};
+pub use coco_results::{is_results, read_results, results_json};
 pub use draw::{class_colour, draw, png};
 pub use findings::{Finding, Findings};
 pub use geometry::{MIN_SHARE, MIN_SIDE, Placement};

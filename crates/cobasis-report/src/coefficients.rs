@@ -64,9 +64,9 @@ pub(crate) fn part(basis: &str) -> String {
     }
 }
 
-/// `1.conv2` for `stages.0.blocks.1.conv2`, `0.class_branch.conv1` for `head.levels.0.class_branch.conv1`.
+/// `1.conv2` for `stages.0.blocks.1.conv2`, `levels.0.class_branch.conv1` for the same in `head`.
 fn short(layer: &str) -> String {
-    let known = if layer.starts_with("head.") { 2 } else { 3 };
+    let known = if layer.starts_with("head.") { 1 } else { 3 };
     layer.split('.').skip(known).collect::<Vec<_>>().join(".")
 }
 
@@ -142,7 +142,10 @@ mod tests {
         );
         assert!(found("digits/resnet14", 8).is_empty());
         let layer = short("head.levels.0.box_branch.conv1");
-        assert_eq!((part("head.bases.0"), layer), ("Head".into(), "0.box_branch.conv1".into()));
+        assert_eq!(
+            (part("head.bases.0"), layer),
+            ("Head".into(), "levels.0.box_branch.conv1".into())
+        );
         assert_eq!(part("bases.0"), "bases.0");
         assert_eq!(found("cifar10/resnet20-s8u1-double", 32)[1].layers.len(), 2);
     }

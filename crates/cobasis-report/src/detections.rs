@@ -14,7 +14,7 @@ use cobasis_train::box_sets::{BoxPart, read_part};
 use cobasis_train::classes::class_names;
 use cobasis_train::config::Config;
 use cobasis_train::detect::{FittedBoxes, Suppression, fitted_boxes, pictures};
-use cobasis_train::evaluate::{DetectionScore, Seen, score_from};
+use cobasis_train::evaluate::{DetectionScore, score_from};
 use cobasis_train::metrics::Scores;
 use cobasis_zoo::Model;
 
@@ -29,8 +29,10 @@ pub(crate) const OVERLAP: f64 = 0.5;
 pub(crate) struct Findings {
     /// The images, of which the detector's classes are told.
     pub(crate) set: Annotated,
-    /// Images that were read.
+    /// Its images.
     pub(crate) images: usize,
+    /// How many of them could not be read, so that nothing was found in them.
+    pub(crate) unreadable: usize,
     /// COCO's scores.
     pub(crate) precision: AveragePrecision,
     /// The images with mistakes, those with the most first.
@@ -73,14 +75,13 @@ impl Findings {
         let suppression =
             Suppression { confidence: config.detect.confidence, nms: config.detect.nms };
         let start = DetectionScore::of(loader.set().info()).with_suppression(suppression);
-        // Where in the set the images are that could be read.
-        let mut read = Vec::new();
+        // Where in the set the images of the score are.
+        let mut places = Vec::new();
         let forward = |images| model.forward(images);
-        let score =
-            score_from(start, forward, &Device::flex(), &loader, |Seen { batch, .. }| {
-                read.extend_from_slice(&batch.indices);
-                ControlFlow::Continue(())
-            })?;
+        let score = score_from(start, forward, &Device::flex(), &loader, |seen| {
+            places.extend(seen.places());
+            ControlFlow::Continue(())
+        })?;
         let Some(score) = score else { unreachable!("nothing breaks it off") };
         if !score.is_finite() {
             let problem = "the model's outputs are not finite (NaN or infinity)";
@@ -88,8 +89,9 @@ impl Findings {
         }
         let precision: Result<_, DataError> = score.average_precision();
         let mut wrong = mistakes(score.images(), score.truths(), score.detections());
-        wrong.iter_mut().for_each(|image| image.index = read[image.index]);
-        Ok(Self { set, images: score.images(), precision: precision?, wrong })
+        wrong.iter_mut().for_each(|image| image.index = places[image.index]);
+        let (images, unreadable) = (score.images(), loader.num_unreadable());
+        Ok(Self { set, images, unreadable, precision: precision?, wrong })
     }
 }
 

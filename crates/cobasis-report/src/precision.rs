@@ -29,7 +29,12 @@ pub(crate) fn precision(findings: &Findings, figures: &Figures) -> Markup {
     html! {
         p {
             "The last epoch's model on the run's test images, evaluated for this page: "
-            (grouped(findings.images as u64)) " images with " (grouped(objects as u64)) " objects. "
+            (grouped(findings.images as u64)) " images with " (grouped(objects as u64)) " objects"
+            @if findings.unreadable > 0 {
+                ", of which " (grouped(findings.unreadable as u64)) " images could not be read: their "
+                "objects count as missed"
+            }
+            ". "
             @for (label, name, value) in [
                 ("AP", "ap", *ap), (", AP50", "ap50", *ap50), (", AP75", "ap75", *ap75),
                 (", AR", "ar", recall[2]), ("; AP of small objects", "ap_small", ap_by_area[0]),

@@ -43,13 +43,13 @@ pub(crate) fn wrong_boxes(findings: &Findings) -> Markup {
                 h3 { "Images with the most mistakes" }
                 p {
                     (missed) " objects missed and " (false_ones) " wrong boxes in " (images)
-                    " images, of which those with the most are shown. Boxes have a score of at least "
-                    (CONFIDENCE) ", of wrong ones written in percent, and are right if they overlap an object of their "
-                    "class (IoU) by at least " (OVERLAP) "."
+                    " images, of which those with the most are shown. Boxes with a score below "
+                    (CONFIDENCE) " are not shown. A box is right if it overlaps an object of its class (IoU) by at "
+                    "least " (OVERLAP) "."
                 }
             }
             ul.legend {
-                (key(FOUND, "found")) (key(MISSED, "missed")) (key(WRONG, "wrong"))
+                (key(FOUND, "found")) (key(MISSED, "missed")) (key(WRONG, "wrong, the number is its score in percent"))
             }
             ul.images.boxes {
                 @for image in wrong.iter().take(IMAGES) { (shown(set, image)) }
@@ -79,7 +79,7 @@ fn shown(set: &Annotated, image: &WrongImage) -> Markup {
             @match picture(set, image) {
                 Some(bytes) => img.smooth alt=(what) title=(what)
                     src=(format!("data:image/png;base64,{}", STANDARD.encode(bytes)));,
-                None => span.why { (path.display()) ": can't be read again" },
+                None => span.why { (path.display()) ": can't be read" },
             }
             b { (name) } br;
             "missed " b { (missed_by_class) } br;

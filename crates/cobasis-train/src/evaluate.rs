@@ -141,6 +141,15 @@ pub struct Seen<'a, T = u16> {
     pub images: usize,
 }
 
+impl<T> Seen<'_, T> {
+    /// Where the images of the batch stand in their set, those that could not be read last: the order in which a
+    /// score has them that leaves out none.
+    pub fn places(&self) -> impl Iterator<Item = usize> {
+        let unread = self.batch.unreadable.iter().map(|one| one.index);
+        self.batch.indices.iter().copied().chain(unread)
+    }
+}
+
 /// Evaluates a model on every image of a loader, with running statistics; see [`over`].
 ///
 /// # Errors
@@ -166,7 +175,8 @@ pub fn evaluate(
 ///
 /// # Errors
 ///
-/// Where none of the images of a batch can be read. Others that can't are left out.
+/// Where none of the images of a batch can be read. Others that can't are left out, but by scores that count
+/// them ([`Scores::add_unread`]).
 ///
 /// # Panics
 ///
@@ -246,8 +256,11 @@ pub fn score_from<S: Scores>(
     for batch in loader.epoch(0) {
         let batch = &batch?;
         let logits = &host(forward(images(batch, device)));
-        let targets = batch.indices.iter().map(|&index| loader.set().target(index).clone());
-        score.add(logits, &targets.collect::<Vec<_>>());
+        let target = |index: usize| loader.set().target(index).clone();
+        let targets: Vec<_> = batch.indices.iter().map(|&index| target(index)).collect();
+        score.add(logits, &targets);
+        let unread: Vec<_> = batch.unreadable.iter().map(|one| target(one.index)).collect();
+        score.add_unread(&unread);
         if visit(Seen { batch, logits, images: score.images() }).is_break() {
             return Ok(None);
         }

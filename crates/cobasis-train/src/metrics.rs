@@ -55,7 +55,7 @@ pub const AP: Measure = measure("ap", "AP", "", Better::Higher, 4);
 pub const AP50: Measure = measure("ap50", "AP50", "", Better::Higher, 4);
 /// Average precision where boxes that overlap by three quarters are right.
 pub const AP75: Measure = measure("ap75", "AP75", "", Better::Higher, 4);
-/// COCO's average recall with 100 detections for an image and class, 0 to 1.
+/// COCO's average recall with at most 100 detections for an image, 0 to 1.
 pub const AR: Measure = measure("ar", "AR", "", Better::Higher, 4);
 /// Wall time.
 pub const SECONDS: Measure = measure("seconds", "wall time", "s", Better::Lower, 1);
@@ -124,6 +124,10 @@ pub trait Scores:
     fn add_learnt(&mut self, output: impl FnOnce() -> Vec<f32>, targets: &[Self::Target]) {
         self.add(&output(), targets);
     }
+
+    /// Adds images that were to be judged and could not be read, with what is known of them. They are left out
+    /// unless a task says otherwise.
+    fn add_unread(&mut self, _targets: &[Self::Target]) {}
 
     /// The images that were added.
     fn images(&self) -> usize;

@@ -52,7 +52,7 @@ use crate::model::Model;
 use crate::pytorch_names::counter;
 use crate::state::StateError;
 #[doc(hidden)]
-pub use atomic::write_atomic;
+pub use atomic::{can_write, write_atomic};
 pub use error::{FileError, FileProblem};
 pub use faults::FaultyTensor;
 pub use load::{

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use cobasis_cli::Error;
-use cobasis_data::boxes::{Annotated, Detection, results_json};
+use cobasis_data::boxes::{Annotated, Detection, is_results, results_json};
 use cobasis_data::text::{printable, shortened};
 use cobasis_train::detect::Suppression;
-use cobasis_zoo::files::{FileError, write_atomic};
+use cobasis_zoo::files::{FileError, can_write, write_atomic};
 
 /// Which of a detector's boxes are told.
 #[derive(Debug, clap::Args)]
@@ -19,7 +19,8 @@ pub(crate) struct Told {
     /// dropped [default: 0.65].
     #[arg(long, value_name = "IOU", value_parser = share)]
     pub(crate) nms: Option<f64>,
-    /// Write the boxes to this file in COCO's format of results.
+    /// Write the boxes to this file in COCO's format of results. Of files that exist, only such ones are
+    /// replaced.
     #[arg(long, value_name = "FILE")]
     pub(crate) results: Option<std::path::PathBuf>,
 }
@@ -43,9 +44,30 @@ impl Told {
         ]
     }
 
+    /// Refuses a file of boxes that can't be written, or in whose place something else is: a slip would cost
+    /// annotations or a model.
+    pub(crate) fn check_results(&self) -> Result<(), Error> {
+        let Some(path) = &self.results else { return Ok(()) };
+        let wrong =
+            |problem: String| Err(Error::Usage(format!("--results {}: {problem}", path.display())));
+        if let Err(error) = can_write(path) {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            return wrong(match parent {
+                Some(parent) if !parent.is_dir() => format!("{} is no folder", parent.display()),
+                _ => format!("cannot be written: {error}"),
+            });
+        }
+        if path.exists() && !is_results(path) {
+            return wrong("exists and is not a file of COCO's results".to_string());
+        }
+        Ok(())
+    }
+
     /// Writes the boxes, of images of this set, where that is asked for.
     pub(crate) fn write(&self, set: &Annotated, detections: &[Detection]) -> Result<(), Error> {
         let Some(path) = &self.results else { return Ok(()) };
+        // Something may have come there meanwhile.
+        self.check_results()?;
         write(path, results_json(set, detections).as_bytes())
     }
 }

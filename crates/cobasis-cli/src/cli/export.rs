@@ -44,7 +44,8 @@ enum Format {
     /// safetensors with the tensor names and shapes of the authors' PyTorch code, for a strict
     /// load_state_dict.
     PytorchKeys,
-    /// ONNX (opset 17): batch norms folded, input "images", output "logits", any batch size.
+    /// ONNX (opset 17): batch norms folded, input "images", output "logits", of detectors
+    /// outputs "boxes" and "scores", any batch size.
     Onnx,
 }
 

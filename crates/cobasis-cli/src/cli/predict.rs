@@ -74,6 +74,9 @@ pub(crate) struct Args {
     /// Draw the boxes on the images, as PNG files in this folder; numbers are scores in percent.
     #[arg(long, value_name = "DIR", help_heading = "Detectors")]
     draw: Option<PathBuf>,
+    /// Replace files of --draw that exist.
+    #[arg(long, requires = "draw", help_heading = "Detectors")]
+    force: bool,
 }
 
 /// How images are prepared, where that differs from what the model file records.

@@ -77,6 +77,12 @@ pub fn read_results(path: &Path, set: &Annotated) -> Result<Vec<Detection>, Data
     found.into_iter().zip(1..).map(detection).collect()
 }
 
+/// Whether a file is of COCO's format of results, whatever images they are of.
+pub fn is_results(path: &Path) -> bool {
+    let text = regular::read_text(path, MAX_BYTES);
+    text.is_ok_and(|text| serde_json::from_str::<Vec<Found>>(&text).is_ok())
+}
+
 #[cfg(test)]
 mod tests {
     use std::error::Error;
@@ -122,6 +128,26 @@ mod tests {
         assert!(text.starts_with(start), "{text}");
         assert_eq!(read(&text), Ok(detections));
         assert_eq!(read(&results_json(&set(), &[])), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn results_are_told_from_other_files() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("a.json");
+        let found = r#"[{"image_id": 1, "category_id": 2, "bbox": [0, 0, 1, 1], "score": 0.5}]"#;
+        let of_truth = r#"[{"image_id": 1, "category_id": 2, "bbox": [0, 0, 1, 1]}]"#;
+        for (text, is) in [
+            (found, true),
+            ("[]", true),
+            (of_truth, false),
+            (r#"{"images": [], "annotations": [], "categories": []}"#, false),
+            ("[1]", false),
+            ("", false),
+        ] {
+            std::fs::write(&path, text).expect("written");
+            assert_eq!(is_results(&path), is, "{text}");
+        }
+        assert!(!is_results(&dir.path().join("none.json")) && !is_results(dir.path()));
     }
 
     #[test]

@@ -15,6 +15,8 @@ use crate::metrics::{AP, AP50, AP75, AR, Measure, Scores};
 ///
 /// That of images that are learnt from, the default, only counts them: boxes of training pictures are
 /// made in the losses, and nobody has to wait for them. It has no scores.
+///
+/// In an image that could not be read nothing was found: left out, it would make scores better.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DetectionScore {
     images: usize,
@@ -107,6 +109,17 @@ impl Scores for DetectionScore {
             let Judged { classes, input, suppression, .. } = *judged;
             let found = detections(row, classes, input, *size, suppression);
             judged.detections.extend(found.into_iter().map(|one| Detection { image, ..one }));
+        }
+    }
+
+    fn add_unread(&mut self, targets: &[Boxes]) {
+        let images = self.images..;
+        self.images += targets.len();
+        if let Some(judged) = &mut self.judged {
+            for (image, Boxes { boxes, .. }) in images.zip(targets) {
+                let truth = |&annotation| Truth { image, annotation };
+                judged.truths.extend(boxes.iter().map(truth));
+            }
         }
     }
 
@@ -261,6 +274,20 @@ mod tests {
         crowd.boxes[0].kind = BoxKind::Crowd;
         let nothing = Boxes { boxes: Vec::new(), ..target() };
         assert!(DetectionScore::problem(&[crowd, nothing]).is_some());
+    }
+
+    #[test]
+    fn in_an_image_that_is_not_read_everything_is_missed() {
+        let mut score = judged(&[row(1)]);
+        score.add_unread(&[target()]);
+        score.add(&row(1), &[target()]);
+        let images: Vec<usize> = score.detections().iter().map(|one| one.image).collect();
+        assert_eq!((score.images(), score.truths().len(), images), (3, 3, vec![0, 2]));
+        let precision = score.average_precision().expect("scores");
+        assert!((precision.recall[2].expect("objects") - 2.0 / 3.0).abs() < 1e-12);
+        let mut learnt = DetectionScore::default();
+        learnt.add_unread(&[target()]);
+        assert_eq!((learnt.images(), learnt.truths().len()), (1, 0));
     }
 
     #[test]

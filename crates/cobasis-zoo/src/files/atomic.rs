@@ -22,14 +22,7 @@ const STEM: usize = 200;
 /// When a step fails, and when something is there that is no regular file: a folder, a device, a
 /// pipe. What was there before stays, and the temporary file goes.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let target = followed(path)?;
-    let before = match fs::metadata(&target) {
-        Ok(metadata) if metadata.is_dir() => return Err(ErrorKind::IsADirectory.into()),
-        Ok(metadata) if !metadata.is_file() => return Err(no_file()),
-        Ok(metadata) => Some(metadata),
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
-    };
+    let (target, before) = place(path)?;
     remove_leftovers(&target);
     let (mut file, temporary) = create_beside(&target, before.is_some())?;
     let written = file
@@ -41,6 +34,30 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
         // The first error is the one to tell.
         let _ = fs::remove_file(&temporary);
     })
+}
+
+/// Finds out whether [`write_atomic`] can write a file, before the work whose result it is to have, and leaves
+/// everything as it was.
+///
+/// # Errors
+///
+/// What would stop it.
+pub fn can_write(path: &Path) -> io::Result<()> {
+    let target = place(path)?.0;
+    let (_file, temporary) = create_beside(&target, true)?;
+    fs::remove_file(temporary)
+}
+
+/// Where a file is to be, and what is there now.
+fn place(path: &Path) -> io::Result<(PathBuf, Option<Metadata>)> {
+    let target = followed(path)?;
+    match fs::metadata(&target) {
+        Ok(metadata) if metadata.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        Ok(metadata) if !metadata.is_file() => Err(no_file()),
+        Ok(metadata) => Ok((target, Some(metadata))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok((target, None)),
+        Err(error) => Err(error),
+    }
 }
 
 fn no_file() -> io::Error {
@@ -200,6 +217,24 @@ mod tests {
         let folder = folder();
         let error = write_atomic(folder.path(), b"text").expect_err("refused");
         assert_eq!(error.kind(), ErrorKind::IsADirectory);
+    }
+
+    #[test]
+    fn what_can_be_written_is_known_before_and_nothing_changes() {
+        let folder = folder();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("a"), "before").expect("written");
+        can_write(&at("a")).expect("can be replaced");
+        can_write(&at("b")).expect("can be made");
+        assert_eq!(fs::read_to_string(at("a")).expect("a file"), "before");
+        for (path, kind) in [
+            (folder.path().to_owned(), ErrorKind::IsADirectory),
+            (at("none/c"), ErrorKind::NotFound),
+            (at("a/c"), ErrorKind::NotADirectory),
+        ] {
+            assert_eq!(can_write(&path).expect_err("refused").kind(), kind, "{path:?}");
+        }
+        assert_eq!(names(&folder), ["a"]);
     }
 
     #[cfg(unix)]

@@ -14,7 +14,7 @@ use cobasis_data::boxes::{
 };
 use cobasis_train::classes::class_names;
 use cobasis_train::detect::{FittedBoxes, Suppression, fitted_boxes, pictures};
-use cobasis_train::evaluate::{DetectionScore, Seen, score_from};
+use cobasis_train::evaluate::{DetectionScore, score_from};
 use cobasis_train::metrics::Scores;
 use serde::Serialize;
 
@@ -54,7 +54,7 @@ struct Report<'a> {
     confidence: f64,
     nms: f64,
     images: usize,
-    /// Images that could not be read, which are not among those.
+    /// How many of those could not be read, so that nothing was found in them.
     unreadable: usize,
     objects: usize,
     detections: usize,
@@ -132,6 +132,7 @@ impl BoxSource {
 
 pub(super) fn run(args: &Args, model: &Evaluated, device: &Device) -> Outcome {
     refuse(&[("--confusion", args.confusion)], DETECTOR)?;
+    args.told.check_results()?;
     let config = model.config();
     let names = match &args.classes {
         Some(path) => read_classes(path)?,
@@ -155,14 +156,14 @@ pub(super) fn run(args: &Args, model: &Evaluated, device: &Device) -> Outcome {
     let loader = Loader::in_order(Arc::new(set), batch, 1)?;
     let suppression = args.told.suppression(Suppression::default().confidence);
     let progress = live(loader.num_images());
-    // Where in the set the images are that could be read.
-    let mut read = Vec::new();
+    // Where in the set the images of the score are.
+    let mut places = Vec::new();
     let start = Instant::now();
     let score = DetectionScore::of(loader.set().info()).with_suppression(suppression);
     let forward = |images| model.forward(images);
-    let score = score_from(score, forward, device, &loader, |Seen { batch, images, .. }| {
-        read.extend_from_slice(&batch.indices);
-        progress.set_position(images as u64);
+    let score = score_from(score, forward, device, &loader, |seen| {
+        places.extend(seen.places());
+        progress.set_position(seen.images as u64);
         ControlFlow::Continue(())
     })?;
     let seconds = start.elapsed().as_secs_f64();
@@ -177,9 +178,12 @@ pub(super) fn run(args: &Args, model: &Evaluated, device: &Device) -> Outcome {
     }
     let unreadable = loader.num_unreadable();
     if unreadable > 0 {
-        log::warn!("{unreadable} of {} images could not be read", loader.num_images());
+        log::warn!(
+            "{unreadable} of {} images could not be read: their objects count as missed",
+            loader.num_images()
+        );
     }
-    write_results(args, &boxes, &known, &read, score.detections())?;
+    write_results(args, &boxes, &known, &places, score.detections())?;
     let report = Report::new(args, model, &boxes, (&score, suppression), unreadable, seconds)?;
     match args.json {
         true => print_json(&report),
@@ -188,13 +192,13 @@ pub(super) fn run(args: &Args, model: &Evaluated, device: &Device) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes what was found of the set's classes, by the numbers of its images; `read` says which images of the
-/// set were read.
+/// Writes what was found of the set's classes, by the numbers of its images; `places` says where in the
+/// set the images of the detections are.
 fn write_results(
     args: &Args,
     boxes: &Annotated,
     known: &[bool],
-    read: &[usize],
+    places: &[usize],
     detections: &[Detection],
 ) -> Result<(), Error> {
     if args.told.results.is_none() {
@@ -202,7 +206,7 @@ fn write_results(
     }
     let of_set = |one: &&Detection| known[usize::from(one.class)];
     let there = detections.iter().filter(of_set);
-    let there = there.map(|one| Detection { image: read[one.image], ..*one });
+    let there = there.map(|one| Detection { image: places[one.image], ..*one });
     let there: Vec<Detection> = there.collect();
     if let others @ 1.. = detections.len() - there.len() {
         log::warn!(
@@ -278,7 +282,7 @@ impl<'a> Report<'a> {
              AP     {ap} (mean over IoU 0.50 to 0.95)\n\
              AP50   {ap50}\n\
              AP75   {ap75}\n\
-             AR     {ar} (at most 100 boxes per image and class)\n\
+             AR     {ar} (at most 100 boxes for an image)\n\
              small  {} (up to 32² pixels)\n\
              medium {} (up to 96² pixels)\n\
              large  {}\n\

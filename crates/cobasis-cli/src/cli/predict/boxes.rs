@@ -88,8 +88,9 @@ pub(super) fn run(args: &Args, model: &Evaluated, device: &Device) -> Outcome {
     let set = unlabelled(&args.paths, view, [&mean, &std])?.letterboxed(input)?;
     let files = set.len();
     let set = Arc::new(set.with_targets(vec![None; files])?);
-    let mut drawings =
-        args.draw.as_deref().map(|dir| Drawings::in_folder(dir, &set)).transpose()?;
+    let drawings = args.draw.as_deref().map(|dir| Drawings::in_folder(dir, &set, args.force));
+    let drawings = drawings.transpose()?;
+    args.told.check_results()?;
     let batch = model.batch(args.device, input, files, args.batch, BATCH)?;
     let suppression = args.told.suppression(CONFIDENCE);
     let feeding = FindConfig { batch, workers: WORKERS, suppression };
@@ -113,7 +114,8 @@ pub(super) fn run(args: &Args, model: &Evaluated, device: &Device) -> Outcome {
             if problem.is_some() {
                 continue;
             }
-            let drawn = drawings.as_mut().map(|drawings| drawings.draw(&file, &found.detections));
+            let draw = |all: &Drawings| all.draw(found.index, &file, &found.detections);
+            let drawn = drawings.as_ref().map(draw);
             let drawing = match drawn.transpose() {
                 Ok(drawing) => drawing,
                 Err(error) => {

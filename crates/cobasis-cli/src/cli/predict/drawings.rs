@@ -16,19 +16,29 @@ const STEM: usize = 200;
 
 /// A folder of drawings.
 pub(super) struct Drawings {
-    folder: PathBuf,
-    /// Names that are taken, as systems see them that tell no capitals.
-    taken: HashSet<String>,
+    /// The file of each image's drawing.
+    paths: Vec<PathBuf>,
 }
 
 impl Drawings {
     /// Makes the folder, which must hold none of the images: they would be drawn over, or looked at the
-    /// next time.
-    pub(super) fn in_folder<T: Target>(folder: &Path, images: &ImageSet<T>) -> Result<Self, Error> {
+    /// next time. Nor may it hold a file that a drawing is to be written to, unless drawings are to `replace`
+    /// files.
+    pub(super) fn in_folder<T: Target>(
+        folder: &Path,
+        images: &ImageSet<T>,
+        replace: bool,
+    ) -> Result<Self, Error> {
+        // A link that leads nowhere is there too.
+        if fs::symlink_metadata(folder).is_ok() && !folder.is_dir() {
+            let folder = folder.display();
+            return Err(Error::Usage(format!("--draw {folder}: exists and is no folder")));
+        }
         fs::create_dir_all(folder).map_err(|error| FileError::new(folder, error))?;
         let place = |path: &Path| fs::canonicalize(path).ok();
         let here = place(folder);
-        let held = (0..images.len()).map(|index| images.describe(index)).find(|file| {
+        let files: Vec<String> = (0..images.len()).map(|index| images.describe(index)).collect();
+        let held = files.iter().find(|file| {
             let parent = Path::new(file).parent().filter(|parent| !parent.as_os_str().is_empty());
             here.is_some() && place(parent.unwrap_or(Path::new("."))) == here
         });
@@ -38,39 +48,53 @@ impl Drawings {
                 folder.display()
             )));
         }
-        Ok(Self { folder: folder.to_owned(), taken: HashSet::new() })
+        let paths: Vec<PathBuf> = names(&files).map(|name| folder.join(name)).collect();
+        for path in &paths {
+            let Ok(there) = fs::symlink_metadata(path) else { continue };
+            let problem = match (there.is_symlink(), there.is_file()) {
+                // It would lead out of the folder.
+                (true, _) => "is a link; give another folder",
+                (_, false) => "is no file; give another folder",
+                (_, true) if !replace => "exists; give --force to replace it, or another folder",
+                (_, true) => continue,
+            };
+            return Err(Error::Usage(format!("--draw: {}: {problem}", path.display())));
+        }
+        Ok(Self { paths })
     }
 
-    /// Draws what was found in an image, in a PNG file of its name; a second image of this name gets a
-    /// number. Gives the file.
-    pub(super) fn draw(&mut self, file: &str, detections: &[Detection]) -> Result<String, Error> {
+    /// Draws what was found in the image of this index, which is in this file, in a PNG file of its name; a
+    /// second image of this name gets a number. Gives the PNG file.
+    pub(super) fn draw(
+        &self,
+        index: usize,
+        file: &str,
+        detections: &[Detection],
+    ) -> Result<String, Error> {
         let mut image = read_image(Path::new(file))
             .map_err(|error| Error::Usage(format!("{file}: {error}")))?;
         // The best on top.
         for one in detections.iter().rev() {
             draw(&mut image, &one.rect, class_colour(one.class), Some(one.score));
         }
-        let name = self.name(file);
-        let path = self.folder.join(name);
-        // A link would lead out of the folder.
-        if fs::symlink_metadata(&path).is_ok_and(|there| there.is_symlink()) {
-            let path = path.display();
-            return Err(Error::Usage(format!("{path}: is a link; give another folder to --draw")));
-        }
-        write(&path, &png(&image))?;
+        let path = &self.paths[index];
+        write(path, &png(&image))?;
         Ok(path.display().to_string())
     }
+}
 
-    /// A name that no other drawing has.
-    fn name(&mut self, file: &str) -> String {
+/// Names of drawings, of which no two are the same, for systems that tell no capitals either.
+fn names(files: &[String]) -> impl Iterator<Item = String> {
+    let mut taken = HashSet::new();
+    files.iter().map(move |file| {
         let stem =
             Path::new(file).file_stem().map_or("image".into(), |stem| stem.to_string_lossy());
         let stem = &stem[..stem.floor_char_boundary(STEM)];
         let names = std::iter::once(format!("{stem}.png"))
             .chain((2..).map(|number| format!("{stem}-{number}.png")));
-        let mut free = names.filter(|name| self.taken.insert(name.to_lowercase()));
+        let mut free = names.filter(|name| taken.insert(name.to_lowercase()));
         free.next().unwrap_or_default()
-    }
+    })
 }
 
 #[cfg(test)]
@@ -79,11 +103,11 @@ mod tests {
 
     #[test]
     fn no_two_drawings_have_one_name() {
-        let mut drawings = Drawings { folder: PathBuf::new(), taken: HashSet::new() };
         let files = ["a/x.jpg", "b/x.png", "b/X.webp", "x-2.png", "y", "/z/..jpg"];
-        let names = files.map(|file| drawings.name(file));
-        assert_eq!(names, ["x.png", "x-2.png", "X-3.png", "x-2-2.png", "y.png", "..png"]);
-        let long = drawings.name(&format!("a/{}.jpg", "é".repeat(120)));
-        assert_eq!(long.len(), 204);
+        let long = format!("a/{}.jpg", "é".repeat(120));
+        let files: Vec<String> = files.map(String::from).into_iter().chain([long]).collect();
+        let names: Vec<String> = names(&files).collect();
+        assert_eq!(names[..6], ["x.png", "x-2.png", "X-3.png", "x-2-2.png", "y.png", "..png"]);
+        assert_eq!(names[6].len(), 204);
     }
 }
