@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use cobasis_zoo::files::{self, FileProblem};
-use cobasis_zoo::{AdapterKind, Model, ModelConfig};
+use cobasis_zoo::{AdapterKind, DetectorConfig, HeadKind, Model, ModelConfig};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 
 const NAME: &str = "digits/resnet14-s4u1";
@@ -190,4 +190,31 @@ fn numbers_that_no_network_can_use_are_told() {
     });
     let (_, notes) = files::task_from_bytes(base(NAME, 1), &faulty).expect("a task");
     assert!(notes.faulty().expect("a note").contains("\"head.bias\" (3 NaN)"));
+}
+
+#[test]
+fn a_detector_can_be_a_base() {
+    let device = Device::flex();
+    let shared = HeadKind::Shared { shared: 16, unique: 1 };
+    let detector = DetectorConfig::new([64, 96]).with_head(shared);
+    let name = "bccd/resnet14-s8u1".parse().expect("a name");
+    let base = ModelConfig::new(name).with_detector(detector).init(&device);
+    let images = Tensor::<4>::ones([1, 3, 64, 96], &device);
+    for kind in ["rank1", "unique", "norms", "full"] {
+        let task = base.clone().with_adapter(kind.parse().expect("a kind"), 2).expect("a task");
+        let output = task.forward(images.clone());
+        assert_eq!(output.dims(), [1, 120 * (5 + 2)], "{kind}");
+        let bytes = files::task_to_bytes(&task).expect("a task");
+        let file = SafeTensors::deserialize(&bytes).expect("a file");
+        assert!(file.names().contains(&"head.bases.0.weight"), "{kind}");
+        let stored: usize = file.iter().map(|(_, it)| it.shape().iter().product::<usize>()).sum();
+        assert_eq!(task.adapter_count().expect("a task").stored(), stored as u64, "{kind}");
+        let (again, _) = files::task_from_bytes(base.clone(), &bytes).expect("its base");
+        assert_eq!(again.state(), task.state(), "{kind}");
+        let [expected, got] = [output, task.deploy(&device).forward(images.clone())]
+            .map(|output| output.into_data().iter::<f32>().collect::<Vec<_>>());
+        for (expected, got) in expected.iter().zip(&got) {
+            assert!((expected - got).abs() < 1e-4 * expected.abs().max(1.0), "{kind}");
+        }
+    }
 }

@@ -19,9 +19,9 @@ pub struct AdapterCount {
     pub layers: u64,
     /// Weights and biases of the task's batch norms.
     pub norms: u64,
-    /// Running means and variances of the task's.
+    /// Running means and variances of the task's batch norms, those of a detector's head among them.
     pub statistics: u64,
-    /// Parameters of the task's classifier.
+    /// Parameters of the task's classifier, or of a detector's neck and head with the bank that they share.
     pub head: u64,
     /// Parameters of the base's filters, each bank once: of all that is neither batch norm nor classifier.
     pub base_filters: u64,
@@ -58,12 +58,15 @@ impl Model {
         let config = self.config.adapter.as_ref()?;
         let adapter = self.adapter.as_ref()?;
         let network = ParameterCount::of(&self.network).trainable;
-        let banks = self.banks.iter().filter(|(_, spec)| spec.scope != Scope::Head);
-        let banks: u64 = banks.map(|(_, spec)| spec.shape.iter().product::<usize>() as u64).sum();
+        let banks = |of_head: bool| -> u64 {
+            let banks =
+                self.banks.iter().filter(|(_, bank)| (bank.scope == Scope::Head) == of_head);
+            banks.map(|(_, bank)| bank.shape.iter().product::<usize>() as u64).sum()
+        };
         let mut base_norms = Norms::default();
         self.visit_network(&mut base_norms);
         let Norms(base_norms) = base_norms;
-        let base_filters = network + banks - base_norms.trainable;
+        let base_filters = network + banks(false) - base_norms.trainable;
         let layers = ParameterCount::of(&adapter.layers);
         let norms = ParameterCount::of(&adapter.norms);
         let head = ParameterCount::of(&self.head);
@@ -78,7 +81,7 @@ impl Model {
             layers,
             norms: norms.trainable,
             statistics: norms.buffers + head.buffers,
-            head: head.trainable,
+            head: head.trainable + banks(true),
             base_filters,
             base,
         })
