@@ -31,8 +31,8 @@ pub(crate) fn precision(findings: &Findings, figures: &Figures) -> Markup {
             "The last epoch's model on the run's test images, evaluated for this page: "
             (grouped(findings.images as u64)) " images with " (grouped(objects as u64)) " objects"
             @if findings.unreadable > 0 {
-                ", of which " (grouped(findings.unreadable as u64)) " images could not be read: their "
-                "objects count as missed"
+                " (images that could not be read: " (grouped(findings.unreadable as u64))
+                "; their objects count as missed)"
             }
             ". "
             @for (label, name, value) in [

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use cobasis_cli::Error;
 use cobasis_data::boxes::{Detection, class_colour, draw, png};
 use cobasis_data::{ImageSet, Target, read_image};
-use cobasis_zoo::files::FileError;
+use cobasis_zoo::files::{FileError, can_write};
 
 use crate::cli::detector::write;
 
@@ -59,6 +59,10 @@ impl Drawings {
                 (_, true) => continue,
             };
             return Err(Error::Usage(format!("--draw: {}: {problem}", path.display())));
+        }
+        if let Some(Err(error)) = paths.first().map(|path| can_write(path)) {
+            let folder = folder.display();
+            return Err(Error::Usage(format!("--draw {folder}: cannot be written: {error}")));
         }
         Ok(Self { paths })
     }
