@@ -40,7 +40,7 @@
 //! assert_eq!(same.state(), model.state());
 //!
 //! let count = model.adapter_count().expect("an adapted model");
-//! assert_eq!(count.layers, 8 * 9 * (16 + 32 + 64) / 2);
+//! assert_eq!(count.layers, 2 * 9 * (16 + 2 * 32 + 4 * 64)); // two layers a stage, of 1, 2 and 4 unique filters
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
