@@ -221,7 +221,9 @@ impl Model {
                 bias: bias.map(|bias| reordered(bias, order)),
             }),
             Head::Detector(detector) => Head::Detector(detector.with_class_order(order)),
-            Head::TBasis(_) => panic!("the classes of {} keep their order", self.config.name),
+            Head::TBasis(_) => {
+                panic!("the classes of {} have their order in its structure", self.config.name)
+            }
         };
         self
     }
