@@ -83,7 +83,7 @@ fn a_task_comes_back_on_its_base() {
         let file = SafeTensors::deserialize(&written).expect("a file");
         let is_of_task = |name: &&str| name.starts_with("adapter.") || name.starts_with("head.");
         if kind != AdapterKind::Full {
-            assert!(file.names().iter().all(|name| is_of_task(name)), "{kind}");
+            assert!(file.names().iter().all(is_of_task), "{kind}");
             assert!(written.len() < whole.len(), "{kind}: {}", written.len());
         }
     }
