@@ -99,6 +99,10 @@ fn wrong_uses_are_refused_with_a_line() {
         ("adapt base.st --adapter norms --out there.st", "exists; give --force"),
         ("adapt none.st --adapter norms --out a.st", "none.st"),
         ("train --set init.adapter=norms", "init.adapter: is only for a file"),
+        (
+            "adapt base.st --adapter norms --set ortho.constraint=qr --out a.st",
+            "ortho.constraint: would change the frozen base",
+        ),
         ("eval --checkpoint base.st --task dense.st", "dense.st"),
     ] {
         let (output, said) = cobasis(&folder, line);

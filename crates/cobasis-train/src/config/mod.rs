@@ -171,6 +171,11 @@ impl Config {
         }
         self.check_task()?;
         self.init.check_together()?;
+        if self.init.adapter.is_some() && self.ortho.constraint.0.is_some() {
+            let problem =
+                "would change the frozen base (init.adapter), and with it every task; leave it out";
+            return Err(ConfigError::at("ortho.constraint", problem));
+        }
         self.data.check_together()?;
         self.train.check_together(self.data.split)?;
         self.ortho.check_together()?;
