@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cobasis_cli::Error;
 use cobasis_train::DeviceName;
+use cobasis_train::evaluate::Score;
 use cobasis_train::train::{Outcome as Ended, run as train};
+use cobasis_zoo::files::save_task;
 use cobasis_zoo::{AdapterKind, load};
 
 use super::Outcome;
 use super::config_args::ConfigArgs;
 use super::model_file::{Destination, file_size};
-use super::output::{grouped, print, print_json};
+use super::output::{grouped, print};
 use super::program::program;
 use super::progress::Progress;
 use super::signals::Signals;
@@ -51,24 +52,16 @@ pub(crate) struct Args {
     /// Print one line per epoch instead of the live line (the default without a terminal).
     #[arg(long)]
     no_live: bool,
-    #[command(flatten)]
-    destination: Destination,
-}
-
-#[derive(serde::Serialize)]
-struct Report {
-    base: String,
-    adapter: String,
-    base_parameters: u64,
-    /// Without the classifier.
-    adapter_parameters: u64,
-    percent_of_base: f64,
-    file: PathBuf,
-    bytes: u64,
+    /// File to write, which has what is the task's alone.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Overwrite the file if it exists.
+    #[arg(long)]
+    force: bool,
 }
 
 pub(crate) fn run(args: Args) -> Outcome {
-    args.destination.check(&args.base)?;
+    Destination::in_words(args.out.clone(), args.force).check(&args.base)?;
     let mut config = args.chosen.load(Some(&args.base), &[], false)?;
     config.init.adapter = Some(args.adapter.to_string());
     if let Some(seed) = args.seed {
@@ -76,10 +69,9 @@ pub(crate) fn run(args: Args) -> Outcome {
     }
     config.check()?;
     let directory = args.run.clone().unwrap_or_else(|| {
-        let out = &args.destination.out;
-        let mut name = out.file_stem().unwrap_or_default().to_os_string();
+        let mut name = args.out.file_stem().unwrap_or_default().to_os_string();
         name.push("-run");
-        out.with_file_name(name)
+        args.out.with_file_name(name)
     });
     let command = command_line();
     let signals = Signals::listen();
@@ -99,30 +91,17 @@ pub(crate) fn run(args: Args) -> Outcome {
         }
     };
     let model = load(directory.join("best.safetensors"), &DeviceName::Flex.open()?)?;
-    cobasis_zoo::files::save_task(&model, &args.destination.out)?;
-    let count = model.adapter_count();
-    let count = count.ok_or_else(|| Error::Usage("the run is of no task".to_owned()))?;
-    let report = Report {
-        base: args.base.display().to_string(),
-        adapter: args.adapter.to_string(),
-        base_parameters: count.base,
-        adapter_parameters: count.adapter(),
-        percent_of_base: count.percent(),
-        bytes: file_size(&args.destination.out)?,
-        file: args.destination.out.clone(),
-    };
-    if args.destination.json {
-        print_json(&report);
-        return Ok(ExitCode::SUCCESS);
+    save_task(&model, &args.out)?;
+    print(&describe::<Score>(&summary));
+    if let Some(count) = model.adapter_count() {
+        print(&format!(
+            "{}: {} parameters beside the classifier, {:.2} % of the base's {}; {} bytes",
+            args.out.display(),
+            grouped(count.adapter()),
+            count.percent(),
+            grouped(count.base),
+            grouped(file_size(&args.out)?),
+        ));
     }
-    print(&describe::<cobasis_train::evaluate::Score>(&summary));
-    print(&format!(
-        "{}: {} parameters beside the classifier, {:.2} % of the base's {}; {} bytes",
-        report.file.display(),
-        grouped(report.adapter_parameters),
-        report.percent_of_base,
-        grouped(report.base_parameters),
-        grouped(report.bytes),
-    ));
     Ok(ExitCode::SUCCESS)
 }

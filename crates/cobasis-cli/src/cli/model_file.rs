@@ -211,6 +211,11 @@ struct Report<'a> {
 }
 
 impl Destination {
+    /// That of a command that tells what it does in words alone.
+    pub(crate) fn in_words(out: PathBuf, force: bool) -> Self {
+        Self { out, force, json: false }
+    }
+
     /// Refuses to write over a file, before anything is read; over the input even by force.
     pub(crate) fn check(&self, input: &Path) -> Result<(), Error> {
         let places = [self.out.as_path(), input].map(|path| fs::canonicalize(path).ok());
