@@ -295,7 +295,7 @@ const BAD: &[(&str, &str, &str)] = &[
     ("train.freeze = ['']", "train.freeze", "expected paths of 1 to 200 characters, got \"\""),
     ("train.freez = 'bases'", "train.freez", "did you mean train.freeze?"),
     ("init = 'FILE'", "init", "expected a table [init], got string \"FILE\""),
-    ("init.file = 'FILE'", "init.file", "unknown key; [init] has from, network, weights"),
+    ("init.file = 'FILE'", "init.file", "unknown key; [init] has adapter, from, network, weights"),
     // Tasks.
     ("task = 'detection'", "task", "expected classify | detect, got \"detection\""),
     ("task = 'detect'", "data.name", "expected coco | voc with task = \"detect\", got \"cifar10\""),

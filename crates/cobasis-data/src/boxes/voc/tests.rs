@@ -144,7 +144,7 @@ fn wrong_files_are_refused_by_name_and_place() {
     let known = [BoxClass { name: "rbc".into(), id: 1 }];
     let said = "ImageSets/Main/no_image.txt: images: expected a regular file for each, got 1 of 1 missing: JPEGImages/d.jpg";
     assert_eq!(refusal(&whole, "no_image", Some(&known)), said);
-    let said = "ImageSets/Main/empty.txt: images: expected at least one, got none";
+    let said = "ImageSets/Main/empty.txt: list: expected the ID of at least one image, got none";
     assert_eq!(refusal(&whole, "empty", Some(&known)), said);
     let said = "Annotations/a.xml: object 1: expected one of \"rbc\", got \"platelet\"";
     assert_eq!(refusal(&whole.replace("rbc", "platelet"), "train", Some(&known)), said);
