@@ -1,6 +1,7 @@
 //! Deployed models compute what their sources do.
 
 mod common;
+mod methods;
 
 use burn::module::Module;
 use burn::tensor::{Device, TensorData};
@@ -8,7 +9,8 @@ use cobasis_zoo::cobasis::InnerFilters;
 use cobasis_zoo::deploy::FactorisedLayers;
 use cobasis_zoo::files::{FileProblem, load_deployed, save_deployed};
 use cobasis_zoo::{Deployed, Model, ModelConfig, Norms, State, Variant, files, load, save};
-use common::{METHODS, check_that_images_matter, difference, images, numbers, trained, trained_as};
+use common::{check_that_images_matter, difference, images, numbers, trained, trained_as};
+use methods::METHODS;
 
 /// One of each family and of each other kind of sharing, and an image that is large enough.
 const MODELS: &[(&str, usize)] = &[

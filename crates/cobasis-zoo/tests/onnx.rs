@@ -1,6 +1,7 @@
 //! ONNX files give the logits of their models in onnxruntime, if Python has it.
 
 mod common;
+mod methods;
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +11,8 @@ use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor, TensorData, s};
 use cobasis_zoo::deploy::FactorisedLayers;
 use cobasis_zoo::{BoxCoding, Deployed, DetectorConfig, HeadKind, ModelConfig, Variant};
-use common::{METHODS, check_that_images_matter, difference, images, numbers, trained, trained_as};
+use common::{check_that_images_matter, difference, images, numbers, trained, trained_as};
+use methods::METHODS;
 
 /// One of each family and of each other kind of layer, and the size of an image.
 const MODELS: &[(&str, usize)] = &[
