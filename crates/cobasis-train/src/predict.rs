@@ -6,7 +6,7 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 
-use crate::data::{Augment, AugmentKey, Batch, ImageSet, Prefetch};
+use crate::data::{Augment, AugmentKey, Batch, ImageSet, Prefetch, Target};
 use crate::tensors::{host, images};
 
 /// Finished batches that may wait per worker.
@@ -73,14 +73,7 @@ pub fn predict_with(
     mut after_batch: impl FnMut(Predictions),
 ) {
     let PredictConfig { batch: size, workers, top } = config;
-    let of = Arc::clone(set);
-    let key = AugmentKey { seed: 0, epoch: 0 };
-    let batch = move |number: usize| {
-        let start = number * size;
-        let indices: Vec<usize> = (start..of.len().min(start + size)).collect();
-        Batch::new(&of, &indices, Augment::NONE, key)
-    };
-    for batch in Prefetch::new(0..set.len().div_ceil(size), workers, QUEUE, batch) {
+    for batch in batches(set, size, workers) {
         let mut predictions = Vec::new();
         if !batch.indices.is_empty() {
             let logits = forward(images(&batch, device));
@@ -97,6 +90,23 @@ pub fn predict_with(
             .map(|image| Skipped { file: set.describe(image.index), problem: image.problem });
         after_batch(Predictions { predictions, skipped: skipped.collect() });
     }
+}
+
+/// All images of a set as they are, so many at a time, in their order; `workers` threads decode ahead.
+/// Images that can't be read are told in their batch.
+pub(crate) fn batches<T: Target>(
+    set: &Arc<ImageSet<T>>,
+    size: usize,
+    workers: usize,
+) -> Prefetch<Batch<T>> {
+    let of = Arc::clone(set);
+    let key = AugmentKey { seed: 0, epoch: 0 };
+    let batch = move |number: usize| {
+        let start = number * size;
+        let indices: Vec<usize> = (start..of.len().min(start + size)).collect();
+        Batch::new(&of, &indices, Augment::NONE, key)
+    };
+    Prefetch::new(0..set.len().div_ceil(size), workers, QUEUE, batch)
 }
 
 /// The `top` most probable classes by these logits.

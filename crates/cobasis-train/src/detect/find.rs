@@ -6,12 +6,9 @@ use burn::tensor::{Device, Tensor};
 use cobasis_data::boxes::Detection;
 
 use super::{Suppression, detections, is_finite};
-use crate::data::{Augment, AugmentKey, Batch, Geometry, ImageSet, Prefetch};
-use crate::predict::Skipped;
+use crate::data::{Geometry, ImageSet};
+use crate::predict::{Skipped, batches};
 use crate::tensors::{host, images};
-
-/// Finished batches that may wait per worker.
-const QUEUE: usize = 1;
 
 /// How images are fed to a detector, and which of its boxes are told.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,15 +50,8 @@ pub fn find_with(
     mut after_batch: impl FnMut(Vec<Found>, Vec<Skipped>),
 ) {
     let FindConfig { batch: size, workers, suppression } = config;
-    let of = Arc::clone(set);
-    let key = AugmentKey { seed: 0, epoch: 0 };
-    let batch = move |number: usize| {
-        let start = number * size;
-        let indices: Vec<usize> = (start..of.len().min(start + size)).collect();
-        Batch::new(&of, &indices, Augment::NONE, key)
-    };
     let [_, input @ ..] = set.shape();
-    for batch in Prefetch::new(0..set.len().div_ceil(size), workers, QUEUE, batch) {
+    for batch in batches(set, size, workers) {
         let mut all = Vec::new();
         if !batch.indices.is_empty() {
             let output = forward(images(&batch, device));
