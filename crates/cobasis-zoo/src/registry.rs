@@ -109,6 +109,24 @@ const fn cifar10(name: &'static str, blocks: &'static [usize]) -> Entry {
     narrow(name, blocks, [3, 32, 32])
 }
 
+/// CIFAR-10's ResNet-20 with twice the channels, for 100 classes: small enough to train on a processor, and
+/// wide enough to be the base of other tasks.
+const fn resnet20x2() -> Entry {
+    Entry {
+        name: Cow::Borrowed("cifar100/resnet20x2"),
+        architecture: Architecture::ResNet(ResNetSpec {
+            block: BlockKind::Basic,
+            blocks: Cow::Borrowed(&[3, 3, 3]),
+            width: 32,
+            stem: StemKind::Small,
+            shortcut: ShortcutKind::Pad,
+        }),
+        classes: 100,
+        input: [3, 32, 32],
+        penalty: Counted::SharedAndUnique,
+    }
+}
+
 const fn wide(stem: StemKind, block: BlockKind, blocks: &'static [usize]) -> Architecture {
     let (blocks, shortcut) = (Cow::Borrowed(blocks), ShortcutKind::Projection);
     Architecture::ResNet(ResNetSpec { block, blocks, width: 64, stem, shortcut })
@@ -165,6 +183,7 @@ pub static ENTRIES: &[Entry] = &[
     cifar10("cifar10/resnet44", &[7, 7, 7]),
     cifar10("cifar10/resnet56", &[9, 9, 9]),
     cifar10("cifar10/resnet110", &[18, 18, 18]),
+    resnet20x2(),
     resnet("cifar100/resnet18", BlockKind::Basic, &[2, 2, 2, 2]),
     resnet("cifar100/resnet34", BlockKind::Basic, &[3, 4, 6, 3]),
     resnet("cifar100/resnext50-32x4d", BlockKind::ResNeXt, &[3, 4, 6, 3]),
@@ -201,6 +220,7 @@ pub(crate) static VARIANTS: &[&str] = &[
     "cifar10/resnet20-tbasis16r16-all",
     "cifar10/resnet32-lowrank3,5,11",
     "cifar10/resnet32-tied",
+    "cifar100/resnet20x2-s16u1",
     "imagenet/resnet101-shared++",
     "imagenet/mobilenet-v2-shared++-eca",
 ];
