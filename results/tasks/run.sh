@@ -17,8 +17,8 @@ one() {
         cifar10) data="--data $cifar" ;; mnist) data="--data $mnist" ;;
         cells) data="--data $cells" ;; digits) data="" ;;
     esac
-    # What changes all of the network learns more slowly.
-    case $kind in full) lr="--set optimizer.lr=1e-3" ;; *) lr="" ;; esac
+    # Chosen on CIFAR-10's validation images with seed 0; all else learns best at the 0.01 of the configurations.
+    case $kind in full) lr="--set optimizer.lr=1e-3" ;; mlp) lr="--set optimizer.lr=3e-3" ;; *) lr="" ;; esac
     # shellcheck disable=SC2086
     "$cobasis" adapt "$out/$base.safetensors" --adapter "$kind" --config "$here/../../configs/tasks/$task.toml" \
         $data $lr --seed "$seed" --out "$out/$name.safetensors" --run "$out/$name-run" --no-live \

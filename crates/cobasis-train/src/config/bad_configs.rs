@@ -12,7 +12,11 @@ const BAD: &[(&str, &str, &str)] = &[
     ("train.epoch = 3", "train.epoch", "did you mean train.epochs?"),
     ("train.batch_size = 3", "train.batch_size", "did you mean train.batch?"),
     ("train.max_step = 3", "train.max_step", "did you mean train.max_steps?"),
-    ("data.path = 'd'", "data.path", "unknown key; [data] has channels, crop, dir, download, flip,"),
+    (
+        "data.path = 'd'",
+        "data.path",
+        "unknown key; [data] has channels, crop, dir, download, flip,",
+    ),
     ("dir = 'd'", "dir", "did you mean data.dir?"),
     ("optimizer.wd = 0.1", "optimizer.wd", "did you mean optimizer.weight_decay?"),
     ("[optimiser]\nlr = 0.1", "optimiser", "did you mean optimizer?"),

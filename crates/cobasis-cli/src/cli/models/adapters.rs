@@ -93,7 +93,7 @@ fn describe(report: &Report) -> String {
     format!(
         "{}: tasks of {} classes on its {} parameters\n\n{}\n\n\
          of base: layers and batch norms in per cent of all parameters of the base; of filters: layers in \
-         per cent of its filters",
+         per cent of its filters\nmlp is a guess at Kernel Modulation, whose formula is not public",
         report.base,
         report.classes,
         grouped(report.parameters),
