@@ -12,7 +12,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 OUT = Path(sys.argv[1])
 SIZE = re.compile(r": ([\d,]+) parameters beside the classifier, ([\d.]+) % of the base's ([\d,]+); ([\d,]+) bytes")
-PLACE = re.compile(r"\S*/")
+CONFIGS = re.compile(r".*configs/")
 
 
 def number(text):
@@ -21,7 +21,9 @@ def number(text):
 
 def command(text):
     """The command without the places of one machine."""
-    return PLACE.sub("", text)
+    words = (CONFIGS.sub("", word) for word in text.split(" "))
+    # A value that is set may be a model's name.
+    return " ".join(word if "=" in word or word.startswith("tasks/") else word.rsplit("/", 1)[-1] for word in words)
 
 
 def rows():

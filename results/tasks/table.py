@@ -64,7 +64,7 @@ def picture():
         return left + (log10(max(percent, 0.1)) + 1) / 3 * (wide - left - 20)
 
     for number, (task, title) in enumerate(TASKS.items()):
-        dx, dy = number % 2 * wide, number // 2 * high + 26
+        dx, dy = number % 2 * wide, number // 2 * high + 46
         values = [value for base in BASES for kind in kinds(base) for value in scores(base, task, kind)]
         if not values:
             continue
@@ -88,25 +88,23 @@ def picture():
                 if not found:
                     continue
                 cx, cy = x(size(base, kind)[0]), y(mean(found))
-                side = -1 if base == "dense" else 1
                 parts.append(f'<line x1="{cx:.1f}" x2="{cx:.1f}" y1="{y(min(found)):.1f}" y2="{y(max(found)):.1f}" '
                              f'stroke="{colour}" stroke-width="1.5"/>'
-                             f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="4" fill="{colour}"><title>{kind}, {base}: '
-                             f'{mean(found):.1f} %</title></circle>')
-                if base == "shared":
-                    anchor = "end" if kind == "full" else "start"
-                    parts.append(f'<text x="{cx - 7 if kind == "full" else cx + 7:.1f}" y="{cy + 4 * side + 8:.1f}" '
-                                 f'text-anchor="{anchor}" class="label">{kind}</text>')
+                             f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="7" fill="{colour}" fill-opacity="0.85">'
+                             f'<title>{kind}, {base}: {mean(found):.1f} %</title></circle>'
+                             f'<text x="{cx:.1f}" y="{cy + 3.5:.1f}" text-anchor="middle" class="number">'
+                             f'{ORDER.index(kind) + 1}</text>')
         parts.append("</g>")
-    legend = "".join(
+    names = "   ".join(f"{number} {kind}" for number, kind in enumerate(ORDER, 1))
+    legend = f'<text x="60" y="38" xml:space="preserve">{names}</text>' + "".join(
         f'<circle cx="{60 + 330 * number}" cy="14" r="4" fill="{colour}"/>'
         f'<text x="{70 + 330 * number}" y="18">{models[base]["model"]}</text>'
         for number, (base, colour) in enumerate(BASES.items()))
-    style = ("text{font:12px sans-serif;fill:#333}.title{font-weight:bold;font-size:14px}.label{font-size:10px}"
+    style = ("text{font:12px sans-serif;fill:#333}.title{font-weight:bold;font-size:14px}.number{font-size:9px;fill:white}"
              ".grid{stroke:#ddd}")
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * wide} {2 * high + 50}">'
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * wide} {2 * high + 70}">'
             f'<style>{style}</style><rect width="100%" height="100%" fill="white"/>{legend}{"".join(parts)}'
-            f'<text x="{wide}" y="{2 * high + 42}" text-anchor="middle">parameters of the task beside its classifier, '
+            f'<text x="{wide}" y="{2 * high + 62}" text-anchor="middle">parameters of the task beside its classifier, '
             'in per cent of the base; test images right, in per cent: mean and range of the seeds</text></svg>\n')
 
 
