@@ -146,11 +146,6 @@ impl Joint {
         model
     }
 
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.tasks.len()
-    }
-
     /// The model for the task of this index that is judged and kept, on a base that is judged and kept: the moving
     /// averages of both, where there are some.
     pub(crate) fn judged(&self, index: usize, base: &Model) -> Model {
