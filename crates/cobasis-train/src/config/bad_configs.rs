@@ -55,7 +55,11 @@ const BAD: &[(&str, &str, &str)] = &[
     ("[[tasks]]\nname = 'a'\nadapter = 'film'", "tasks[0].adapter", "film keeps the network's"),
     ("[[tasks]]\nname = 'a'\nadapter = 'full'", "tasks[0].adapter", "full shares nothing with"),
     ("[[tasks]]\nname = 'a'\ndata.pad = 33", "tasks[0].data.pad", "expected at most 32 pixels"),
-    ("[[tasks]]\nname = 'a'\ndata.name = 'svhn'", "tasks[0].data.name", "expected digits | cifar10"),
+    (
+        "[[tasks]]\nname = 'a'\ndata.name = 'svhn'",
+        "tasks[0].data.name",
+        "expected digits | cifar10",
+    ),
     (
         "[[tasks]]\nname = 'a'\ndata.size = 32",
         "tasks[0].data.size",

@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 use super::error::ConfigError;
-use super::{Config, place, DetectionLosses, LambdaSchedule, ScheduleKind, TaskKind};
+use super::{Config, DetectionLosses, LambdaSchedule, ScheduleKind, TaskKind, place};
 
 /// Keys that say where things are and how fast they go, not what comes out.
 const FREE: &[&str] =

@@ -105,12 +105,7 @@ impl Key {
             Value::Object(_) => "{}".to_owned(),
             default => default.to_string(),
         };
-        Self {
-            path,
-            kind: kind(schema),
-            default: default.map(shown),
-            meaning: text(schema),
-        }
+        Self { path, kind: kind(schema), default: default.map(shown), meaning: text(schema) }
     }
 }
 

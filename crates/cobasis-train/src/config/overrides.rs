@@ -116,7 +116,10 @@ mod tests {
             ("train..epochs=3", "expected key=value like train.epochs=10, got an empty part"),
             ("a.b.c.d.e.f.g.h.i=3", "expected key=value like train.epochs=10, got too many parts"),
             ("lr=0.1", "lr: unknown key; did you mean optimizer.lr?"),
-            ("tasks.weight=2", "tasks.weight: a key of one of several [[tasks]], which can't be set"),
+            (
+                "tasks.weight=2",
+                "tasks.weight: a key of one of several [[tasks]], which can't be set",
+            ),
             ("tasks[0].weight=2", "tasks[0].weight: a key of one of several [[tasks]], which"),
             ("tasks=3", "tasks: expected tables [[tasks]], got integer 3"),
             ("tasks=[{ name = 'A' }]", "tasks[0].name: expected a name of 1 to 40 of a-z"),

@@ -25,6 +25,8 @@ const STATED: &[(&str, &str)] = &[
 /// Folders of experiments that a processor does: ten epochs of 10,000 images, and a recipe of their
 /// own.
 const SHORTENED: &[&str] = &["ablation/", "cpu10/"];
+/// That of runs of several tasks at once, with a recipe of their own.
+const TASKS: &str = "tasks/";
 /// That of the page "make your network small": recipes of a few epochs.
 const COMPRESS: &str = "compress/";
 
@@ -70,6 +72,12 @@ fn assert_matches_its_model(name: &str, config: &Config) {
         let dense = config.model == "cifar10/resnet20";
         assert_eq!(config.ortho.lambda, if dense { 0.0 } else { 10.0 }, "{name}");
         assert_eq!(config.awaits_file(), name == "compress/fine-tune.toml", "{name}");
+        return;
+    }
+    assert_eq!(name.starts_with(TASKS), !config.tasks.is_empty(), "{name}");
+    if name.starts_with(TASKS) {
+        let data_set = format!("{data_set}/");
+        assert!(config.model.starts_with(&data_set) && config.ortho.lambda == 10.0, "{name}");
         return;
     }
     if config.task == TaskKind::Detect {

@@ -146,7 +146,8 @@ impl Config {
     fn check_data_of(&self, task: &TaskConfig, at: &str) -> Result<(), ConfigError> {
         let DataConfig { name, split, .. } = &task.data;
         if name.has_boxes() {
-            let problem = format!("the images of \"{name}\" have boxes, and tasks are about classes");
+            let problem =
+                format!("the images of \"{name}\" have boxes, and tasks are about classes");
             return Err(ConfigError::at(format!("{at}.data.name"), problem));
         }
         task.data.check_together().map_err(|error| error.within(at))?;
@@ -202,7 +203,8 @@ mod tests {
                 "expected \"train/val\" with train.patience",
             ),
         ] {
-            let model = if main.starts_with("model") { "" } else { "model = 'digits/resnet14-s8u1'\n" };
+            let model =
+                if main.starts_with("model") { "" } else { "model = 'digits/resnet14-s8u1'\n" };
             let text = format!("{model}data.name = 'digits'\n{main}{task}");
             let config = Config::from_table(&text.parse().unwrap()).unwrap();
             let err = config.check().expect_err(main);

@@ -171,9 +171,8 @@ pub(crate) fn judged_files(
     };
     let judged = |trained: &str, average: &str| files.get(average).or_else(|| files.get(trained));
     let tasks = config.tasks.iter().zip(checkpoint_names(config));
-    let tasks = tasks.map(|(task, [trained, average])| {
-        (task_name(&task.name), judged(&trained, &average))
-    });
+    let tasks =
+        tasks.map(|(task, [trained, average])| (task_name(&task.name), judged(&trained, &average)));
     let model = (model_name.to_string(), judged(MODEL, EMA));
     let found = std::iter::once(model).chain(tasks);
     found.filter_map(|(name, bytes)| Some((name, bytes?.to_vec()))).collect()

@@ -214,7 +214,8 @@ impl<'a, T: Task> Fit<'a, T> {
             return Ok(Vec::new());
         };
         let path = self.directory.path();
-        Ok(published(joint, self.trainer.judged()).map_err(|problem| FileError::new(path, problem))?)
+        Ok(published(joint, self.trainer.judged())
+            .map_err(|problem| FileError::new(path, problem))?)
     }
 
     /// Sees to it that the best model of the epochs before is there, and as it was.

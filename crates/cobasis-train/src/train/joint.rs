@@ -13,7 +13,9 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use files::{Named, best_name, checkpoint_names, last_name, parameters, published, read};
+pub(crate) use files::{
+    Named, best_name, checkpoint_names, last_name, parameters, published, read,
+};
 pub(crate) use images::TaskLoaders;
 pub(crate) use judge::judge_tasks;
 pub use progress::{JointProgress, TaskPartial};

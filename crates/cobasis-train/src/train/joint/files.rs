@@ -40,7 +40,8 @@ fn average_name(task: &str) -> String {
 
 /// All files that a checkpoint may have for tasks: of each, as it is trained, and its average.
 pub(crate) fn checkpoint_names(config: &Config) -> Vec<[String; 2]> {
-    let names = config.tasks.iter().map(|task| [trained_name(&task.name), average_name(&task.name)]);
+    let names =
+        config.tasks.iter().map(|task| [trained_name(&task.name), average_name(&task.name)]);
     names.collect()
 }
 
@@ -78,7 +79,10 @@ fn bytes(base: &Model, own: &OwnPart) -> Result<Vec<u8>, FileProblem> {
 }
 
 /// The identities of the tasks' own tensors in hexadecimal, by the tasks' names and the tensors' paths.
-pub(crate) fn parameters(joint: &Joint, model: &Model) -> BTreeMap<String, BTreeMap<String, String>> {
+pub(crate) fn parameters(
+    joint: &Joint,
+    model: &Model,
+) -> BTreeMap<String, BTreeMap<String, String>> {
     let of_task = |own: &OwnPart| -> BTreeMap<String, String> {
         let ids = parameter_ids(&adapted(model, own)).into_iter();
         let own = ids.filter(|(path, _)| is_own(path));

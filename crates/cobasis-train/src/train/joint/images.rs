@@ -60,7 +60,8 @@ impl TaskLoaders {
 
     /// What tells the tasks' images from others, by the tasks' names.
     pub(crate) fn identities(&self) -> BTreeMap<String, DataIdentity> {
-        let identity = |(name, loaders): &(String, Loaders)| (name.clone(), DataIdentity::of(loaders));
+        let identity =
+            |(name, loaders): &(String, Loaders)| (name.clone(), DataIdentity::of(loaders));
         self.0.iter().map(identity).collect()
     }
 
@@ -68,7 +69,8 @@ impl TaskLoaders {
     /// are a function of the run's seed and the step.
     pub(crate) fn batches_from(&self, steps: usize) -> TaskBatches {
         let batches = |(_, loaders): &(String, Loaders)| {
-            let (epoch, number) = (steps / loaders.train.num_batches(), steps % loaders.train.num_batches());
+            let (epoch, number) =
+                (steps / loaders.train.num_batches(), steps % loaders.train.num_batches());
             // Epochs are counted from 1, as the main task's.
             let batches = loaders.train.epoch_from(epoch + 1, number);
             Endless { loader: loaders.train.clone(), epoch: epoch + 1, batches }

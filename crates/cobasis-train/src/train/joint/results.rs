@@ -43,7 +43,8 @@ pub(crate) fn results<S: Scores>(
                 continue;
             };
             let model = opened(directory, &base, &file, device)?;
-            let score = judge_from(Score::default(), &model, test, |images| watch.evaluated(images))?;
+            let score =
+                judge_from(Score::default(), &model, test, |images| watch.evaluated(images))?;
             let Some(score) = score else {
                 return Ok(None);
             };
@@ -66,7 +67,12 @@ pub(crate) fn results<S: Scores>(
             train_images: own.train.num_images(),
             val_images: own.test.as_ref().map(|_| own.val.num_images()),
             test_images: own.test.as_ref().unwrap_or(&own.val).num_images(),
-            params: own_parameters(&opened(directory, "last.safetensors", &last_name(&task.name), device)?),
+            params: own_parameters(&opened(
+                directory,
+                "last.safetensors",
+                &last_name(&task.name),
+                device,
+            )?),
             last,
             best_on_test,
             best_on_val,
@@ -76,7 +82,11 @@ pub(crate) fn results<S: Scores>(
 }
 
 /// Whether the tasks of the best model are there.
-pub(crate) fn check_files(config: &Config, directory: &Path, epoch: usize) -> Result<(), RunDirError> {
+pub(crate) fn check_files(
+    config: &Config,
+    directory: &Path,
+    epoch: usize,
+) -> Result<(), RunDirError> {
     for task in &config.tasks {
         let file = best_name(&task.name);
         if opened(directory, "best.safetensors", &file, &Device::flex()).is_err() {

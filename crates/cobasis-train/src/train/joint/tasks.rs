@@ -55,7 +55,11 @@ impl Joint {
     /// # Errors
     ///
     /// If the model can't have an adapter that is asked for.
-    pub(crate) fn new(config: &Config, loaders: &TaskLoaders, model: &Model) -> Result<Self, Error> {
+    pub(crate) fn new(
+        config: &Config,
+        loaders: &TaskLoaders,
+        model: &Model,
+    ) -> Result<Self, Error> {
         let own = config.tasks.iter().enumerate().map(|(index, task)| -> Result<_, Error> {
             let (at, set) = (place(index), loaders.of(index).train.set());
             let mut base = model.clone();

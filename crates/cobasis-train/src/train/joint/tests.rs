@@ -59,7 +59,12 @@ fn moved(before: &State, after: &State) -> BTreeMap<String, Vec<f64>> {
 }
 
 /// The same after a step of one task alone that moves everything.
-fn moved_alone(config: &Config, model: &Model, batch: &Batch, lambda: f64) -> BTreeMap<String, Vec<f64>> {
+fn moved_alone(
+    config: &Config,
+    model: &Model,
+    batch: &Batch,
+    lambda: f64,
+) -> BTreeMap<String, Vec<f64>> {
     // Batch norms of copies share their statistics, and so would be moved by every step.
     let copy = model.config.init_from(model.state(), &Device::flex().autodiff());
     let copy = copy.expect("its own tensors");
@@ -155,9 +160,8 @@ fn decay_averages_and_clipping_are_for_tasks_too() {
     assert!(now.keys().filter(own).all(|path| now[path] != judged[path]));
     // Norms alone are spared from decay; the filters of `a` are not.
     let decay = "optimizer.weight_decay = 10\noptimizer.lr = 0.1";
-    let [all, spared] = ["true", "false"].map(|norms| {
-        step(&format!("{decay}\noptimizer.decay_norms = {norms}")).0
-    });
+    let [all, spared] =
+        ["true", "false"].map(|norms| step(&format!("{decay}\noptimizer.decay_norms = {norms}")).0);
     for path in all.keys().filter(own) {
         // Gains start at 1, so that decay moves them.
         if path.ends_with(".gamma") {
@@ -171,7 +175,8 @@ fn decay_averages_and_clipping_are_for_tasks_too() {
 
 #[test]
 fn batches_are_a_function_of_the_step_over_the_ends_of_epochs() {
-    let config = config("train.batch = 500", TASKS.split("[[tasks]]\nname = 'b'").next().expect("one"));
+    let config =
+        config("train.batch = 500", TASKS.split("[[tasks]]\nname = 'b'").next().expect("one"));
     let loaders = TaskLoaders::load(&config).expect("images");
     assert_eq!(loaders.of(0).train.num_batches(), 3);
     let mut batches = loaders.batches_from(0);
@@ -183,7 +188,11 @@ fn batches_are_a_function_of_the_step_over_the_ends_of_epochs() {
         let mut batches = loaders.batches_from(from);
         for expected in &all[from..] {
             let got = batches.next().expect("readable").remove(0);
-            assert_eq!((&got.indices, &got.images), (&expected.indices, &expected.images), "{from}");
+            assert_eq!(
+                (&got.indices, &got.images),
+                (&expected.indices, &expected.images),
+                "{from}"
+            );
         }
     }
 }
