@@ -16,7 +16,7 @@ const DOMAIN: u64 = 0x7461_736b_7300_0000;
 const MAX_NAME: usize = 40;
 
 /// A further task that the network is trained for at once with its own. There may be several: each begins with
-/// [[tasks]], and its data with [tasks.data].
+/// `[[tasks]]`, and its data with `[tasks.data]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TaskConfig {

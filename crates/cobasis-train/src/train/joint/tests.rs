@@ -175,8 +175,8 @@ fn decay_averages_and_clipping_are_for_tasks_too() {
 
 #[test]
 fn batches_are_a_function_of_the_step_over_the_ends_of_epochs() {
-    let config =
-        config("train.batch = 500", TASKS.split("[[tasks]]\nname = 'b'").next().expect("one"));
+    let mut config = config("", TASKS);
+    config.train.batch = 500;
     let loaders = TaskLoaders::load(&config).expect("images");
     assert_eq!(loaders.of(0).train.num_batches(), 3);
     let mut batches = loaders.batches_from(0);
