@@ -306,8 +306,9 @@ fn wrong_uses_are_refused_with_a_line() {
         "colour.toml",
         &JOINT.replace("'digits', train_images = 70", "'folder', dir = 'c'"),
     );
-    image(&folder.path().join("c/train/a/1.png"), [1; 3]);
-    image(&folder.path().join("c/val/a/1.png"), [1; 3]);
+    for class in ["c/train/a", "c/train/b", "c/val/a", "c/val/b"] {
+        image(&folder.path().join(class).join("1.png"), [1; 3]);
+    }
     for (line, expected) in [
         ("--config dense.toml", "tasks[0].adapter: "),
         ("--config film.toml", "tasks[0].adapter: film keeps the network's batch norms"),
