@@ -28,8 +28,8 @@ pub struct TaskConfig {
     pub adapter: String,
     /// Weight of the task's loss beside that of the main task, which has 1; above 0.
     pub weight: f64,
-    /// The task's data set: all keys of `[data]`, with the same defaults. How training images are changed, and
-    /// the batch size, are those of the run.
+    /// The task's data set, preprocessing and loading: all keys of `[data]`, with the same defaults. All else,
+    /// the batch size and `[augment]` among it, is the run's.
     pub data: DataConfig,
 }
 
