@@ -76,6 +76,53 @@ fn a_task_has_a_file_of_its_own_and_the_base_stays() {
 }
 
 #[test]
+fn grey_images_of_another_size_are_shown_to_a_colour_base() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let name = "cifar10/resnet20-s8u1".parse().expect("a name");
+    save(&ModelConfig::new(name).init(&Device::flex()), folder.path().join("base.st"))
+        .expect("saved");
+    let adapt = format!("adapt base.st --adapter norms {SHORT} --set data.size=16 --out task.st");
+    done(&folder, &adapt);
+    // A second time it only tells the result.
+    done(&folder, &format!("{adapt} --force"));
+    let run: serde_json::Value =
+        serde_json::from_slice(&read(&folder, "task-run/summary.json")).expect("JSON");
+    let found = json(&folder, "eval --checkpoint base.st --task task.st");
+    assert_eq!(
+        (&found["images"], &found["top1"]),
+        (&360.into(), &run["best_on_test"]["test_top1"])
+    );
+    let config = String::from_utf8(read(&folder, "task-run/config.toml")).expect("UTF-8");
+    assert!(config.contains("channels = 3") && config.contains("size = 16"), "{config}");
+    let (_, said) = cobasis(&folder, "eval --checkpoint base.st --dataset digits");
+    assert!(said.contains("do not fit cifar10/resnet20-s8u1"), "{said}");
+}
+
+#[test]
+fn the_sizes_of_tasks_are_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let known = json(&folder, "models info cifar10/resnet20 --adapters");
+    let of = |kind: &str| {
+        let rows = known["adapters"].as_array().expect("rows");
+        rows.iter().find(|row| row["adapter"] == kind).cloned()
+    };
+    assert_eq!(of("mix").expect("a row")["layers"], 1_539);
+    assert_eq!((of("unique"), &known["parameters"]), (None, &269_722.into()));
+    base(&folder, 1, "base.st");
+    let said = done(&folder, "models info base.st --adapters");
+    assert!(said.lines().any(|line| line.starts_with("unique ")), "{said}");
+    done(&folder, &format!("adapt base.st --adapter unique {SHORT} --out task.st"));
+    let said = done(&folder, "models info base.st --task task.st");
+    let line = said.lines().find(|line| line.starts_with("of the task ")).expect("a line");
+    assert!(line.ends_with("% of the base's 111,990; its classifier has 650"), "{line}");
+    for line in ["models info digits/resnet14 --task task.st", "models info base.st --task base.st"]
+    {
+        let (output, said) = cobasis(&folder, line);
+        assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{said}");
+    }
+}
+
+#[test]
 fn an_interrupted_task_goes_on_and_ends_the_same() {
     let folder = tempfile::tempdir().expect("a folder");
     base(&folder, 1, "base.st");

@@ -1,6 +1,8 @@
 //! Labelled images of one shape, in memory or in files: the form in which every data set reaches
 //! the loader.
 
+mod shown;
+
 use std::borrow::Cow;
 
 use super::decode::{ImageError, Rgb};

@@ -168,13 +168,17 @@ pub struct Source {
     pub dir: Option<PathBuf>,
     /// How images of all sizes become images of one; ignored by sets that have one size.
     pub view: View,
+    /// Side of the square that images of one size are resized to, in pixels; `None` = as they are.
+    pub side: Option<usize>,
+    /// Channels that images are to have, of which grey ones make three; `None` = their own.
+    pub channels: Option<usize>,
 }
 
 impl Source {
     /// A data set in a directory, for a network that gets images of side `size` where they have
     /// no size of their own.
     pub fn new(name: DatasetName, dir: Option<PathBuf>, size: usize) -> Self {
-        Self { name, dir, view: View::of_size(size) }
+        Self { name, dir, view: View::of_size(size), side: None, channels: None }
     }
 
     /// Loads one split; only its files need to be there.
@@ -185,10 +189,11 @@ impl Source {
     /// # Errors
     ///
     /// Where no directory is given but needed, where files are missing, cannot be read or have
-    /// another size than the published ones, and where a label stands for no class.
+    /// another size than the published ones, where a label stands for no class, and where images can't have the
+    /// channels or the size that is asked for.
     pub fn load(&self, split: Split) -> Result<ImageSet, DataError> {
         let dir = self.dir.as_deref();
-        match self.name {
+        let set = match self.name {
             DatasetName::Digits => digits::load(split),
             DatasetName::Cifar10 => cifar::CIFAR10.load(dir, split),
             DatasetName::Cifar100 => cifar::CIFAR100.load(dir, split),
@@ -203,6 +208,19 @@ impl Source {
                 expected: "a set whose images have one class each".to_string(),
                 got: "one whose images have boxes, which are for task = \"detect\"".to_string(),
             }),
+        };
+        self.shown(set?)
+    }
+
+    /// The images as they are asked for.
+    fn shown(&self, set: ImageSet) -> Result<ImageSet, DataError> {
+        let set = match self.side {
+            Some(side) if !set.is_in_files() => set.resized(side)?,
+            _ => set,
+        };
+        match self.channels {
+            Some(channels) => set.with_channels(channels),
+            None => Ok(set),
         }
     }
 
@@ -214,7 +232,10 @@ impl Source {
     /// Those of [`load`](Self::load).
     pub fn load_test_alone(&self) -> Result<ImageSet, DataError> {
         match self.name.is_folder() {
-            true => folder::load_test_alone(self.name.as_str(), self.dir.as_deref(), self.view),
+            true => {
+                let dir = self.dir.as_deref();
+                self.shown(folder::load_test_alone(self.name.as_str(), dir, self.view)?)
+            }
             false => self.load(Split::Test),
         }
     }

@@ -1,17 +1,17 @@
 //! Adapters change nothing at first, leave their base as it is, and cost nothing when they are deployed.
 
 mod common;
+mod moved;
 
 use std::collections::BTreeSet;
 
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams, SgdConfig};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use cobasis_zoo::deploy::FactorisedLayers;
 use cobasis_zoo::{AdapterError, AdapterKind, Model, ModelConfig, State, Variant, files};
 use common::{check_that_images_matter, difference, images, numbers, trained};
-use rand::rngs::Xoshiro256PlusPlus;
-use rand::{RngExt, SeedableRng};
+use moved::moved;
 
 /// Dense networks and such with bases, other methods, groups, shortcuts with convolutions; the size of an image.
 const BASES: &[(&str, usize)] = &[
@@ -58,24 +58,6 @@ fn is_of_task(name: &str) -> bool {
 
 fn of_base(state: State) -> State {
     state.into_iter().filter(|(name, _)| !is_of_task(name)).collect()
-}
-
-/// The model with an adapter that does something.
-fn moved(model: Model) -> Model {
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
-    let mut state = model.state();
-    for (name, data) in state.iter_mut().filter(|(name, _)| name.starts_with("adapter.")) {
-        let by = match name.rsplit('.').next() {
-            Some("running_var") => 0.0..0.3,
-            // Summands of filters, which are as small.
-            Some("hidden_bias" | "output_bias") => -0.01..0.01,
-            _ => -0.2..0.2,
-        };
-        let values: Vec<f32> =
-            data.iter::<f32>().map(|value| value + rng.random_range(by.clone())).collect();
-        *data = TensorData::new(values, data.shape().to_vec());
-    }
-    model.config.init_from(state, &Device::flex()).expect("its own tensors")
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod common;
 mod methods;
+mod moved;
 
 use std::fs;
 use std::path::Path;
@@ -10,9 +11,12 @@ use std::process::Command;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor, TensorData, s};
 use cobasis_zoo::deploy::FactorisedLayers;
-use cobasis_zoo::{BoxCoding, Deployed, DetectorConfig, HeadKind, ModelConfig, Variant};
+use cobasis_zoo::{
+    AdapterError, AdapterKind, BoxCoding, Deployed, DetectorConfig, HeadKind, ModelConfig, Variant,
+};
 use common::{check_that_images_matter, difference, images, numbers, trained, trained_as};
 use methods::METHODS;
+use moved::moved;
 
 /// One of each family and of each other kind of layer, and the size of an image.
 const MODELS: &[(&str, usize)] = &[
@@ -96,6 +100,27 @@ fn onnxruntime_gives_the_logits_of_every_family() {
             let error = error(&deployed, size, folder.path(), &device);
             eprintln!("{name} {factorised}: {error:.1e}");
             assert!(error < 1e-5, "{name} {factorised}: {error}");
+        }
+    }
+}
+
+#[test]
+fn onnxruntime_gives_the_logits_of_every_adapter() {
+    if !can_run() {
+        return;
+    }
+    let device = Device::flex();
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["cifar10/resnet20", "cifar10/resnet20-s8u1", "cifar100/mobilenet-v2-shared"] {
+        for kind in AdapterKind::ALL {
+            let base = trained(name, Variant::Corrected, &device);
+            let task = match base.with_adapter(kind, 7) {
+                Ok(task) => moved(task),
+                Err(AdapterError::NoUniqueFilters { .. }) => continue,
+                Err(error) => panic!("{error}"),
+            };
+            let error = error(&task.deploy(&device), 16, folder.path(), &device);
+            assert!(error < 1e-5, "{name} {kind}: {error}");
         }
     }
 }

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use cobasis_data::csv::Csv;
 use cobasis_report::{BarChart, BarRow};
 
-use super::peers::OURS;
+use super::peers::{Engine, OURS};
 use crate::error::Error;
 
 /// Columns of the file that `bench peers --csv` writes and the picture needs.
 const COLUMNS: [&str; 5] = ["model", "task", "batch", "contender", "median_ms"];
 
-/// Burn without our operations among the contenders; the others are PyTorch's variants.
+/// Burn without our operations among the contenders; the others are PyTorch's variants, and engines.
 const BURN: &str = "burn";
 
 /// Median milliseconds by contender.
@@ -28,7 +28,10 @@ type Times = BTreeMap<String, f64>;
 pub fn speed_plot(csv: &str) -> Result<String, Error> {
     let mut rows = Vec::new();
     for (work, times) in read(csv)? {
-        let theirs = |(name, _): &(&String, &f64)| name.as_str() != OURS && name.as_str() != BURN;
+        let theirs = |(name, _): &(&String, &f64)| {
+            let mut others = Engine::ALL.map(Engine::name).into_iter().chain([OURS, BURN]);
+            others.all(|other| name.as_str() != other)
+        };
         let best = times.iter().filter(theirs).map(|(_, &ms)| ms).min_by(f64::total_cmp);
         let Some(best) = best else {
             return Err(Error::Usage(format!("{work}: expected a time for PyTorch, got none")));

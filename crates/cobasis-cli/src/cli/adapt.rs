@@ -26,15 +26,15 @@ use super::train::{command_line, describe};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cobasis adapt runs/digits-resnet14-s8u1-001/best.safetensors --adapter unique --out task.safetensors
-  cobasis adapt BASE.safetensors --adapter norms --config cifar10/resnet20.toml --data DIR \\
+  cobasis adapt BASE.safetensors --adapter norms --config tasks/cifar10.toml --data DIR \\
     --out cifar10.safetensors
   cobasis eval --checkpoint BASE.safetensors --task cifar10.safetensors")]
 pub(crate) struct Args {
     /// Model file of the base.
     #[arg(value_name = "BASE")]
     base: PathBuf,
-    /// What the task has of its own beside a classifier: head (nothing), norms, film, rank1, mask, mix, mlp,
-    /// unique (unique filters, on a base with shared ones), or full (everything).
+    /// What the task has of its own beside a classifier: head (nothing), norms, film, rank1, mask, mix, mlp (a
+    /// guess at Kernel Modulation), unique (unique filters, on a base with shared ones), or full (everything).
     #[arg(long, value_name = "KIND")]
     adapter: AdapterKind,
     #[command(flatten)]

@@ -36,8 +36,13 @@ impl ImageSource {
         let [side, _] = model.image();
         let data = DataConfig { name: dataset, dir, ..DataConfig::default() };
         let mut source = Source::new(dataset, data_dir(&data, false)?, side);
-        if let Some(Preparation { size, resize, .. }) = model.preparation {
-            source.view = View { size, resize };
+        if let Some(Preparation { size, resize, dataset: trained_on, .. }) = &model.preparation {
+            source.view = View { size: *size, resize: *resize };
+            // Its own images were perhaps resized, or grey.
+            if trained_on == dataset.as_str() {
+                source.side = Some(*size);
+                source.channels = Some(model.in_channels);
+            }
         }
         Ok(Self { dataset, source })
     }

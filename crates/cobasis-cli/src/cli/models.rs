@@ -1,5 +1,6 @@
 //! `cobasis models`.
 
+mod adapters;
 mod fit;
 
 use std::path::{Path, PathBuf};
@@ -8,7 +9,8 @@ use std::process::ExitCode;
 use burn::tensor::Device;
 use cobasis_cli::Error;
 use cobasis_cli::catalogue::{Inference, Layer, ModelCard};
-use cobasis_zoo::{ModelConfig, ModelName, listing, load};
+use cobasis_zoo::files::open_task;
+use cobasis_zoo::{AdapterCount, ModelConfig, ModelName, listing, load};
 
 use super::Outcome;
 use super::head_filters::HeadFilters;
@@ -41,6 +43,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:
   cobasis models info cifar10/resnet32-s16u1
   cobasis models info bccd/resnet14 --detector shared
+  cobasis models info cifar100/resnet34-s32u1 --adapters
   cobasis models info runs/hinge/last.safetensors")]
     Info {
         /// Name of the model, or a file with a trained one.
@@ -53,6 +56,12 @@ pub(crate) enum Command {
         /// dense or shared (32 shared, 1 unique).
         #[arg(long, value_name = "HEAD", value_enum)]
         detector: Option<HeadFilters>,
+        /// List the adapters that tasks on this network can have, with their sizes.
+        #[arg(long, conflicts_with_all = ["detector", "input", "task"])]
+        adapters: bool,
+        /// File of a task that the model file is the base of, as `cobasis adapt` writes it.
+        #[arg(long, value_name = "FILE", conflicts_with = "detector")]
+        task: Option<PathBuf>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -63,7 +72,19 @@ pub(crate) enum Command {
 pub(crate) fn run(command: Command) -> Outcome {
     match command {
         Command::List { glob, json, markdown } => list(&glob, json, markdown)?,
-        Command::Info { model, input, detector, json } => {
+        Command::Info { model: NameOrFile::Name(_), task: Some(task), .. } => {
+            let problem = "needs the model file of its base, got a model's name";
+            return Err(Error::Usage(format!("--task {}: {problem}", task.display())));
+        }
+        Command::Info { model, adapters: true, json, .. } => {
+            let config = match model {
+                NameOrFile::Name(name) => ModelConfig::new(name),
+                NameOrFile::File(file) => load(file, &Device::flex())?.config,
+            };
+            adapters::run(&config, json)?;
+        }
+        Command::Info { model, input, detector, task, json, .. } => {
+            let mut count = None;
             let card = match model {
                 NameOrFile::Name(name) => match detector {
                     Some(head) => {
@@ -76,12 +97,20 @@ pub(crate) fn run(command: Command) -> Outcome {
                     let problem = "--detector: only for a model's name; a file says what it holds";
                     return Err(Error::Usage(problem.to_owned()));
                 }
-                NameOrFile::File(file) => ModelCard::of_model(&load(file, &Device::flex())?, input),
+                NameOrFile::File(file) => {
+                    let model = load(file, &Device::flex())?;
+                    let model = match task {
+                        Some(task) => open_task(model, task)?.0,
+                        None => model,
+                    };
+                    count = model.adapter_count();
+                    ModelCard::of_model(&model, input)
+                }
             };
             if json {
                 print_json(&card);
             } else {
-                print(&describe(&card));
+                print(&describe(&card, count.as_ref()));
             }
         }
         Command::Fit(args) => fit::run(&args)?,
@@ -144,7 +173,7 @@ fn page(rows: &[Vec<String>]) -> String {
     lines.join("\n")
 }
 
-fn describe(card: &ModelCard) -> String {
+fn describe(card: &ModelCard, adapter: Option<&AdapterCount>) -> String {
     let params = card.params;
     let [channels, height, width] = card.input;
     let line =
@@ -162,6 +191,15 @@ fn describe(card: &ModelCard) -> String {
         line("buffers", card.buffers, "running statistics".to_string()),
         line("MACs", card.macs, of_dense(dense.macs_ratio, dense.macs)),
     ];
+    if let Some(count) = adapter {
+        let note = format!(
+            "{:.2} % of the base's {}; its classifier has {}",
+            count.percent(),
+            grouped(count.base),
+            grouped(count.head)
+        );
+        summary.push(line("of the task", count.adapter(), note));
+    }
     if let Some(Inference { params, macs, at_most }) = card.inference {
         let ratio = params as f64 / dense.params as f64;
         let note = of_dense(ratio, dense.params);

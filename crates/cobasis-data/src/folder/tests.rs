@@ -45,7 +45,7 @@ fn folder() -> TempDir {
 
 fn source(dir: &TempDir) -> Source {
     let dir = Some(dir.path().to_path_buf());
-    Source { name: DatasetName::Folder, dir, view: VIEW }
+    Source { view: VIEW, ..Source::new(DatasetName::Folder, dir, VIEW.size) }
 }
 
 fn refused(dir: &TempDir, split: Split) -> String {

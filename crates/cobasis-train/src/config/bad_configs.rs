@@ -12,7 +12,11 @@ const BAD: &[(&str, &str, &str)] = &[
     ("train.epoch = 3", "train.epoch", "did you mean train.epochs?"),
     ("train.batch_size = 3", "train.batch_size", "did you mean train.batch?"),
     ("train.max_step = 3", "train.max_step", "did you mean train.max_steps?"),
-    ("data.path = 'd'", "data.path", "unknown key; [data] has crop, dir, download, flip,"),
+    (
+        "data.path = 'd'",
+        "data.path",
+        "unknown key; [data] has channels, crop, dir, download, flip,",
+    ),
     ("dir = 'd'", "dir", "did you mean data.dir?"),
     ("optimizer.wd = 0.1", "optimizer.wd", "did you mean optimizer.weight_decay?"),
     ("[optimiser]\nlr = 0.1", "optimiser", "did you mean optimizer?"),
@@ -61,9 +65,9 @@ const BAD: &[(&str, &str, &str)] = &[
         "expected digits | cifar10",
     ),
     (
-        "[[tasks]]\nname = 'a'\ndata.size = 32",
-        "tasks[0].data.size",
-        "32 is only for images in folders",
+        "[[tasks]]\nname = 'a'\ndata.resize = 36",
+        "tasks[0].data.resize",
+        "36 is only for images in folders",
     ),
     (
         "[[tasks]]\nname = 'a'\ndata.name = 'voc'",
@@ -326,7 +330,8 @@ const BAD: &[(&str, &str, &str)] = &[
         "data.name",
         "model cifar100/resnet34 is for \"cifar100\", got \"cifar10\"",
     ),
-    ("data.size = 32", "data.size", "32 is only for images in folders, not for \"cifar10\""),
+    ("data.channels = 1", "data.channels", "expected 3 for \"cifar10\", got 1"),
+    ("data.channels = 2", "data.channels", "expected 1 or 3, got 2"),
     ("data.resize = 36", "data.resize", "36 is only for images in folders"),
     ("data.crop = 'resized'", "data.crop", "\"resized\" is only for images in folders"),
     (

@@ -19,6 +19,8 @@ const MAX_NAME: usize = 4096;
 const MAX_FOLDERS: usize = 3;
 /// Each worker is a thread with its own batch in memory; a larger number is a slip.
 const MAX_WORKERS: usize = 256;
+/// Channels of a colour image.
+const COLOURS: usize = 3;
 
 choices! {
     /// Which images choose the best epoch.
@@ -73,9 +75,12 @@ pub struct DataConfig {
     pub train_images: Option<usize>,
     /// Whether to download the data set if its files are missing, into `dir` or the cache.
     pub download: bool,
-    /// Side of the network's input images in pixels, 16 to 1024; only for image folders; absent =
-    /// the model's input size.
+    /// Side of the network's input images in pixels, 16 to 1024, to which images of one size are resized;
+    /// absent = the model's input size for image folders, and for sets of one size their own.
     pub size: Option<usize>,
+    /// Channels of the network's input images: 3 gives grey images three equal channels; absent = the
+    /// images' own, and 3 for a file's model (init.from) that takes colour images.
+    pub channels: Option<usize>,
     /// Length in pixels to which the shorter side of a test image is resized before the centre
     /// crop; only for image folders; absent = `size` * 256 / 224.
     pub resize: Option<usize>,
@@ -104,6 +109,7 @@ impl Default for DataConfig {
             train_images: None,
             download: false,
             size: None,
+            channels: None,
             resize: None,
             crop: CropKind::Padded,
             pad: 4,
@@ -125,6 +131,7 @@ impl DataConfig {
             val_images: Some(5000),
             train_images: Some(10_000),
             size: Some(224),
+            channels: Some(COLOURS),
             resize: Some(256),
             ..Self::default()
         }
@@ -143,7 +150,14 @@ impl DataConfig {
     pub(super) fn source(&self, side: usize) -> Source {
         let view = View::of_size(self.size.unwrap_or(side));
         let view = View { resize: self.resize.unwrap_or(view.resize), ..view };
-        Source { name: self.name, dir: self.dir.clone(), view }
+        let (name, dir, channels) = (self.name, self.dir.clone(), self.channels);
+        Source { name, dir, view, side: self.size, channels }
+    }
+
+    /// Whether its images are grey, and were not asked to be anything else.
+    pub(crate) fn is_grey(&self) -> bool {
+        let info = self.name.info(View::of_size(*SIZES.start()));
+        self.channels.is_none() && info.shape[0] == 1
     }
 
     /// Checks how the keys fit together.
@@ -153,7 +167,7 @@ impl DataConfig {
             Err(ConfigError::at(key, format!("{value} is {problem}")))
         };
         if !self.name.is_folder() {
-            if let Some(size) = self.size {
+            if let (Some(size), true) = (self.size, self.name.has_boxes()) {
                 return only("data.size", &size.to_string());
             }
             if let Some(resize) = self.resize {
@@ -164,8 +178,18 @@ impl DataConfig {
             }
         }
         self.check_boxes()?;
+        if let (Some(channels), false) = (self.channels, self.is_possible()) {
+            let problem = format!("expected 3 for \"{}\", got {channels}", self.name);
+            return Err(ConfigError::at("data.channels", problem));
+        }
         let pad_fits = self.crop == CropKind::Padded || self.pad == 0;
         expect("data.pad", self.pad, pad_fits, "0 with data.crop = \"resized\"")
+    }
+
+    /// Whether its images can have the channels that are asked for.
+    fn is_possible(&self) -> bool {
+        let own = self.name.info(View::of_size(*SIZES.start())).shape[0];
+        self.channels.is_none_or(|channels| [own, COLOURS].contains(&channels))
     }
 
     /// Checks that sets with boxes, and no others, say where these are.
@@ -235,6 +259,10 @@ impl DataConfig {
         }
         if let Some(images) = self.train_images {
             count("data.train_images", images, "at least 1; leave it out for all")?;
+        }
+        if let Some(channels) = self.channels {
+            let is_possible = [1, COLOURS].contains(&channels);
+            expect("data.channels", channels, is_possible, "1 or 3")?;
         }
         if let Some(size) = self.size {
             expect("data.size", size, SIZES.contains(&size), "16 to 1024 pixels")?;

@@ -107,7 +107,7 @@ mod tests {
         for (text, key) in [
             ("init.from = 'FILE'\nmodel = 'cifar100/resnet35'", "model"),
             ("init.from = 'FILE'\nschedule.warmup_epochs = 300", "schedule.warmup_epochs"),
-            ("init.from = 'FILE'\ndata.size = 64", "data.size"),
+            ("init.from = 'FILE'\ndata.resize = 64", "data.resize"),
             ("init.from = ''", "init.from"),
             ("init.weights = 'ema'", "init.weights"),
             ("init.network = '{}'", "init.network"),

@@ -49,9 +49,20 @@ pub(super) fn resolved(
         if config.model.is_empty() || config.model == before.model {
             (config.model, config.init.network) = (before.model, before.init.network);
         }
+        if config.data.is_grey() {
+            config.data.channels = before.data.channels;
+        }
         return Ok((config, None));
     }
     let file = StartFile::open(&config, device)?;
+    let channels = file.model.config.in_channels;
+    if config.data.is_grey() && channels == 3 {
+        log::info!(
+            "the grey images of {} get three equal channels (data.channels)",
+            config.data.name
+        );
+        config.data.channels = Some(channels);
+    }
     let name = &file.model.config.name;
     config.model = name.to_string();
     config.init.network = (!name.is_registered())

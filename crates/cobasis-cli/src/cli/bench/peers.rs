@@ -1,4 +1,4 @@
-//! `cobasis bench peers`: the same network here and in PyTorch.
+//! `cobasis bench peers`: the same network here, in PyTorch and in inference engines.
 
 use std::env;
 use std::fs::OpenOptions;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use cobasis_cli::Error;
-use cobasis_cli::bench::{Comparison, OURS, Peer, Setup, Task, compare};
+use cobasis_cli::bench::{Comparison, Engine, OURS, Peers, Setup, Task, compare};
 use cobasis_data::csv::field;
 use cobasis_train::machine::{Machine, now};
 use serde::Deserialize;
@@ -17,22 +17,26 @@ use super::super::head_filters::HeadFilters;
 use super::super::output::{print, print_json, table};
 use super::{Common, ms, task_name};
 
-/// Compares the speed of a network here and in PyTorch, in turn, with the same number of threads.
+/// Compares the speed of a network here and in other programs, in turn, with the same number of threads.
 ///
-/// First checks that the logits agree. Inference is measured on the deployed model, memory in a
-/// process that does nothing else.
+/// First checks that the logits agree. Inference is measured on the deployed model, which engines run as
+/// ONNX, memory in a process that does nothing else.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:
-  cobasis bench peers cifar100/resnet34-s32u1 --batch 32 --train --python python3")]
+#[command(after_help = "Examples:
+  cobasis bench peers cifar100/resnet34-s32u1 --batch 32 --train --python python3
+  cobasis bench peers cifar10/resnet32-s16u1-double --batch 1 --peers onnxruntime,openvino")]
 pub(crate) struct Args {
     #[command(flatten)]
     common: Common,
-    /// Python interpreter with PyTorch installed.
+    /// Programs to measure, of torch (PyTorch), onnxruntime and openvino, which are for deployed networks.
+    #[arg(long, value_name = "NAMES", value_enum, value_delimiter = ',', default_value = "torch")]
+    peers: Vec<Program>,
+    /// Python interpreter that has them installed.
     #[arg(long, default_value = "python3", value_name = "FILE")]
     python: PathBuf,
-    /// PyTorch script to run.
-    #[arg(long, default_value = "benches/pytorch_peer.py", value_name = "FILE")]
-    script: PathBuf,
+    /// Folder of the scripts to run, pytorch_peer.py and engine_peer.py.
+    #[arg(long, default_value = "benches", value_name = "DIR")]
+    scripts: PathBuf,
     /// Also measure torch.compile, which takes minutes to compile.
     #[arg(long)]
     compile: bool,
@@ -47,13 +51,38 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// A program that is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Program {
+    Torch,
+    Onnxruntime,
+    Openvino,
+}
+
+impl Program {
+    fn engine(self) -> Option<Engine> {
+        match self {
+            Program::Torch => None,
+            Program::Onnxruntime => Some(Engine::OnnxRuntime),
+            Program::Openvino => Some(Engine::OpenVino),
+        }
+    }
+}
+
 pub(super) fn run(args: Args) -> Outcome {
     let threads = args.common.start_threads()?;
     let setup = args.common.setup(false)?;
-    let Args { python, script, compile: compiled, .. } = args;
-    let peer = Peer { python, script, compiled, threads };
+    let torch = args.peers.contains(&Program::Torch);
+    if args.compile && !torch {
+        let problem = "--compile: is for PyTorch, which --peers leaves out";
+        return Err(Error::Usage(problem.to_owned()));
+    }
+    let asked: Vec<Engine> = args.peers.iter().filter_map(|program| program.engine()).collect();
+    let engines = Engine::ALL.into_iter().filter(|engine| asked.contains(engine)).collect();
+    let Args { python, scripts, compile: compiled, .. } = args;
+    let peers = Peers { python, scripts, torch, compiled, engines, threads };
     let memory = || own_memory(&setup, args.common.detector, threads);
-    let comparison = compare(&peer, &setup, args.rounds.into(), memory)?;
+    let comparison = compare(&peers, &setup, args.rounds.into(), memory)?;
     if let Some(csv) = args.csv {
         append(&csv, &setup, threads, &comparison)?;
     }
@@ -105,7 +134,7 @@ fn compared(comparison: &Comparison) -> String {
     }));
     let Comparison { best, ratio, apart, .. } = comparison;
     format!(
-        "{}\n\ncobasis takes {ratio:.2} of the time of PyTorch's fastest, {best}\n\
+        "{}\n\ncobasis takes {ratio:.2} of the time of the fastest other, {best}\n\
          logits are {apart:.1e} apart",
         table(&rows, &[]),
     )
@@ -130,8 +159,7 @@ fn append(
     let mut text = String::new();
     if new {
         text += "date,processor,threads,model,task,batch,contender,median_ms,fastest_ms,\
-                 lower_quartile_ms,upper_quartile_ms,rounds,ratio_to_best_pytorch,\
-                 peak_memory_mb,command\n";
+                 lower_quartile_ms,upper_quartile_ms,rounds,ratio_to_best,peak_memory_mb,command\n";
     }
     let (date, processor) = (now(), Machine::this().processor.replace(',', " "));
     let command: Vec<String> = env::args().skip(1).collect();

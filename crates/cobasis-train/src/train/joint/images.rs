@@ -41,9 +41,13 @@ impl TaskLoaders {
             let [channels, height, width] = set.shape();
             if channels != model.in_channels {
                 let (at, expected) = (place(index), model.in_channels);
+                let hint = match (channels, expected) {
+                    (1, 3) => "; channels = 3 in its data gives grey images three equal channels",
+                    _ => "",
+                };
                 let problem = format!(
                     "the images of task {name:?} ({}) have {channels} channels, and {} takes images of \
-                     {expected}",
+                     {expected}{hint}",
                     set.info().name,
                     model.name
                 );
