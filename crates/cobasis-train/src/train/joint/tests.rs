@@ -140,7 +140,7 @@ fn decay_averages_and_clipping_are_for_tasks_too() {
     let step = |recipe: &str| {
         let (mut trainer, batch, further) = joint(&config(recipe, TASKS));
         let before = models(&trainer)[1].state();
-        trainer.step_with(&[batch.clone()], &further, AT).expect("a step");
+        trainer.step_with(std::slice::from_ref(&batch), &further, AT).expect("a step");
         let first = models(&trainer)[1].state();
         trainer.step_with(&[batch], &further, StepAt { step: 2, ..AT }).expect("a step");
         let judged = trainer.joint.as_ref().expect("tasks").judged(0, trainer.judged()).state();
