@@ -11,6 +11,7 @@ mod metrics;
 mod provenance;
 mod record;
 mod summary;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod unfinished;
@@ -34,6 +35,8 @@ pub use metrics::{EpochMetrics, metrics_csv};
 pub use provenance::Provenance;
 pub use record::{RunRecord, text};
 pub use summary::{EarlyStop, EpochSummary, Summary};
+pub(crate) use tasks::tasks_csv;
+pub use tasks::{TaskEpoch, TaskSummary};
 pub use unfinished::UnfinishedRun;
 pub use write::write_json;
 pub(crate) use write::write_text;
@@ -58,11 +61,14 @@ const WRITTEN: &[&str] = &[
     ".data.json.",
     ".init.json.",
     ".metrics.csv.",
+    ".tasks.csv.",
     ".gradient_flow.csv.",
     ".events.out.tfevents.",
     ".summary.json.",
     ".last.",
+    ".last-",
     ".best.",
+    ".best-",
     ".epoch-",
 ];
 

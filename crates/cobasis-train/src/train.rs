@@ -10,6 +10,7 @@ mod ema;
 mod fit;
 mod gradient_flow;
 mod gradients;
+mod joint;
 mod kept_momentum;
 mod learned_ranks;
 mod loaders;
@@ -39,6 +40,7 @@ pub use comparison::{
 pub use data_identity::{DataIdentity, Part};
 pub use dry_run::{DryRun, dry_run};
 pub use gradient_flow::GradientFlow;
+pub use joint::{JointProgress, TaskPartial};
 pub use objective::{Losses, Objective};
 pub use progress::{Partial, Progress};
 pub use recipe::Recipe;

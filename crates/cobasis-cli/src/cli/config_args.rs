@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use cobasis_cli::Error;
 use cobasis_data::DatasetName;
 use cobasis_data::regular::{MAX_TEXT, read_text};
-use cobasis_train::config::{Choice, Comparison, Config, DIGITS};
+use cobasis_train::config::{Choice, Comparison, Config, ConfigError, DIGITS};
 
 use super::data_dir::data_dir;
 use super::embedded;
@@ -86,6 +86,13 @@ impl ConfigArgs {
         }
         config.check()?;
         config.data.dir = data_dir(&config.data, download)?;
+        for (index, task) in config.tasks.iter_mut().enumerate() {
+            if let (DatasetName::Digits, Some(_)) = (task.data.name, &task.data.dir) {
+                let problem = "the digits are built into the program and need no directory";
+                return Err(ConfigError::at(format!("tasks[{index}].data.dir"), problem).into());
+            }
+            task.data.dir = data_dir(&task.data, download)?;
+        }
         Ok(config)
     }
 }

@@ -143,6 +143,16 @@ fn refusal(words: &[&str], named: bool) -> Option<String> {
 }
 
 #[test]
+fn the_configuration_for_several_tasks_is_one() {
+    let page = std::fs::read_to_string(root().join("docs/fine-tuning.md")).expect("the guide");
+    let blocks = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let blocks: Vec<&str> = blocks.filter(|block| block.contains("[[tasks]]")).collect();
+    let [block] = blocks[..] else { panic!("{blocks:?}") };
+    let config = Config::parse_with("mine.toml", block, &[]).expect("a configuration");
+    assert_eq!((config.tasks.len(), config.tasks[0].weight), (1, 0.5));
+}
+
+#[test]
 fn every_command_is_understood() {
     let mut checked = 0;
     for (path, page) in pages() {

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use cobasis_data::text::printable;
 use cobasis_train::Error;
+use cobasis_train::evaluate::Score;
 use cobasis_train::metrics::{Columns, LOSS, Measure, PENALTY, Scores};
-use cobasis_train::run_dir::EpochMetrics;
+use cobasis_train::run_dir::{EpochMetrics, TaskEpoch};
 use cobasis_train::train::{Started, StepReport, Watch};
 use indicatif::{FormattedDuration, ProgressBar, ProgressState};
 
@@ -179,6 +180,10 @@ impl<S: Scores> Watch<S> for Progress<S> {
         self.flow()
     }
 
+    fn task_epoch(&mut self, row: &TaskEpoch) {
+        self.line(&task_line(row));
+    }
+
     fn epoch(&mut self, metrics: &EpochMetrics, is_best: bool) {
         self.line(&epoch_line::<S>(metrics, self.epochs, is_best));
         if metrics.epoch == self.epochs {
@@ -234,10 +239,15 @@ fn epoch_line<S: Scores>(metrics: &EpochMetrics, epochs: usize, is_best: bool) -
     )
 }
 
+/// What an epoch came to for a further task, below the line of the epoch.
+fn task_line(row: &TaskEpoch) -> String {
+    let columns = &row.metrics.columns;
+    let shown = |images: &str| shown::<Score>(columns, images).concat().join(", ");
+    format!("      {}  train: {}  val: {}", row.task, shown("train"), shown("val"))
+}
+
 #[cfg(test)]
 mod tests {
-    use cobasis_train::evaluate::Score;
-
     use super::*;
 
     #[test]

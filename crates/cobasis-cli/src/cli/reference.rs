@@ -125,6 +125,7 @@ fn keys() -> String {
     for section in sections() {
         let heading = match section.name.as_str() {
             "" => "Top level".to_string(),
+            name if section.is_list => format!("`[[{name}]]`"),
             name => format!("`[{name}]`"),
         };
         let meaning = prose(&section.meaning);

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use cobasis_cli::Error;
 use cobasis_train::DeviceName;
 use cobasis_train::config::{Axis, Config, ConfigError, TaskKind, grid};
+use cobasis_train::evaluate::Score;
 use cobasis_train::metrics::Scores;
-use cobasis_train::run_dir::{EarlyStop, EpochSummary, RunDir, Summary};
+use cobasis_train::run_dir::{EarlyStop, EpochSummary, RunDir, Summary, TaskSummary};
 use cobasis_train::train::{
     Classification, Detection, DryRun, Outcome as Ended, SeedsOutcome, SeedsResults, SeedsSummary,
     Setting, SweepOutcome, Task, dry_run, run_seeds, run_sweep, run_task as train,
@@ -202,16 +203,17 @@ fn settings(args: &Args) -> Result<Vec<Setting>, Error> {
 
 pub(super) fn describe<S: Scores>(summary: &Summary) -> String {
     let (last, best) = (&summary.last, summary.best());
-    let line = |epoch: &EpochSummary| {
-        let scores = |images: &str| shown::<S>(&epoch.columns, images)[1].join(", ");
-        let val = Some(scores("val")).filter(|val| !val.is_empty());
-        let val = val.map(|val| format!("validation {val}, test ")).unwrap_or_default();
-        format!("{val}{}", scores("test"))
+    let line = scores::<S>;
+    let chosen = match (summary.tasks.is_empty(), &summary.best_on_val) {
+        (false, _) => "by the mean over all tasks",
+        (true, Some(_)) => "on the validation images",
+        (true, None) => "on the test set",
     };
-    let chosen = match summary.best_on_val {
-        Some(_) => "on the validation images",
-        None => "on the test set",
+    let of_task = |task: &TaskSummary| {
+        let [last, best] = [&task.last, task.best()].map(scores::<Score>);
+        format!("task {}: last epoch {last}; best epoch {best}\n", task.name)
     };
+    let tasks: String = summary.tasks.iter().map(of_task).collect();
     let stopped =
         summary.stopped_early.as_ref().map(|EarlyStop { epoch, epochs, reason, .. }| {
             format!("stopped early, after epoch {epoch} of {epochs}: {reason}\n")
@@ -221,7 +223,7 @@ pub(super) fn describe<S: Scores>(summary: &Summary) -> String {
         format!("{params} parameters at inference, of {trained} trained ones\n")
     });
     format!(
-        "{}{}last epoch ({}): {}\nbest epoch ({}, chosen {chosen}): {}\n{:.0} s",
+        "{}{}last epoch ({}): {}\nbest epoch ({}, chosen {chosen}): {}\n{tasks}{:.0} s",
         stopped.unwrap_or_default(),
         left.unwrap_or_default(),
         last.epoch,
@@ -230,6 +232,14 @@ pub(super) fn describe<S: Scores>(summary: &Summary) -> String {
         line(best),
         summary.seconds,
     )
+}
+
+/// The scores of an epoch on the images that judged it.
+fn scores<S: Scores>(epoch: &EpochSummary) -> String {
+    let scores = |images: &str| shown::<S>(&epoch.columns, images)[1].join(", ");
+    let val = Some(scores("val")).filter(|val| !val.is_empty());
+    let val = val.map(|val| format!("validation {val}, test ")).unwrap_or_default();
+    format!("{val}{}", scores("test"))
 }
 
 fn describe_seeds(summary: &SeedsSummary) -> String {
@@ -272,6 +282,13 @@ fn describe_dry_run<S: Scores>(config: &Config, dry: &DryRun<S>) -> String {
             ),
         },
     ];
+    let tasks = config.tasks.iter().map(|task| {
+        format!("{} ({}, {}, weight {})", task.name, task.data.name, task.adapter, task.weight)
+    });
+    let tasks = tasks.collect::<Vec<_>>().join(", ");
+    if !tasks.is_empty() {
+        lines.push(format!("tasks   {tasks}: a batch of each in every step"));
+    }
     lines.extend(dry.reports.iter().map(|step| {
         let lambda = config.ortho.lambda;
         let loss = step.score.losses().first().map(|(_, loss)| *loss);

@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 use super::error::ConfigError;
-use super::{Config, DetectionLosses, LambdaSchedule, ScheduleKind, TaskKind};
+use super::{Config, DetectionLosses, LambdaSchedule, ScheduleKind, TaskKind, place};
 
 /// Keys that say where things are and how fast they go, not what comes out.
 const FREE: &[&str] =
@@ -127,13 +127,40 @@ fn compare(at: &str, before: &Table, now: &Table) -> Vec<Difference> {
         let key = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
         match (before.get(name), now.get(name)) {
             (Some(Value::Table(before)), Some(Value::Table(now))) => compare(&key, before, now),
-            (before, now) if before == now || FREE.contains(&key.as_str()) => Vec::new(),
+            (before, now) if before == now || is_free(&key) => Vec::new(),
+            (before, now) if key == "tasks" => tasks(before, now),
             (before, now) => {
                 vec![Difference { key, before: before.cloned(), now: now.cloned() }]
             }
         }
     });
     compared.collect()
+}
+
+/// Whether a key is one of those, of the run or of one of its tasks.
+fn is_free(key: &str) -> bool {
+    let of_task = key.strip_prefix("tasks[").and_then(|rest| rest.split_once("]."));
+    FREE.contains(&of_task.map_or(key, |(_, key)| key))
+}
+
+/// The differences of lists of tasks: of those of the same names key by key, else of the names.
+fn tasks(before: Option<&Value>, now: Option<&Value>) -> Vec<Difference> {
+    let tables = |value: Option<&Value>| -> Vec<Table> {
+        let tables = value.and_then(Value::as_array).into_iter().flatten();
+        tables.filter_map(Value::as_table).cloned().collect()
+    };
+    let names = |tables: &[Table]| -> Vec<Value> {
+        tables.iter().filter_map(|table| table.get("name")).cloned().collect()
+    };
+    let [before, now] = [before, now].map(tables);
+    let [was, is] = [names(&before), names(&now)];
+    if was != is {
+        let listed = |names: Vec<Value>| (!names.is_empty()).then_some(Value::Array(names));
+        let key = "tasks".to_owned();
+        return vec![Difference { key, before: listed(was), now: listed(is) }];
+    }
+    let pairs = before.iter().zip(&now).enumerate();
+    pairs.flat_map(|(index, (before, now))| compare(&place(index), before, now)).collect()
 }
 
 #[cfg(test)]
@@ -160,6 +187,23 @@ mod tests {
         }
         let err = before.check_resumes(&config("train.max_steps = 3"), "DIR").unwrap_err();
         assert!(err.to_string().contains("has 3, got nothing"), "{err}");
+    }
+
+    #[test]
+    fn tasks_are_compared_by_name_and_then_key_by_key() {
+        let task = |name: &str, more: &str| config(&format!("[[tasks]]\nname = '{name}'\n{more}"));
+        let before = task("a", "weight = 0.5\ndata.dir = 'x'");
+        let said = |now: Config| now.check_resumes(&before, "DIR").unwrap_err().to_string();
+        let weight = said(task("a", ""));
+        assert!(weight.starts_with("tasks[0].weight: the run in DIR has 0.5, got 1.0"), "{weight}");
+        let data = said(task("a", "weight = 0.5\ndata.name = 'mnist'"));
+        assert!(data.contains("tasks[0].data.name: the run in DIR has \"cifar10\""), "{data}");
+        let name = said(task("b", "weight = 0.5"));
+        assert!(name.starts_with("tasks: the run in DIR has [\"a\"], got [\"b\"]"), "{name}");
+        let none = said(config(""));
+        assert!(none.starts_with("tasks: the run in DIR has [\"a\"], got nothing"), "{none}");
+        let moved = task("a", "weight = 0.5\ndata.dir = 'y'\ndata.workers = 0");
+        moved.check_resumes(&before, "DIR").unwrap();
     }
 
     #[test]

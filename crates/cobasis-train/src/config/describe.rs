@@ -21,7 +21,7 @@ pub fn schema() -> Value {
 /// When there is no such key; the nearest one is named.
 pub fn explain(key: &str) -> Result<String, ConfigError> {
     let schema = schema();
-    let found = key.split('.').try_fold(&schema, |at, name| at["properties"].get(name));
+    let found = key.split('.').try_fold(&schema, |at, name| table(at)["properties"].get(name));
     let Some(found) = found else {
         let mut keys = Vec::new();
         if key.len() <= MAX_KEY {
@@ -31,11 +31,14 @@ pub fn explain(key: &str) -> Result<String, ConfigError> {
         let key = if key.is_empty() { "\"\"" } else { key };
         return Err(ConfigError::at(key, format!("unknown key{}", hint.unwrap_or_default())));
     };
-    if found["properties"].is_object() {
+    let section = table(found);
+    // A table in another one is a value of that.
+    if section["properties"].is_object() && !key.contains('.') {
         let mut keys = Vec::new();
         collect(found, key, &mut keys);
         let inner = keys.iter().map(|key| explain(key)).collect::<Result<Vec<_>, _>>()?;
-        return Ok(format!("[{key}]\n{}\n\n{}", text(found), inner.join("\n\n")));
+        let name = if is_list(found) { format!("[[{key}]]") } else { format!("[{key}]") };
+        return Ok(format!("{name}\n{}\n\n{}", text(section), inner.join("\n\n")));
     }
     let Key { path, kind, default, meaning } = Key::of(key.to_owned(), found);
     let default = default.unwrap_or_else(|| "absent".to_owned());
@@ -47,6 +50,8 @@ pub fn explain(key: &str) -> Result<String, ConfigError> {
 pub struct Section {
     /// The name between brackets; empty for the keys before all sections.
     pub name: String,
+    /// Whether there may be several of it, each between double brackets.
+    pub is_list: bool,
     /// What it is for.
     pub meaning: String,
     /// Its keys by name.
@@ -71,16 +76,18 @@ pub fn sections() -> Vec<Section> {
     let schema = schema();
     let all = schema["properties"].as_object().into_iter().flatten();
     let (sections, plain): (Vec<_>, Vec<_>) =
-        all.partition(|(_, inner)| inner["properties"].is_object());
+        all.partition(|(_, inner)| table(inner)["properties"].is_object());
     let top = Section {
         name: String::new(),
+        is_list: false,
         meaning: text(&schema),
         keys: plain.into_iter().map(|(name, inner)| Key::of(name.clone(), inner)).collect(),
     };
     let sections = sections.into_iter().map(|(name, inner)| Section {
         name: name.clone(),
-        meaning: text(inner),
-        keys: inner["properties"]
+        is_list: is_list(inner),
+        meaning: text(table(inner)),
+        keys: table(inner)["properties"]
             .as_object()
             .into_iter()
             .flatten()
@@ -93,22 +100,34 @@ pub fn sections() -> Vec<Section> {
 impl Key {
     fn of(path: String, schema: &Value) -> Self {
         let default = Some(&schema["default"]).filter(|default| !default.is_null());
-        Self {
-            path,
-            kind: kind(schema),
-            default: default.map(Value::to_string),
-            meaning: text(schema),
-        }
+        let shown = |default: &Value| match default {
+            // The keys of a table have defaults of their own.
+            Value::Object(_) => "{}".to_owned(),
+            default => default.to_string(),
+        };
+        Self { path, kind: kind(schema), default: default.map(shown), meaning: text(schema) }
     }
 }
 
 /// The paths of all keys and sections.
 fn collect(schema: &Value, at: &str, keys: &mut Vec<String>) {
-    for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
+    for (name, inner) in table(schema)["properties"].as_object().into_iter().flatten() {
         let key = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
-        collect(inner, &key, keys);
+        if at.is_empty() {
+            collect(inner, &key, keys);
+        }
         keys.push(key);
     }
+}
+
+/// What has the keys of a section: of a list, what it is of.
+fn table(schema: &Value) -> &Value {
+    if is_list(schema) { &schema["items"] } else { schema }
+}
+
+/// Whether a section may be there several times.
+fn is_list(schema: &Value) -> bool {
+    schema["items"]["properties"].is_object()
 }
 
 /// The comment, on one line.
@@ -131,6 +150,7 @@ fn kind(schema: &Value) -> String {
         "number" => "a number".to_owned(),
         "boolean" => "true or false".to_owned(),
         "string" => "a string".to_owned(),
+        "object" => "a table".to_owned(),
         "array" => format!("an array of {}s", schema["items"]["type"].as_str().unwrap_or("value")),
         other => other.to_owned(),
     };
@@ -172,6 +192,17 @@ mod tests {
         found.sort();
         keys.sort();
         assert_eq!(found, keys);
+    }
+
+    #[test]
+    fn a_list_of_tables_is_a_section_too() {
+        let shown = explain("tasks").unwrap();
+        assert!(shown.starts_with("[[tasks]]\nA further task"), "{shown}");
+        assert!(shown.contains("\ntasks.weight = a number, default 1.0\n"), "{shown}");
+        assert!(shown.contains("\ntasks.data = a table, default {}\n"), "{shown}");
+        assert!(explain("tasks.data.pad").unwrap().starts_with("tasks.data.pad = an integer"));
+        let err = explain("tasks.adaptor").unwrap_err().to_string();
+        assert_eq!(err, "tasks.adaptor: unknown key; did you mean tasks.adapter?");
     }
 
     #[test]

@@ -38,6 +38,12 @@ impl ConfigError {
         self
     }
 
+    /// A fault of the same key in a table that is part of another, such as `tasks[0]`.
+    pub(super) fn within(mut self, table: &str) -> Self {
+        self.key = self.key.map(|key| format!("{table}.{key}"));
+        self
+    }
+
     /// Names what the fault is of: of several alike, a number says little.
     pub(super) fn of_named(mut self, name: &str) -> Self {
         self.problem = one_line(&format!("{name:?}: {}", self.problem));

@@ -27,6 +27,7 @@ mod shape;
 mod sharing;
 mod sweep;
 mod task;
+mod tasks;
 mod train;
 
 #[cfg(test)]
@@ -58,6 +59,8 @@ pub use schedule::{Moment, ScheduleConfig, ScheduleKind};
 pub use sharing::SharingConfig;
 pub use sweep::{Axis, Choice, grid};
 pub use task::TaskKind;
+pub use tasks::TaskConfig;
+pub(crate) use tasks::place;
 pub use train::TrainConfig;
 
 use cobasis_zoo::ModelName;
@@ -103,6 +106,9 @@ pub struct Config {
     pub distill: DistillConfig,
     /// Detection of things in images.
     pub detect: DetectConfig,
+    /// Further tasks that the network is trained for at once with its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<TaskConfig>,
 }
 
 impl Default for Config {
@@ -122,6 +128,7 @@ impl Default for Config {
             augment: AugmentConfig::default(),
             distill: DistillConfig::default(),
             detect: DetectConfig::default(),
+            tasks: Vec::new(),
         }
     }
 }
@@ -170,6 +177,7 @@ impl Config {
             }
         }
         self.check_task()?;
+        self.check_tasks_together()?;
         self.init.check_together()?;
         if self.init.adapter.is_some() && self.ortho.constraint.0.is_some() {
             let problem =
@@ -237,6 +245,7 @@ impl Config {
             optimizer: OptimizerConfig::full(),
             schedule: ScheduleConfig::full(),
             distill: DistillConfig::full(),
+            tasks: vec![TaskConfig::full()],
             ..Self::default()
         }
     }
@@ -260,7 +269,8 @@ impl Config {
         self.schedule.check()?;
         self.augment.check()?;
         self.distill.check()?;
-        self.detect.check()
+        self.detect.check()?;
+        self.check_task_ranges()
     }
 }
 
@@ -277,7 +287,9 @@ mod tests {
 
     #[test]
     fn the_resolved_config_loads_back_equal_and_in_order() {
-        for config in [Config::default(), Config::full()] {
+        let task = TaskConfig { name: "a".to_owned(), ..TaskConfig::full() };
+        let full = Config { tasks: vec![task], ..Config::full() };
+        for config in [Config::default(), full] {
             let text = config.to_toml().unwrap();
             assert_eq!(Config::from_table(&text.parse().unwrap()).unwrap(), config);
             let at: Vec<_> = [
@@ -291,8 +303,10 @@ mod tests {
                 "[optimizer]",
                 "[distill]",
                 "[detect]",
+                "[[tasks]]",
             ]
             .iter()
+            .filter(|key| **key != "[[tasks]]" || !config.tasks.is_empty())
             .map(|key| text.find(key).unwrap())
             .collect();
             assert!(at.is_sorted(), "{text}");

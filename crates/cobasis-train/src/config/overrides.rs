@@ -45,6 +45,13 @@ fn parse(text: &str, place: &str) -> Result<Table, ConfigError> {
     if key.split('.').any(|part| part.trim().is_empty()) {
         return Err(malformed("an empty part in the key"));
     }
+    if key.starts_with("tasks.") || key.starts_with("tasks[") {
+        let problem = format!(
+            "{key}: a key of one of several [[tasks]], which can't be set one by one; change it in the \
+             configuration file, or give the whole list, as in 'tasks=[{{ name = \"a\" }}]'"
+        );
+        return Err(ConfigError::of(place, problem));
+    }
     if key.split('.').count() > MAX_DEPTH {
         return Err(malformed("too many parts in the key"));
     }
@@ -109,6 +116,13 @@ mod tests {
             ("train..epochs=3", "expected key=value like train.epochs=10, got an empty part"),
             ("a.b.c.d.e.f.g.h.i=3", "expected key=value like train.epochs=10, got too many parts"),
             ("lr=0.1", "lr: unknown key; did you mean optimizer.lr?"),
+            (
+                "tasks.weight=2",
+                "tasks.weight: a key of one of several [[tasks]], which can't be set",
+            ),
+            ("tasks[0].weight=2", "tasks[0].weight: a key of one of several [[tasks]], which"),
+            ("tasks=3", "tasks: expected tables [[tasks]], got integer 3"),
+            ("tasks=[{ name = 'A' }]", "tasks[0].name: expected a name of 1 to 40 of a-z"),
             ("optimizer.lr=.1", "optimizer.lr: expected a number, got string \".1\"; did"),
             ("train.epochs=ten", "train.epochs: expected an integer, got string"),
             ("train.epochs=0", "train.epochs: expected at least 1, got 0"),

@@ -52,7 +52,8 @@ fn check_value(key: &str, got: &Value, like: &Value, all: &Table) -> Result<(), 
         | (Value::Boolean(_), Value::Boolean(_)) => return Ok(()),
         _ => {}
     }
-    let hint = meant(like, got).map(|meant| format!("; did you mean {meant}?"));
+    let meant = meant(like, got).or_else(|| meant_tasks(key, got));
+    let hint = meant.map(|meant| format!("; did you mean {meant}?"));
     let problem = format!(
         "expected {}, got {}{}",
         wanted(key, like, got),
@@ -64,16 +65,26 @@ fn check_value(key: &str, got: &Value, like: &Value, all: &Table) -> Result<(), 
 
 fn unknown(key: &str, at: &str, value: &Value, here: &Table, all: &Table) -> ConfigError {
     let mut candidates = Vec::new();
+    // What is in a list is a configuration of its own.
+    let is_listed = at.contains('[');
     if key.len() <= MAX_KEY {
-        collect(all, "", value.is_table(), &mut candidates);
+        match is_listed {
+            true => collect(here, at, value.is_table(), &mut candidates),
+            false => collect(all, "", value.is_table(), &mut candidates),
+        }
     }
     if let Some(near) = nearest_key(key, &candidates) {
         return ConfigError::at(key, format!("unknown key; did you mean {near}?"));
     }
-    let place = if at.is_empty() { "the top level".to_owned() } else { format!("[{at}]") };
-    let keys = here.iter().map(|(name, value)| match value.is_table() {
-        true => format!("[{name}]"),
-        false => name.clone(),
+    let place = match at {
+        "" => "the top level".to_owned(),
+        at if is_listed => at.to_owned(),
+        at => format!("[{at}]"),
+    };
+    let keys = here.iter().map(|(name, value)| match value {
+        Value::Table(_) => format!("[{name}]"),
+        Value::Array(_) if lists_tables(value) => format!("[[{name}]]"),
+        _ => name.clone(),
     });
     let keys = keys.collect::<Vec<_>>().join(", ");
     ConfigError::at(key, format!("unknown key; {place} has {keys}"))
@@ -110,6 +121,7 @@ fn wanted(key: &str, like: &Value, got: &Value) -> String {
         Value::String(_) => "a string".to_owned(),
         Value::Boolean(_) => "true or false".to_owned(),
         Value::Datetime(_) => "a date".to_owned(),
+        Value::Array(_) if lists_tables(like) => format!("tables [[{key}]]"),
         Value::Array(_) => "an array in [ ]".to_owned(),
         Value::Table(_) => format!("a table [{key}]"),
     }
@@ -145,6 +157,15 @@ fn meant(like: &Value, got: &Value) -> Option<String> {
         (Value::Array(_), Value::Integer(got)) => Some(format!("[{got}]")),
         _ => None,
     }
+}
+
+/// `[[task]]`, since `task` is another key.
+fn meant_tasks(key: &str, got: &Value) -> Option<String> {
+    (key == "task" && lists_tables(got)).then(|| "[[tasks]]".to_owned())
+}
+
+fn lists_tables(value: &Value) -> bool {
+    value.as_array().and_then(|list| list.first()).is_some_and(Value::is_table)
 }
 
 fn whole(number: f64) -> Option<String> {

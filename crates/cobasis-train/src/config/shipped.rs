@@ -27,7 +27,7 @@ const STATED: &[(&str, &str)] = &[
 const SHORTENED: &[&str] = &["ablation/", "cpu10/"];
 /// That of the page "make your network small": recipes of a few epochs.
 const COMPRESS: &str = "compress/";
-/// Those of tasks on a trained network, likewise.
+/// Those of tasks on a trained network, likewise, and of several tasks at once.
 const TASKS: &str = "tasks/";
 
 #[test]
@@ -73,6 +73,11 @@ fn assert_matches_its_model(name: &str, config: &Config) {
         let dense = config.model == "cifar10/resnet20";
         assert_eq!(config.ortho.lambda, if dense { 0.0 } else { 10.0 }, "{name}");
         assert_eq!(config.awaits_file(), name == "compress/fine-tune.toml", "{name}");
+        return;
+    }
+    if !config.tasks.is_empty() {
+        let data_set = format!("{data_set}/");
+        assert!(config.model.starts_with(&data_set) && config.ortho.lambda == 10.0, "{name}");
         return;
     }
     if name.starts_with(TASKS) {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{EpochMetrics, InitRecord, Provenance};
+use super::{EpochMetrics, InitRecord, Provenance, TaskSummary};
 use crate::config::{Protocol, WeightDecayScale};
 use crate::metrics::{Column, Columns, Measure, Scores, TOP1};
 
@@ -71,6 +71,9 @@ pub struct Summary {
     /// chosen by nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best_on_val: Option<EpochSummary>,
+    /// Further tasks, where there are some: then the best epoch is that of the highest mean over all tasks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<TaskSummary>,
 }
 
 /// That of runs from before there was a choice.

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::run_dir::{
     CheckedFiles, Checkpoints, EpochMetrics, RunDirError, position, sums, sums_name,
 };
+use crate::train::joint::{self, Named, checkpoint_names};
 use crate::train::parameter_ids::{parameter_ids, with_parameter_ids};
 use crate::train::start::frozen;
 use crate::train::{Progress, Task, Trainer};
@@ -40,9 +41,12 @@ struct Saved<S> {
     progress: Progress<S>,
     /// The identity, in hexadecimal, under which the optimizer keeps the state of a parameter.
     parameters: BTreeMap<String, String>,
+    /// The same of what is further tasks' own, by the tasks' names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    task_parameters: BTreeMap<String, BTreeMap<String, String>>,
 }
 
-/// Writes a checkpoint: weights and running statistics, their moving average, the optimizer's
+/// Writes a checkpoint: weights and running statistics, their moving average, both of further tasks too, the optimizer's
 /// state, the progress, the configuration, and the SHA-256 of each of these files.
 ///
 /// # Errors
@@ -62,14 +66,24 @@ pub(crate) fn write<T: Task>(
             write_file(directory, name, bytes)
         };
         write(MODEL, &to_bytes(trainer.model()))?;
-        if let Some(average) = trainer.ema.as_ref().and_then(|ema| ema.model.as_ref()) {
+        let average = trainer.ema.as_ref().and_then(|ema| ema.model.as_ref());
+        if let Some(average) = average {
             write(EMA, &to_bytes(average))?;
+        }
+        let mut task_parameters = BTreeMap::new();
+        if let Some(joint) = &trainer.joint {
+            let files = joint.to_files(trainer.model(), average);
+            for (name, bytes) in files.map_err(|error| Error::checkpoint(directory, error))? {
+                write(&name, &bytes)?;
+            }
+            task_parameters = joint::parameters(joint, trainer.model());
         }
         let optimizer = trainer.optimizer.into_bytes();
         write(OPTIMIZER, &optimizer.map_err(|error| Error::checkpoint(directory, error))?)?;
         let ids = parameter_ids(trainer.model()).into_iter();
         let parameters = ids.map(|(path, id)| (path, format!("{id:x}"))).collect();
-        let saved = Saved { format: FORMAT, progress: progress.clone(), parameters };
+        let progress = progress.clone();
+        let saved = Saved { format: FORMAT, progress, parameters, task_parameters };
         let saved = toml::to_string(&saved).map_err(|error| Error::checkpoint(directory, error))?;
         write(PROGRESS, saved.as_bytes())?;
         write(CONFIG, config.to_toml()?.as_bytes())?;
@@ -101,7 +115,7 @@ pub(crate) fn read<T: Task>(
     let text = String::from_utf8(text).map_err(|error| refused(error.to_string()))?;
     let saved: Saved<T::Score> =
         toml::from_str(&text).map_err(|error| refused(format!("{PROGRESS}: {error}")))?;
-    let Saved { format, mut progress, parameters } = saved;
+    let Saved { format, mut progress, parameters, task_parameters } = saved;
     match (format, files.has_sums()) {
         (FORMAT, true) | (WITHOUT_SUMS, false) => {}
         (FORMAT, false) => return Err(refused(format!("{} is missing", sums_name()))),
@@ -112,9 +126,11 @@ pub(crate) fn read<T: Task>(
         return Err(refused(format!("it is that of {} epochs and {} steps", place.0, place.1)));
     }
     progress.history.iter_mut().for_each(EpochMetrics::sort::<T::Score>);
-    let ids = parameters.into_iter().map(|(path, id)| Some((path, hexadecimal(&id)?)));
-    let ids: BTreeMap<String, u64> =
-        ids.collect::<Option<_>>().ok_or_else(|| refused(FOREIGN.into()))?;
+    progress.joint.sort();
+    let ids = identities(parameters).ok_or_else(|| refused(FOREIGN.into()))?;
+    let of_tasks = task_parameters.into_iter().map(|(task, ids)| Some((task, identities(ids)?)));
+    let of_tasks: BTreeMap<_, _> =
+        of_tasks.collect::<Option<_>>().ok_or_else(|| refused(FOREIGN.into()))?;
     let device = device.clone().autodiff();
     let own = |name: &str, device: &Device| {
         let model = model(file(directory, &files, name)?, config, &ids, device);
@@ -128,6 +144,12 @@ pub(crate) fn read<T: Task>(
     {
         ema.model = Some(own(EMA, &device.inner())?);
     }
+    if !config.tasks.is_empty() {
+        let average = trainer.ema.as_ref().and_then(|ema| ema.model.as_ref());
+        let models = (trainer.model(), average);
+        let tasks = joint::read(config, models, &ids, &of_tasks, |name| files.get(name));
+        trainer = trainer.with_joint(tasks.map_err(refused)?);
+    }
     let optimizer = file(directory, &files, OPTIMIZER)?.to_vec();
     let trainer = caught(|| with_optimizer(trainer, optimizer));
     let trainer = trainer.unwrap_or_else(|| Err("damaged".to_string()));
@@ -135,11 +157,30 @@ pub(crate) fn read<T: Task>(
     Ok((trainer, progress))
 }
 
-/// The bytes of the model file that the run of a checkpoint is judged by: the moving average, where
-/// there is one. `None` where there is no such checkpoint, or none that can vouch for its files.
-pub(crate) fn judged_model(directory: &Path, config: &Config) -> Option<Vec<u8>> {
-    let files = checked(directory, config).ok().filter(CheckedFiles::has_sums)?;
-    files.get(EMA).or_else(|| files.get(MODEL)).map(<[u8]>::to_vec)
+/// The model file that the run of a checkpoint is judged by, of this name, and those of further tasks, with names
+/// made of theirs: of moving averages, where there are some. None where there is no such checkpoint, or none that
+/// can vouch for its files.
+pub(crate) fn judged_files(
+    directory: &Path,
+    config: &Config,
+    model_name: &str,
+    task_name: impl Fn(&str) -> String,
+) -> Vec<Named> {
+    let Some(files) = checked(directory, config).ok().filter(CheckedFiles::has_sums) else {
+        return Vec::new();
+    };
+    let judged = |trained: &str, average: &str| files.get(average).or_else(|| files.get(trained));
+    let tasks = config.tasks.iter().zip(checkpoint_names(config));
+    let tasks =
+        tasks.map(|(task, [trained, average])| (task_name(&task.name), judged(&trained, &average)));
+    let model = (model_name.to_string(), judged(MODEL, EMA));
+    let found = std::iter::once(model).chain(tasks);
+    found.filter_map(|(name, bytes)| Some((name, bytes?.to_vec()))).collect()
+}
+
+/// Identities that are written in hexadecimal; `None` where one is not.
+fn identities(written: BTreeMap<String, String>) -> Option<BTreeMap<String, u64>> {
+    written.into_iter().map(|(path, id)| Some((path, hexadecimal(&id)?))).collect()
 }
 
 /// What is said of a checkpoint whose parameters have other names, or identities that are none.
@@ -148,7 +189,10 @@ const FOREIGN: &str = "the parameters do not match the model";
 /// The files of a checkpoint, none of which was looked into before all were found to be whole.
 fn checked(directory: &Path, config: &Config) -> Result<CheckedFiles, Error> {
     let refused = |problem: String| Error::checkpoint(directory, problem);
-    let files = CheckedFiles::read(directory, &FILES).map_err(refused)?;
+    let of_tasks = checkpoint_names(config);
+    let names: Vec<&str> =
+        FILES.into_iter().chain(of_tasks.iter().flatten().map(String::as_str)).collect();
+    let files = CheckedFiles::read(directory, &names).map_err(refused)?;
     if files.has_sums() {
         let text = String::from_utf8_lossy(file(directory, &files, CONFIG)?);
         let before = Config::parse_with(CONFIG, &text, &[]);

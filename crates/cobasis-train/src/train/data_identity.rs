@@ -1,5 +1,7 @@
 //! Which images a run is about: what tells its data from others.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::data::{ClassCount, ImageSet, Target, class_counts};
@@ -30,6 +32,9 @@ pub struct DataIdentity {
     /// What judges the result, where that is something else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<Part>,
+    /// The images of further tasks, by the tasks' names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tasks: BTreeMap<String, DataIdentity>,
 }
 
 /// Some of the images.
@@ -89,6 +94,7 @@ impl DataIdentity {
             train: Part::of(set),
             val: Part::of(loaders.val.set()),
             test: loaders.test.as_ref().map(|test| Part::of(test.set())),
+            tasks: BTreeMap::new(),
         }
     }
 
@@ -113,6 +119,15 @@ impl DataIdentity {
                 (Some(before), Some(now)) => parts(before, now, "test images"),
                 (before, now) => (before != now).then(|| "test images apart".to_string()),
             })
+            .or_else(|| self.difference_of_tasks(now))
+    }
+
+    /// In what the data of further tasks differ; which tasks there are, the configuration says.
+    fn difference_of_tasks(&self, now: &Self) -> Option<String> {
+        self.tasks.iter().find_map(|(name, before)| {
+            let difference = before.difference(now.tasks.get(name)?)?;
+            Some(format!("task {name:?}: {difference}"))
+        })
     }
 }
 
@@ -175,6 +190,7 @@ mod tests {
             train: part(&[4, 4, 2]),
             val: part(&[1, 1, 1]),
             test: None,
+            tasks: BTreeMap::new(),
         }
     }
 
@@ -209,6 +225,14 @@ mod tests {
             assert!(said.starts_with(expected), "{said}");
         }
         assert_eq!(identity().difference(&identity()), None);
+        let with_task = |task: DataIdentity| {
+            let tasks = BTreeMap::from([("a".to_string(), task)]);
+            DataIdentity { tasks, ..identity() }
+        };
+        let before = with_task(identity());
+        assert_eq!(before.difference(&with_task(identity())), None);
+        let said = before.difference(&with_task(DataIdentity { resize: 8, ..identity() }));
+        assert_eq!(said.as_deref(), Some("task \"a\": resize 8 instead of 9"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::device::DeviceName;
 use crate::error::Error;
 use crate::evaluate::Score;
 use crate::machine::{Free, free_memory, peak_during, peak_memory};
+use crate::train::joint::{Joint, TaskLoaders};
 use crate::train::loaders::Loaders;
 use crate::train::run::{maps, model_of};
 use crate::train::start::{resolved, start};
@@ -75,25 +76,34 @@ pub fn dry_run<T: Task>(config: &Config, device: DeviceName) -> Result<DryRun<T:
         // Batches that do not fit are for this to tell of; a single image has to.
         maps(&model, &loaders).check_run(config, [1, 1])?;
     }
+    let tasks = TaskLoaders::load(config)?;
+    // As above, memory is told of.
+    tasks.check(config, &model, false)?;
     let teacher = teacher(config, &model, &device)?;
     let (model, _) = start(config, file, set, &device)?;
     let mut batches = Vec::new();
     for batch in loaders.train.epoch(1).take(STEPS) {
         batches.push(batch?);
     }
+    let mut further = tasks.batches_from(0);
+    let mut further = (0..batches.len()).map(|_| further.next()).collect::<Result<Vec<_>, _>>()?;
     let outputs = match &model.config.detector {
         Some(_) => model.points(model.config.image()).len() * (5 + model.config.num_classes),
         None => model.config.num_classes,
     };
     let batch_size = batches.first().map_or(0, |batch| batch.labels.len());
     let at = |steps| StepAt::scheduled(config, 1, steps, loaders.steps(config));
-    let trainer = || -> Trainer<T> {
+    let trainer = || -> Result<Trainer<T>, Error> {
         let trainer = Trainer::with_model(config, model.clone(), device.clone().autodiff());
-        taught(trainer, teacher.clone())
+        let trainer = taught(trainer, teacher.clone());
+        Ok(match config.tasks.is_empty() {
+            true => trainer,
+            false => trainer.with_joint(Joint::new(config, &tasks, &model)?),
+        })
     };
-    let need = match batches.first() {
-        Some(first) => needed(trainer(), first, at(0))?,
-        None => None,
+    let need = match (batches.first(), further.first()) {
+        (Some(first), Some(further)) => needed(trainer()?, (first, further), at(0))?,
+        _ => None,
     };
     let mut expected_bytes = None;
     if let (Some(need), Some(Free { bytes: free, .. })) = (need, free_memory())
@@ -102,14 +112,15 @@ pub fn dry_run<T: Task>(config: &Config, device: DeviceName) -> Result<DryRun<T:
         expected_bytes = Some(need.of(batch_size) as u64);
         let fits = need.images(free as f64 * SHARE);
         batches.iter_mut().for_each(|batch| *batch = batch.first(fits));
+        further.iter_mut().flatten().for_each(|batch| *batch = batch.first(fits));
     }
-    let mut trainer = trainer();
+    let mut trainer = trainer()?;
     let mut reports = Vec::new();
     let (mut batch, mut step_seconds) = ([0; 4], 0.0);
-    for (steps, images) in batches.into_iter().enumerate() {
+    for (steps, (images, further)) in batches.into_iter().zip(&further).enumerate() {
         batch = images.shape;
         let start = Instant::now();
-        reports.push(trainer.step(&[images], at(steps))?);
+        reports.push(trainer.step_with(&[images], further, at(steps))?);
         let parts = batch_size as f64 / batch[0] as f64 * config.train.accumulate as f64;
         step_seconds = start.elapsed().as_secs_f64() * parts;
     }
@@ -158,12 +169,14 @@ impl Need {
 /// What steps of two small batches tell; `None` where they or the system do not.
 fn needed<T: Task>(
     mut trainer: Trainer<T>,
-    batch: &Batch<TargetOf<T>>,
+    (batch, further): (&Batch<TargetOf<T>>, &[Batch]),
     at: StepAt,
 ) -> Result<Option<Need>, Error> {
     let mut probe = |images| -> Result<_, Error> {
         let batch = batch.first(images);
-        let (step, bytes) = peak_during(|| trainer.step(std::slice::from_ref(&batch), at));
+        let further: Vec<Batch> = further.iter().map(|batch| batch.first(images)).collect();
+        let one = std::slice::from_ref(&batch);
+        let (step, bytes) = peak_during(|| trainer.step_with(one, &further, at));
         step?;
         Ok(bytes.map(|bytes| (batch.labels.len(), bytes)))
     };

@@ -7,18 +7,18 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use cobasis_zoo::Model;
 
-/// The exponential moving average of a model's weights and running statistics.
+/// The exponential moving average of the weights and running statistics of a model, or of a part of one.
 ///
 /// It starts as the model after the first step, as PyTorch's `AveragedModel` does. What training leaves
 /// as it is stays so to the last bit, which a mean of equal numbers would not.
-pub(crate) struct Ema {
+pub(crate) struct Ema<M = Model> {
     decay: f64,
     frozen: BTreeSet<ParamId>,
     /// Off the autodiff device; `None` before the first step.
-    pub(crate) model: Option<Model>,
+    pub(crate) model: Option<M>,
 }
 
-impl Ema {
+impl<M: Module> Ema<M> {
     /// An average of nothing that keeps the share `decay` of the past of a model with these tensors
     /// frozen.
     pub(crate) fn new(decay: f64, frozen: impl IntoIterator<Item = ParamId>) -> Self {
@@ -26,7 +26,7 @@ impl Ema {
     }
 
     /// Takes in the model after a step.
-    pub(crate) fn update(&mut self, model: &Model) {
+    pub(crate) fn update(&mut self, model: &M) {
         let now = model.valid();
         self.model = Some(match self.model.take() {
             None => now,

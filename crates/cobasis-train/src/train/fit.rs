@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use cobasis_zoo::cobasis::Cost;
-use cobasis_zoo::files::{load, to_bytes};
+use cobasis_zoo::files::{FileError, load, to_bytes};
 
 use crate::config::Config;
 use crate::data::{Batch, DataError};
@@ -14,9 +14,10 @@ use crate::error::Error;
 use crate::evaluate::judge_from;
 use crate::metrics::Scores;
 use crate::run_dir::{
-    EpochMetrics, RunDir, RunDirError, gradient_flow_csv, metrics_csv, write_events,
+    EpochMetrics, RunDir, RunDirError, gradient_flow_csv, metrics_csv, tasks_csv, write_events,
 };
-use crate::train::checkpoint::judged_model;
+use crate::train::checkpoint::judged_files;
+use crate::train::joint::{TaskLoaders, best_name, check_files, judge_tasks, last_name, published};
 use crate::train::loaders::Loaders;
 use crate::train::progress::Partial;
 use crate::train::{Progress, StepAt, TargetOf, Task, Trainer, Watch, checkpoint};
@@ -28,6 +29,8 @@ const BEST: &str = "best.safetensors";
 pub(crate) struct Fit<'a, T: Task> {
     config: &'a Config,
     loaders: &'a Loaders<TargetOf<T>>,
+    /// The images of further tasks.
+    tasks: &'a TaskLoaders,
     directory: &'a RunDir,
     trainer: Trainer<T>,
     pub(crate) progress: Progress<T::Score>,
@@ -41,13 +44,13 @@ impl<'a, T: Task> Fit<'a, T> {
     /// A run that `trainer` and `progress` say how far it has come; time counts from `since`.
     pub(crate) fn new(
         config: &'a Config,
-        loaders: &'a Loaders<TargetOf<T>>,
+        (loaders, tasks): (&'a Loaders<TargetOf<T>>, &'a TaskLoaders),
         directory: &'a RunDir,
         trainer: Trainer<T>,
         progress: Progress<T::Score>,
         since: Instant,
     ) -> Self {
-        Self { config, loaders, directory, trainer, progress, since, saved: false }
+        Self { config, loaders, tasks, directory, trainer, progress, since, saved: false }
     }
 
     /// Trains to the end of the last epoch, or until the watch breaks off; then what was done is
@@ -74,6 +77,7 @@ impl<'a, T: Task> Fit<'a, T> {
             self.save()?;
             self.publish(metrics.epoch)?;
             watch.epoch(&metrics, is_best);
+            self.progress.joint.of_epoch(metrics.epoch).for_each(|row| watch.task_epoch(row));
         }
         Ok(ControlFlow::Continue(()))
     }
@@ -100,18 +104,23 @@ impl<'a, T: Task> Fit<'a, T> {
         let accumulate = config.train.accumulate;
         let done = self.progress.steps;
         let mut batches = self.loaders.train.epoch_from(epoch, done * accumulate);
-        for step in done..self.loaders.steps(config) {
+        let steps = self.loaders.steps(config);
+        let mut further = self.tasks.batches_from((epoch - 1) * steps + done);
+        for step in done..steps {
             let group: Result<Vec<Batch<TargetOf<T>>>, DataError> =
                 batches.by_ref().take(accumulate).collect();
             let group = group?;
             // Nothing could be kept of what follows.
             self.directory.check()?;
-            let report = self.trainer.step(&group, self.at(step))?;
+            let report = self.trainer.step_with(&group, &further.next()?, self.at(step))?;
             if !report.loss.is_finite() {
                 return Err(Error::Diverged { epoch, step: report.step, loss: report.loss });
             }
             self.progress.step(&report);
             self.progress.gradient_flow.step(self.trainer.basis_gradients());
+            if let Some(joint) = &self.trainer.joint {
+                self.progress.joint.step(joint.reports());
+            }
             self.progress.partial.seconds = seconds();
             self.saved = false;
             if watch.step(epoch, &report).is_break() {
@@ -134,6 +143,14 @@ impl<'a, T: Task> Fit<'a, T> {
         };
         if !val.is_finite() {
             return Err(Error::NotFinite { epoch, images: "validation" });
+        }
+        if let Some(joint) = &self.trainer.joint {
+            let (base, progress) = (self.trainer.judged(), &self.progress.joint);
+            let rows = judge_tasks(config, (joint, base), self.tasks, (progress, epoch), watch)?;
+            let Some(rows) = rows else {
+                return Ok(None);
+            };
+            self.progress.joint.end_epoch(rows);
         }
         let lr = self.at(self.progress.steps.saturating_sub(1)).lr;
         let means = [penalties / images, losses / images];
@@ -163,6 +180,10 @@ impl<'a, T: Task> Fit<'a, T> {
     fn publish(&self, epoch: usize) -> Result<(), Error> {
         let history = &self.progress.history;
         self.directory.write_atomic("metrics.csv", metrics_csv(history).as_bytes())?;
+        if !self.config.tasks.is_empty() {
+            let text = tasks_csv(&self.progress.joint.epochs);
+            self.directory.write_atomic("tasks.csv", text.as_bytes())?;
+        }
         if self.config.train.gradient_flow {
             let text = gradient_flow_csv(&self.progress.gradient_flow.epochs);
             self.directory.write_atomic("gradient_flow.csv", text.as_bytes())?;
@@ -172,11 +193,29 @@ impl<'a, T: Task> Fit<'a, T> {
             write_events(self.directory.path(), history, self.progress.started_unix, steps)?;
         }
         let model = to_bytes(self.trainer.judged());
+        let tasks = self.published()?;
+        let is_best = self.progress.best().is_some_and(|best| best.epoch == epoch);
         self.directory.write_atomic("last.safetensors", &model)?;
-        if self.progress.best().is_some_and(|best| best.epoch == epoch) {
+        for (task, bytes) in &tasks {
+            self.directory.write_atomic(&last_name(task), bytes)?;
+        }
+        if is_best {
             self.directory.write_atomic(BEST, &model)?;
         }
+        for (task, bytes) in tasks.iter().filter(|_| is_best) {
+            self.directory.write_atomic(&best_name(task), bytes)?;
+        }
         Ok(())
+    }
+
+    /// The files of further tasks, on the model that is judged and kept.
+    fn published(&self) -> Result<Vec<(String, Vec<u8>)>, Error> {
+        let Some(joint) = &self.trainer.joint else {
+            return Ok(Vec::new());
+        };
+        let path = self.directory.path();
+        Ok(published(joint, self.trainer.judged())
+            .map_err(|problem| FileError::new(path, problem))?)
     }
 
     /// Sees to it that the best model of the epochs before is there, and as it was.
@@ -185,12 +224,12 @@ impl<'a, T: Task> Fit<'a, T> {
             return Ok(());
         };
         let checkpoint = self.directory.checkpoints().path(best.epoch, 0);
-        let path = self.directory.path().join(BEST);
-        if let Some(model) = judged_model(&checkpoint, self.config)
-            && fs::read(&path).ok().as_ref() != Some(&model)
-        {
-            self.directory.write_atomic(BEST, &model)?;
-            watch.made_again(&path);
+        for (name, bytes) in judged_files(&checkpoint, self.config, BEST, best_name) {
+            let path = self.directory.path().join(&name);
+            if fs::read(&path).ok().as_ref() != Some(&bytes) {
+                self.directory.write_atomic(&name, &bytes)?;
+                watch.made_again(&path);
+            }
         }
         Ok(())
     }
@@ -200,7 +239,10 @@ impl<'a, T: Task> Fit<'a, T> {
         let path = self.directory.path().join(BEST);
         let there = load(&path, &Device::flex());
         match (there, self.progress.best()) {
-            (Ok(model), _) if model.config.name.to_string() == self.config.model => Ok(()),
+            (Ok(model), best) if model.config.name.to_string() == self.config.model => {
+                let epoch = best.map_or(0, |best| best.epoch);
+                Ok(check_files(self.config, self.directory.path(), epoch)?)
+            }
             (_, None) => Ok(()),
             (_, Some(best)) => Err(RunDirError::BestLost { path, epoch: best.epoch }.into()),
         }

@@ -57,6 +57,11 @@ impl PenaltyTerm {
         Self { formula: config.penalty.0, counted }
     }
 
+    /// Whether it counts unique filters beside shared ones.
+    pub(crate) fn counts_unique(&self) -> bool {
+        self.formula.is_some() && self.counted == Counted::SharedAndUnique
+    }
+
     /// Its value, of shape `[1]`; `None` for a model that shares nothing, and where none is asked
     /// for. What it draws, it draws from `key`.
     pub(crate) fn of(&self, model: &Model, key: u64) -> Option<Tensor<1>> {

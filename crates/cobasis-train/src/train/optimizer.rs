@@ -10,6 +10,7 @@ use cobasis_zoo::cobasis::InnerFilters;
 use cobasis_zoo::{InnerLayer, Model, ModelConfig};
 
 use crate::config::{OptimizerConfig, OptimizerKind, WeightDecayScale};
+use crate::train::gradients::Parameter;
 use crate::train::kept_momentum::{Momentum, Reachable};
 use crate::train::sgd::{FixedRate, ModuleSgd};
 
@@ -47,6 +48,12 @@ impl Groups {
         // No parameter is in two groups that decay apart.
         compressed.retain(|id| !bases.contains(id) && (config.decay_norms || !norms.contains(id)));
         Self { norms, bases, compressed, factor: decay_factor(config, &model.config) }
+    }
+
+    /// Adds what further tasks have for themselves of one dimension.
+    pub(crate) fn add_norms(&mut self, parameters: impl IntoIterator<Item = Parameter>) {
+        let norms = parameters.into_iter().filter(|(_, dimensions)| *dimensions == 1);
+        self.norms.extend(norms.map(|(id, _)| id));
     }
 }
 

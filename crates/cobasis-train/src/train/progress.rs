@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::evaluate::Score;
 use crate::metrics::Scores;
 use crate::run_dir::{EpochMetrics, InitRecord};
-use crate::train::{DataIdentity, GradientFlow, StepReport};
+use crate::train::{DataIdentity, GradientFlow, JointProgress, StepReport};
 
 /// How far a run has come.
 ///
@@ -30,6 +30,9 @@ pub struct Progress<S = Score> {
     /// The gradients of the bases, where they are asked for.
     #[serde(default)]
     pub gradient_flow: GradientFlow,
+    /// What further tasks came to, where there are some.
+    #[serde(default, skip_serializing_if = "JointProgress::is_empty")]
+    pub joint: JointProgress,
     /// Which images the run is about; a checkpoint of an earlier version does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataIdentity>,
@@ -65,6 +68,7 @@ impl<S: Scores> Progress<S> {
             partial,
             history,
             gradient_flow,
+            joint: JointProgress::default(),
             data,
             init,
         }
@@ -100,7 +104,7 @@ impl<S: Scores> Progress<S> {
     /// result.
     pub fn best(&self) -> Option<&EpochMetrics> {
         self.history.iter().skip(self.before_cut).reduce(|best, metrics| {
-            match is_better::<S>(metrics, best) {
+            match self.is_better(metrics, best) {
                 true => metrics,
                 false => best,
             }
@@ -110,7 +114,17 @@ impl<S: Scores> Progress<S> {
     /// Whether an epoch, which is not among those that are done, is the best one so far.
     pub(crate) fn would_be_best(&self, metrics: &EpochMetrics) -> bool {
         metrics.epoch > self.before_cut
-            && self.best().is_none_or(|best| is_better::<S>(metrics, best))
+            && self.best().is_none_or(|best| self.is_better(metrics, best))
+    }
+
+    /// Whether the validation images say that an epoch is better than another: with further tasks, by the mean over
+    /// all.
+    fn is_better(&self, metrics: &EpochMetrics, than: &EpochMetrics) -> bool {
+        let judged = |metrics: &EpochMetrics| {
+            let main = metrics.value(&format!("val_{}", S::JUDGED_BY.name));
+            self.joint.judged(main, metrics.epoch)
+        };
+        S::JUDGED_BY.is_better(judged(metrics), judged(than))
     }
 
     /// Takes in a step.
@@ -128,12 +142,6 @@ impl<S: Scores> Progress<S> {
         self.steps = 0;
         self.partial = Partial::default();
     }
-}
-
-/// Whether the validation images say that an epoch is better than another.
-fn is_better<S: Scores>(metrics: &EpochMetrics, than: &EpochMetrics) -> bool {
-    let judged = |metrics: &EpochMetrics| metrics.value(&format!("val_{}", S::JUDGED_BY.name));
-    S::JUDGED_BY.is_better(judged(metrics), judged(than))
 }
 
 #[cfg(test)]

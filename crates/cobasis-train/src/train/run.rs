@@ -17,6 +17,7 @@ use crate::preparation::of_set;
 use crate::run_dir::{Provenance, RunDir, RunDirError, Summary};
 use crate::train::checkpoint::Resumed;
 use crate::train::fit::Fit;
+use crate::train::joint::{Joint, TaskLoaders, results};
 use crate::train::loaders::Loaders;
 use crate::train::recorded_data::{DATA, check_model, check_same, recorded_data, warn_of_unknown};
 use crate::train::start::{Start, StartFile, check_unchanged, resolved, start};
@@ -72,7 +73,8 @@ pub(super) fn maps<T: Target>(model: &ModelConfig, loaders: &Loaders<T>) -> Maps
 ///
 /// The directory gets the resolved configuration (`config.toml`), what tells its data from others
 /// (`data.json`), a row per epoch (`metrics.csv`),
-/// the model of the last and of the best epoch (`last.safetensors`, `best.safetensors`), the last
+/// the model of the last and of the best epoch (`last.safetensors`, `best.safetensors`), of further tasks a row per
+/// epoch (`tasks.csv`) and what is their own of these models (`last-NAME.safetensors`, `best-NAME.safetensors`), the last
 /// two checkpoints and a summary (`summary.json`). `command` is recorded as it is.
 ///
 /// # Errors
@@ -111,7 +113,8 @@ pub fn run_task<T: Task>(
     let (trainer, progress) = run.resume_or_start(watch)?;
     let params = trainer.model().parameters().trainable;
     watch.started(run.started(params, &progress));
-    let mut fit = Fit::new(config, &run.loaders, &run.directory, trainer, progress, start);
+    let loaders = (&run.loaders, &run.tasks);
+    let mut fit = Fit::new(config, loaders, &run.directory, trainer, progress, start);
     run.directory.forget_divergence();
     let flow = fit.run(watch).inspect_err(|error| {
         if error.is_divergence() {
@@ -129,6 +132,13 @@ pub fn run_task<T: Task>(
         return Ok(run.interrupted(&fit.progress));
     };
     let mut summary = run.summary(&fit.progress, epochs, params, command);
+    let files = (run.directory.path(), &run.device);
+    if best.is_ok() {
+        let Some(tasks) = results(config, &run.tasks, &fit.progress, files, watch)? else {
+            return Ok(run.interrupted(&fit.progress));
+        };
+        summary.tasks = tasks;
+    }
     let left = fit.inference_cost();
     summary.inference_params = left.map(|cost| cost.params);
     summary.inference_macs = left.map(|cost| cost.macs);
@@ -145,6 +155,8 @@ struct Run<'a, T: Task> {
     config: &'a Config,
     provenance: Provenance,
     loaders: Loaders<TargetOf<T>>,
+    /// The images of further tasks.
+    tasks: TaskLoaders,
     name: DeviceName,
     device: Device,
     model: ModelConfig,
@@ -171,6 +183,7 @@ impl<'a, T: Task> Run<'a, T> {
     ) -> Result<Self, Error> {
         let provenance = Provenance::at_start();
         let loaders = Loaders::new::<T>(config, T::load(config)?)?;
+        let tasks = TaskLoaders::load(config)?;
         let set = loaders.train.set();
         let model = match &file {
             Some(file) => file.config_for(config, set)?,
@@ -180,13 +193,17 @@ impl<'a, T: Task> Run<'a, T> {
         if name.is_processor() {
             maps(&model, &loaders).check_run(config, batches)?;
         }
+        tasks.check(config, &model, name.is_processor())?;
         let teacher = teacher(config, &model, &device)?;
         // What is wrong with it is to be told before there is a directory.
         let is_new = out.is_none_or(|out| !RunDir::has_run(out));
         let start = is_new.then(|| start(config, file, set, &device)).transpose()?;
+        if let Some((model, _)) = &start {
+            Joint::new(config, &tasks, model)?;
+        }
         let directory = RunDir::open(out, &config.model)?;
         let place = directory.path().display().to_string();
-        let data = DataIdentity::of(&loaders);
+        let data = DataIdentity { tasks: tasks.identities(), ..DataIdentity::of(&loaders) };
         let (mut is_recorded, mut is_longer) = (false, false);
         if let Some(text) = directory.config()? {
             let before = Config::parse_with(&format!("{place}/config.toml"), &text, &[])?;
@@ -205,6 +222,7 @@ impl<'a, T: Task> Run<'a, T> {
             config,
             provenance,
             loaders,
+            tasks,
             name,
             device,
             model,
@@ -264,7 +282,14 @@ impl<'a, T: Task> Run<'a, T> {
             None => start(config, None, self.loaders.train.set(), &self.device)?,
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-        let trainer = Trainer::with_model(config, model, self.device.clone().autodiff());
+        let further = match config.tasks.is_empty() {
+            true => None,
+            false => Some(Joint::new(config, &self.tasks, &model)?),
+        };
+        let mut trainer = Trainer::with_model(config, model, self.device.clone().autodiff());
+        if let Some(further) = further {
+            trainer = trainer.with_joint(further);
+        }
         Ok((trainer, Progress::new(now).with_init(init)))
     }
 

@@ -13,6 +13,7 @@ use crate::train::constraint::Constrained;
 use crate::train::ema::Ema;
 use crate::train::gradient_flow::basis_gradients;
 use crate::train::gradients::clip;
+use crate::train::joint::Joint;
 use crate::train::learned_ranks::LearnedRanks;
 use crate::train::objective::PenaltyTerm;
 use crate::train::optimizer::{Groups, coding, optimizer, with_autoencoders};
@@ -27,6 +28,7 @@ pub struct Trainer<T: Task = Classification> {
     pub(crate) constrained: Option<Constrained>,
     ranks: Option<LearnedRanks>,
     task: T,
+    pub(crate) joint: Option<Joint>,
     penalty: PenaltyTerm,
     recipe: Recipe,
     /// The gradients of the bases at the last step, where they are asked for.
@@ -65,6 +67,7 @@ impl<T: Task> Trainer<T> {
                 Ema::new(recipe.ema, frozen)
             }),
             task: T::new(&recipe, &device),
+            joint: None,
             penalty: PenaltyTerm::new(&recipe.ortho, &model),
             basis_gradients: recipe.gradient_flow.then(Vec::new),
             recipe,
@@ -75,6 +78,15 @@ impl<T: Task> Trainer<T> {
     /// Learns from a teacher too; see [`Task::with_teacher`].
     pub fn with_teacher(self, teacher: Model) -> Self {
         Self { task: self.task.with_teacher(teacher), ..self }
+    }
+
+    /// Learns further tasks too. To be called before the first step.
+    pub(crate) fn with_joint(mut self, joint: Joint) -> Self {
+        let mut groups = Groups::of(&self.recipe.optimizer, &self.model);
+        groups.add_norms(joint.parameters());
+        self.optimizer = optimizer(&self.recipe.optimizer, groups);
+        self.joint = Some(joint);
+        self
     }
 
     /// The model as it is now.
@@ -104,6 +116,16 @@ impl<T: Task> Trainer<T> {
         batches: &[Batch<TargetOf<T>>],
         at: StepAt,
     ) -> Result<StepReport<T::Score>, Error> {
+        self.step_with(batches, &[], at)
+    }
+
+    /// The same with a batch of every further task, if there are some.
+    pub(crate) fn step_with(
+        &mut self,
+        batches: &[Batch<TargetOf<T>>],
+        further: &[Batch],
+        at: StepAt,
+    ) -> Result<StepReport<T::Score>, Error> {
         let images: usize = batches.iter().map(|batch| batch.labels.len()).sum();
         let mut report = StepReport {
             step: at.step,
@@ -128,6 +150,9 @@ impl<T: Task> Trainer<T> {
             report.penalty += share * part.penalty;
             report.loss += share * part.loss;
         }
+        if let Some(joint) = &mut self.joint {
+            report.loss += joint.add_gradients(&self.model, further, at, &mut sum);
+        }
         let mut gradients = sum.grads();
         if let Some(sizes) = &mut self.basis_gradients {
             *sizes = basis_gradients(&self.model, &gradients, &of_penalty.grads());
@@ -137,8 +162,9 @@ impl<T: Task> Trainer<T> {
             let coding = coding(&self.model);
             let tensors = self.model.tensors().into_iter();
             let tensors = tensors.filter(|tensor| !coding.contains(&tensor.id));
+            let own = self.joint.iter().flat_map(Joint::parameters);
             let parameters: Vec<_> =
-                tensors.map(|tensor| (tensor.id, tensor.shape.len())).collect();
+                tensors.map(|tensor| (tensor.id, tensor.shape.len())).chain(own).collect();
             gradients = clip(&parameters, gradients, norm);
         }
         let failed = |source| Error::Constraint { epoch: at.epoch, step: at.step, source };
@@ -146,7 +172,11 @@ impl<T: Task> Trainer<T> {
         let constrained = self.constrained.as_ref().filter(|_| report.loss.is_finite());
         let before = constrained.map(|bases| bases.tangent(&self.model, &mut gradients));
         let before = before.transpose().map_err(failed)?;
-        self.model = self.optimizer.step(at.lr, self.model.clone(), gradients);
+        let (optimizer, model) = (&mut self.optimizer, self.model.clone());
+        self.model = match &mut self.joint {
+            Some(joint) => joint.step(optimizer, at.lr, model, gradients),
+            None => optimizer.step(at.lr, model, gradients),
+        };
         if let (Some(bases), Some(before)) = (constrained, before) {
             self.model = bases.retract(at, before, self.model.clone()).map_err(failed)?;
         }

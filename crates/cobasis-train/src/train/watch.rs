@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::data::ClassCount;
 use crate::error::Error;
 use crate::evaluate::Score;
-use crate::run_dir::EpochMetrics;
+use crate::run_dir::{EpochMetrics, TaskEpoch};
 use crate::train::StepReport;
 
 /// What a run is about to do.
@@ -59,6 +59,9 @@ pub trait Watch<S = Score> {
     fn evaluated(&mut self, _images: usize) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
+
+    /// After an epoch, what it came to for a further task.
+    fn task_epoch(&mut self, _row: &TaskEpoch) {}
 
     /// After an epoch, with the best result so far reached in it or not.
     fn epoch(&mut self, _metrics: &EpochMetrics, _is_best: bool) {}

@@ -15,6 +15,7 @@ pub(super) const FIXED: &[(&str, &str)] = &[
     ("init", "all methods start from new weights"),
     ("task", "methods are compared by classification"),
     ("detect", "methods are compared by classification"),
+    ("tasks", "methods are compared by one task"),
     ("data", "all methods are compared on the same images; recipe.data is for all"),
     ("train.epochs", "all methods are trained for as long; recipe.train.epochs is for all"),
     ("train.max_steps", "all methods are trained for as long; recipe.train.max_steps is for all"),
@@ -70,6 +71,7 @@ pub(super) fn check_recipe(recipe: &Table) -> Result<(), ConfigError> {
         ("init", "all methods start from new weights"),
         ("task", "methods are compared by classification"),
         ("detect", "methods are compared by classification"),
+        ("tasks", "methods are compared by one task"),
     ] {
         if recipe.contains_key(name) {
             let problem = format!("not for a comparison: {why}");

@@ -98,6 +98,7 @@ impl<T: Task> Run<'_, T> {
             last,
             best_on_test,
             best_on_val,
+            tasks: Vec::new(),
         }
     }
 }
