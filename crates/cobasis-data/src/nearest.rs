@@ -26,7 +26,8 @@ fn split(key: &str) -> (&str, &str) {
     key.rsplit_once('.').unwrap_or(("", key))
 }
 
-/// How far apart two names are, 0 for equal; `None` when they have nothing to do with each other.
+/// How far apart two names are, 0 for equal; `None` when they have nothing to do with each other. A slip counts 2, and
+/// of equally many a slip is likelier than a word too many.
 fn distance(wrong: &str, right: &str) -> Option<usize> {
     if wrong.len() > MAX_WORD {
         return None;
@@ -34,14 +35,14 @@ fn distance(wrong: &str, right: &str) -> Option<usize> {
     let (wrong, right) = (plain(wrong), plain(right));
     let slips = damerau_levenshtein(&wrong, &right);
     let longest = wrong.chars().count().max(right.chars().count());
-    let slips = (slips * 3 <= longest).then_some(slips);
+    let slips = (slips * 3 <= longest).then_some(2 * slips);
     let (wrong_words, right_words) = (words(&wrong), words(&right));
     // Other tools' names: learning_rate for lr, wd for weight_decay.
     let abbreviated = initials(&wrong_words) == right || initials(&right_words) == wrong;
     // And batch_size for batch, num_workers for workers.
     let contains = wrong_words.windows(right_words.len()).any(|words| words == right_words);
-    let extra_words = contains.then(|| wrong_words.len() - right_words.len());
-    [slips, abbreviated.then_some(1), extra_words].into_iter().flatten().min()
+    let extra_words = contains.then(|| 2 * (wrong_words.len() - right_words.len()) + 1);
+    [slips, abbreviated.then_some(2), extra_words].into_iter().flatten().min()
 }
 
 /// Spelling differences that are never what was meant.
@@ -61,11 +62,12 @@ fn initials(words: &[&str]) -> String {
 mod tests {
     use super::*;
 
+    const MORE: [&str; 4] = ["train.epochs", "data.workers", "data.images", "data.train_images"];
+
     #[test]
     fn slips_sections_and_other_tools_names() {
         let keys = ["optimizer.lr", "optimizer.weight_decay", "train.batch", "train.eval_batch"];
-        let keys: Vec<String> =
-            keys.iter().chain(&["train.epochs", "data.workers"]).map(|k| k.to_string()).collect();
+        let keys: Vec<String> = keys.iter().chain(&MORE).map(|k| k.to_string()).collect();
         for (wrong, right) in [
             ("optimizer.lrr", Some("optimizer.lr")),
             ("lr", Some("optimizer.lr")),
@@ -77,6 +79,7 @@ mod tests {
             ("train.eval_batch_size", Some("train.eval_batch")),
             ("epoch", Some("train.epochs")),
             ("data.num_workers", Some("data.workers")),
+            ("data.trian_images", Some("data.train_images")),
             ("mixup", None),
             ("", None),
         ] {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::error::{ConfigError, above_0, expect};
 use super::{Config, DataConfig, Protocol, TaskKind};
 use crate::data::SplitMix64;
+use crate::data::text::shortened;
 
 /// Keeps the seeds of tasks apart from all else that is drawn.
 const DOMAIN: u64 = 0x7461_736b_7300_0000;
@@ -53,7 +54,11 @@ impl TaskConfig {
     pub(crate) fn kind(&self, at: &str) -> Result<AdapterKind, ConfigError> {
         let refused = |problem: String| ConfigError::at(format!("{at}.adapter"), problem);
         let kind = self.adapter.parse::<AdapterKind>();
-        let kind = kind.map_err(|error| refused(error.to_string()))?;
+        let kind = kind.map_err(|error| {
+            let expected =
+                "expected \"norms\", \"rank1\", \"mask\", \"mix\", \"mlp\" or \"unique\"";
+            refused(format!("{expected}, got {:?}", shortened(&error.got)))
+        })?;
         let why = match kind {
             AdapterKind::Head | AdapterKind::Film => {
                 "keeps the network's batch norms, whose statistics are those of the main task's \

@@ -295,11 +295,11 @@ impl StartFile {
             log::warn!("{said}");
         }
         let name = model.config.name.to_string();
-        log::info!("{file}, {name}, is the frozen base of a task with the adapter {kind}");
         model.config.seed = config.seed;
         let adapted = model.with_adapter(kind, ours.num_classes);
         let mut model =
             adapted.map_err(|error| ConfigError::at("init.adapter", format!("{file}: {error}")))?;
+        log::info!("{file}, {name}, is the frozen base of a task with the adapter {kind}");
         model.config.preparation = ours.preparation;
         Ok((model, InitRecord { file, sha256, model: name, classifier: Classifier::New }))
     }
