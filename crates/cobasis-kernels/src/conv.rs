@@ -199,17 +199,50 @@ pub fn forward(
     y: &mut [f32],
     epilogue: &Epilogue,
 ) {
-    assert_eq!(x.len(), shape.input_len(), "length of the input");
     assert_eq!(y.len(), shape.output_len(), "length of the output");
+    forward_into(shape, x, weight, (y, shape.channels_out), epilogue);
+}
+
+/// [`forward`] into the channels of larger maps: a pixel of the output begins every `pixel` values of
+/// `y`, from the first on, and so does one of the residual.
+///
+/// # Panics
+/// If the length of `x` is not that of the shape, `y` or the residual is too short, or the weight was
+/// packed for another shape.
+pub fn forward_into(
+    shape: &ConvShape,
+    x: &[f32],
+    weight: &PackedWeight,
+    (y, pixel): (&mut [f32], usize),
+    epilogue: &Epilogue,
+) {
+    assert_eq!(x.len(), shape.input_len(), "length of the input");
+    let pixels = shape.output_len() / shape.channels_out;
+    let least = pixels.saturating_sub(1) * pixel + shape.channels_out;
+    assert!(pixel >= shape.channels_out && y.len() >= least, "length of the output");
     let expected = (shape.channels_out, filter(shape));
     assert_eq!((weight.filters, weight.filter), expected, "filters that were packed");
-    epilogue.check(shape);
+    epilogue.check(shape, least);
+    if pixels == 0 {
+        return;
+    }
+    let y = (y, pixel);
     match &weight.form {
         Form::Direct(weight) => direct::forward(shape, x, weight, y, epilogue),
         Form::Winograd(weight) => {
             winograd::forward(shape, x, &[(shape.channels_in, weight)], y, epilogue)
         }
         Form::Depthwise(weight) => depthwise::forward(shape, x, weight, y, epilogue),
+    }
+}
+
+/// Lines of 64 bytes that a thread needs for a task of [`forward`] at most, with the threads that there
+/// are here.
+pub(crate) fn workspace(shape: &ConvShape, weight: &PackedWeight) -> usize {
+    match &weight.form {
+        Form::Direct(_) => direct::workspace(shape),
+        Form::Winograd(weight) => winograd::workspace(shape, weight),
+        Form::Depthwise(_) => 0,
     }
 }
 
