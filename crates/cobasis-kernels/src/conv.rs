@@ -49,6 +49,26 @@ fn check_fit(algorithm: Algorithm, shape: &ConvShape) {
     assert!(fits(algorithm, shape), "{algorithm} does not compute {shape:?}");
 }
 
+/// How a weight is packed for a shape. What is packed for one serves all shapes of the same channels,
+/// kernel and groups with an equal packing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Packing {
+    algorithm: Algorithm,
+    /// Whether Winograd's weights are transformed each time.
+    few_tiles: bool,
+}
+
+impl Packing {
+    /// That of [`PackedWeight::new`] and [`PackedWeight::bank`].
+    pub fn of(shape: &ConvShape) -> Self {
+        let algorithm = choose(shape, Pass::Forward);
+        Self {
+            algorithm,
+            few_tiles: algorithm == Algorithm::Winograd && winograd::few_tiles(shape),
+        }
+    }
+}
+
 /// A weight made ready for [`forward`] once and used many times.
 #[derive(Debug, Clone)]
 pub struct PackedWeight {

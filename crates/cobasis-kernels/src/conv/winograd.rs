@@ -13,7 +13,7 @@ mod forward;
 mod output;
 mod points;
 
-pub use filter::Weight;
+pub use filter::{Weight, few_tiles};
 pub use filter_gradient::backward_filter;
 pub use forward::{forward, workspace};
 
