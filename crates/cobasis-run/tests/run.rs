@@ -98,7 +98,7 @@ fn images_that_do_not_fit_are_refused() {
         (
             3,
             [1, 3, 1, 1],
-            "node 17 (at \"node17\"): for images of 1 × 1 pixels: expected maps that",
+            "node 20 (at \"node20\"): for images of 1 × 1 pixels: expected maps that",
         ),
     ] {
         let error = network.run(&vec![0.0; numbers], shape).map(<[f32]>::to_vec);

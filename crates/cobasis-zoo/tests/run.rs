@@ -118,11 +118,8 @@ fn detectors_give_the_boxes_of_the_zoo() {
             .iter()
             .map(|point| [point.x, point.y, point.stride])
             .collect();
-        let expected: Vec<[f32; 3]> = deployed
-            .points(size)
-            .iter()
-            .map(|point| [point.x, point.y, point.stride])
-            .collect();
+        let expected: Vec<[f32; 3]> =
+            deployed.points(size).iter().map(|point| [point.x, point.y, point.stride]).collect();
         assert_eq!(points, expected);
     }
 }
