@@ -7,9 +7,8 @@ use cobasis_run::Network;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let path = arguments.next().ok_or("expected a deployed file")?;
-    let mut number = |otherwise: usize| {
-        arguments.next().map_or(Ok(otherwise), |argument| argument.parse())
-    };
+    let mut number =
+        |otherwise: usize| arguments.next().map_or(Ok(otherwise), |argument| argument.parse());
     let (batch, size, threads, rounds) = (number(1)?, number(32)?, number(1)?, number(50)?);
     let mut network = Network::open(&path)?.with_threads(threads);
     let shape = [batch, network.channels(), size, size];

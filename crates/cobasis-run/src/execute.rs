@@ -2,33 +2,32 @@
 
 use std::mem;
 
-use cobasis_kernels::conv::{Epilogue, forward_into};
+use cobasis_kernels::conv::{Before, Epilogue, forward_after, forward_into};
 use cobasis_kernels::pixels::{self, Pixels, PixelsMut, Pooling};
 use cobasis_kernels::{Activation, Aligned};
 
 use crate::boxes::decode;
 use crate::graph::{Conv, Graph, Node, Op};
+use crate::memory::Memory;
 use crate::plan::Windows;
 use crate::schedule::Schedule;
 
-/// The memory of a network: buffers of maps, and one of the numbers that are in between.
-#[derive(Debug, Default)]
-pub(crate) struct Memory {
-    pub(crate) buffers: Vec<Aligned>,
-    /// Means and weights of channels.
-    pub(crate) channels: Aligned,
-    pub(crate) output: Vec<f32>,
-}
-
-/// Writes the output for images `[batch, channels, height, width]` to the memory's, which has the size of it.
-pub(crate) fn execute(graph: &Graph, schedule: &Schedule, images: &[f32], memory: &mut Memory) {
-    let len = schedule.batch * schedule.outputs(graph);
+/// Writes the output for images `[batch, channels, height, width]` to the memory's, from a number on.
+pub(crate) fn execute(
+    graph: &Graph,
+    schedule: &Schedule,
+    images: &[f32],
+    memory: &mut Memory,
+    first: usize,
+) {
+    let last = first + schedule.batch * schedule.outputs(graph);
     for (number, node) in graph.nodes.iter().enumerate() {
         let Memory { buffers, channels, output } = &mut *memory;
         let step = |buffers| Step { graph, schedule, number, node, buffers };
         match node.op {
-            Op::Linear { .. } => step(buffers).classify(&mut output[..len]),
-            Op::Pixels => step(buffers).pixels(&mut output[..len]),
+            Op::Gone => {}
+            Op::Linear { .. } => step(buffers).classify(&mut output[first..last]),
+            Op::Pixels => step(buffers).pixels(&mut output[first..last]),
             _ => {
                 let buffer = schedule.places.of[number].buffer;
                 // It is away while it is written: a node that writes over its input does not read it.
@@ -136,7 +135,7 @@ impl<'a> Step<'a> {
                 let to = &mut to[..pixels * node.channels];
                 pixels::global_average(self.first(), self.area(node.inputs[0]), to);
             }
-            Op::Linear { .. } | Op::Pixels => {}
+            Op::Linear { .. } | Op::Pixels | Op::Gone => {}
         }
     }
 
@@ -149,7 +148,20 @@ impl<'a> Step<'a> {
             residual: self.node.inputs.get(1).map(|&input| self.alone(input)),
             activation: self.node.then,
         };
-        forward_into(shape, self.alone(self.node.inputs[0]), weight, y, &epilogue);
+        let input = self.node.inputs[0];
+        match &conv.before {
+            None => forward_into(shape, self.alone(input), weight, y, &epilogue),
+            Some(before) => {
+                let place = self.schedule.places.of[input];
+                let x = (&self.buffers[place.buffer][place.first..], place.stride);
+                let before = Before {
+                    scale: self.graph.values(before.scale),
+                    shift: self.graph.values(before.shift),
+                    activation: before.then,
+                };
+                forward_after(shape, x, before, weight, y, &epilogue);
+            }
+        }
     }
 
     fn pool(&self, pooling: Pooling, windows: &Windows, y: PixelsMut) {

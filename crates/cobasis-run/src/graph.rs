@@ -2,8 +2,10 @@
 //! that it takes.
 
 mod check;
+mod join;
 
 pub(crate) use check::check;
+pub(crate) use join::join;
 
 use cobasis_kernels::Activation;
 
@@ -33,17 +35,29 @@ pub(crate) struct Node {
 pub(crate) enum Op {
     Input,
     Conv(Conv),
-    Affine { scale: usize, shift: usize },
+    Affine {
+        scale: usize,
+        shift: usize,
+    },
     Add,
     Concat,
     MaxPool(Windows),
     AvgPool(Windows),
-    Pad { stride: usize, before: usize },
-    Attention { filter: usize },
+    Pad {
+        stride: usize,
+        before: usize,
+    },
+    Attention {
+        filter: usize,
+    },
     Upsample,
     GlobalAverage,
-    Linear { weight: Conv },
+    Linear {
+        weight: Conv,
+    },
     Pixels,
+    /// Nothing: another node does it.
+    Gone,
 }
 
 /// A convolution, or a classifier as one.
@@ -57,6 +71,16 @@ pub(crate) struct Conv {
     pub(crate) stride: [usize; 2],
     pub(crate) padding: [usize; 2],
     pub(crate) groups: usize,
+    /// What is made of the first input on the way.
+    pub(crate) before: Option<Before>,
+}
+
+/// An affine map of each channel, and what is applied to its output.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Before {
+    pub(crate) scale: usize,
+    pub(crate) shift: usize,
+    pub(crate) then: Activation,
 }
 
 impl Graph {

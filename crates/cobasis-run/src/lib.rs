@@ -8,6 +8,7 @@ mod boxes;
 mod error;
 mod execute;
 mod graph;
+mod memory;
 mod network;
 mod packed;
 mod places;

@@ -8,15 +8,21 @@ use cobasis_kernels::Team;
 
 use crate::boxes::Point;
 use crate::error::{Error, FORMAT, short};
-use crate::execute::{Memory, execute};
-use crate::graph::{Graph, check};
+use crate::execute::execute;
+use crate::graph::{Graph, check, join};
+use crate::memory::Memory;
 use crate::packed::Packed;
 use crate::plan::{self, Plan};
 use crate::safetensors::File;
 use crate::schedule::Schedule;
+use crate::sizes::{largest, sizes};
 
 /// Schedules that are kept: those of the sizes used last.
-const KEPT: usize = 4;
+const KEPT: usize = 8;
+/// Numbers of the largest maps that are computed at a time.
+const AT_ONCE: usize = 1 << 40;
+/// Images that are computed at a time however large they are: kernels want some work at once.
+const LEAST_AT_ONCE: usize = 1;
 
 /// A deployed network that runs on the processor.
 ///
@@ -33,6 +39,10 @@ pub struct Network {
     packed: Packed,
     /// The one used last comes first.
     schedules: Vec<Schedule>,
+    /// Numbers of the largest maps for one image of a size.
+    largest: Vec<([usize; 2], usize)>,
+    /// The most images at a time, if the user says it.
+    limit: Option<usize>,
     memory: Memory,
 }
 
@@ -49,7 +59,8 @@ impl Network {
             return Err(Error::NotDeployed(format.map_or("none".to_string(), short)));
         }
         let plan = file.metadata.get(plan::KEY).ok_or(Error::NoPlan)?;
-        let graph = check(Plan::from_json(plan)?, &file)?;
+        let mut graph = check(Plan::from_json(plan)?, &file)?;
+        join(&mut graph);
         Ok(Self::new(Arc::new(graph), Arc::new(file.metadata)))
     }
 
@@ -73,6 +84,8 @@ impl Network {
             team: Team::new(1),
             packed: Packed::default(),
             schedules: Vec::new(),
+            largest: Vec::new(),
+            limit: None,
             memory: Memory::default(),
         }
     }
@@ -84,6 +97,13 @@ impl Network {
             // Work is divided among other threads.
             self.schedules.clear();
         }
+        self
+    }
+
+    /// The network with so many images at a time, at least one: batches are computed in parts of so many, in
+    /// less memory. Otherwise it chooses.
+    pub fn with_images_at_once(mut self, images: usize) -> Self {
+        self.limit = Some(images.max(1));
         self
     }
 
@@ -131,11 +151,18 @@ impl Network {
             return Ok(&[]);
         }
         self.plan(batch, [height, width])?;
-        let Self { graph, team, schedules, memory, .. } = self;
-        let Some(schedule) = schedules.first() else { return Ok(&[]) };
-        let outputs = batch * schedule.outputs(graph);
-        team.run(|| execute(graph, schedule, images, memory));
-        Ok(&self.memory.output[..outputs])
+        let parts = batch.div_ceil(self.at_once(batch, [height, width]));
+        let (mut outputs, each) = (0, images.len() / batch);
+        for part in 0..parts {
+            let part = part * batch / parts..(part + 1) * batch / parts;
+            self.schedule(part.len(), [height, width])?;
+            let Self { graph, team, schedules, memory, .. } = self;
+            let Some(schedule) = schedules.first() else { break };
+            outputs = schedule.outputs(graph);
+            let images = &images[part.start * each..part.end * each];
+            team.run(|| execute(graph, schedule, images, memory, part.start * outputs));
+        }
+        Ok(&self.memory.output[..batch * outputs])
     }
 
     /// Plans for batches of so many images of a height and width, which [`run`](Self::run) does the first
@@ -145,43 +172,47 @@ impl Network {
     ///
     /// If the images are too small for the network, or there is too little memory.
     pub fn plan(&mut self, batch: usize, image: [usize; 2]) -> Result<(), Error> {
+        if !self.largest.iter().any(|(known, _)| *known == image) {
+            let sizes = sizes(&self.graph, image)?;
+            self.largest.truncate(KEPT - 1);
+            self.largest.insert(0, (image, largest(&self.graph, &sizes)));
+        }
         let batch = batch.max(1);
+        let parts = batch.div_ceil(self.at_once(batch, image));
+        self.schedule(batch.div_ceil(parts), image)?;
+        self.schedule(batch / parts, image)?;
+        let outputs = self.schedules.first().map_or(0, |schedule| schedule.outputs(&self.graph));
+        let (output, numbers) = (&mut self.memory.output, batch.saturating_mul(outputs));
+        let more = numbers.saturating_sub(output.len());
+        if more > 0 {
+            let memory = |_| Error::Memory { bytes: numbers.saturating_mul(4), batch };
+            output.try_reserve_exact(more).map_err(memory)?;
+            output.resize(numbers, 0.0);
+        }
+        Ok(())
+    }
+
+    /// How many of a batch of images are computed at a time.
+    fn at_once(&self, batch: usize, image: [usize; 2]) -> usize {
+        let largest = self.largest.iter().find(|(known, _)| *known == image);
+        let fitting = largest.map_or(1, |(_, largest)| (AT_ONCE / largest).max(LEAST_AT_ONCE));
+        self.limit.unwrap_or(fitting).clamp(1, batch)
+    }
+
+    /// Brings the schedule for so many images of a size to the front.
+    fn schedule(&mut self, batch: usize, image: [usize; 2]) -> Result<(), Error> {
         let known = |schedule: &Schedule| schedule.batch == batch && schedule.image == image;
         if let Some(place) = self.schedules.iter().position(known) {
             self.schedules[..=place].rotate_right(1);
             return Ok(());
         }
-        let Self { graph, team, packed, .. } = self;
+        let Self { graph, team, packed, memory, .. } = self;
         let schedule = team.run(|| Schedule::new(graph, packed, batch, image))?;
-        self.grow(&schedule)?;
+        memory.grow(graph, &schedule)?;
         let convs = schedule.convs.iter().flatten();
-        self.team.reserve(convs.map(|(shape, weight)| (shape, &**weight)));
+        team.reserve(convs.map(|(shape, weight)| (shape, &**weight)));
         self.schedules.truncate(KEPT - 1);
         self.schedules.insert(0, schedule);
-        Ok(())
-    }
-
-    /// Makes room for a schedule's maps.
-    fn grow(&mut self, schedule: &Schedule) -> Result<(), Error> {
-        let Schedule { batch, places, .. } = schedule;
-        let channels = self.graph.nodes.iter().map(|node| node.channels).max().unwrap_or(0);
-        let output = batch * schedule.outputs(&self.graph);
-        let sizes: Vec<usize> = places.buffers.iter().map(|size| size * batch).collect();
-        let bytes = sizes.iter().sum::<usize>().saturating_mul(4);
-        let memory = |_| Error::Memory { bytes, batch: *batch };
-        let Memory { buffers, channels: between, output: outputs } = &mut self.memory;
-        if buffers.len() < sizes.len() {
-            buffers.resize_with(sizes.len(), Default::default);
-        }
-        for (buffer, size) in buffers.iter_mut().zip(sizes) {
-            buffer.grow(size).map_err(memory)?;
-        }
-        between.grow(2 * batch * channels).map_err(memory)?;
-        if outputs.len() < output {
-            let more = output - outputs.len();
-            outputs.try_reserve_exact(more).map_err(|_| Error::Memory { bytes, batch: *batch })?;
-            outputs.resize(output, 0.0);
-        }
         Ok(())
     }
 
@@ -193,7 +224,7 @@ impl Network {
     /// If the images are too small for the network, or there is too little memory.
     pub fn points(&mut self, image: [usize; 2]) -> Result<&[Point], Error> {
         if !self.schedules.iter().any(|schedule| schedule.image == image) {
-            self.plan(1, image)?;
+            self.schedule(1, image)?;
         }
         let schedule = self.schedules.iter().find(|schedule| schedule.image == image);
         Ok(schedule.map_or(&[], |schedule| &schedule.points))
@@ -203,6 +234,6 @@ impl Network {
 impl Clone for Network {
     fn clone(&self) -> Self {
         let clone = Self::new(Arc::clone(&self.graph), Arc::clone(&self.metadata));
-        clone.with_threads(self.threads())
+        Self { limit: self.limit, ..clone }.with_threads(self.threads())
     }
 }

@@ -1,7 +1,7 @@
 //! Where maps lie: buffers are used again when what was in them is not needed any more, and maps that are
 //! joined are written where they end up.
 
-use crate::graph::{Graph, Op};
+use crate::graph::{Graph, Node, Op};
 
 /// Where the output of a node lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,9 +23,8 @@ pub(crate) struct Places {
     pub(crate) buffers: Vec<usize>,
 }
 
-/// Whether nodes write pixels that are only some channels of larger maps.
-fn writes_parts(graph: &Graph, node: usize) -> bool {
-    let node = &graph.nodes[node];
+/// Whether a node can write pixels that are only some channels of larger maps.
+fn writes_parts(node: &Node) -> bool {
     match node.op {
         // What is added lies as the output does.
         Op::Conv(_) => node.inputs.len() == 1,
@@ -37,13 +36,14 @@ fn writes_parts(graph: &Graph, node: usize) -> bool {
         | Op::Pad { .. }
         | Op::Attention { .. }
         | Op::Upsample => true,
-        Op::Add | Op::GlobalAverage | Op::Linear { .. } | Op::Pixels => false,
+        Op::Add | Op::GlobalAverage | Op::Linear { .. } | Op::Pixels | Op::Gone => false,
     }
 }
 
-/// Whether they read such pixels.
-fn reads_parts(op: &Op) -> bool {
-    match op {
+/// Whether it can read such pixels as the first of its inputs, or as another one.
+fn reads_parts(node: &Node, is_first: bool) -> bool {
+    match &node.op {
+        Op::Conv(conv) => conv.before.is_some() && is_first,
         Op::Affine { .. }
         | Op::Concat
         | Op::MaxPool(_)
@@ -53,7 +53,7 @@ fn reads_parts(op: &Op) -> bool {
         | Op::Upsample
         | Op::GlobalAverage
         | Op::Pixels => true,
-        Op::Input | Op::Conv(_) | Op::Add | Op::Linear { .. } => false,
+        Op::Input | Op::Add | Op::Linear { .. } | Op::Gone => false,
     }
 }
 
@@ -69,12 +69,13 @@ struct Wholes {
 impl Wholes {
     fn new(graph: &Graph) -> Self {
         let nodes = &graph.nodes;
-        let mut can: Vec<bool> = (0..nodes.len()).map(|node| writes_parts(graph, node)).collect();
+        let mut can: Vec<bool> = nodes.iter().map(writes_parts).collect();
         let mut takers = vec![Vec::new(); nodes.len()];
         for (number, node) in nodes.iter().enumerate() {
-            for &input in &node.inputs {
+            for (place, &input) in node.inputs.iter().enumerate() {
                 // What is joined with itself lies in two places.
-                can[input] &= reads_parts(&node.op) && takers[input].last() != Some(&number);
+                let twice = takers[input].last() == Some(&number);
+                can[input] &= reads_parts(node, place == 0) && !twice;
                 takers[input].push(number);
             }
         }
@@ -157,7 +158,7 @@ impl Places {
         let mut buffer_of = vec![usize::MAX; nodes.len()];
         for number in 0..nodes.len() - 1 {
             let whole = wholes.of(number);
-            if buffer_of[whole] == usize::MAX {
+            if buffer_of[whole] == usize::MAX && !matches!(nodes[number].op, Op::Gone) {
                 let over = written_over(graph, number, &wholes, &last);
                 let [height, width] = sizes[number];
                 let size = height * width * nodes[whole].channels;

@@ -1,5 +1,5 @@
 //! A deployed network by `cobasis-run` beside the zoo's own forward pass, in milliseconds, in turns:
-//! `runtime MODEL [batch] [size] [threads] [rounds]`. For as many threads of the zoo's, set
+//! `runtime MODEL [batch] [size] [threads] [rounds] [FILE]`, which also writes the deployed file. For as many threads of the zoo's, set
 //! `RAYON_NUM_THREADS`.
 
 use std::time::Instant;
@@ -16,12 +16,14 @@ fn median(times: &mut [f64]) -> f64 {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let name = arguments.next().ok_or("expected the name of a model")?;
-    let mut number = |otherwise: usize| {
-        arguments.next().map_or(Ok(otherwise), |argument| argument.parse())
-    };
+    let mut number =
+        |otherwise: usize| arguments.next().map_or(Ok(otherwise), |argument| argument.parse());
     let (batch, size, threads, rounds) = (number(1)?, number(32)?, number(1)?, number(31)?);
     let device = Device::flex();
     let deployed = ModelConfig::new(name.parse()?).init(&device).deploy(&device);
+    if let Some(path) = arguments.next() {
+        files::save_deployed(&deployed, path)?;
+    }
     let mut network = Network::from_bytes(&files::deployed_to_bytes(&deployed))?;
     network = network.with_threads(threads);
     let shape = [batch, network.channels(), size, size];

@@ -50,8 +50,8 @@ fn check(name: &str, deployed: &Deployed, size: [usize; 2], batches: &[usize], d
 fn every_network_of_the_registry_gives_the_logits_of_the_zoo() {
     let device = Device::flex();
     for entry in registry::ENTRIES.iter().filter(|entry| entry.input[0] == 3) {
-        let deployed = trained(entry.name, Variant::Corrected, &device).deploy(&device);
-        check(entry.name, &deployed, [32, 32], &[3, 1], &device);
+        let deployed = trained(&entry.name, Variant::Corrected, &device).deploy(&device);
+        check(&entry.name, &deployed, [32, 32], &[3, 1], &device);
     }
 }
 

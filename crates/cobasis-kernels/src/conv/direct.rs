@@ -6,7 +6,7 @@ use super::panels::Panels;
 use super::phase::{Phase, Placement, phases};
 use super::tile::{Left, Run, Target, multiply};
 use super::window::Window;
-use super::{ConvShape, Epilogue};
+use super::{Before, ConvShape, Epilogue};
 use crate::isa::{self, Simd};
 use crate::shared::Shared;
 use crate::{parallel, workspace};
@@ -63,12 +63,39 @@ pub fn forward(
     epilogue: &Epilogue,
 ) {
     let placement = Placement::output(shape, pixel);
-    apply(&Window::forward(shape), x, &weight.groups, placement, y, epilogue);
+    apply(&Window::forward(shape), (x, None), &weight.groups, placement, y, epilogue);
+}
+
+/// [`forward`] of what is made of pixels on the way, for filters of one pixel.
+pub fn forward_after(
+    shape: &ConvShape,
+    (x, stride): (&[f32], usize),
+    before: Before,
+    weight: &Weight,
+    (y, pixel): (&mut [f32], usize),
+    epilogue: &Epilogue,
+) {
+    let placement = Placement::output(shape, pixel);
+    let x = (x, Some((before, stride)));
+    apply(&made_first(shape), x, &weight.groups, placement, y, epilogue);
+}
+
+/// The window of filters of one pixel that read what is made of it.
+fn made_first(shape: &ConvShape) -> Window {
+    Window { copied: true, ..Window::forward(shape) }
 }
 
 /// Lines of a workspace that a task of [`forward`] takes at most.
 pub fn workspace(shape: &ConvShape) -> usize {
-    let window = Window::forward(shape);
+    most_taken(shape, Window::forward(shape))
+}
+
+/// The same of [`forward_after`].
+pub fn workspace_after(shape: &ConvShape) -> usize {
+    most_taken(shape, made_first(shape))
+}
+
+fn most_taken(shape: &ConvShape, window: Window) -> usize {
     let tasks = tasks(&window);
     let of = |task| lines_taken(&window, shape.groups, &lines_of(&window, task, tasks));
     (0..tasks).map(of).max().unwrap_or(0)
@@ -82,6 +109,7 @@ pub fn backward_input(shape: &ConvShape, weight: &[f32], dy: &[f32], dx: &mut [f
             continue;
         }
         let groups = transposed(shape, weight, &phase);
+        let dy = (dy, None);
         apply(&phase.window, dy, &groups, phase.placement, dx, &Epilogue::default());
     }
 }
@@ -166,10 +194,13 @@ fn lines_taken(window: &Window, groups: usize, lines: &Range<usize>) -> usize {
         + workspace::lines::<usize>(window.runs(0, groups).0.len())
 }
 
+/// Values, and what is done to pixels that begin every so many of them.
+type Source<'a> = (&'a [f32], Option<(Before<'a>, usize)>);
+
 /// Applies one matrix per group to every position of the window.
 fn apply(
     window: &Window,
-    source: &[f32],
+    source: Source,
     groups: &[Panels],
     placement: Placement,
     y: &mut [f32],
@@ -198,7 +229,7 @@ fn spread(lines: impl Iterator<Item = usize>, step: usize, across: usize, to: &m
 /// Some lines of positions and some blocks of output channels.
 struct Part<'a> {
     window: &'a Window,
-    source: &'a [f32],
+    source: Source<'a>,
     groups: &'a [Panels],
     placement: Placement,
     lines: Range<usize>,
@@ -216,11 +247,18 @@ impl isa::Task for Part<'_> {
         let mut memory = workspace::take(lines_taken(window, self.groups.len(), &self.lines));
         let mut parts = memory.parts();
         let copy = parts.take::<f32>(copied(window, &self.lines));
-        let base = if window.copied {
-            window.copy(self.source, self.lines.clone(), copy);
-            copy.as_ptr()
-        } else {
-            self.source.as_ptr()
+        let (source, before) = self.source;
+        let base = match before {
+            Some((before, stride)) => {
+                let first = self.lines.start * window.positions[1];
+                before.apply(s, (&source[first * stride..], stride), copy);
+                copy.as_ptr()
+            }
+            None if window.copied => {
+                window.copy(source, self.lines.clone(), copy);
+                copy.as_ptr()
+            }
+            None => source.as_ptr(),
         };
         let positions = self.lines.len() * window.positions[1];
         let [read, written] = [(); 2].map(|()| parts.take::<usize>(positions));

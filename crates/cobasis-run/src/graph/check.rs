@@ -198,6 +198,7 @@ impl Checker<'_> {
                     stride: [1, 1],
                     padding: [0, 0],
                     groups: 1,
+                    before: None,
                 };
                 (Op::Linear { weight }, outputs)
             }
@@ -247,8 +248,8 @@ impl Checker<'_> {
             );
             return wrong(problem);
         }
-        if (0..2).any(|axis| padding[axis] >= kernel[axis]) {
-            return wrong(format!("expected a padding smaller than {kernel:?}, got {padding:?}"));
+        if (0..2).any(|axis| padding[axis] > kernel[axis]) {
+            return wrong(format!("expected a padding of at most {kernel:?}, got {padding:?}"));
         }
         if let Some(&other) = inputs.get(1)
             && other != filters
@@ -265,7 +266,9 @@ impl Checker<'_> {
             None => Ok(None),
         };
         let (scale, bias) = (optional(scale)?, optional(bias)?);
-        Ok((Op::Conv(Conv { banks, scale, bias, kernel, stride, padding, groups }), filters))
+        let before = None;
+        let conv = Conv { banks, scale, bias, kernel, stride, padding, groups, before };
+        Ok((Op::Conv(conv), filters))
     }
 
     fn shape(&self, name: &str) -> Result<Vec<usize>, Problem> {
