@@ -35,7 +35,10 @@ fn check(name: &str, deployed: &Deployed, size: [usize; 2], batches: &[usize], d
     let all = images(most, size[0].max(size[1]), device);
     let all = all.slice(s![.., .., 0..size[0], 0..size[1]]);
     let expected = numbers(deployed.forward(all.clone()));
-    check_that_images_matter(&expected, most);
+    // Boxes are large beside what images change of them.
+    if deployed.config.model.detector.is_none() {
+        check_that_images_matter(&expected, most);
+    }
     let (pixels, each) = (numbers(all), expected.len() / most);
     let image = pixels.len() / most;
     for &batch in batches {
