@@ -13,10 +13,9 @@ pub fn from_planes(images: &[f32], area: usize, y: PixelsMut) {
     y.parts(at_once(channels), |first, y| {
         // Map by map: each is read in its order.
         for channel in 0..channels {
-            let mut pixel = first;
-            for to in (channel..y.values.len()).step_by(y.stride) {
+            let places = (channel..y.values.len()).step_by(y.stride);
+            for (pixel, to) in (first..).zip(places) {
                 y.values[to] = images[(pixel / area * channels + channel) * area + pixel % area];
-                pixel += 1;
             }
         }
     });
