@@ -15,15 +15,9 @@ use crate::packed::Packed;
 use crate::plan::{self, Plan};
 use crate::safetensors::File;
 use crate::schedule::Schedule;
-use crate::sizes::{largest, sizes};
 
 /// Schedules that are kept: those of the sizes used last.
 const KEPT: usize = 8;
-/// Numbers of the largest maps that are computed at a time.
-const AT_ONCE: usize = 1 << 40;
-/// Images that are computed at a time however large they are: kernels want some work at once.
-const LEAST_AT_ONCE: usize = 1;
-
 /// A deployed network that runs on the processor.
 ///
 /// The first batch of a size is planned: filters are packed, and buffers, which maps share that are not
@@ -39,8 +33,6 @@ pub struct Network {
     packed: Packed,
     /// The one used last comes first.
     schedules: Vec<Schedule>,
-    /// Numbers of the largest maps for one image of a size.
-    largest: Vec<([usize; 2], usize)>,
     /// The most images at a time, if the user says it.
     limit: Option<usize>,
     memory: Memory,
@@ -84,7 +76,6 @@ impl Network {
             team: Team::new(1),
             packed: Packed::default(),
             schedules: Vec::new(),
-            largest: Vec::new(),
             limit: None,
             memory: Memory::default(),
         }
@@ -101,7 +92,7 @@ impl Network {
     }
 
     /// The network with so many images at a time, at least one: batches are computed in parts of so many, in
-    /// less memory. Otherwise it chooses.
+    /// less memory. Otherwise all are computed at once.
     pub fn with_images_at_once(mut self, images: usize) -> Self {
         self.limit = Some(images.max(1));
         self
@@ -151,7 +142,7 @@ impl Network {
             return Ok(&[]);
         }
         self.plan(batch, [height, width])?;
-        let parts = batch.div_ceil(self.at_once(batch, [height, width]));
+        let parts = batch.div_ceil(self.at_once(batch));
         let (mut outputs, each) = (0, images.len() / batch);
         for part in 0..parts {
             let part = part * batch / parts..(part + 1) * batch / parts;
@@ -172,13 +163,8 @@ impl Network {
     ///
     /// If the images are too small for the network, or there is too little memory.
     pub fn plan(&mut self, batch: usize, image: [usize; 2]) -> Result<(), Error> {
-        if !self.largest.iter().any(|(known, _)| *known == image) {
-            let sizes = sizes(&self.graph, image)?;
-            self.largest.truncate(KEPT - 1);
-            self.largest.insert(0, (image, largest(&self.graph, &sizes)));
-        }
         let batch = batch.max(1);
-        let parts = batch.div_ceil(self.at_once(batch, image));
+        let parts = batch.div_ceil(self.at_once(batch));
         self.schedule(batch.div_ceil(parts), image)?;
         self.schedule(batch / parts, image)?;
         let outputs = self.schedules.first().map_or(0, |schedule| schedule.outputs(&self.graph));
@@ -193,10 +179,8 @@ impl Network {
     }
 
     /// How many of a batch of images are computed at a time.
-    fn at_once(&self, batch: usize, image: [usize; 2]) -> usize {
-        let largest = self.largest.iter().find(|(known, _)| *known == image);
-        let fitting = largest.map_or(1, |(_, largest)| (AT_ONCE / largest).max(LEAST_AT_ONCE));
-        self.limit.unwrap_or(fitting).clamp(1, batch)
+    fn at_once(&self, batch: usize) -> usize {
+        self.limit.unwrap_or(batch).clamp(1, batch)
     }
 
     /// Brings the schedule for so many images of a size to the front.

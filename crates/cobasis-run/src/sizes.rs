@@ -31,16 +31,6 @@ pub(crate) fn sizes(graph: &Graph, image: [usize; 2]) -> Result<Vec<[usize; 2]>,
     Ok(sizes)
 }
 
-/// Numbers of the largest maps, for an image.
-pub(crate) fn largest(graph: &Graph, sizes: &[[usize; 2]]) -> usize {
-    let numbers = graph
-        .nodes
-        .iter()
-        .zip(sizes)
-        .map(|(node, [height, width])| (height * width).saturating_mul(node.channels));
-    numbers.max().unwrap_or(1).max(1)
-}
-
 fn output(node: &Node, image: [usize; 2], inputs: &[[usize; 2]]) -> Result<[usize; 2], String> {
     let first = inputs.first().copied().unwrap_or(image);
     match &node.op {
