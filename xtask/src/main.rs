@@ -54,11 +54,13 @@ const TEST: &[Step] = &[
             "--no-deps",
             "-p=cobasis-ortho",
             "-p=cobasis-kernels",
+            "-p=cobasis-run",
             "-p=cobasis",
             "-p=cobasis-zoo",
         ],
     ),
     ("cobasis-zoo alone", &["check", "-p=cobasis-zoo"]),
+    ("cobasis-run alone, without Burn", &["test", "-p=cobasis-run"]),
 ];
 /// Of the steps that compile: our code with assertions on the dependencies of the release build, so
 /// that Burn is compiled once for the program and the tests.

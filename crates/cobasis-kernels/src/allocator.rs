@@ -4,6 +4,7 @@
 //! stable interface changes that; whoever asks for memory can.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The system's allocator, which calls a function where there is no more memory. For
 /// `#[global_allocator]`.
@@ -60,6 +61,65 @@ unsafe impl GlobalAlloc for Allocator {
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: as above.
         self.given(unsafe { System.realloc(memory, layout, size) }, size)
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+/// The system's allocator, which counts how often memory was asked for: to see that something asks for none.
+///
+/// ```standalone_crate
+/// use cobasis_kernels::allocator::Counting;
+///
+/// #[global_allocator]
+/// static MEMORY: Counting = Counting::new();
+///
+/// let before = MEMORY.count();
+/// drop(vec![1u8; 100]);
+/// assert!(MEMORY.count() > before);
+/// ```
+#[derive(Debug, Default)]
+pub struct Counting {
+    asked: AtomicUsize,
+}
+
+impl Counting {
+    /// The system's allocator, with the count at zero.
+    pub const fn new() -> Self {
+        Self { asked: AtomicUsize::new(0) }
+    }
+
+    /// How often memory was asked for, by all threads.
+    pub fn count(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    fn counted(&self) {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+// SAFETY: all memory is the system's, which keeps the promises; counting asks for none.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        self.counted();
+        // SAFETY: the caller's promise is the system's condition, here and below.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        self.counted();
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        self.counted();
+        // SAFETY: as above.
+        unsafe { System.realloc(memory, layout, size) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {

@@ -1,11 +1,13 @@
 //! Convolutions on slices in channels-last order: forward, input gradient and filter gradient.
 
+mod before;
 mod depthwise;
 mod depthwise_filter;
 mod direct;
 mod direct_filter;
 mod finish;
 mod outer;
+mod packed;
 mod panels;
 mod phase;
 mod rows;
@@ -16,6 +18,9 @@ mod winograd;
 
 use std::sync::Arc;
 
+pub use before::Before;
+use packed::{Form, filter};
+pub use packed::{PackedWeight, Packing, TransposedBank, banks_part_well};
 pub use shape::{Activation, Algorithm, ConvShape, Epilogue, Pass};
 
 /// How a convolution of this shape is computed in this pass.
@@ -49,141 +54,6 @@ fn check_fit(algorithm: Algorithm, shape: &ConvShape) {
     assert!(fits(algorithm, shape), "{algorithm} does not compute {shape:?}");
 }
 
-/// A weight made ready for [`forward`] once and used many times.
-#[derive(Debug, Clone)]
-pub struct PackedWeight {
-    form: Form,
-    /// Number of filters.
-    filters: usize,
-    filter: Filter,
-}
-
-/// What a filter acts on: input channels, kernel and groups.
-type Filter = (usize, [usize; 2], usize);
-
-fn filter(shape: &ConvShape) -> Filter {
-    (shape.channels_in, shape.kernel, shape.groups)
-}
-
-#[derive(Debug, Clone)]
-enum Form {
-    Direct(direct::Weight),
-    Winograd(winograd::Weight),
-    Depthwise(depthwise::Weight),
-}
-
-impl PackedWeight {
-    /// Packs `weight` `[channels_out, channels_in / groups, kernel height, kernel width]` for the
-    /// algorithm that [`choose`] names.
-    ///
-    /// # Panics
-    /// If the length of `weight` is not that of the shape.
-    pub fn new(shape: &ConvShape, weight: &[f32]) -> Self {
-        Self::with(choose(shape, Pass::Forward), shape, weight)
-    }
-
-    /// Packs `weight` for an algorithm.
-    ///
-    /// # Panics
-    /// If the length of `weight` is not that of the shape, or the algorithm does not fit it.
-    pub fn with(algorithm: Algorithm, shape: &ConvShape, weight: &[f32]) -> Self {
-        assert_eq!(weight.len(), shape.weight_len(), "length of the weight");
-        check_fit(algorithm, shape);
-        let form = match algorithm {
-            Algorithm::Winograd => Form::Winograd(winograd::Weight::new(shape, weight)),
-            Algorithm::Depthwise => Form::Depthwise(depthwise::Weight::new(shape, weight)),
-            Algorithm::Direct => Form::Direct(direct::Weight::new(shape, weight)),
-        };
-        Self { form, filters: shape.channels_out, filter: filter(shape) }
-    }
-
-    /// Packs some of the filters, `[filters, channels_in, kernel height, kernel width]`, to be
-    /// [joined](Self::join) with others of the same shape.
-    ///
-    /// # Panics
-    /// If the filters do not have the shape's size, or the shape has groups.
-    pub fn bank(shape: &ConvShape, filters: &[f32]) -> Self {
-        let count = check_bank(shape, filters);
-        let form = match choose(shape, Pass::Forward) {
-            Algorithm::Winograd => Form::Winograd(winograd::Weight::new(shape, filters)),
-            _ => Form::Direct(direct::Weight::new(shape, filters)),
-        };
-        Self { form, filters: count, filter: filter(shape) }
-    }
-
-    /// All filters of a shape from its [banks](Self::bank), whose memory it shares.
-    ///
-    /// # Panics
-    /// If there are none, or they are of several shapes.
-    pub fn join(banks: &[Arc<Self>]) -> Self {
-        let first = &banks[0];
-        let same =
-            |bank: &Arc<Self>| bank.filter == first.filter && bank.algorithm() == first.algorithm();
-        assert!(banks.iter().all(same), "banks of several shapes");
-        let winograd = banks.iter().filter_map(|bank| match &bank.form {
-            Form::Winograd(weight) => Some(weight),
-            _ => None,
-        });
-        let direct = banks.iter().filter_map(|bank| match &bank.form {
-            Form::Direct(weight) => Some(weight),
-            _ => None,
-        });
-        let form = match first.form {
-            Form::Winograd(_) => Form::Winograd(winograd::Weight::join(winograd)),
-            _ => Form::Direct(direct::Weight::join(direct)),
-        };
-        let filters = banks.iter().map(|bank| bank.filters).sum();
-        Self { form, filters, filter: first.filter }
-    }
-
-    /// The algorithm that the weight is packed for.
-    pub fn algorithm(&self) -> Algorithm {
-        match self.form {
-            Form::Direct(_) => Algorithm::Direct,
-            Form::Winograd(_) => Algorithm::Winograd,
-            Form::Depthwise(_) => Algorithm::Depthwise,
-        }
-    }
-}
-
-/// Whether banks with these numbers of filters are as fast packed separately as together.
-pub fn banks_part_well(shape: &ConvShape, filters: &[usize]) -> bool {
-    let run = match choose(shape, Pass::Forward) {
-        Algorithm::Winograd => shape.channels_in,
-        _ => direct::run(shape),
-    };
-    shape.groups == 1 && panels::part_well(filters, run)
-}
-
-/// Some filters of a convolution made ready for [`backward_input_of_banks`].
-#[derive(Debug, Clone)]
-pub struct TransposedBank {
-    filters: usize,
-    filter: Filter,
-    weight: winograd::Weight,
-}
-
-impl TransposedBank {
-    /// Packs `[filters, channels_in, kernel height, kernel width]` for the Winograd algorithm.
-    ///
-    /// # Panics
-    /// If the filters do not have the shape's size, or the algorithm does not fit it.
-    pub fn new(shape: &ConvShape, filters: &[f32]) -> Self {
-        check_fit(Algorithm::Winograd, shape);
-        let count = check_bank(shape, filters);
-        let weight = winograd::Weight::transposed(shape, filters);
-        Self { filters: count, filter: filter(shape), weight }
-    }
-}
-
-/// The number of filters of a bank.
-fn check_bank(shape: &ConvShape, filters: &[f32]) -> usize {
-    let size = shape.weight_len() / shape.channels_out;
-    assert!(shape.groups == 1, "banks of a convolution with {} groups", shape.groups);
-    assert!(filters.len().is_multiple_of(size), "length of a bank");
-    filters.len() / size
-}
-
 /// Computes `y = act(scale * conv(x, weight) + bias + residual)`.
 ///
 /// # Shapes
@@ -199,17 +69,98 @@ pub fn forward(
     y: &mut [f32],
     epilogue: &Epilogue,
 ) {
-    assert_eq!(x.len(), shape.input_len(), "length of the input");
     assert_eq!(y.len(), shape.output_len(), "length of the output");
-    let expected = (shape.channels_out, filter(shape));
-    assert_eq!((weight.filters, weight.filter), expected, "filters that were packed");
-    epilogue.check(shape);
+    forward_into(shape, x, weight, (y, shape.channels_out), epilogue);
+}
+
+/// [`forward`] into the channels of larger maps: a pixel of the output begins every `pixel` values of
+/// `y`, from the first on, and so does one of the residual.
+///
+/// # Panics
+/// If the length of `x` is not that of the shape, `y` or the residual is too short, or the weight was
+/// packed for another shape.
+pub fn forward_into(
+    shape: &ConvShape,
+    x: &[f32],
+    weight: &PackedWeight,
+    y: (&mut [f32], usize),
+    epilogue: &Epilogue,
+) {
+    assert_eq!(x.len(), shape.input_len(), "length of the input");
+    if check_output(shape, weight, &y, epilogue) {
+        return;
+    }
     match &weight.form {
         Form::Direct(weight) => direct::forward(shape, x, weight, y, epilogue),
         Form::Winograd(weight) => {
             winograd::forward(shape, x, &[(shape.channels_in, weight)], y, epilogue)
         }
         Form::Depthwise(weight) => depthwise::forward(shape, x, weight, y, epilogue),
+    }
+}
+
+/// Whether [`forward_after`] computes this shape: single pixels, all of them, without groups.
+pub fn takes_before(shape: &ConvShape) -> bool {
+    let ConvShape { kernel, stride, padding, groups, .. } = *shape;
+    (kernel, stride, padding, groups) == ([1, 1], [1, 1], [0, 0], 1)
+        && choose(shape, Pass::Forward) == Algorithm::Direct
+}
+
+/// [`forward_into`] of what is made of `x` on the way: an affine map of each channel, and a function. A
+/// pixel of `x` begins every `pixel` values.
+///
+/// # Panics
+/// As [`forward_into`], and if [`takes_before`] says no.
+pub fn forward_after(
+    shape: &ConvShape,
+    (x, pixel): (&[f32], usize),
+    before: Before,
+    weight: &PackedWeight,
+    y: (&mut [f32], usize),
+    epilogue: &Epilogue,
+) {
+    assert!(takes_before(shape), "nothing is done before {shape:?}");
+    let pixels = shape.input_len() / shape.channels_in;
+    let least = pixels.saturating_sub(1) * pixel + shape.channels_in;
+    assert!(pixel >= shape.channels_in && x.len() >= least, "length of the input");
+    let channels = [before.scale.len(), before.shift.len()];
+    assert_eq!(channels, [shape.channels_in; 2], "length of what comes before");
+    if check_output(shape, weight, &y, epilogue) {
+        return;
+    }
+    match &weight.form {
+        Form::Direct(weight) => {
+            direct::forward_after(shape, (x, pixel), before, weight, y, epilogue);
+        }
+        _ => panic!("{} does nothing before", weight.algorithm()),
+    }
+}
+
+/// Checks the arguments, and says whether there is nothing to compute.
+fn check_output(
+    shape: &ConvShape,
+    weight: &PackedWeight,
+    (y, pixel): &(&mut [f32], usize),
+    epilogue: &Epilogue,
+) -> bool {
+    let pixels = shape.output_len() / shape.channels_out;
+    let least = pixels.saturating_sub(1) * pixel + shape.channels_out;
+    assert!(*pixel >= shape.channels_out && y.len() >= least, "length of the output");
+    let expected = (shape.channels_out, filter(shape));
+    assert_eq!((weight.filters, weight.filter), expected, "filters that were packed");
+    epilogue.check(shape, least);
+    pixels == 0
+}
+
+/// Lines of 64 bytes that a thread needs for a task of [`forward`] at most, with the threads that there
+/// are here.
+pub(crate) fn workspace(shape: &ConvShape, weight: &PackedWeight) -> usize {
+    match &weight.form {
+        // As much as if something came before it.
+        Form::Direct(_) if takes_before(shape) => direct::workspace_after(shape),
+        Form::Direct(_) => direct::workspace(shape),
+        Form::Winograd(weight) => winograd::workspace(shape, weight),
+        Form::Depthwise(_) => 0,
     }
 }
 

@@ -3,6 +3,7 @@
 mod layers;
 mod names;
 mod onnx;
+mod plan;
 mod shapes;
 
 use burn::module::{Module, Param};

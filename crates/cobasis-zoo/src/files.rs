@@ -46,6 +46,8 @@ mod write;
 
 use std::path::Path;
 
+use cobasis_run::plan::KEY as PLAN;
+
 use crate::config::ModelConfig;
 use crate::deploy::{Deployed, DeployedConfig};
 use crate::model::Model;
@@ -112,8 +114,12 @@ pub fn save_deployed(model: &Deployed, path: impl AsRef<Path>) -> Result<(), Fil
 pub fn deployed_to_bytes(model: &Deployed) -> Vec<u8> {
     let state = model.state().into_iter();
     let entries = state.map(|(name, data)| Entry::numbers(name, &data));
+    let plan = model.plan().map(|plan| plan.to_json());
     let DeployedConfig { model, factorised, inner_filters } = &model.config;
     let mut form = vec![("format", FORMAT_DEPLOYED), ("factorised", factorised.name())];
+    if let Some(plan) = &plan {
+        form.push((PLAN, plan));
+    }
     let counts: Vec<String> = inner_filters.iter().map(usize::to_string).collect();
     let counts = counts.join(",");
     if !counts.is_empty() {

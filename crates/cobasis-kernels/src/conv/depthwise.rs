@@ -2,13 +2,12 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::finish::Finish;
 use super::phase::{Placement, phases};
 use super::window::Window;
 use super::{ConvShape, Epilogue};
 use crate::isa::{self, Simd};
+use crate::parallel;
 use crate::scratch::{self, Scratch};
 use crate::shared::Shared;
 
@@ -47,8 +46,16 @@ impl Weight {
 }
 
 /// Computes `y = act(scale * conv(x, weight) + bias + residual)`.
-pub fn forward(shape: &ConvShape, x: &[f32], weight: &Weight, y: &mut [f32], epilogue: &Epilogue) {
-    apply(&Window::forward(shape), x, weight, Placement::output(shape), y, epilogue);
+///
+/// `pixel` is the number of values from a pixel of `y` to the next.
+pub fn forward(
+    shape: &ConvShape,
+    x: &[f32],
+    weight: &Weight,
+    (y, pixel): (&mut [f32], usize),
+    epilogue: &Epilogue,
+) {
+    apply(&Window::forward(shape), x, weight, Placement::output(shape, pixel), y, epilogue);
 }
 
 /// Overwrites `dx` with the gradient with respect to the input.
@@ -72,7 +79,7 @@ fn apply(
     epilogue: &Epilogue,
 ) {
     let target = Shared(y.as_mut_ptr());
-    (0..window.lines()).into_par_iter().for_each(|line| {
+    parallel::tasks(window.lines(), |line| {
         isa::dispatch(Line { window, source, weight, placement, line, target, epilogue });
     });
 }

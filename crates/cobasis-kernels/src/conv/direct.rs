@@ -2,16 +2,14 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::panels::Panels;
 use super::phase::{Phase, Placement, phases};
 use super::tile::{Left, Run, Target, multiply};
 use super::window::Window;
-use super::{ConvShape, Epilogue};
+use super::{Before, ConvShape, Epilogue};
 use crate::isa::{self, Simd};
-use crate::scratch;
 use crate::shared::Shared;
+use crate::{parallel, workspace};
 
 /// A weight packed for the direct convolution, one matrix per group.
 #[derive(Debug, Clone)]
@@ -55,9 +53,52 @@ pub fn run(shape: &ConvShape) -> usize {
 }
 
 /// Computes `y = act(scale * conv(x, weight) + bias + residual)`.
-pub fn forward(shape: &ConvShape, x: &[f32], weight: &Weight, y: &mut [f32], epilogue: &Epilogue) {
-    let placement = Placement::output(shape);
-    apply(&Window::forward(shape), x, &weight.groups, placement, y, epilogue);
+///
+/// `pixel` is the number of values from a pixel of `y` to the next.
+pub fn forward(
+    shape: &ConvShape,
+    x: &[f32],
+    weight: &Weight,
+    (y, pixel): (&mut [f32], usize),
+    epilogue: &Epilogue,
+) {
+    let placement = Placement::output(shape, pixel);
+    apply(&Window::forward(shape), (x, None), &weight.groups, placement, y, epilogue);
+}
+
+/// [`forward`] of what is made of pixels on the way, for filters of one pixel.
+pub fn forward_after(
+    shape: &ConvShape,
+    (x, stride): (&[f32], usize),
+    before: Before,
+    weight: &Weight,
+    (y, pixel): (&mut [f32], usize),
+    epilogue: &Epilogue,
+) {
+    let placement = Placement::output(shape, pixel);
+    let x = (x, Some((before, stride)));
+    apply(&made_first(shape), x, &weight.groups, placement, y, epilogue);
+}
+
+/// The window of filters of one pixel that read what is made of it.
+fn made_first(shape: &ConvShape) -> Window {
+    Window { copied: true, ..Window::forward(shape) }
+}
+
+/// Lines of a workspace that a task of [`forward`] takes at most.
+pub fn workspace(shape: &ConvShape) -> usize {
+    most_taken(shape, Window::forward(shape))
+}
+
+/// The same of [`forward_after`].
+pub fn workspace_after(shape: &ConvShape) -> usize {
+    most_taken(shape, made_first(shape))
+}
+
+fn most_taken(shape: &ConvShape, window: Window) -> usize {
+    let tasks = tasks(&window);
+    let of = |task| lines_taken(&window, shape.groups, &lines_of(&window, task, tasks));
+    (0..tasks).map(of).max().unwrap_or(0)
 }
 
 /// Overwrites `dx` with the gradient with respect to the input.
@@ -68,6 +109,7 @@ pub fn backward_input(shape: &ConvShape, weight: &[f32], dy: &[f32], dx: &mut [f
             continue;
         }
         let groups = transposed(shape, weight, &phase);
+        let dy = (dy, None);
         apply(&phase.window, dy, &groups, phase.placement, dx, &Epilogue::default());
     }
 }
@@ -125,34 +167,69 @@ impl Layout<'_> {
     }
 }
 
+/// Into how many tasks the lines of positions are divided.
+fn tasks(window: &Window) -> usize {
+    const POSITIONS: usize = 192;
+    let lines = window.lines();
+    let per_task = POSITIONS.div_ceil(window.positions[1]).min(lines);
+    lines.div_ceil(per_task)
+}
+
+/// The lines of positions of a task.
+fn lines_of(window: &Window, task: usize, tasks: usize) -> Range<usize> {
+    let lines = window.lines();
+    task * lines / tasks..(task + 1) * lines / tasks
+}
+
+/// The values that are copied for these lines of positions.
+fn copied(window: &Window, lines: &Range<usize>) -> usize {
+    if window.copied { window.copy_len(lines.clone()) } else { 0 }
+}
+
+/// Lines of a workspace for these lines of positions.
+fn lines_taken(window: &Window, groups: usize, lines: &Range<usize>) -> usize {
+    let positions = lines.len() * window.positions[1];
+    workspace::lines::<f32>(copied(window, lines))
+        + 2 * workspace::lines::<usize>(positions)
+        + workspace::lines::<usize>(window.runs(0, groups).0.len())
+}
+
+/// Values, and what is done to pixels that begin every so many of them.
+type Source<'a> = (&'a [f32], Option<(Before<'a>, usize)>);
+
 /// Applies one matrix per group to every position of the window.
 fn apply(
     window: &Window,
-    source: &[f32],
+    source: Source,
     groups: &[Panels],
     placement: Placement,
     y: &mut [f32],
     epilogue: &Epilogue,
 ) {
-    const POSITIONS: usize = 192;
-    let lines = window.lines();
-    let per_task = POSITIONS.div_ceil(window.positions[1]).min(lines);
-    let tasks = lines.div_ceil(per_task);
+    let tasks = tasks(window);
     let blocks = groups[0].blocks();
-    let splits = (2 * rayon::current_num_threads()).div_ceil(tasks).clamp(1, blocks);
+    let splits = (2 * parallel::threads()).div_ceil(tasks).clamp(1, blocks);
     let target = Shared(y.as_mut_ptr());
-    (0..tasks * splits).into_par_iter().for_each(|index| {
+    parallel::tasks(tasks * splits, |index| {
         let (task, split) = (index / splits, index % splits);
-        let lines = task * lines / tasks..(task + 1) * lines / tasks;
+        let lines = lines_of(window, task, tasks);
         let blocks = split * blocks / splits..(split + 1) * blocks / splits;
         isa::dispatch(Part { window, source, groups, placement, lines, blocks, target, epilogue });
     });
 }
 
+/// Writes the offsets of `across` positions for each line's first, `step` values apart.
+#[inline(always)]
+fn spread(lines: impl Iterator<Item = usize>, step: usize, across: usize, to: &mut [usize]) {
+    for (line, to) in lines.zip(to.chunks_exact_mut(across)) {
+        to.iter_mut().enumerate().for_each(|(x, to)| *to = line + x * step);
+    }
+}
+
 /// Some lines of positions and some blocks of output channels.
 struct Part<'a> {
     window: &'a Window,
-    source: &'a [f32],
+    source: Source<'a>,
     groups: &'a [Panels],
     placement: Placement,
     lines: Range<usize>,
@@ -167,40 +244,43 @@ impl isa::Task for Part<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let window = self.window;
-        let mut copy =
-            scratch::take(if window.copied { window.copy_len(self.lines.clone()) } else { 0 });
-        let base = if window.copied {
-            window.copy(self.source, self.lines.clone(), &mut copy);
-            copy.as_ptr()
-        } else {
-            self.source.as_ptr()
+        let mut memory = workspace::take(lines_taken(window, self.groups.len(), &self.lines));
+        let mut parts = memory.parts();
+        let copy = parts.take::<f32>(copied(window, &self.lines));
+        let (source, before) = self.source;
+        let base = match before {
+            Some((before, stride)) => {
+                let first = self.lines.start * window.positions[1];
+                before.apply(s, (&source[first * stride..], stride), copy);
+                copy.as_ptr()
+            }
+            None if window.copied => {
+                window.copy(source, self.lines.clone(), copy);
+                copy.as_ptr()
+            }
+            None => source.as_ptr(),
         };
+        let positions = self.lines.len() * window.positions[1];
+        let [read, written] = [(); 2].map(|()| parts.take::<usize>(positions));
+        let taps = parts.take::<usize>(window.runs(0, self.groups.len()).0.len());
         let step = window.stride[1] * window.channels;
-        let read: Vec<usize> = window
-            .line_offsets(self.lines.clone())
-            .into_iter()
-            .flat_map(|line| (0..window.positions[1]).map(move |x| line + x * step))
-            .collect();
-        let step = self.placement.strides[2];
-        let written: Vec<usize> = self
-            .lines
-            .clone()
-            .map(|line| self.placement.offset(window, line))
-            .flat_map(|line| (0..window.positions[1]).map(move |x| line + x * step))
-            .collect();
+        spread(window.line_offsets(self.lines.clone()), step, window.positions[1], read);
+        let targets = self.lines.clone().map(|line| self.placement.offset(window, line));
+        spread(targets, self.placement.strides[2], window.positions[1], written);
         for (group, right) in self.groups.iter().enumerate() {
-            let (taps, len) = window.runs(group, self.groups.len());
-            let left = Left { base, rows: &read };
+            let (runs, len) = window.runs(group, self.groups.len());
+            taps.iter_mut().zip(runs).for_each(|(tap, run)| *tap = run);
+            let left = Left { base, rows: read };
             let channel = group * right.columns();
             let target = Target {
                 base: self.target.0,
-                rows: &written,
+                rows: written,
                 channel,
                 padded: false,
                 epilogue: self.epilogue,
             };
             for index in self.blocks.clone() {
-                let run = Run { taps: &taps, len, right: right.values(0, index) };
+                let run = Run { taps, len, right: right.values(0, index) };
                 // SAFETY: the offsets come from the sizes that the slices were checked against,
                 // and the tasks differ in lines or in channels.
                 unsafe { multiply(s, left, &[run], right.block(index), target) }

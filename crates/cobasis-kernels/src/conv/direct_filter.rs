@@ -151,7 +151,7 @@ impl Part<'_> {
         } else {
             x.as_ptr()
         };
-        let x_runs = window.line_offsets(lines.clone());
+        let x_runs: Vec<usize> = window.line_offsets(lines.clone()).collect();
         let dy = &dy[lines.start * line..lines.end * line];
         let dy_base = if copy_dy {
             dy_copy[..dy.len()].copy_from_slice(dy);
@@ -162,7 +162,7 @@ impl Part<'_> {
         let dy_runs: Vec<usize> = (0..lines.len()).map(|i| i * line).collect();
         for group in 0..plan.groups {
             let (runs, _) = window.runs(group, plan.groups);
-            for (run, &shift) in runs.iter().enumerate() {
+            for (run, shift) in runs.enumerate() {
                 let x = Steps {
                     base: x_base,
                     runs: &x_runs,

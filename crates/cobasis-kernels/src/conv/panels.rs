@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
-use crate::isa;
 use crate::scratch::{self, Scratch};
+use crate::shared::Shared;
+use crate::{isa, parallel};
 
 /// Matrices `[layers, depth, columns]` cut into blocks of columns, each two vectors wide and packed
 /// row by row, the last perhaps one vector; a few columns left over lie column by column.
@@ -56,14 +55,19 @@ impl Panels {
         // An odd number of cache lines, lest the layers compete for the same few sets of the caches.
         let stride = |block: &Block| (len(block).div_ceil(16) | 1) * 16;
         let mut values = scratch::take(blocks.iter().map(|block| layers * stride(block)).sum());
-        let mut parts = Vec::with_capacity(blocks.len());
-        let mut left = &mut values[..];
-        for &block in &blocks {
-            let (part, behind) = left.split_at_mut(layers * stride(&block));
-            parts.push((block, part));
-            left = behind;
-        }
-        parts.into_par_iter().for_each(|(block, part)| fill(block, part));
+        let starts = blocks.iter().scan(0, |end, block| {
+            let start = *end;
+            *end += layers * stride(block);
+            Some(start)
+        });
+        let starts: Vec<usize> = starts.collect();
+        let target = Shared(values.as_mut_ptr());
+        parallel::tasks(blocks.len(), |index| {
+            let (block, len) = (blocks[index], layers * stride(&blocks[index]));
+            // SAFETY: there is room for all blocks, one after the other.
+            let part = unsafe { std::slice::from_raw_parts_mut(target.at(starts[index]), len) };
+            fill(block, part);
+        });
         let values = Arc::new(values);
         let mut start = 0;
         let places = blocks.into_iter().map(|block| {

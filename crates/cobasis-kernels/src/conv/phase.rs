@@ -21,9 +21,9 @@ impl Placement {
         Self { start: 0, strides: [height * width * channels, width * channels, channels] }
     }
 
-    /// The output of a convolution.
-    pub fn output(shape: &ConvShape) -> Self {
-        Self::pixels(shape.output(), shape.channels_out)
+    /// The output of a convolution, with so many values from pixel to pixel.
+    pub fn output(shape: &ConvShape, pixel: usize) -> Self {
+        Self::pixels(shape.output(), pixel)
     }
 
     /// Offset of the first position of a line.

@@ -84,12 +84,13 @@ impl Epilogue<'_> {
             && self.activation == Activation::None
     }
 
-    pub(super) fn check(&self, shape: &ConvShape) {
+    /// The residual has at least so many values.
+    pub(super) fn check(&self, shape: &ConvShape, residual_len: usize) {
         for per_channel in [self.scale, self.bias].into_iter().flatten() {
             assert_eq!(per_channel.len(), shape.channels_out, "length of the scale or bias");
         }
         if let Some(residual) = self.residual {
-            assert_eq!(residual.len(), shape.output_len(), "length of the residual");
+            assert!(residual.len() >= residual_len, "length of the residual");
         }
     }
 }

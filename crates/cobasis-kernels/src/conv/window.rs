@@ -116,11 +116,10 @@ impl Window {
 
     /// Offset of the first value that each line of positions reads: in the source, or in the copy
     /// of just these lines.
-    pub fn line_offsets(&self, lines: Range<usize>) -> Vec<usize> {
-        let mut offsets = Vec::with_capacity(lines.len());
+    pub fn line_offsets(&self, lines: Range<usize>) -> impl Iterator<Item = usize> {
         let stride = self.line_stride();
         let mut copied = 0;
-        for (image, lines) in self.images(lines) {
+        self.images(lines).flat_map(move |(image, lines)| {
             let top = if self.copied {
                 copied
             } else {
@@ -129,25 +128,27 @@ impl Window {
             };
             let left = if self.copied { 0 } else { self.start[1] as usize * self.channels };
             copied += self.depth(lines.len());
-            let rows = (0..lines.len()).map(|line| top + line * self.stride[0]);
-            offsets.extend(rows.map(|row| row * stride + left));
-        }
-        offsets
+            let step = self.stride[0];
+            (0..lines.len()).map(move |line| (top + line * step) * stride + left)
+        })
     }
 
     /// Runs of values that a position of this group reads, as offsets from its first value, and
     /// the length of each.
-    pub fn runs(&self, group: usize, groups: usize) -> (Vec<usize>, usize) {
-        let stride = self.line_stride();
-        if groups == 1 {
-            let runs = (0..self.taps[0]).map(|y| y * stride).collect();
-            return (runs, self.taps[1] * self.channels);
-        }
-        let len = self.channels / groups;
-        let runs = (0..self.taps[0])
-            .flat_map(|y| (0..self.taps[1]).map(move |x| (y, x)))
-            .map(|(y, x)| y * stride + x * self.channels + group * len)
-            .collect();
+    pub fn runs(
+        &self,
+        group: usize,
+        groups: usize,
+    ) -> (impl ExactSizeIterator<Item = usize> + use<>, usize) {
+        let (stride, channels) = (self.line_stride(), self.channels);
+        // Without groups, the pixels of a line lie together.
+        let (across, len) = match groups {
+            1 => (1, self.taps[1] * channels),
+            groups => (self.taps[1], channels / groups),
+        };
+        let shift = if groups == 1 { 0 } else { group * len };
+        let runs = (0..self.taps[0] * across)
+            .map(move |run| run / across * stride + run % across * channels + shift);
         (runs, len)
     }
 }

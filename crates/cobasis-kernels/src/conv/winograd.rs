@@ -13,9 +13,9 @@ mod forward;
 mod output;
 mod points;
 
-pub use filter::Weight;
+pub use filter::{Weight, few_tiles};
 pub use filter_gradient::backward_filter;
-pub use forward::forward;
+pub use forward::{forward, workspace};
 
 use super::{ConvShape, Epilogue};
 
@@ -53,7 +53,7 @@ pub fn backward_input(shape: &ConvShape, weight: &[(usize, &Weight)], dy: &[f32]
         padding: shape.padding.map(|p| 2 - p),
         ..*shape
     };
-    forward(&shape, dy, weight, dx, &Epilogue::default());
+    forward(&shape, dy, weight, (dx, shape.channels_out), &Epilogue::default());
 }
 
 /// The tiles of a batch of images.

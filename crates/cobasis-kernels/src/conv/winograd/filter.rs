@@ -77,7 +77,7 @@ impl Weight {
 
 /// Whether writing the transformed weight to memory and reading it costs more than transforming it
 /// again each time: it is large, and not used often.
-fn few_tiles(shape: &ConvShape) -> bool {
+pub fn few_tiles(shape: &ConvShape) -> bool {
     let tiles = Tiles::new(shape.batch, shape.output()).count;
     shape.channels_in * shape.channels_out >= 1 << 15 && (16..=48).contains(&tiles)
 }

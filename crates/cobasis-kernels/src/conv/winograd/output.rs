@@ -10,7 +10,8 @@ use crate::isa::{Simd, prefetch};
 /// Transforms the products of some tiles and channels and stores the pixels.
 ///
 /// # Safety
-/// `y` must be valid for writing the output of `shape`, these pixels and channels by nobody else.
+/// `y` must be valid for writing the output of `shape`, of which a pixel begins every `pixel_len`
+/// values, these pixels and channels by nobody else.
 #[inline(always)]
 pub unsafe fn store<S: Simd>(
     s: S,
@@ -18,7 +19,7 @@ pub unsafe fn store<S: Simd>(
     (tiles, range): (&Tiles, Range<usize>),
     channels: Range<usize>,
     (from, spectrum): (&[f32], Spectrum),
-    y: *mut f32,
+    (y, pixel_len): (*mut f32, usize),
     epilogue: &Epilogue,
 ) {
     let [height, width] = shape.output();
@@ -35,7 +36,7 @@ pub unsafe fn store<S: Simd>(
                 for k in 0..rows {
                     for j in 0..columns {
                         let pixel = (image * height + top + k) * width + left + j;
-                        prefetch(y.wrapping_add(pixel * shape.channels_out + channel));
+                        prefetch(y.wrapping_add(pixel * pixel_len + channel));
                     }
                 }
                 let from = from.as_ptr().add(i * spectrum.tile + channel - channels.start);
@@ -53,9 +54,9 @@ pub unsafe fn store<S: Simd>(
                     for k in 0..TILE {
                         let row = points::output(s, half[k]);
                         let pixel = (image * height + top + k) * width + left;
-                        let to = y.add(pixel * shape.channels_out + channel);
+                        let to = y.add(pixel * pixel_len + channel);
                         for j in 0..TILE {
-                            s.store(to.add(j * shape.channels_out), row[j]);
+                            s.store(to.add(j * pixel_len), row[j]);
                         }
                     }
                     channel += S::LANES;
@@ -69,7 +70,7 @@ pub unsafe fn store<S: Simd>(
                 for (k, pixels) in pixels.iter().enumerate().take(rows) {
                     let row = (image * height + top + k) * width + left;
                     for (j, &pixel) in pixels.iter().enumerate().take(columns) {
-                        let offset = (row + j) * shape.channels_out + channel;
+                        let offset = (row + j) * pixel_len + channel;
                         finish.store(s, pixel, y, offset, count);
                     }
                 }

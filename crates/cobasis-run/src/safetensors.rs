@@ -1,0 +1,222 @@
+//! Safetensors files, taken apart: the length of a header, the header in JSON, numbers.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::error::{Error, short};
+
+/// Bytes of a header; one of ours has at most two megabytes.
+const MAX_HEADER: u64 = 16 << 20;
+
+/// A file: what it says of itself, and where its tensors lie.
+pub(crate) struct File<'a> {
+    pub(crate) metadata: BTreeMap<String, String>,
+    tensors: BTreeMap<String, Entry>,
+    data: &'a [u8],
+}
+
+/// A tensor of the header.
+#[derive(Deserialize)]
+struct Entry {
+    dtype: String,
+    shape: Vec<usize>,
+    data_offsets: [usize; 2],
+}
+
+/// The numbers of a tensor.
+#[derive(Debug)]
+pub(crate) struct Tensor {
+    pub(crate) shape: Vec<usize>,
+    pub(crate) values: Vec<f32>,
+}
+
+impl<'a> File<'a> {
+    /// Takes the bytes of a file apart. Each byte behind the header is one tensor's, so that no more
+    /// memory is needed than the file has, twice over.
+    ///
+    /// # Errors
+    ///
+    /// If they are not those of a whole file.
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Error> {
+        let wrong = |problem: String| Err(Error::Safetensors(problem));
+        let Some((length, rest)) = bytes.split_first_chunk() else {
+            return wrong(format!("expected at least 8 bytes, got {}", bytes.len()));
+        };
+        let length = u64::from_le_bytes(*length);
+        if length > MAX_HEADER || length > rest.len() as u64 {
+            let most = MAX_HEADER.min(rest.len() as u64);
+            return wrong(format!("expected a header of at most {most} bytes, got {length}"));
+        }
+        let (header, data) = rest.split_at(length as usize);
+        let header: Header = serde_json::from_slice(header)
+            .map_err(|error| Error::Safetensors(format!("header: {error}")))?;
+        let file = Self { metadata: header.metadata, tensors: header.tensors, data };
+        file.check()?;
+        Ok(file)
+    }
+
+    /// Whether the tensors lie one after the other and fill the file.
+    fn check(&self) -> Result<(), Error> {
+        let mut ranges: Vec<[usize; 2]> = Vec::with_capacity(self.tensors.len());
+        for (name, Entry { dtype, shape, data_offsets }) in &self.tensors {
+            let problem = |problem| Error::Tensor { name: name.clone(), problem };
+            let size = match dtype.as_str() {
+                "F32" => 4,
+                "F16" | "BF16" => 2,
+                other => {
+                    let other = short(other);
+                    return Err(problem(format!("expected F32, F16 or BF16, got {other}")));
+                }
+            };
+            let numbers = shape.iter().try_fold(size, |size: usize, &side| size.checked_mul(side));
+            let [start, end] = *data_offsets;
+            if numbers.is_none() || numbers != end.checked_sub(start) {
+                let got = format!("{shape:?} and bytes from {start} to {end}");
+                return Err(problem(format!("expected as many bytes as its shape has, got {got}")));
+            }
+            ranges.push(*data_offsets);
+        }
+        ranges.sort_unstable();
+        let end = ranges.iter().try_fold(0, |at, &[start, end]| (start == at).then_some(end));
+        if end != Some(self.data.len()) {
+            let problem = format!("expected tensors that fill {} bytes in a row", self.data.len());
+            return Err(Error::Safetensors(problem));
+        }
+        Ok(())
+    }
+
+    /// The shape of a tensor.
+    pub(crate) fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(|entry| entry.shape.as_slice())
+    }
+
+    /// The names of the tensors.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// The tensor of this name.
+    pub(crate) fn tensor(&self, name: &str) -> Option<Tensor> {
+        let Entry { dtype, shape, data_offsets: [start, end] } = self.tensors.get(name)?;
+        let values = numbers(dtype, &self.data[Range { start: *start, end: *end }]);
+        Some(Tensor { shape: shape.clone(), values })
+    }
+}
+
+/// The numbers of some bytes.
+fn numbers(dtype: &str, bytes: &[u8]) -> Vec<f32> {
+    let halves = || bytes.as_chunks::<2>().0.iter().map(|half| u16::from_le_bytes(*half));
+    match dtype {
+        "F16" => halves().map(from_f16).collect(),
+        "BF16" => halves().map(|half| f32::from_bits(u32::from(half) << 16)).collect(),
+        _ => bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+    }
+}
+
+/// A number of 16 bits: sign, 5 bits of exponent, 10 of fraction.
+fn from_f16(half: u16) -> f32 {
+    let (sign, rest) = (u32::from(half >> 15) << 31, u32::from(half & 0x7fff));
+    let magnitude = match rest >> 10 {
+        // What is smaller than normal numbers counts steps of 2⁻²⁴.
+        0 => rest as f32 * f32::from_bits(103 << 23),
+        31 => f32::from_bits(0x7f80_0000 | (rest & 0x3ff) << 13),
+        _ => f32::from_bits((rest << 13) + (112 << 23)),
+    };
+    f32::from_bits(sign | magnitude.to_bits())
+}
+
+struct Header {
+    metadata: BTreeMap<String, String>,
+    tensors: BTreeMap<String, Entry>,
+}
+
+impl<'de> Deserialize<'de> for Header {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Header;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
+                let mut metadata = None;
+                let mut tensors = BTreeMap::new();
+                while let Some(key) = map.next_key::<String>()? {
+                    let twice = match key.as_str() {
+                        "__metadata__" => metadata.replace(map.next_value()?).is_some(),
+                        _ => tensors.insert(key.clone(), map.next_value()?).is_some(),
+                    };
+                    if twice {
+                        return Err(A::Error::custom(format!("{} is there twice", short(&key))));
+                    }
+                }
+                Ok(Header { metadata: metadata.unwrap_or_default(), tensors })
+            }
+        }
+        from.deserialize_map(Entries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(header: &str, data: &[u8]) -> Vec<u8> {
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(header.as_bytes());
+        bytes.extend(data);
+        bytes
+    }
+
+    #[test]
+    fn numbers_of_each_type_are_read() {
+        let header = r#"{"__metadata__":{"a":"b"},
+            "h":{"dtype":"F16","shape":[6],"data_offsets":[0,12]},
+            "b":{"dtype":"BF16","shape":[1],"data_offsets":[12,14]},
+            "f":{"dtype":"F32","shape":[1,1],"data_offsets":[14,18]}}"#;
+        let halves = [0x3c00u16, 0xc180, 0x0001, 0x7bff, 0xfc00, 0x8000, 0x3fc0];
+        let mut data: Vec<u8> = halves.into_iter().flat_map(u16::to_le_bytes).collect();
+        data.extend((-2.5f32).to_le_bytes());
+        let bytes = file(header, &data);
+        let file = File::read(&bytes).expect("a file");
+        let values = |name| file.tensor(name).expect("a tensor").values;
+        let small = 2f32.powi(-24);
+        assert_eq!(values("h"), [1.0, -2.75, small, 65504.0, f32::NEG_INFINITY, -0.0]);
+        assert!(values("h")[5].is_sign_negative());
+        assert_eq!((values("b"), values("f")), (vec![1.5], vec![-2.5]));
+        assert_eq!((file.shape("f"), file.metadata["a"].as_str()), (Some(&[1, 1][..]), "b"));
+    }
+
+    #[test]
+    fn what_is_damaged_is_refused() {
+        let entry = |offsets: &str, shape: &str| {
+            format!(r#""x":{{"dtype":"F32","shape":{shape},"data_offsets":{offsets}}}"#)
+        };
+        let whole = entry("[0,8]", "[2]");
+        for (header, said) in [
+            ("[]".to_string(), "header"),
+            (format!("{{{whole},{whole}}}"), "\"x\" is there twice"),
+            (format!("{{{}}}", entry("[0,4]", "[1]")), "fill 8 bytes"),
+            (format!("{{{}}}", entry("[0,16]", "[4]")), "fill 8 bytes"),
+            (format!("{{{}}}", entry("[0,8]", "[3]")), "as many bytes as its shape"),
+            (format!("{{{}}}", entry("[8,0]", "[2]")), "as many bytes as its shape"),
+            (
+                format!("{{{}}}", entry("[0,8]", "[4611686018427387904,4]")),
+                "as many bytes as its shape",
+            ),
+            (format!("{{{}}}", whole.replace("F32", "I64")), "expected F32, F16 or BF16"),
+        ] {
+            let error = File::read(&file(&header, &[0; 8])).map(|_| ()).expect_err("damaged");
+            assert!(error.to_string().contains(said), "{error}");
+        }
+        for bytes in [&[][..], &[1; 7], &[255; 9], &[0; 8]] {
+            assert!(File::read(bytes).is_err());
+        }
+    }
+}
