@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn images_come_with_their_channels_together() {
         let images: Vec<f32> = (0..2 * 3 * 4).map(|index| index as f32).collect();
-        let mut y = vec![-1.0; 8 * 5];
+        let mut y = [-1.0; 8 * 5];
         from_planes(&images, 4, PixelsMut::new(&mut y[1..], 8, 3, 5));
         for (index, &y) in y.iter().enumerate() {
             let (pixel, place) = (index / 5, index % 5);
