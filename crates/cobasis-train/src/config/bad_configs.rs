@@ -50,7 +50,11 @@ const BAD: &[(&str, &str, &str)] = &[
         "expected a name that no other task has, got \"a\"",
     ),
     ("[[tasks]]\nname = 'a'\nweight = 0", "tasks[0].weight", "expected a number above 0, 1e-30"),
-    ("[[tasks]]\nname = 'a'\nadapter = 'rank'", "tasks[0].adapter", "expected \"norms\", \"rank1\""),
+    (
+        "[[tasks]]\nname = 'a'\nadapter = 'rank'",
+        "tasks[0].adapter",
+        "expected \"norms\", \"rank1\"",
+    ),
     (
         "[[tasks]]\nname = 'a'\nadapter = 'head'",
         "tasks[0].adapter",
