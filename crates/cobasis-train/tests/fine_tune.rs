@@ -239,7 +239,7 @@ fn files_that_do_not_fit_are_told_in_a_line() {
             "holds digits/resnet14, and model is digits/resnet",
         ),
         ("dense", "sharing.norms=false", "expected true"),
-        ("colours", "seed=1", "takes images of 3 channels; those of digits have 1"),
+        ("colours", "data.channels=1", "takes images of 3 channels; those of digits have 1"),
         ("deployed", "seed=1", "a deployed model, whose batch norms are permanently folded"),
         ("text", "seed=1", "neither a valid safetensors file nor a PyTorch checkpoint"),
         ("empty", "seed=1", "neither a valid safetensors file nor a PyTorch checkpoint"),
