@@ -24,7 +24,7 @@ impl Packing {
     }
 }
 
-/// A weight made ready for [`forward`] once and used many times.
+/// A weight made ready for [`forward`](super::forward) once and used many times.
 #[derive(Debug, Clone)]
 pub struct PackedWeight {
     pub(super) form: Form,
@@ -130,7 +130,7 @@ pub fn banks_part_well(shape: &ConvShape, filters: &[usize]) -> bool {
     shape.groups == 1 && panels::part_well(filters, run)
 }
 
-/// Some filters of a convolution made ready for [`backward_input_of_banks`].
+/// Some filters of a convolution made ready for [`backward_input_of_banks`](super::backward_input_of_banks).
 #[derive(Debug, Clone)]
 pub struct TransposedBank {
     pub(super) filters: usize,
