@@ -60,7 +60,13 @@ pub extern "C" fn metadata(network: u32) -> u32 {
 /// Computes the output for the images in their room, `[batch, channels, height, width]`, and returns how many
 /// numbers it has; 0 if they are not what the network takes.
 #[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
-pub extern "C" fn run(network: u32, batch: usize, channels: usize, height: usize, width: usize) -> usize {
+pub extern "C" fn run(
+    network: u32,
+    batch: usize,
+    channels: usize,
+    height: usize,
+    width: usize,
+) -> usize {
     with(|state| state.run(network, [batch, channels, height, width]))
 }
 

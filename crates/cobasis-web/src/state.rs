@@ -53,7 +53,8 @@ impl State {
             match room(numbers) {
                 Some(room) => self.images = room,
                 None => {
-                    return self.wrong(ptr::null_mut(), format!("there is no room for {numbers} numbers"));
+                    return self
+                        .wrong(ptr::null_mut(), format!("there is no room for {numbers} numbers"));
                 }
             }
         }

@@ -1,7 +1,8 @@
 //! WebAssembly's vectors, which a program has or has not when it is compiled.
 
 use std::arch::wasm32::{
-    f32x4, f32x4_add, f32x4_extract_lane, f32x4_mul, f32x4_pmax, f32x4_pmin, f32x4_splat, f32x4_sub, v128,
+    f32x4, f32x4_add, f32x4_extract_lane, f32x4_mul, f32x4_pmax, f32x4_pmin, f32x4_splat,
+    f32x4_sub, v128,
 };
 
 use super::Simd;
