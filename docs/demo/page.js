@@ -1,7 +1,7 @@
 // The page: networks, what they are shown, and what they say.
 "use strict";
 
-/** The networks of data.js, and of 10,000 test images the percentage that each and its dense counterpart get right. */
+/** The networks of networks.js, and of 10,000 test images the percentage that each and its dense counterpart get right. */
 const NETWORKS = {
   digits: { title: "Handwritten digits", input: "drawing", accuracy: 99.43, dense: undefined },
   cifar10: { title: "Small photographs", input: "photo", accuracy: undefined, dense: undefined },
@@ -101,9 +101,9 @@ function choose(name) {
   page.timer = setTimeout(time, 1000);
 }
 
-/** A network of data.js and its dense counterpart. */
+/** A network of networks.js and its dense counterpart. */
 function load(name) {
-  const { file, dense } = DATA.networks[name];
+  const { file, dense } = FILES[name];
   const known = NETWORKS[name];
   return { own: open(decode(file), known), dense: open(arbitrary(decode(dense)), { accuracy: known.dense }) };
 }
@@ -400,12 +400,12 @@ function listen() {
 }
 
 async function start() {
-  const module = decode(DATA.module);
+  const module = decode(MODULE.bytes);
   page.runtime = await startRuntime(module);
   at("module-bytes").textContent = `${number(Math.round(module.length / 1000))} kB`;
-  for (const name of Object.keys(DATA.networks)) offer(name, NETWORKS[name].title);
+  for (const name of Object.keys(FILES)) offer(name, NETWORKS[name].title);
   listen();
-  const [name] = Object.keys(DATA.networks);
+  const [name] = Object.keys(FILES);
   at(`network-${name}`).checked = true;
   choose(name);
 }

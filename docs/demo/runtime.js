@@ -14,6 +14,7 @@ async function startRuntime(bytes) {
   return instance.exports;
 }
 
+// ANCHOR: network
 /** A network of a deployed file. */
 class Network {
   /** Of the bytes of what `cobasis deploy` writes; throws an Error that says what is wrong with them. */
@@ -62,3 +63,4 @@ class Network {
     return new Error(this.text());
   }
 }
+// ANCHOR_END: network

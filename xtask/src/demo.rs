@@ -1,10 +1,10 @@
 //! `cargo xtask demo`: the module for browsers, and the page `docs/demo` with it and its networks.
 //!
-//! A page that is opened from a file may load scripts but nothing else, so all is in one, in base 64.
+//! A page that is opened from a file may load scripts but nothing else, so all is in scripts, in base 64.
 
 use std::env;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -25,10 +25,11 @@ const MODULE: &str = "cobasis_web.wasm";
 const MOST: usize = 450_000;
 /// The networks of the page, files in `docs/demo/models`; the one shown first is in front.
 const NETWORKS: &[&str] = &["digits", "cifar10"];
+const HEAD: &str = "// Written by `cargo xtask demo`: bytes in base 64.\n\"use strict\";\n";
 const NO_TARGET: &str =
     "the compiler has no target wasm32-unknown-unknown, and `rustup target add` can't get it";
 
-/// Writes `docs/demo/data.js`.
+/// Writes what `docs/demo` has of the module and of the networks.
 pub fn demo(arguments: &[String]) -> ExitCode {
     if let Some(argument) = arguments.first() {
         eprintln!("error: expected no arguments, got {argument:?}");
@@ -38,10 +39,7 @@ pub fn demo(arguments: &[String]) -> ExitCode {
         eprintln!("error: {NO_TARGET}");
         return ExitCode::FAILURE;
     }
-    ExitCode::from(build().map_or_else(
-        |code| code,
-        |module| written(data(&module).and_then(|data| fs::write(page().join("data.js"), data))),
-    ))
+    ExitCode::from(build().map_or_else(|code| code, |module| written(write(&module, &page()))))
 }
 
 /// Builds the module anew and tests a copy of the page with it. Where there is no target for it, the page as it
@@ -133,25 +131,21 @@ fn told(path: &Path) -> io::Result<usize> {
     Ok(size)
 }
 
-/// The script with the module and the networks, whose sizes are told.
-fn data(module: &Path) -> io::Result<Vec<u8>> {
-    let mut data = Vec::new();
-    writeln!(data, "// Written by `cargo xtask demo`: bytes in base 64.")?;
-    writeln!(data, "const DATA = {{")?;
-    writeln!(data, "  version: \"{}\",", env!("CARGO_PKG_VERSION"))?;
-    writeln!(data, "  module: \"{}\",", base64(&fs::read(module)?))?;
-    writeln!(data, "  networks: {{")?;
+/// Writes the scripts with the module and the networks to a folder, and tells the sizes of these.
+fn write(module: &Path, folder: &Path) -> io::Result<()> {
+    let version = env!("CARGO_PKG_VERSION");
+    let module = base64(&fs::read(module)?);
+    let module = format!("const MODULE = {{ version: \"{version}\", bytes: \"{module}\" }};\n");
+    fs::write(folder.join("module.js"), [HEAD, &module].concat())?;
+    let mut networks = format!("{HEAD}const FILES = {{\n");
     for name in NETWORKS {
         let file = page().join(format!("models/{name}.safetensors"));
         let dense = page().join(format!("models/{name}-dense.header"));
         told(&file)?;
-        writeln!(data, "    {name}: {{")?;
-        writeln!(data, "      file: \"{}\",", base64(&fs::read(file)?))?;
-        writeln!(data, "      dense: \"{}\",", base64(&fs::read(dense)?))?;
-        writeln!(data, "    }},")?;
+        let [file, dense] = [base64(&fs::read(file)?), base64(&fs::read(dense)?)];
+        networks.push_str(&format!("  {name}: {{ file: \"{file}\", dense: \"{dense}\" }},\n"));
     }
-    writeln!(data, "  }},\n}};")?;
-    Ok(data)
+    fs::write(folder.join("networks.js"), networks + "};\n")
 }
 
 /// The page in another folder, with this module.
@@ -163,7 +157,7 @@ fn copy(module: &Path, folder: &Path) -> io::Result<()> {
             fs::copy(&path, folder.join(path.file_name().unwrap_or_default()))?;
         }
     }
-    fs::write(folder.join("data.js"), data(module)?)
+    write(module, folder)
 }
 
 fn written(result: io::Result<()>) -> u8 {

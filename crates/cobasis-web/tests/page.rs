@@ -40,10 +40,10 @@ window.addEventListener("load", async () => {
     show(shown);
     result.photo = at("answer").textContent;
     const file = (bytes, name) => () => openFile(new File([bytes], name));
-    result.network = await said(file(decode(DATA.networks.digits.file), "own.safetensors"));
+    result.network = await said(file(decode(FILES.digits.file), "own.safetensors"));
     draw(7);
     result.opened = at("answer").textContent;
-    result.damaged = await said(file(decode(DATA.networks.digits.file).subarray(0, 9000), "cut.safetensors"));
+    result.damaged = await said(file(decode(FILES.digits.file).subarray(0, 9000), "cut.safetensors"));
     result.random = await said(file(new Uint8Array(99).fill(7), "random.safetensors"));
     result.noImage = await said(file(new Uint8Array(99), "noise.png"));
     draw(4);
@@ -132,6 +132,32 @@ fn check(result: &serde_json::Value) {
     assert!(text("random").starts_with("not a valid safetensors file"), "{}", text("random"));
     assert_eq!(text("noImage"), "noise.png is no image that this browser can read");
     assert_eq!(text("after"), "4", "wrong files leave the network that there was");
+}
+
+#[test]
+fn the_page_has_the_networks_of_its_folder_and_a_module_of_this_version() {
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/demo");
+    let read = |name: &str| fs::read_to_string(demo.join(name)).expect("a script");
+    let version = format!("version: \"{}\"", env!("CARGO_PKG_VERSION"));
+    assert!(read("module.js").contains(&version), "cargo xtask demo");
+    let networks = read("networks.js");
+    for entry in fs::read_dir(demo.join("models")).expect("the networks") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|kind| kind == "safetensors" || kind == "header") {
+            let text = base64(&fs::read(&path).expect("a file"));
+            assert!(networks.contains(&text), "{}: cargo xtask demo", path.display());
+        }
+    }
+}
+
+/// Bytes in base 64, but for what is left of them in the last three.
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let group = |chunk: &[u8]| u32::from_be_bytes([0, chunk[0], chunk[1], chunk[2]]);
+    let letters = |group: u32| {
+        [18, 12, 6, 0].map(|shift| char::from(LETTERS[(group >> shift) as usize & 63]))
+    };
+    bytes.chunks_exact(3).map(group).flat_map(letters).collect()
 }
 
 /// Serves the files of a folder to whoever asks, and returns the address.
