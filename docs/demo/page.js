@@ -10,7 +10,7 @@ const NETWORKS = {
 const PEN = 22;
 /** How long networks are timed, in milliseconds, and for how many images at most. */
 const TIMED = 40;
-const MOST_RUNS = 100;
+const MOST_RUNS = 200;
 /** Classes that are shown at most. */
 const SHOWN = 10;
 
@@ -283,7 +283,9 @@ function answer({ input, preparation: { classes } }, probabilities) {
     row.children[1].textContent = probabilities ? percent(100 * all[label]) : "";
   });
   const asked = input === "drawing" ? "Draw a digit" : "Open an image";
-  at("answer").textContent = probabilities ? name(best) : asked;
+  const text = probabilities ? name(best) : asked;
+  // Screen readers say it once.
+  if (at("answer").textContent !== text) at("answer").textContent = text;
 }
 
 /** Times the network in use and its dense counterpart, in turns. */
@@ -310,7 +312,8 @@ function time() {
 const number = (value) => value.toLocaleString("en");
 const percent = (value) => (value < 0.05 ? "< 0.1 %" : value > 99.95 ? "> 99.9 %" : `${value.toFixed(1)} %`);
 const accuracy = (value) => (value === undefined ? "" : `${value.toFixed(2)} %`);
-const milliseconds = (value) => value.toFixed(value < 10 ? 2 : 1);
+// A clock that has not moved, as browsers have that hide it, has measured nothing.
+const milliseconds = (value) => (value === 0 ? "?" : value.toFixed(value < 10 ? 2 : 1));
 
 // ---- What people do
 
