@@ -38,6 +38,11 @@ impl Weight {
         Self { groups: groups.collect() }
     }
 
+    /// The matrix of a weight without groups.
+    pub fn panels(&self) -> &Panels {
+        &self.groups[0]
+    }
+
     /// The filters of several weights without groups, side by side.
     pub fn join<'a>(parts: impl Iterator<Item = &'a Self>) -> Self {
         Self { groups: vec![Panels::join(parts.map(|part| &part.groups[0]))] }
@@ -171,7 +176,7 @@ impl Layout<'_> {
 fn tasks(window: &Window) -> usize {
     const POSITIONS: usize = 192;
     let lines = window.lines();
-    let per_task = POSITIONS.div_ceil(window.positions[1]).min(lines);
+    let per_task = POSITIONS.div_ceil(window.positions[1]).min(lines.div_ceil(parallel::threads()));
     lines.div_ceil(per_task)
 }
 
@@ -208,7 +213,8 @@ fn apply(
 ) {
     let tasks = tasks(window);
     let blocks = groups[0].blocks();
-    let splits = (2 * parallel::threads()).div_ceil(tasks).clamp(1, blocks);
+    // A thread that is done early waits for the last task: so many of them make that short.
+    let splits = (8 * parallel::threads()).div_ceil(tasks).clamp(1, blocks);
     let target = Shared(y.as_mut_ptr());
     parallel::tasks(tasks * splits, |index| {
         let (task, split) = (index / splits, index % splits);
