@@ -34,8 +34,13 @@ pub fn choose(shape: &ConvShape, pass: Pass) -> Algorithm {
     }
     // With few channels the transforms cost more than the products.
     let channels = shape.channels_in.min(shape.channels_out) >= 16;
-    // Transformed weights are four times as large: with few tiles, reading them costs most.
-    let tiles = if pass == Pass::BackwardFilter { 1 } else { 4 };
+    // Transformed weights are four times as large: with few tiles, reading them costs most, and more if
+    // they come from main memory.
+    let tiles = match pass {
+        Pass::BackwardFilter => 1,
+        _ if shape.channels_in * shape.channels_out >= 1 << 16 => 9,
+        _ => 4,
+    };
     if winograd::fits(shape) && channels && winograd::gains(shape, tiles) {
         Algorithm::Winograd
     } else {

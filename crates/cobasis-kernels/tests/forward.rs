@@ -164,11 +164,8 @@ fn depthwise_convolutions_are_computed_with_the_ones_before_them() {
             PackedWeight::new(shape, &values(shape.weight_len(), shape.kernel[0] as u64))
         });
         let numbers = values(channels, 3);
-        let between = Epilogue {
-            bias: Some(&numbers),
-            activation: Activation::Relu6,
-            ..Epilogue::default()
-        };
+        let between =
+            Epilogue { bias: Some(&numbers), activation: Activation::Relu6, ..Epilogue::default() };
         let residual = values(second.output_len(), 4);
         let last = Epilogue {
             scale: Some(&numbers),

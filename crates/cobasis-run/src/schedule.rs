@@ -68,7 +68,8 @@ impl Schedule {
         let mut convs = vec![None; graph.nodes.len()];
         for (number, node) in graph.nodes.iter().enumerate() {
             let (Op::Conv(conv) | Op::Linear { weight: conv }) = &node.op else { continue };
-            let (size, mut channels) = (sizes[node.inputs[0]], graph.nodes[node.inputs[0]].channels);
+            let (size, mut channels) =
+                (sizes[node.inputs[0]], graph.nodes[node.inputs[0]].channels);
             let mut add = |number: usize, conv: &Conv, channels: usize| {
                 let shape = conv.shape(batch, size, [channels, node.channels]);
                 convs[number] = Some((shape, packed.of(graph, number, conv, &shape)));

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::finish::Finish;
-use super::stencil::{self, Stencil, TAPS};
 use super::phase::{Placement, phases};
+use super::stencil::{self, Stencil, TAPS};
 use super::window::Window;
 use super::{ConvShape, Epilogue};
 use crate::isa::{self, Simd};
