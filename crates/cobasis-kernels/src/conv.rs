@@ -5,6 +5,7 @@ mod depthwise;
 mod depthwise_filter;
 mod direct;
 mod direct_filter;
+mod expanded;
 mod finish;
 mod outer;
 mod packed;
@@ -12,6 +13,7 @@ mod panels;
 mod phase;
 mod rows;
 mod shape;
+mod stencil;
 mod tile;
 mod window;
 mod winograd;
@@ -32,8 +34,13 @@ pub fn choose(shape: &ConvShape, pass: Pass) -> Algorithm {
     }
     // With few channels the transforms cost more than the products.
     let channels = shape.channels_in.min(shape.channels_out) >= 16;
-    // Transformed weights are four times as large: with few tiles, reading them costs most.
-    let tiles = if pass == Pass::BackwardFilter { 1 } else { 4 };
+    // Transformed weights are four times as large: with few tiles, reading them costs most, and more if
+    // they come from main memory.
+    let tiles = match pass {
+        Pass::BackwardFilter => 1,
+        _ if shape.channels_in * shape.channels_out >= 1 << 16 => 9,
+        _ => 4,
+    };
     if winograd::fits(shape) && channels && winograd::gains(shape, tiles) {
         Algorithm::Winograd
     } else {
@@ -136,6 +143,61 @@ pub fn forward_after(
     }
 }
 
+/// Whether [`forward_expanded`] computes these: a convolution of single pixels, all of them, and 3×3 filters
+/// of one channel each after it, with a stride of 1 or 2.
+pub fn takes_expansion(first: &ConvShape, second: &ConvShape) -> bool {
+    expanded::fits(first, second) && choose(first, Pass::Forward) == Algorithm::Direct
+}
+
+/// A convolution of single pixels, which widens maps, and what is done to its output.
+#[derive(Debug, Clone, Copy)]
+pub struct Expansion<'a> {
+    /// Its sizes.
+    pub shape: &'a ConvShape,
+    /// Its filters.
+    pub weight: &'a PackedWeight,
+    /// What is done to its output; without a residual.
+    pub epilogue: Epilogue<'a>,
+}
+
+/// [`forward_into`] of a depthwise convolution that takes the output of another one, which is not kept.
+///
+/// # Panics
+/// As [`forward_into`], for both, and if [`takes_expansion`] says no.
+pub fn forward_expanded(
+    x: &[f32],
+    first: &Expansion,
+    shape: &ConvShape,
+    weight: &PackedWeight,
+    y: (&mut [f32], usize),
+    epilogue: &Epilogue,
+) {
+    let Expansion { shape: expansion, weight: panels, epilogue: between } = first;
+    assert!(takes_expansion(expansion, shape), "{expansion:?} does not go with {shape:?}");
+    assert_eq!(x.len(), expansion.input_len(), "length of the input");
+    let packed = (expansion.channels_out, filter(expansion));
+    assert_eq!((panels.filters, panels.filter), packed, "filters that were packed");
+    assert!(between.residual.is_none(), "a residual in between");
+    between.check(expansion, 0);
+    if check_output(shape, weight, &y, epilogue) {
+        return;
+    }
+    match (&panels.form, &weight.form) {
+        (Form::Direct(panels), Form::Depthwise(weight)) => {
+            let pair = expanded::Pair {
+                first: expansion,
+                panels: panels.panels(),
+                expansion: between,
+                second: shape,
+                weight,
+                epilogue,
+            };
+            expanded::forward(&pair, x, y);
+        }
+        _ => panic!("{} and {} are not one pass", panels.algorithm(), weight.algorithm()),
+    }
+}
+
 /// Checks the arguments, and says whether there is nothing to compute.
 fn check_output(
     shape: &ConvShape,
@@ -152,15 +214,29 @@ fn check_output(
     pixels == 0
 }
 
-/// Lines of 64 bytes that a thread needs for a task of [`forward`] at most, with the threads that there
-/// are here.
-pub(crate) fn workspace(shape: &ConvShape, weight: &PackedWeight) -> usize {
-    match &weight.form {
-        // As much as if something came before it.
-        Form::Direct(_) if takes_before(shape) => direct::workspace_after(shape),
-        Form::Direct(_) => direct::workspace(shape),
-        Form::Winograd(weight) => winograd::workspace(shape, weight),
-        Form::Depthwise(_) => 0,
+/// Memory that a thread needs for a task at most, with the threads that there are here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Room {
+    /// In lines of 64 bytes.
+    pub(crate) lines: usize,
+}
+
+impl Room {
+    /// That of [`forward`].
+    pub fn of(shape: &ConvShape, weight: &PackedWeight) -> Self {
+        let lines = match &weight.form {
+            // As much as if something came before it.
+            Form::Direct(_) if takes_before(shape) => direct::workspace_after(shape),
+            Form::Direct(_) => direct::workspace(shape),
+            Form::Winograd(weight) => winograd::workspace(shape, weight),
+            Form::Depthwise(_) => 0,
+        };
+        Self { lines }
+    }
+
+    /// That of [`forward_expanded`], whose depthwise convolution has this shape.
+    pub fn of_expanded(shape: &ConvShape) -> Self {
+        Self { lines: expanded::room(shape) }
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
-use crate::conv::{self, ConvShape, PackedWeight};
+use crate::conv::Room;
 use crate::parallel::{self, Here, within};
 use crate::workspace;
 
@@ -74,15 +74,12 @@ impl Team {
         }
     }
 
-    /// Sees to it that [`conv::forward`] of these asks for no memory in [`run`](Self::run): each thread
-    /// then has what it needs.
-    pub fn reserve<'a>(
-        &mut self,
-        convolutions: impl Iterator<Item = (&'a ConvShape, &'a PackedWeight)>,
-    ) {
-        let needed = convolutions.map(|(shape, weight)| conv::workspace(shape, weight));
-        let lines = self.run(|| needed.max().unwrap_or(0));
-        self.everywhere(|| drop(workspace::take(lines)));
+    /// Sees to it that convolutions which need no more than this ask for no memory in [`run`](Self::run):
+    /// each thread then has it.
+    pub fn reserve(&mut self, rooms: impl Iterator<Item = Room>) {
+        if let Some(Room { lines }) = self.run(|| rooms.max()) {
+            self.everywhere(|| drop(workspace::take(lines)));
+        }
     }
 
     /// Runs the job once on each thread.

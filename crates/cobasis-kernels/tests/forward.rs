@@ -2,7 +2,8 @@
 
 use cobasis_kernels::Team;
 use cobasis_kernels::conv::{
-    self, Activation, Before, ConvShape, Epilogue, PackedWeight, forward_after, forward_into,
+    self, Activation, Before, ConvShape, Epilogue, Expansion, PackedWeight, Room, forward_after,
+    forward_expanded, forward_into, takes_expansion,
 };
 
 /// Values in [-1, 1) that depend on nothing but the seed.
@@ -66,7 +67,7 @@ fn outputs_lie_among_other_channels_and_depend_on_no_team() {
         conv::forward(&shape, &x, &weight, &mut expected, &epilogue);
         for threads in [1, 2, 5] {
             let mut team = Team::new(threads);
-            team.reserve([(&shape, &weight)].into_iter());
+            team.reserve([Room::of(&shape, &weight)].into_iter());
             let mut y = vec![0.0; shape.output_len()];
             team.run(|| conv::forward(&shape, &x, &weight, &mut y, &epilogue));
             assert!(error(&y, &expected) < 1e-6, "{shape:?} on {threads}");
@@ -135,4 +136,61 @@ fn what_comes_before_is_done_on_the_way() {
     }
     assert!(!conv::takes_before(&square(1, 4, 3, [8, 8])));
     assert!(!conv::takes_before(&square(1, 4, 1, [1, 1])));
+}
+
+#[test]
+fn depthwise_convolutions_are_computed_with_the_ones_before_them() {
+    // Blocks of two vectors, of one, of a few channels; images of several strips; odd sizes and strides.
+    let cases = [
+        (1, 7, [5, 960], 1, 1),
+        (2, 9, [24, 145], 1, 1),
+        (2, 12, [16, 99], 2, 1),
+        (1, 112, [3, 40], 2, 1),
+        (1, 90, [3, 33], 1, 0),
+        (3, 4, [40, 17], 2, 2),
+        (1, 1, [8, 20], 1, 1),
+    ];
+    for (batch, size, [channels_in, channels], stride, padding) in cases {
+        let first = square(batch, size, 1, [channels_in, channels]);
+        let second = ConvShape {
+            stride: [stride; 2],
+            padding: [padding; 2],
+            groups: channels,
+            ..square(batch, size, 3, [channels; 2])
+        };
+        assert!(takes_expansion(&first, &second));
+        let x = values(first.input_len(), 1);
+        let weights = [&first, &second].map(|shape| {
+            PackedWeight::new(shape, &values(shape.weight_len(), shape.kernel[0] as u64))
+        });
+        let numbers = values(channels, 3);
+        let between =
+            Epilogue { bias: Some(&numbers), activation: Activation::Relu6, ..Epilogue::default() };
+        let residual = values(second.output_len(), 4);
+        let last = Epilogue {
+            scale: Some(&numbers),
+            bias: Some(&numbers),
+            residual: Some(&residual),
+            activation: Activation::Relu,
+        };
+        let mut middle = vec![0.0; first.output_len()];
+        conv::forward(&first, &x, &weights[0], &mut middle, &between);
+        let mut expected = vec![0.0; second.output_len()];
+        conv::forward(&second, &middle, &weights[1], &mut expected, &last);
+        let expansion = Expansion { shape: &first, weight: &weights[0], epilogue: between };
+        for threads in [1, 3] {
+            let mut team = Team::new(threads);
+            team.reserve([Room::of_expanded(&second)].into_iter());
+            let mut y = vec![0.0; second.output_len()];
+            team.run(|| {
+                let y = (&mut y[..], channels);
+                forward_expanded(&x, &expansion, &second, &weights[1], y, &last);
+            });
+            assert!(error(&y, &expected) < 1e-6, "{second:?} on {threads}");
+        }
+    }
+    let first = square(1, 8, 1, [8, 16]);
+    let second = ConvShape { groups: 16, ..square(1, 8, 5, [16; 2]) };
+    assert!(!takes_expansion(&first, &second));
+    assert!(!takes_expansion(&first, &ConvShape { groups: 8, ..square(1, 8, 3, [16; 2]) }));
 }

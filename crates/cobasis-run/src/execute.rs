@@ -2,12 +2,14 @@
 
 use std::mem;
 
-use cobasis_kernels::conv::{Before, Epilogue, forward_after, forward_into};
+use cobasis_kernels::conv::{
+    self, Before, Epilogue, forward_after, forward_expanded, forward_into,
+};
 use cobasis_kernels::pixels::{self, Pixels, PixelsMut, Pooling};
 use cobasis_kernels::{Activation, Aligned};
 
 use crate::boxes::decode;
-use crate::graph::{Conv, Graph, Node, Op};
+use crate::graph::{Conv, Expansion, Graph, Node, Op};
 use crate::memory::Memory;
 use crate::plan::Windows;
 use crate::schedule::Schedule;
@@ -141,14 +143,18 @@ impl<'a> Step<'a> {
 
     fn convolve(&self, conv: &Conv, y: (&mut [f32], usize)) {
         let Some((shape, weight)) = &self.schedule.convs[self.number] else { return };
-        let numbers = |tensor: Option<usize>| tensor.map(|tensor| self.graph.values(tensor));
-        let epilogue = Epilogue {
-            scale: numbers(conv.scale),
-            bias: numbers(conv.bias),
-            residual: self.node.inputs.get(1).map(|&input| self.alone(input)),
-            activation: self.node.then,
-        };
+        let residual = self.node.inputs.get(1).map(|&input| self.alone(input));
+        let epilogue = Epilogue { residual, ..self.epilogue(conv, self.node.then) };
         let input = self.node.inputs[0];
+        if let Some(Expansion { node, conv, then }) = conv.expansion.as_deref() {
+            let Some((first, filters)) = &self.schedule.convs[*node] else { return };
+            let first = conv::Expansion {
+                shape: first,
+                weight: filters,
+                epilogue: self.epilogue(conv, *then),
+            };
+            return forward_expanded(self.alone(input), &first, shape, weight, y, &epilogue);
+        }
         match &conv.before {
             None => forward_into(shape, self.alone(input), weight, y, &epilogue),
             Some(before) => {
@@ -162,6 +168,13 @@ impl<'a> Step<'a> {
                 forward_after(shape, x, before, weight, y, &epilogue);
             }
         }
+    }
+
+    /// What is done to a convolution's output, but for what is added.
+    fn epilogue(&self, conv: &Conv, then: Activation) -> Epilogue<'a> {
+        let numbers = |tensor: Option<usize>| tensor.map(|tensor| self.graph.values(tensor));
+        let (scale, bias) = (numbers(conv.scale), numbers(conv.bias));
+        Epilogue { scale, bias, residual: None, activation: then }
     }
 
     fn pool(&self, pooling: Pooling, windows: &Windows, y: PixelsMut) {

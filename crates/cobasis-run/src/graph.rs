@@ -73,6 +73,17 @@ pub(crate) struct Conv {
     pub(crate) groups: usize,
     /// What is made of the first input on the way.
     pub(crate) before: Option<Before>,
+    /// The convolution of single pixels whose output it takes, if both are computed together.
+    pub(crate) expansion: Option<Box<Expansion>>,
+}
+
+/// A convolution of single pixels before a depthwise one.
+#[derive(Debug)]
+pub(crate) struct Expansion {
+    /// Its node, which does nothing.
+    pub(crate) node: usize,
+    pub(crate) conv: Conv,
+    pub(crate) then: Activation,
 }
 
 /// An affine map of each channel, and what is applied to its output.

@@ -193,8 +193,7 @@ impl Network {
         let Self { graph, team, packed, memory, .. } = self;
         let schedule = team.run(|| Schedule::new(graph, packed, batch, image))?;
         memory.grow(graph, &schedule)?;
-        let convs = schedule.convs.iter().flatten();
-        team.reserve(convs.map(|(shape, weight)| (shape, &**weight)));
+        team.reserve(schedule.rooms(graph));
         self.schedules.truncate(KEPT - 1);
         self.schedules.insert(0, schedule);
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cobasis_kernels::conv::{ConvShape, PackedWeight};
+use cobasis_kernels::conv::{ConvShape, PackedWeight, Room};
 
 use crate::boxes::{Point, points};
 use crate::error::Error;
@@ -14,6 +14,9 @@ use crate::sizes::sizes;
 /// Numbers of the buffers for one image; maps of larger networks would not fit machines.
 const MAX_NUMBERS: usize = 1 << 31;
 
+/// A convolution's sizes and filters.
+pub(crate) type Packing = (ConvShape, Arc<PackedWeight>);
+
 /// How batches of a size are computed.
 #[derive(Debug)]
 pub(crate) struct Schedule {
@@ -23,7 +26,7 @@ pub(crate) struct Schedule {
     pub(crate) sizes: Vec<[usize; 2]>,
     pub(crate) places: Places,
     /// The convolutions, by their nodes.
-    pub(crate) convs: Vec<Option<(ConvShape, Arc<PackedWeight>)>>,
+    pub(crate) convs: Vec<Option<Packing>>,
     /// A detector's points.
     pub(crate) points: Vec<Point>,
 }
@@ -62,20 +65,35 @@ impl Schedule {
             .checked_mul(batch)
             .filter(|&all| all < isize::MAX as usize / 4)
             .ok_or_else(too_large)?;
-        let mut convs = Vec::with_capacity(graph.nodes.len());
+        let mut convs = vec![None; graph.nodes.len()];
         for (number, node) in graph.nodes.iter().enumerate() {
-            convs.push(match &node.op {
-                Op::Conv(conv) | Op::Linear { weight: conv } => {
-                    let input = node.inputs[0];
-                    let channels = [graph.nodes[input].channels, node.channels];
-                    let shape = conv.shape(batch, sizes[input], channels);
-                    Some((shape, packed.of(graph, number, conv, &shape)))
-                }
-                _ => None,
-            });
+            let (Op::Conv(conv) | Op::Linear { weight: conv }) = &node.op else { continue };
+            let (size, mut channels) =
+                (sizes[node.inputs[0]], graph.nodes[node.inputs[0]].channels);
+            let mut add = |number: usize, conv: &Conv, channels: usize| {
+                let shape = conv.shape(batch, size, [channels, node.channels]);
+                convs[number] = Some((shape, packed.of(graph, number, conv, &shape)));
+            };
+            if let Some(expansion) = &conv.expansion {
+                add(expansion.node, &expansion.conv, channels);
+                channels = node.channels;
+            }
+            add(number, conv, channels);
         }
         let points = points(graph, &sizes);
         Ok(Self { batch, image, sizes, places, convs, points })
+    }
+
+    /// The memory that threads need for the convolutions.
+    pub(crate) fn rooms(&self, graph: &Graph) -> impl Iterator<Item = Room> {
+        self.convs.iter().zip(&graph.nodes).filter_map(|(conv, node)| {
+            let (shape, weight) = conv.as_ref()?;
+            match &node.op {
+                Op::Gone => None,
+                Op::Conv(conv) if conv.expansion.is_some() => Some(Room::of_expanded(shape)),
+                _ => Some(Room::of(shape, weight)),
+            }
+        })
     }
 
     /// Numbers of the output for one image.

@@ -4,6 +4,7 @@ mod layers;
 mod names;
 mod onnx;
 mod plan;
+mod runtime;
 mod shapes;
 
 use burn::module::{Module, Param};
@@ -12,6 +13,7 @@ use burn::tensor::{Device, Tensor};
 use cobasis::{FilterBasis, Forward, Maps, Pass, Place};
 
 pub use layers::{Affine, FoldedConv};
+pub use runtime::Runtime;
 
 use crate::config::ModelConfig;
 use crate::detector::{Point, decode, points};

@@ -47,6 +47,10 @@ fn check(name: &str, deployed: &Deployed, size: [usize; 2], batches: &[usize], d
         let error = difference(&expected[..batch * each], got);
         assert!(error < 1e-5, "{name}, batch {batch}: {error}");
     }
+    let runtime = deployed.runtime(2).expect("a plan");
+    let got = numbers(runtime.forward(all));
+    let error = difference(&expected, &got);
+    assert!(error < 1e-5, "{name} as a runtime: {error}");
 }
 
 #[test]

@@ -163,7 +163,7 @@ fn in_turn(scripts: &[Script], setup: &Setup, rounds: usize) -> Result<Compariso
         processes.push((process, logits.into_keys().collect::<Vec<String>>()));
     }
     let mut work = workload(setup.task);
-    let mut burn = burn_only(|| workload(setup.task));
+    let mut burn = burn_only(|| workload(setup.task.by_operations()));
     let mut times: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     // The first two rounds warm up.
     for round in 0..rounds + 2 {

@@ -6,6 +6,7 @@ use cobasis_data::Batch;
 use cobasis_data::boxes::{Annotation, BoxKind, Boxes, Rect};
 use cobasis_train::tensors::host;
 use cobasis_train::train::{Detection, Recipe, StepAt, Trainer};
+use cobasis_zoo::deploy::Runtime;
 use cobasis_zoo::{Deployed, DetectorConfig, HeadKind, Model, ModelConfig, ModelName};
 
 /// A step at a rate at which many of them on one batch stay finite.
@@ -18,8 +19,10 @@ pub enum Task {
     Train,
     /// Logits, from the model as it was trained.
     Infer,
-    /// Logits, from the model folded for use.
+    /// Logits, from the model folded for use; on the processor by `cobasis-run`.
     InferDeployed,
+    /// Logits from the same by Burn, operation by operation.
+    InferByBurn,
 }
 
 /// A measurement to be made.
@@ -55,6 +58,16 @@ impl Setup {
     }
 }
 
+impl Task {
+    /// The same, operation by operation, which a profiler sees and which Burn can do alone.
+    pub fn by_operations(self) -> Self {
+        match self {
+            Task::InferDeployed => Task::InferByBurn,
+            other => other,
+        }
+    }
+}
+
 /// Work that can be repeated.
 pub struct Workload {
     kind: Kind,
@@ -67,6 +80,7 @@ enum Kind {
     TrainDetector(Box<Trainer<Detection>>, Batch<Boxes>),
     Infer(Box<Model>, Tensor<4>),
     Deployed(Box<Deployed>, Tensor<4>),
+    Runtime(Box<Runtime>, Tensor<4>),
 }
 
 impl Workload {
@@ -118,10 +132,18 @@ impl Workload {
                 let macs = macs(&model);
                 (Kind::Infer(Box::new(model.valid()), images()), macs)
             }
-            Task::InferDeployed => {
+            Task::InferDeployed | Task::InferByBurn => {
                 let deployed = model.deploy(device);
                 let macs = deployed.macs([height, width]);
-                (Kind::Deployed(Box::new(deployed), images()), macs)
+                let runtime = match setup.task == Task::InferDeployed && *device == Device::flex() {
+                    true => deployed.runtime(rayon::current_num_threads()),
+                    false => None,
+                };
+                let kind = match runtime {
+                    Some(runtime) => Kind::Runtime(Box::new(runtime), images()),
+                    None => Kind::Deployed(Box::new(deployed), images()),
+                };
+                (kind, macs)
             }
         };
         Self { kind, operations: 2 * macs * setup.batch as u64 }
@@ -142,6 +164,7 @@ impl Workload {
             }
             Kind::Infer(model, images) => host(model.forward(images.clone())),
             Kind::Deployed(model, images) => host(model.forward(images.clone())),
+            Kind::Runtime(runtime, images) => host(runtime.forward(images.clone())),
         }
     }
 }

@@ -153,7 +153,10 @@ pub(crate) fn run(command: Command) -> Outcome {
         }
         Command::Model { common, device, unfolded, burn, verbose, json } => {
             let threads = common.start_threads()?;
-            let setup = common.setup(unfolded)?;
+            let mut setup = common.setup(unfolded)?;
+            if burn {
+                setup.task = setup.task.by_operations();
+            }
             let opened = device.open()?;
             let measure = || {
                 let mut workload = Workload::new(&setup, &opened);
@@ -161,7 +164,11 @@ pub(crate) fn run(command: Command) -> Outcome {
                     workload.run();
                 });
                 let layers = match verbose {
-                    true => layer_times(&mut workload, LAYER_RUNS),
+                    true => {
+                        let task = setup.task.by_operations();
+                        let setup = Setup { task, ..setup.clone() };
+                        layer_times(&mut Workload::new(&setup, &opened), LAYER_RUNS)
+                    }
                     false => Vec::new(),
                 };
                 (timing, workload.operations, layers)
@@ -175,7 +182,8 @@ pub(crate) fn run(command: Command) -> Outcome {
             }
         }
         Command::Layers { common, json } => {
-            let (threads, setup) = (common.start_threads()?, common.setup(false)?);
+            let (threads, mut setup) = (common.start_threads()?, common.setup(false)?);
+            setup.task = setup.task.by_operations();
             let mut workload = Workload::new(&setup, &DeviceName::Flex.open()?);
             let each = Duration::from_millis(u64::from(common.seconds) * 100);
             let times = shape_times(&mut workload, each);
@@ -216,7 +224,7 @@ fn task_name(task: Task) -> &'static str {
     match task {
         Task::Train => "training step",
         Task::Infer => "inference",
-        Task::InferDeployed => "inference, deployed",
+        Task::InferDeployed | Task::InferByBurn => "inference, deployed",
     }
 }
 

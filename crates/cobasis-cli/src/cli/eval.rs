@@ -96,7 +96,7 @@ struct Report<'a> {
 
 pub(crate) fn run(args: Args) -> Outcome {
     let device = args.device.open()?;
-    let model = args.held.open_to_run(&args.checkpoint, &device)?;
+    let model = args.held.open_to_run(&args.checkpoint, &device)?.on(args.device);
     let model_config = model.config();
     if model_config.detector.is_some() {
         return boxes::run(&args, &model, &device);

@@ -11,7 +11,7 @@ use cobasis_zoo::files::{self, FileError, write_atomic};
 use cobasis_zoo::{Deployed, pytorch};
 
 use super::Outcome;
-use super::model_file::{Destination, Evaluated, Held, form};
+use super::model_file::{Destination, Found, Held, form};
 
 /// Exports a model to ONNX, to PyTorch's tensor names, or to our own format.
 #[derive(Debug, clap::Args)]
@@ -66,12 +66,12 @@ pub(crate) fn run(args: Args) -> Outcome {
                 .write(&held.open(&file, &device)?, |model, path| pytorch::save(model, path))?;
         }
         Format::Onnx => match (held.open_any(&file, &device)?, factorised) {
-            (Evaluated::Trained(model), factorised) => {
+            (Found::Trained(model), factorised) => {
                 let form = factorised.unwrap_or_default();
                 write_onnx(&model.deploy_with(form, &device), &destination)?;
             }
-            (Evaluated::Deployed(deployed), None) => write_onnx(&deployed, &destination)?,
-            (Evaluated::Deployed(_), Some(form)) => {
+            (Found::Deployed(deployed), None) => write_onnx(&deployed, &destination)?,
+            (Found::Deployed(_), Some(form)) => {
                 let file = file.display();
                 return Err(Error::Usage(format!(
                     "--factorised {form}: {file} is already deployed"

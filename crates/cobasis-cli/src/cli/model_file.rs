@@ -9,7 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use cobasis_cli::Error;
 use cobasis_train::DeviceName;
 use cobasis_train::memory::Maps;
-use cobasis_zoo::deploy::FactorisedLayers;
+use cobasis_zoo::deploy::{FactorisedLayers, Runtime};
 use cobasis_zoo::files::{FileError, FileProblem, Notes, OpenOptions, Opened, open_task};
 use cobasis_zoo::{Deployed, Model, ModelConfig, ModelName};
 use serde::Serialize;
@@ -30,11 +30,20 @@ pub(crate) struct Held {
     task: Option<PathBuf>,
 }
 
-/// A model to be evaluated: as it was trained, or folded for use.
+/// A model that was read: as it was trained, or folded for use.
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
+pub(crate) enum Found {
+    Trained(Model),
+    Deployed(Deployed),
+}
+
+/// A model to be evaluated, as it computes fastest on a device.
 #[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub(crate) enum Evaluated {
     Trained(Model),
     Deployed(Deployed),
+    /// A deployed one on the processor.
+    Runtime(Runtime),
 }
 
 impl Held {
@@ -52,25 +61,25 @@ impl Held {
     /// is refused.
     pub(crate) fn open_trained(&self, path: &Path, device: &Device) -> Result<Model, Error> {
         match self.open_to_run(path, device)? {
-            Evaluated::Trained(model) => Ok(model),
-            Evaluated::Deployed(_) => Err(FileError::new(path, FileProblem::Deployed).into()),
+            Found::Trained(model) => Ok(model),
+            _ => Err(FileError::new(path, FileProblem::Deployed).into()),
         }
     }
 
     /// The same for deployed ones too.
-    pub(crate) fn open_any(&self, path: &Path, device: &Device) -> Result<Evaluated, Error> {
+    pub(crate) fn open_any(&self, path: &Path, device: &Device) -> Result<Found, Error> {
         let (opened, notes) = self.open_file(path, device)?;
         warn_of_faults(path, &notes);
-        evaluated(path, opened)
+        found(path, opened)
     }
 
     /// Opens a model file of any kind whose outputs are wanted: one whose outputs would be no numbers is
     /// refused.
-    pub(crate) fn open_to_run(&self, path: &Path, device: &Device) -> Result<Evaluated, Error> {
+    pub(crate) fn open_to_run(&self, path: &Path, device: &Device) -> Result<Found, Error> {
         let (opened, notes) = self.open_file(path, device)?;
         match notes.faulty() {
             Some(faulty) => Err(Error::Usage(format!("{}: {faulty}", path.display()))),
-            None => evaluated(path, opened),
+            None => found(path, opened),
         }
     }
 
@@ -124,11 +133,25 @@ fn warn_of_faults(path: &Path, notes: &Notes) {
     }
 }
 
-fn evaluated(path: &Path, opened: Opened) -> Result<Evaluated, Error> {
+fn found(path: &Path, opened: Opened) -> Result<Found, Error> {
     match opened {
-        Opened::Trained(model) => Ok(Evaluated::Trained(model.valid())),
-        Opened::Deployed(deployed) => Ok(Evaluated::Deployed(deployed)),
+        Opened::Trained(model) => Ok(Found::Trained(model.valid())),
+        Opened::Deployed(deployed) => Ok(Found::Deployed(deployed)),
         _ => Err(Error::Usage(format!("{}: unknown kind of model file", path.display()))),
+    }
+}
+
+impl Found {
+    /// The model to be computed on a device.
+    pub(crate) fn on(self, device: DeviceName) -> Evaluated {
+        match self {
+            Found::Trained(model) => Evaluated::Trained(model),
+            Found::Deployed(model) if device == DeviceName::Flex => {
+                let runtime = model.runtime(rayon::current_num_threads());
+                runtime.map_or(Evaluated::Deployed(model), Evaluated::Runtime)
+            }
+            Found::Deployed(model) => Evaluated::Deployed(model),
+        }
     }
 }
 
@@ -137,6 +160,7 @@ impl Evaluated {
         match self {
             Evaluated::Trained(model) => &model.config,
             Evaluated::Deployed(model) => &model.config.model,
+            Evaluated::Runtime(runtime) => &runtime.config.model,
         }
     }
 
@@ -157,7 +181,7 @@ impl Evaluated {
         let maps = match self {
             Evaluated::Trained(model) => Maps::of(&model.config, size),
             // Its layers may be factorised, or of the dense network's shapes, which are smaller.
-            Evaluated::Deployed(_) => Maps::of(&self.config().dense(), size),
+            _ => Maps::of(&self.config().dense(), size),
         };
         match told {
             Some(_) => maps.check_look("--batch", batch).map(|()| batch),
@@ -170,6 +194,7 @@ impl Evaluated {
         match self {
             Evaluated::Trained(model) => model.forward(images),
             Evaluated::Deployed(model) => model.forward(images),
+            Evaluated::Runtime(runtime) => runtime.forward(images),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::finish::Finish;
 use super::phase::{Placement, phases};
+use super::stencil::{self, Stencil, TAPS};
 use super::window::Window;
 use super::{ConvShape, Epilogue};
 use crate::isa::{self, Simd};
@@ -42,6 +43,11 @@ impl Weight {
             }
         }
         Self { taps }
+    }
+
+    /// A channel of the first tap.
+    pub fn tap(&self, channel: usize) -> *const f32 {
+        self.taps[channel..].as_ptr()
     }
 }
 
@@ -137,7 +143,12 @@ impl isa::Task for Line<'_> {
             // sizes, and lines are written by one task each.
             unsafe {
                 let from = self.source.as_ptr().wrapping_offset(from);
-                if count == TOGETHER {
+                let plain = window.taps == [TAPS; 2] && count == TOGETHER;
+                if plain && window.stride[1] == 1 {
+                    self.stencils::<S, 1>(s, from, rows.clone(), to);
+                } else if plain && window.stride[1] == 2 {
+                    self.stencils::<S, 2>(s, from, rows.clone(), to);
+                } else if count == TOGETHER {
                     self.positions::<S, TOGETHER>(s, from, (rows.clone(), taps), to);
                 } else {
                     self.positions::<S, 1>(s, from, (rows.clone(), taps), to);
@@ -153,6 +164,46 @@ impl Line<'_> {
     fn columns(&self, column: usize) -> Range<usize> {
         let window = self.window;
         within(column, window.stride[1], window.start[1], window.taps[1], window.size[1])
+    }
+
+    /// Positions side by side that read all of 3 taps across.
+    ///
+    /// # Safety
+    /// The taps must lie in the source for positions that read from `from` on.
+    #[inline(always)]
+    unsafe fn stencils<S: Simd, const STRIDE: usize>(
+        &self,
+        s: S,
+        from: *const f32,
+        rows: Range<usize>,
+        to: usize,
+    ) {
+        let channels = self.window.channels;
+        let mut channel = 0;
+        while channel < channels {
+            let count = (channels - channel).min(S::LANES);
+            let stencil = Stencil {
+                from: from.wrapping_add(channel),
+                pixel: channels,
+                line: self.window.size[1] * channels,
+                taps: self.weight.tap(channel),
+                tap: channels,
+            };
+            // SAFETY: the caller's.
+            unsafe {
+                let rows = rows.clone();
+                let sums: [S::V; TOGETHER] = match count == S::LANES {
+                    true => stencil::sums::<S, TOGETHER, STRIDE, true>(s, stencil, rows, count),
+                    false => stencil::sums::<S, TOGETHER, STRIDE, false>(s, stencil, rows, count),
+                };
+                let finish = Finish::new(s, self.epilogue, channel, count);
+                for i in 0..TOGETHER {
+                    let to = to + i * self.placement.strides[2] + channel;
+                    finish.store(s, sums[i], self.target.0, to, count);
+                }
+            }
+            channel += S::LANES;
+        }
     }
 
     /// `N` positions side by side that read the same taps.

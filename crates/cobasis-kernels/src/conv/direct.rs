@@ -11,6 +11,10 @@ use crate::isa::{self, Simd};
 use crate::shared::Shared;
 use crate::{parallel, workspace};
 
+/// Tasks of each thread at least, where there are as many: a thread that is done early waits for the last
+/// one, which is short then.
+const PER_THREAD: usize = 8;
+
 /// A weight packed for the direct convolution, one matrix per group.
 #[derive(Debug, Clone)]
 pub struct Weight {
@@ -36,6 +40,11 @@ impl Weight {
             layout.pack(run)
         });
         Self { groups: groups.collect() }
+    }
+
+    /// The matrix of a weight without groups.
+    pub fn panels(&self) -> &Panels {
+        &self.groups[0]
     }
 
     /// The filters of several weights without groups, side by side.
@@ -96,7 +105,7 @@ pub fn workspace_after(shape: &ConvShape) -> usize {
 }
 
 fn most_taken(shape: &ConvShape, window: Window) -> usize {
-    let tasks = tasks(&window);
+    let tasks = tasks(&window, shape.channels_out / shape.groups);
     let of = |task| lines_taken(&window, shape.groups, &lines_of(&window, task, tasks));
     (0..tasks).map(of).max().unwrap_or(0)
 }
@@ -167,11 +176,16 @@ impl Layout<'_> {
     }
 }
 
-/// Into how many tasks the lines of positions are divided.
-fn tasks(window: &Window) -> usize {
+/// Into how many tasks the lines of positions are divided, for so many output channels of a group.
+fn tasks(window: &Window, columns: usize) -> usize {
     const POSITIONS: usize = 192;
-    let lines = window.lines();
-    let per_task = POSITIONS.div_ceil(window.positions[1]).min(lines);
+    let (lines, threads) = (window.lines(), parallel::threads());
+    let mut per_task = POSITIONS.div_ceil(window.positions[1]).min(lines);
+    // Lines of few blocks are divided among the threads. Where there are many blocks, these are: a weight
+    // is then read once.
+    if columns.div_ceil(2 * isa::lanes()) < PER_THREAD * threads {
+        per_task = per_task.min(lines.div_ceil(threads));
+    }
     lines.div_ceil(per_task)
 }
 
@@ -206,9 +220,9 @@ fn apply(
     y: &mut [f32],
     epilogue: &Epilogue,
 ) {
-    let tasks = tasks(window);
+    let tasks = tasks(window, groups[0].columns());
     let blocks = groups[0].blocks();
-    let splits = (2 * parallel::threads()).div_ceil(tasks).clamp(1, blocks);
+    let splits = (PER_THREAD * parallel::threads()).div_ceil(tasks).clamp(1, blocks);
     let target = Shared(y.as_mut_ptr());
     parallel::tasks(tasks * splits, |index| {
         let (task, split) = (index / splits, index % splits);

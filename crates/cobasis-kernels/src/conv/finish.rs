@@ -64,3 +64,78 @@ impl<'a, S: Simd> Finish<'a, S> {
         }
     }
 }
+
+/// Applies the epilogue to whole vectors of channels from `channel` on, held in registers: those of rows
+/// whose offsets in the output are given.
+///
+/// Each step is done to all before the next one, which keeps what it needs in few registers.
+///
+/// # Panics
+/// If the epilogue has no numbers for these channels or rows.
+#[inline(always)]
+pub fn whole<S: Simd, const MR: usize, const NV: usize>(
+    s: S,
+    epilogue: &Epilogue,
+    channel: usize,
+    mut sums: [[S::V; NV]; MR],
+    rows: &[usize],
+) -> [[S::V; NV]; MR] {
+    let vectors = |values: &[f32]| {
+        let values = &values[channel..channel + NV * S::LANES];
+        let mut vectors = [s.splat(0.0); NV];
+        for v in 0..NV {
+            // SAFETY: the slice has so many vectors.
+            vectors[v] = unsafe { s.load(values.as_ptr().add(v * S::LANES)) };
+        }
+        vectors
+    };
+    match (epilogue.scale.map(vectors), epilogue.bias.map(vectors)) {
+        (Some(scale), Some(bias)) => {
+            for r in 0..MR {
+                for v in 0..NV {
+                    sums[r][v] = s.fma(sums[r][v], scale[v], bias[v]);
+                }
+            }
+        }
+        (Some(scale), None) => {
+            for r in 0..MR {
+                for v in 0..NV {
+                    sums[r][v] = s.mul(sums[r][v], scale[v]);
+                }
+            }
+        }
+        (None, Some(bias)) => {
+            for r in 0..MR {
+                for v in 0..NV {
+                    sums[r][v] = s.add(sums[r][v], bias[v]);
+                }
+            }
+        }
+        (None, None) => {}
+    }
+    if let Some(residual) = epilogue.residual {
+        for r in 0..MR {
+            let residual = &residual[rows[r] + channel..][..NV * S::LANES];
+            for v in 0..NV {
+                // SAFETY: the slice has so many vectors.
+                let residual = unsafe { s.load(residual.as_ptr().add(v * S::LANES)) };
+                sums[r][v] = s.add(sums[r][v], residual);
+            }
+        }
+    }
+    if epilogue.activation != Activation::None {
+        for r in 0..MR {
+            for v in 0..NV {
+                sums[r][v] = s.max(sums[r][v], s.splat(0.0));
+            }
+        }
+    }
+    if epilogue.activation == Activation::Relu6 {
+        for r in 0..MR {
+            for v in 0..NV {
+                sums[r][v] = s.min(sums[r][v], s.splat(6.0));
+            }
+        }
+    }
+    sums
+}

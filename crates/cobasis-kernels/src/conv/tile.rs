@@ -4,7 +4,7 @@
 use crate::isa::{Simd, prefetch};
 
 use super::Epilogue;
-use super::finish::Finish;
+use super::finish::{self, Finish};
 use super::panels::Block;
 use super::rows::by_rows;
 
@@ -138,7 +138,8 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
             }
         }
         let first = target.channel.wrapping_add(first);
-        if target.epilogue.is_identity() && columns == NV * S::LANES {
+        if columns == NV * S::LANES {
+            let sums = finish::whole(s, target.epilogue, first, sums, target.rows);
             for r in 0..MR {
                 let row = target.base.add(target.rows[r] + first);
                 for v in 0..NV {

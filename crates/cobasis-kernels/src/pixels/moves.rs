@@ -10,13 +10,30 @@ use super::{Pixels, PixelsMut, at_once};
 pub fn from_planes(images: &[f32], area: usize, y: PixelsMut) {
     let channels = y.channels;
     assert_eq!(images.len(), y.pixels() * channels, "numbers of the images");
-    y.parts(at_once(channels), |first, y| {
-        // Map by map: each is read in its order.
-        for channel in 0..channels {
-            let places = (channel..y.values.len()).step_by(y.stride);
-            for (pixel, to) in (first..).zip(places) {
-                y.values[to] = images[(pixel / area * channels + channel) * area + pixel % area];
+    y.parts(at_once(channels), |first, mut y| {
+        let (mut pixel, pixels) = (first, first + y.pixels());
+        let mut each = y.each();
+        while pixel < pixels {
+            // Those of one image.
+            let (image, place) = (pixel / area, pixel % area);
+            let count = (area - place).min(pixels - pixel);
+            let maps = &images[image * channels * area..][..channels * area];
+            let map = |channel: usize| &maps[channel * area + place..][..count];
+            match channels {
+                // Pixels of colour images are moved at once.
+                3 => {
+                    let maps = map(0).iter().zip(map(1)).zip(map(2));
+                    for (((&red, &green), &blue), y) in maps.zip(&mut each) {
+                        y.copy_from_slice(&[red, green, blue]);
+                    }
+                }
+                _ => {
+                    for (place, y) in (0..count).zip(&mut each) {
+                        y.iter_mut().enumerate().for_each(|(channel, y)| *y = map(channel)[place]);
+                    }
+                }
             }
+            pixel += count;
         }
     });
 }

@@ -198,6 +198,7 @@ impl Checker<'_> {
                     padding: [0, 0],
                     groups: 1,
                     before: None,
+                    expansion: None,
                 };
                 (Op::Linear { weight }, outputs)
             }

@@ -71,7 +71,8 @@ impl Checker<'_> {
         };
         let (scale, bias) = (optional(scale)?, optional(bias)?);
         let before = None;
-        let conv = Conv { banks, scale, bias, kernel, stride, padding, groups, before };
+        let conv =
+            Conv { banks, scale, bias, kernel, stride, padding, groups, before, expansion: None };
         Ok((Op::Conv(conv), filters))
     }
 }
