@@ -39,7 +39,7 @@ window.addEventListener("load", async () => {
     const shown = Object.assign(document.createElement("canvas"), { width: 80, height: 50 });
     // Of a step between black and white, half as large, the edge stays where it was.
     shown.getContext("2d").fillRect(0, 0, 44, 50);
-    shown.getContext("2d").fillStyle = "#fff";
+    shown.getContext("2d").fillStyle = "white";
     shown.getContext("2d").fillRect(44, 0, 36, 50);
     result.line = [...square(shown, { size: 20, resize: 25 }).slice(0, 20)].map((value) => Math.round(8 * value));
     const exact = Object.assign(document.createElement("canvas"), { width: 20, height: 20 });
@@ -127,9 +127,7 @@ fn check(result: &serde_json::Value) {
         .iter()
         .filter_map(|fact| fact.as_f64())
         .collect();
-    let [own_parameters, dense_parameters, own_bytes, dense_bytes] =
-        facts[..]
-    else {
+    let [own_parameters, dense_parameters, own_bytes, dense_bytes] = facts[..] else {
         panic!("{facts:?}");
     };
     assert!(own_parameters > 1e4 && dense_parameters > 2.0 * own_parameters, "{facts:?}");
