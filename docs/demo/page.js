@@ -324,7 +324,9 @@ function guarded(job) {
     try {
       await job(...inputs);
     } catch (error) {
-      at("problem").textContent = error.message;
+      // A module that broke off keeps what it was at: only a new one goes on.
+      const broken = error instanceof WebAssembly.RuntimeError;
+      at("problem").textContent = broken ? `The module stopped (${error.message}). Load the page again.` : error.message;
       at("problem").hidden = false;
     }
   };
@@ -381,11 +383,11 @@ function listen() {
       last = null;
     });
   }
-  at("clear").addEventListener("click", clear);
-  at("example").addEventListener("click", () => {
+  at("clear").addEventListener("click", guarded(clear));
+  at("example").addEventListener("click", guarded(() => {
     draw(page.example);
     page.example = (page.example + 1) % EXAMPLES.length;
-  });
+  }));
   for (const id of ["image-file", "network-file"]) {
     at(id).addEventListener("change", guarded(async ({ target }) => {
       if (target.files.length) await openFile(target.files[0]);
