@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cobasis_kernels::Team;
 
@@ -30,7 +30,7 @@ pub struct Network {
     graph: Arc<Graph>,
     metadata: Arc<BTreeMap<String, String>>,
     team: Team,
-    packed: Packed,
+    packed: Arc<Mutex<Packed>>,
     /// The one used last comes first.
     schedules: Vec<Schedule>,
     /// The most images at a time, if the user says it.
@@ -53,7 +53,8 @@ impl Network {
         let plan = file.metadata.get(plan::KEY).ok_or(Error::NoPlan)?;
         let mut graph = check(Plan::from_json(plan)?, &file)?;
         join(&mut graph);
-        Ok(Self::new(Arc::new(graph), Arc::new(file.metadata)))
+        let packed = Arc::new(Mutex::new(Packed::take(&mut graph)));
+        Ok(Self::new(Arc::new(graph), packed, Arc::new(file.metadata)))
     }
 
     /// [`from_bytes`](Self::from_bytes) for a file.
@@ -69,12 +70,16 @@ impl Network {
             .map_err(|problem| Error::File { path: path.to_path_buf(), problem: Box::new(problem) })
     }
 
-    fn new(graph: Arc<Graph>, metadata: Arc<BTreeMap<String, String>>) -> Self {
+    fn new(
+        graph: Arc<Graph>,
+        packed: Arc<Mutex<Packed>>,
+        metadata: Arc<BTreeMap<String, String>>,
+    ) -> Self {
         Self {
             graph,
             metadata,
             team: Team::new(1),
-            packed: Packed::default(),
+            packed,
             schedules: Vec::new(),
             limit: None,
             memory: Memory::default(),
@@ -191,7 +196,9 @@ impl Network {
             return Ok(());
         }
         let Self { graph, team, packed, memory, .. } = self;
-        let schedule = team.run(|| Schedule::new(graph, packed, batch, image))?;
+        let mut packed = packed.lock().unwrap_or_else(PoisonError::into_inner);
+        let schedule = team.run(|| Schedule::new(graph, &mut packed, batch, image))?;
+        drop(packed);
         memory.grow(graph, &schedule)?;
         team.reserve(schedule.rooms(graph));
         self.schedules.truncate(KEPT - 1);
@@ -216,7 +223,8 @@ impl Network {
 
 impl Clone for Network {
     fn clone(&self) -> Self {
-        let clone = Self::new(Arc::clone(&self.graph), Arc::clone(&self.metadata));
+        let Self { graph, packed, metadata, .. } = self;
+        let clone = Self::new(Arc::clone(graph), Arc::clone(packed), Arc::clone(metadata));
         Self { limit: self.limit, ..clone }.with_threads(self.threads())
     }
 }

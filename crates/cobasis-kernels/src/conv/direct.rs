@@ -42,6 +42,19 @@ impl Weight {
         Self { groups: groups.collect() }
     }
 
+    /// The weight, in the order that [`new`](Self::new) takes, for so many inputs of a group and taps.
+    pub fn unpack(&self, inputs: usize, area: usize) -> Vec<f32> {
+        let outputs = self.groups[0].columns();
+        let mut weight = vec![0.0; self.groups.len() * outputs * inputs * area];
+        for (group, panels) in self.groups.iter().enumerate() {
+            panels.each(0, |row, column, value| {
+                let (tap, input) = (row / inputs, row % inputs);
+                weight[((group * outputs + column) * inputs + input) * area + tap] = value;
+            });
+        }
+        weight
+    }
+
     /// The matrix of a weight without groups.
     pub fn panels(&self) -> &Panels {
         &self.groups[0]

@@ -92,6 +92,21 @@ impl Panels {
         joined
     }
 
+    /// Calls `visit` with the row, the column and the value of all in a layer.
+    pub fn each(&self, layer: usize, mut visit: impl FnMut(usize, usize, f32)) {
+        for index in 0..self.blocks() {
+            let (block, values) = (self.block(index), self.values(layer, index));
+            let depth = values.len() / block.width;
+            for (row, column) in (0..depth).flat_map(|row| (0..block.columns).map(move |c| (row, c))) {
+                let at = match block.vectors {
+                    0 => column * depth + row,
+                    _ => row * block.width + column,
+                };
+                visit(row, block.first + column, values[at]);
+            }
+        }
+    }
+
     /// Number of columns.
     pub fn columns(&self) -> usize {
         self.columns
@@ -190,6 +205,7 @@ mod tests {
         for index in 0..2 {
             let block = joined.block(index);
             for layer in 0..2 {
+                joined.each(layer, |_, column, value| assert_eq!(value, column as f32));
                 let values = joined.values(layer, index);
                 let row: Vec<f32> = (0..block.columns).map(|c| (block.first + c) as f32).collect();
                 assert_eq!(values[..block.columns], row);
