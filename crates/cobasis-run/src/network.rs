@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use cobasis_kernels::Team;
 
 use crate::boxes::Point;
 use crate::error::{Error, FORMAT, short};
 use crate::execute::execute;
-use crate::graph::{Graph, check, join};
+use crate::graph::{Graph, Op, check, join};
 use crate::memory::Memory;
 use crate::packed::Packed;
 use crate::plan::{self, Plan};
@@ -131,6 +132,42 @@ impl Network {
     /// If there are other numbers than the shape has, the channels are not the network's, or the images are
     /// too small for it; if there is too little memory.
     pub fn run(&mut self, images: &[f32], shape: [usize; 4]) -> Result<&[f32], Error> {
+        self.run_watched(images, shape, |_| ())
+    }
+
+    /// Where the time of a batch goes: the path of each operation in the model, in the order of the
+    /// computation, and how long it took. Operations that are joined with others count as those.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn profile(
+        &mut self,
+        images: &[f32],
+        shape: [usize; 4],
+    ) -> Result<Vec<(String, Duration)>, Error> {
+        let mut times = vec![Duration::ZERO; self.graph.nodes.len()];
+        // Packing is no operation's time.
+        self.plan(shape[0], [shape[2], shape[3]])?;
+        let mut last = Instant::now();
+        self.run_watched(images, shape, |node| {
+            let now = Instant::now();
+            times[node] += now - last;
+            last = now;
+        })?;
+        let nodes = self.graph.nodes.iter().zip(times);
+        Ok(nodes
+            .filter(|(node, _)| !matches!(node.op, Op::Gone))
+            .map(|(node, time)| (node.at.clone(), time))
+            .collect())
+    }
+
+    fn run_watched(
+        &mut self,
+        images: &[f32],
+        shape: [usize; 4],
+        mut done: impl FnMut(usize) + Send,
+    ) -> Result<&[f32], Error> {
         let [batch, channels, height, width] = shape;
         let numbers = shape.iter().try_fold(1usize, |product, &side| product.checked_mul(side));
         if numbers != Some(images.len()) {
@@ -156,7 +193,7 @@ impl Network {
             let Some(schedule) = schedules.first() else { break };
             outputs = schedule.outputs(graph);
             let images = &images[part.start * each..part.end * each];
-            team.run(|| execute(graph, schedule, images, memory, part.start * outputs));
+            team.run(|| execute(graph, schedule, images, memory, part.start * outputs, &mut done));
         }
         Ok(&self.memory.output[..batch * outputs])
     }
