@@ -5,6 +5,7 @@ mod names;
 mod onnx;
 mod plan;
 mod shapes;
+mod weights;
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
@@ -12,6 +13,7 @@ use burn::tensor::{Device, Tensor};
 use cobasis::{FilterBasis, Forward, Maps, Pass, Place};
 
 pub use layers::{Affine, FoldedConv};
+pub use weights::{Weights, WeightsError};
 
 use crate::config::ModelConfig;
 use crate::detector::{Point, decode, points};
@@ -20,6 +22,8 @@ use crate::head::Head;
 use crate::layer_types::attention::ChannelAttention;
 use crate::model::Model;
 use layers::filters_on;
+use weights::Form;
+pub(crate) use weights::{Numbers, Stored};
 
 pub use crate::graph::{FactorisedLayer, FactorisedLayers};
 
@@ -58,6 +62,8 @@ pub struct Deployed {
     pub config: DeployedConfig,
     #[module(skip)]
     plan: Plan,
+    #[module(skip)]
+    form: Form,
 }
 
 /// What is applied to what.
@@ -174,6 +180,7 @@ impl Deployed {
             }),
             config,
             plan,
+            form: Form::F32,
         }
     }
 

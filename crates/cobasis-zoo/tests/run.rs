@@ -5,7 +5,7 @@ mod methods;
 
 use burn::tensor::{Device, Tensor, s};
 use cobasis_run::Network;
-use cobasis_zoo::deploy::FactorisedLayers;
+use cobasis_zoo::deploy::{FactorisedLayers, Weights};
 use cobasis_zoo::{
     BoxCoding, Deployed, DetectorConfig, HeadKind, ModelConfig, Variant, files, registry,
 };
@@ -66,6 +66,23 @@ fn every_kind_of_sharing_gives_the_logits_of_the_zoo() {
         for factorised in FactorisedLayers::ALL {
             let deployed = model.deploy_with(factorised, &device);
             check(&format!("{name} {factorised}"), &deployed, [32, 32], &[1, 3], &device);
+        }
+    }
+}
+
+#[test]
+fn weights_of_16_and_of_8_bits_give_the_logits_of_the_zoo() {
+    let device = Device::flex();
+    for name in SHARED.iter().copied().chain(["cifar10/resnet20", "imagenet/resnet18"]) {
+        let model = trained(name, Variant::Corrected, &device);
+        for weights in [Weights::F16, Weights::Int8] {
+            let deployed = model.deploy(&device).with_weights(weights).expect("numbers");
+            check(&format!("{name} {weights}"), &deployed, [32, 32], &[1, 3], &device);
+            // What files have is what is computed.
+            let bytes = files::deployed_to_bytes(&deployed);
+            let read = files::deployed_from_bytes(&bytes, &device).expect("its file");
+            assert_eq!((read.weights(), read.state()), (weights, deployed.state()), "{name}");
+            assert!(files::deployed_to_bytes(&read) == bytes, "{name} {weights}");
         }
     }
 }
