@@ -73,7 +73,14 @@ fn every_kind_of_sharing_gives_the_logits_of_the_zoo() {
 #[test]
 fn weights_of_16_and_of_8_bits_give_the_logits_of_the_zoo() {
     let device = Device::flex();
-    for name in SHARED.iter().copied().chain(["cifar10/resnet20", "imagenet/resnet18"]) {
+    for name in [
+        "cifar10/resnet20",
+        "cifar10/resnet32-s16u1-double",
+        "cifar100/resnext50-32x4d-s64u4",
+        "cifar100/mobilenet-v2-shared",
+        "cifar100/densenet121-s16u1",
+        "imagenet/mobilenet-v2-shared++-eca",
+    ] {
         let model = trained(name, Variant::Corrected, &device);
         for weights in [Weights::F16, Weights::Int8] {
             let deployed = model.deploy(&device).with_weights(weights).expect("numbers");
