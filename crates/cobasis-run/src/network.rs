@@ -13,7 +13,7 @@ use crate::execute::execute;
 use crate::graph::{Graph, Op, check, join};
 use crate::memory::Memory;
 use crate::packed::Packed;
-use crate::plan::{self, Plan};
+use crate::plan::Plan;
 use crate::safetensors::File;
 use crate::schedule::Schedule;
 
@@ -51,7 +51,7 @@ impl Network {
         if format != Some(FORMAT) {
             return Err(Error::NotDeployed(format.map_or("none".to_string(), short)));
         }
-        let plan = file.metadata.get(plan::KEY).ok_or(Error::NoPlan)?;
+        let plan = file.plan().ok_or(Error::NoPlan)?;
         let mut graph = check(Plan::from_json(plan)?, &file)?;
         join(&mut graph);
         let packed = Arc::new(Mutex::new(Packed::take(&mut graph)));

@@ -6,6 +6,7 @@ mod onnx;
 mod plan;
 mod runtime;
 mod shapes;
+mod weights;
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
@@ -14,6 +15,7 @@ use cobasis::{FilterBasis, Forward, Maps, Pass, Place};
 
 pub use layers::{Affine, FoldedConv};
 pub use runtime::Runtime;
+pub use weights::{Weights, WeightsError};
 
 use crate::config::ModelConfig;
 use crate::detector::{Point, decode, points};
@@ -22,6 +24,8 @@ use crate::head::Head;
 use crate::layer_types::attention::ChannelAttention;
 use crate::model::Model;
 use layers::filters_on;
+use weights::Form;
+pub(crate) use weights::{Numbers, Stored};
 
 pub use crate::graph::{FactorisedLayer, FactorisedLayers};
 
@@ -60,6 +64,8 @@ pub struct Deployed {
     pub config: DeployedConfig,
     #[module(skip)]
     plan: Plan,
+    #[module(skip)]
+    form: Form,
 }
 
 /// What is applied to what.
@@ -176,6 +182,7 @@ impl Deployed {
             }),
             config,
             plan,
+            form: Form::F32,
         }
     }
 

@@ -1,10 +1,12 @@
 //! Files of any kind as models.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, TensorData};
+use cobasis_run::weights::{KEY as WEIGHTS, Tensor, Tensors};
 
 use super::error::{FileError, FileProblem};
 use super::faults::faulty;
@@ -16,7 +18,7 @@ use super::read::{Safetensors, starts_as_pytorch};
 use super::weights::choose;
 use super::{is_a_task, wrong};
 use crate::config::ModelConfig;
-use crate::deploy::{Deployed, DeployedConfig, FactorisedLayers};
+use crate::deploy::{Deployed, DeployedConfig, FactorisedLayers, Weights};
 use crate::model::Model;
 use crate::state::State;
 
@@ -142,7 +144,7 @@ impl OpenOptions {
                 (Opened::Trained(model), notes)
             }
             Some(FORMAT_DEPLOYED) => {
-                let (deployed, notes) = deployed(&file, device)?;
+                let (deployed, notes) = deployed(&file, &bytes, device)?;
                 (Opened::Deployed(deployed), notes)
             }
             Some(FORMAT_TASK) => return Err(is_a_task(&file)),
@@ -277,6 +279,7 @@ pub(super) fn contents_of(bytes: &[u8]) -> Contents<Cursor<&[u8]>> {
 
 pub(super) fn deployed(
     file: &Safetensors,
+    bytes: &[u8],
     device: &Device,
 ) -> Result<(Deployed, Notes), FileProblem> {
     let name = file.metadata("factorised").ok_or(FileProblem::Metadata("factorised"))?;
@@ -291,8 +294,20 @@ pub(super) fn deployed(
     if !config.has_inner_filters_of_its_model(device) {
         return Err(wrong_inner());
     }
-    let state = file.state(&config.model)?;
+    let (weights, scales, state) = match file.metadata(WEIGHTS) {
+        Some(_) => {
+            let Tensors { weights, tensors, scales } =
+                Tensors::from_bytes(bytes).map_err(FileProblem::Weights)?;
+            let tensors = tensors.into_iter();
+            let state = tensors
+                .map(|(name, Tensor { shape, values })| (name, TensorData::new(values, shape)));
+            (weights, scales, state.collect())
+        }
+        // Of an older version, or somebody else's.
+        None => (Weights::F32, BTreeMap::new(), file.state(&config.model)?),
+    };
     let notes = Notes { faulty: faulty(&state), ..Notes::default() };
     let deployed = config.init_from(state, device);
-    Ok((deployed.map_err(|problem| wrong(&config.model, problem))?, notes))
+    let deployed = deployed.map_err(|problem| wrong(&config.model, problem))?;
+    Ok((deployed.of_form(weights, scales), notes))
 }
