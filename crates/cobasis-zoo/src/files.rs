@@ -119,7 +119,7 @@ pub fn save_deployed(model: &Deployed, path: impl AsRef<Path>) -> Result<(), Fil
 pub fn deployed_to_bytes(model: &Deployed) -> Vec<u8> {
     let plan = model.plan().map(|plan| plan.to_json());
     let weights = model.weights();
-    let DeployedConfig { model: config, factorised, inner_filters } = &model.config;
+    let DeployedConfig { model: config, factorised, composed, inner_filters } = &model.config;
     let mut form = vec![
         ("format", FORMAT_DEPLOYED),
         ("factorised", factorised.name()),
@@ -132,6 +132,11 @@ pub fn deployed_to_bytes(model: &Deployed) -> Vec<u8> {
     let counts = counts.join(",");
     if !counts.is_empty() {
         form.push(("inner_filters", &counts));
+    }
+    let composed: String =
+        composed.iter().map(|composed| if *composed { '1' } else { '0' }).collect();
+    if !composed.is_empty() {
+        form.push(("composed", &composed));
     }
     let metadata = metadata::written(config, &form);
     let stored = model.stored();

@@ -1,5 +1,7 @@
 //! `cobasis deploy`.
 
+mod fastest;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,6 +10,7 @@ use cobasis_train::DeviceName;
 use cobasis_zoo::cobasis::ParameterCount;
 use cobasis_zoo::deploy::{FactorisedLayers, Weights};
 use cobasis_zoo::files::save_deployed;
+use fastest::fastest;
 use serde::Serialize;
 
 use super::Outcome;
@@ -25,6 +28,7 @@ use super::output::{grouped, print, print_json};
   cobasis deploy runs/digits-resnet14-s8u1-001/best.safetensors --out digits.safetensors
   cobasis deploy FILE.pth --model cifar10/resnet32-s8u1 --factorised keep --out small.safetensors
   cobasis deploy runs/digits-resnet14-s8u1-001/best.safetensors --weights int8 --out tiny.safetensors
+  cobasis deploy runs/digits-resnet14-s8u1-001/best.safetensors --for speed --out fast.safetensors
   cobasis eval --checkpoint digits.safetensors")]
 pub(crate) struct Args {
     /// Model file.
@@ -37,6 +41,13 @@ pub(crate) struct Args {
     /// dense kernels.
     #[arg(long, value_name = "FORM", default_value_t, value_parser = form())]
     factorised: FactorisedLayers,
+    /// What the model is to be good at: speed, for which each kind of layer is measured in both forms on
+    /// this machine; few MACs, which is the default; or size, which is `--factorised keep`.
+    #[arg(long = "for", value_name = "AIM", value_enum, conflicts_with = "factorised")]
+    aim: Option<Aim>,
+    /// Images at a time that speed is measured for [default: 1].
+    #[arg(long, value_name = "N", requires = "aim", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    batch: Option<u16>,
     /// How to write the weights of convolutions and of the classifier: in 32 bits, in 16 (half the
     /// file), or as whole numbers of 8 with a scale for each output channel (a quarter). They are
     /// rounded, so that the logits change a little; what is computed with stays 32 bits wide.
@@ -44,6 +55,14 @@ pub(crate) struct Args {
     weights: Weights,
     #[command(flatten)]
     destination: Destination,
+}
+
+/// What a model is to be good at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Aim {
+    Speed,
+    Macs,
+    Size,
 }
 
 /// What a model costs.
@@ -77,8 +96,17 @@ struct Report<'a> {
 pub(crate) fn run(args: Args) -> Outcome {
     args.destination.check(&args.file)?;
     let device = DeviceName::Flex.open()?;
+    if args.batch.is_some() && args.aim != Some(Aim::Speed) {
+        return Err(Error::Usage("--batch: is for --for speed".to_owned()));
+    }
     let model = args.held.open(&args.file, &device)?;
-    let deployed = model.deploy_with(args.factorised, &device).with_weights(args.weights);
+    let deployed = match args.aim {
+        None => model.deploy_with(args.factorised, &device),
+        Some(Aim::Macs) => model.deploy_with(FactorisedLayers::FewestMacs, &device),
+        Some(Aim::Size) => model.deploy_with(FactorisedLayers::Keep, &device),
+        Some(Aim::Speed) => fastest(&model, args.batch.unwrap_or(1).into(), &device)?,
+    };
+    let deployed = deployed.with_weights(args.weights);
     let deployed =
         deployed.map_err(|error| Error::Usage(format!("{}: {error}", args.file.display())))?;
     save_deployed(&deployed, &args.destination.out)?;
@@ -101,7 +129,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     }
     let report = Report {
         model: model.config.name.to_string(),
-        factorised: args.factorised.name(),
+        factorised: deployed.config.factorised.name(),
         weights: args.weights.name(),
         image,
         before: Size {

@@ -283,16 +283,28 @@ pub(super) fn deployed(
     device: &Device,
 ) -> Result<(Deployed, Notes), FileProblem> {
     let name = file.metadata("factorised").ok_or(FileProblem::Metadata("factorised"))?;
-    let factorised = FactorisedLayers::ALL.into_iter().find(|form| form.name() == name);
+    let forms = FactorisedLayers::ALL.into_iter().chain([FactorisedLayers::Listed]);
+    let factorised = forms.into_iter().find(|form| form.name() == name);
     let factorised = factorised.ok_or_else(|| FileProblem::Factorised(name.to_string()))?;
     let model = metadata::read(file.all_metadata())?;
     let inner = file.metadata("inner_filters").unwrap_or_default();
     let wrong_inner = || FileProblem::InnerFilters(inner.to_string());
     let counts = inner.split(',').filter(|_| !inner.is_empty()).map(str::parse);
     let inner_filters = counts.collect::<Result<_, _>>().map_err(|_| wrong_inner())?;
-    let config = DeployedConfig { model, factorised, inner_filters };
+    let list = file.metadata("composed").unwrap_or_default();
+    let wrong_list = || FileProblem::Composed(list.to_string());
+    let composed = list.chars().map(|composed| match composed {
+        '0' => Ok(false),
+        '1' => Ok(true),
+        _ => Err(wrong_list()),
+    });
+    let composed = composed.collect::<Result<_, _>>()?;
+    let config = DeployedConfig { model, factorised, composed, inner_filters };
     if !config.has_inner_filters_of_its_model(device) {
         return Err(wrong_inner());
+    }
+    if !config.lists_its_layers(device) {
+        return Err(wrong_list());
     }
     let (weights, scales, state) = match file.metadata(WEIGHTS) {
         Some(_) => {
