@@ -7,6 +7,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use cobasis_fuzz::model;
 use cobasis_train::config::{Config, DIGITS};
+use cobasis_zoo::deploy::Weights;
 use cobasis_zoo::files::{save, save_deployed};
 use cobasis_zoo::pytorch;
 
@@ -57,10 +58,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = corpus.join("safetensors");
     fs::create_dir_all(&folder)?;
     save(&model, &folder.join("model"))?;
-    save_deployed(&model.deploy(&device), &folder.join("deployed"))?;
+    for weights in Weights::ALL {
+        let deployed = model.deploy(&device).with_weights(weights)?;
+        save_deployed(&deployed, folder.join(format!("deployed-{weights}")))?;
+    }
     pytorch::save(&model, &folder.join("pytorch"))?;
     // Only the header: what is said there is checked before anything else.
-    for name in ["model", "deployed", "pytorch"] {
+    for name in ["model", "deployed-f32", "deployed-f16", "deployed-int8", "pytorch"] {
         let bytes = fs::read(folder.join(name))?;
         let length = u64::from_le_bytes(bytes[..8].try_into()?) as usize;
         seed("safetensors", &format!("{name}-header"), &bytes[..8 + length])?;

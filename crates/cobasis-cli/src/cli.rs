@@ -15,6 +15,7 @@ mod deploy;
 mod detector;
 mod embedded;
 mod eval;
+mod evaluated;
 mod export;
 mod guard;
 mod head_filters;

@@ -102,6 +102,70 @@ fn a_deployed_model_is_evaluated_as_its_source_is() {
 }
 
 #[test]
+fn weights_of_fewer_bits_are_deployed_evaluated_predicted_and_exported() {
+    let folder = tempfile::tempdir().expect("a folder");
+    model(&folder, "digits/resnet14-s4u1", "own.st");
+    let whole = json(&folder, "deploy own.st --out f32.st");
+    assert_eq!(whole["weights"], "f32");
+    let own = json(&folder, "eval --checkpoint f32.st");
+    for (weights, most) in [("f16", 0.56), ("int8", 0.35)] {
+        let line = format!("deploy own.st --weights {weights} --out {weights}.st");
+        let report = json(&folder, &line);
+        assert_eq!(report["weights"], weights);
+        let ratio = read(&folder, &format!("{weights}.st")).len() as f64
+            / read(&folder, "f32.st").len() as f64;
+        assert!(ratio < most, "{weights}: {ratio}");
+        let said = done(&folder, &format!("{line} --force"));
+        assert!(said.starts_with(&format!("digits/resnet14-s4u1 at 8×8, weights {weights}\n")));
+        let got = json(&folder, &format!("eval --checkpoint {weights}.st"));
+        let losses = [&own, &got].map(|report| report["loss"].as_f64().expect("a number"));
+        let change = (losses[0] - losses[1]).abs();
+        assert!(change > 0.0 && change < 0.05, "{weights}: {losses:?}");
+        done(&folder, &format!("export {weights}.st --format onnx --out {weights}.onnx"));
+        let ratio = read(&folder, &format!("{weights}.onnx")).len() as f64
+            / read(&folder, "f32.st").len() as f64;
+        assert!(ratio < 0.75, "{weights}: {ratio}");
+    }
+
+    let device = Device::flex();
+    let config = ModelConfig::new("digits/resnet14".parse().expect("a name"));
+    let mut state = config.init(&device).state();
+    let shape = state["head.weight"].shape().to_vec();
+    let values = vec![1e5f32; shape.iter().product()];
+    state.insert("head.weight".into(), burn::tensor::TensorData::new(values, shape.clone()));
+    let large = config.init_from(state.clone(), &device).expect("its own tensors");
+    save(&large, folder.path().join("large.st")).expect("saved");
+    let values = vec![f32::NAN; shape.iter().product()];
+    state.insert("head.weight".into(), burn::tensor::TensorData::new(values, shape));
+    let nan = config.init_from(state, &device).expect("its own tensors");
+    save(&nan, folder.path().join("nan.st")).expect("saved");
+    // A file that says the wrong thing of itself.
+    let mut lies = read(&folder, "f16.st");
+    let at = lies.windows(5).position(|window| window == b"\"f16\"").expect("the form");
+    lies[at..at + 5].copy_from_slice(b"\"f32\"");
+    fs::write(folder.path().join("lies.st"), lies).expect("written");
+    let before = fs::read_dir(folder.path()).expect("a folder").count();
+    for (line, said) in [
+        ("deploy own.st --weights int4 --out new.st", "[possible values: f32, f16, int8]"),
+        (
+            "deploy large.st --weights f16 --out new.st",
+            "large.st: tensor \"head.weight\": expected numbers up to 6.5504e4 for weights of f16, got 1e5",
+        ),
+        ("deploy nan.st --weights f16 --out new.st", "nan.st: tensor \"head.weight\": expected "),
+        ("deploy nan.st --weights int8 --out new.st", "nan.st: tensor \"head.weight\": expected "),
+        ("deploy own.st --key ema --out new.st", "own.st: no weights under \"ema\""),
+        ("eval --checkpoint lies.st", "lies.st: tensor \""),
+        ("export lies.st --format onnx --out new.onnx", "expected F32, as the metadata say"),
+    ] {
+        let (output, error) = cobasis(&folder, line);
+        assert_eq!(output.status.code(), Some(2), "{line}: {error}");
+        let error = error.lines().last().unwrap_or_default();
+        assert!(error.starts_with("error: ") && error.contains(said), "{line}: {error}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), before);
+}
+
+#[test]
 fn a_model_goes_to_onnx_folded() {
     let folder = tempfile::tempdir().expect("a folder");
     model(&folder, "digits/resnet14-s4u1", "own.st");

@@ -7,6 +7,7 @@ mod direct;
 mod direct_filter;
 mod expanded;
 mod finish;
+mod merge;
 mod outer;
 mod packed;
 mod panels;

@@ -194,3 +194,24 @@ fn depthwise_convolutions_are_computed_with_the_ones_before_them() {
     assert!(!takes_expansion(&first, &second));
     assert!(!takes_expansion(&first, &ConvShape { groups: 8, ..square(1, 8, 3, [16; 2]) }));
 }
+
+#[test]
+fn weights_come_out_as_they_were_packed() {
+    let mut kept = 0;
+    for shape in shapes().into_iter().chain([
+        ConvShape { groups: 8, ..square(1, 9, 3, [32, 32]) },
+        ConvShape { groups: 4, ..square(1, 9, 3, [32, 16]) },
+        square(8, 16, 3, [256, 255]),
+        square(16, 4, 3, [256, 131]),
+    ]) {
+        let weight = values(shape.weight_len(), 2);
+        let packed = PackedWeight::new(&shape, &weight);
+        assert_eq!(packed.unpack().is_some(), packed.holds_weight());
+        if let Some(unpacked) = packed.unpack() {
+            assert!(unpacked == weight, "{shape:?}");
+            kept += 1;
+        }
+    }
+    // All but the transformed ones and the depthwise one.
+    assert_eq!(kept, 9);
+}

@@ -46,6 +46,9 @@ pub enum Error {
     /// The metadata hold no plan.
     #[error("metadata \"plan\": {0}")]
     Plan(String),
+    /// The metadata say that the weights are of a form that this version does not know.
+    #[error("metadata \"weights\": expected f32, f16, bf16 or int8, got {}", short(.0))]
+    Weights(String),
     /// A node can't be computed.
     #[error("node {node}{}: {problem}", in_network(.at))]
     Node {

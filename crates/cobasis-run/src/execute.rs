@@ -14,13 +14,15 @@ use crate::memory::Memory;
 use crate::plan::Windows;
 use crate::schedule::Schedule;
 
-/// Writes the output for images `[batch, channels, height, width]` to the memory's, from a number on.
+/// Writes the output for images `[batch, channels, height, width]` to the memory's, from a number on, and says
+/// which node was done.
 pub(crate) fn execute(
     graph: &Graph,
     schedule: &Schedule,
     images: &[f32],
     memory: &mut Memory,
     first: usize,
+    mut done: impl FnMut(usize),
 ) {
     let last = first + schedule.batch * schedule.outputs(graph);
     for (number, node) in graph.nodes.iter().enumerate() {
@@ -38,6 +40,7 @@ pub(crate) fn execute(
                 buffers[buffer] = to;
             }
         }
+        done(number);
     }
 }
 

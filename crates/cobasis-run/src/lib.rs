@@ -8,6 +8,7 @@ mod boxes;
 mod error;
 mod execute;
 mod graph;
+mod int8;
 mod memory;
 mod network;
 mod packed;
@@ -16,6 +17,7 @@ pub mod plan;
 mod safetensors;
 mod schedule;
 mod sizes;
+pub mod weights;
 
 pub use boxes::Point;
 pub use error::Error;

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use cobasis_kernels::Team;
 
 use crate::boxes::Point;
 use crate::error::{Error, FORMAT, short};
 use crate::execute::execute;
-use crate::graph::{Graph, check, join};
+use crate::graph::{Graph, Op, check, join};
 use crate::memory::Memory;
 use crate::packed::Packed;
-use crate::plan::{self, Plan};
+use crate::plan::Plan;
 use crate::safetensors::File;
 use crate::schedule::Schedule;
 
@@ -30,7 +31,7 @@ pub struct Network {
     graph: Arc<Graph>,
     metadata: Arc<BTreeMap<String, String>>,
     team: Team,
-    packed: Packed,
+    packed: Arc<Mutex<Packed>>,
     /// The one used last comes first.
     schedules: Vec<Schedule>,
     /// The most images at a time, if the user says it.
@@ -50,10 +51,11 @@ impl Network {
         if format != Some(FORMAT) {
             return Err(Error::NotDeployed(format.map_or("none".to_string(), short)));
         }
-        let plan = file.metadata.get(plan::KEY).ok_or(Error::NoPlan)?;
+        let plan = file.plan().ok_or(Error::NoPlan)?;
         let mut graph = check(Plan::from_json(plan)?, &file)?;
         join(&mut graph);
-        Ok(Self::new(Arc::new(graph), Arc::new(file.metadata)))
+        let packed = Arc::new(Mutex::new(Packed::take(&mut graph)));
+        Ok(Self::new(Arc::new(graph), packed, Arc::new(file.metadata)))
     }
 
     /// [`from_bytes`](Self::from_bytes) for a file.
@@ -69,12 +71,16 @@ impl Network {
             .map_err(|problem| Error::File { path: path.to_path_buf(), problem: Box::new(problem) })
     }
 
-    fn new(graph: Arc<Graph>, metadata: Arc<BTreeMap<String, String>>) -> Self {
+    fn new(
+        graph: Arc<Graph>,
+        packed: Arc<Mutex<Packed>>,
+        metadata: Arc<BTreeMap<String, String>>,
+    ) -> Self {
         Self {
             graph,
             metadata,
             team: Team::new(1),
-            packed: Packed::default(),
+            packed,
             schedules: Vec::new(),
             limit: None,
             memory: Memory::default(),
@@ -126,6 +132,42 @@ impl Network {
     /// If there are other numbers than the shape has, the channels are not the network's, or the images are
     /// too small for it; if there is too little memory.
     pub fn run(&mut self, images: &[f32], shape: [usize; 4]) -> Result<&[f32], Error> {
+        self.run_watched(images, shape, |_| ())
+    }
+
+    /// Where the time of a batch goes: the path of each operation in the model, in the order of the
+    /// computation, and how long it took. Operations that are joined with others count as those.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn profile(
+        &mut self,
+        images: &[f32],
+        shape: [usize; 4],
+    ) -> Result<Vec<(String, Duration)>, Error> {
+        let mut times = vec![Duration::ZERO; self.graph.nodes.len()];
+        // Packing is no operation's time.
+        self.plan(shape[0], [shape[2], shape[3]])?;
+        let mut last = Instant::now();
+        self.run_watched(images, shape, |node| {
+            let now = Instant::now();
+            times[node] += now - last;
+            last = now;
+        })?;
+        let nodes = self.graph.nodes.iter().zip(times);
+        Ok(nodes
+            .filter(|(node, _)| !matches!(node.op, Op::Gone))
+            .map(|(node, time)| (node.at.clone(), time))
+            .collect())
+    }
+
+    fn run_watched(
+        &mut self,
+        images: &[f32],
+        shape: [usize; 4],
+        mut done: impl FnMut(usize) + Send,
+    ) -> Result<&[f32], Error> {
         let [batch, channels, height, width] = shape;
         let numbers = shape.iter().try_fold(1usize, |product, &side| product.checked_mul(side));
         if numbers != Some(images.len()) {
@@ -151,7 +193,7 @@ impl Network {
             let Some(schedule) = schedules.first() else { break };
             outputs = schedule.outputs(graph);
             let images = &images[part.start * each..part.end * each];
-            team.run(|| execute(graph, schedule, images, memory, part.start * outputs));
+            team.run(|| execute(graph, schedule, images, memory, part.start * outputs, &mut done));
         }
         Ok(&self.memory.output[..batch * outputs])
     }
@@ -191,7 +233,9 @@ impl Network {
             return Ok(());
         }
         let Self { graph, team, packed, memory, .. } = self;
-        let schedule = team.run(|| Schedule::new(graph, packed, batch, image))?;
+        let mut packed = packed.lock().unwrap_or_else(PoisonError::into_inner);
+        let schedule = team.run(|| Schedule::new(graph, &mut packed, batch, image))?;
+        drop(packed);
         memory.grow(graph, &schedule)?;
         team.reserve(schedule.rooms(graph));
         self.schedules.truncate(KEPT - 1);
@@ -216,7 +260,8 @@ impl Network {
 
 impl Clone for Network {
     fn clone(&self) -> Self {
-        let clone = Self::new(Arc::clone(&self.graph), Arc::clone(&self.metadata));
+        let Self { graph, packed, metadata, .. } = self;
+        let clone = Self::new(Arc::clone(graph), Arc::clone(packed), Arc::clone(metadata));
         Self { limit: self.limit, ..clone }.with_threads(self.threads())
     }
 }

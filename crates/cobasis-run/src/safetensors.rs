@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Range;
 
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::error::{Error, short};
+use crate::{int8, plan, weights};
 
 /// Bytes of a header; one of ours has at most two megabytes.
 const MAX_HEADER: u64 = 16 << 20;
@@ -15,8 +15,9 @@ const MAX_HEADER: u64 = 16 << 20;
 /// A file: what it says of itself, and where its tensors lie.
 pub(crate) struct File<'a> {
     pub(crate) metadata: BTreeMap<String, String>,
-    tensors: BTreeMap<String, Entry>,
-    data: &'a [u8],
+    pub(crate) tensors: BTreeMap<String, Stored<'a>>,
+    /// The plan, where it is no entry of the metadata.
+    pub(crate) packed_plan: Option<String>,
 }
 
 /// A tensor of the header.
@@ -27,20 +28,44 @@ struct Entry {
     data_offsets: [usize; 2],
 }
 
-/// The numbers of a tensor.
-#[derive(Debug)]
-pub(crate) struct Tensor {
+/// A tensor as it lies in a file.
+pub(crate) struct Stored<'a> {
     pub(crate) shape: Vec<usize>,
-    pub(crate) values: Vec<f32>,
+    pub(crate) numbers: Numbers<'a>,
+}
+
+/// Little-endian numbers, in the order of rows.
+pub(crate) enum Numbers<'a> {
+    F32(&'a [u8]),
+    F16(&'a [u8]),
+    BF16(&'a [u8]),
+    /// Without scales yet.
+    I8(&'a [u8]),
+    /// No numbers of a network.
+    U8(&'a [u8]),
+    Scaled {
+        values: &'a [u8],
+        /// One for each output channel.
+        scales: Vec<f32>,
+    },
+}
+
+/// The numbers of a tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// Its sides.
+    pub shape: Vec<usize>,
+    /// Row after row.
+    pub values: Vec<f32>,
 }
 
 impl<'a> File<'a> {
     /// Takes the bytes of a file apart. Each byte behind the header is one tensor's, so that no more
-    /// memory is needed than the file has, twice over.
+    /// memory is needed than a few times what the file has.
     ///
     /// # Errors
     ///
-    /// If they are not those of a whole file.
+    /// If they are not those of a whole file, or its numbers not as its metadata say.
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Error> {
         let wrong = |problem: String| Err(Error::Safetensors(problem));
         let Some((length, rest)) = bytes.split_first_chunk() else {
@@ -54,44 +79,20 @@ impl<'a> File<'a> {
         let (header, data) = rest.split_at(length as usize);
         let header: Header = serde_json::from_slice(header)
             .map_err(|error| Error::Safetensors(format!("header: {error}")))?;
-        let file = Self { metadata: header.metadata, tensors: header.tensors, data };
-        file.check()?;
+        let tensors = stored(header.tensors, data)?;
+        let mut file = Self { metadata: header.metadata, tensors, packed_plan: None };
+        weights::settle(&mut file)?;
         Ok(file)
     }
 
-    /// Whether the tensors lie one after the other and fill the file.
-    fn check(&self) -> Result<(), Error> {
-        let mut ranges: Vec<[usize; 2]> = Vec::with_capacity(self.tensors.len());
-        for (name, Entry { dtype, shape, data_offsets }) in &self.tensors {
-            let problem = |problem| Error::Tensor { name: name.clone(), problem };
-            let size = match dtype.as_str() {
-                "F32" => 4,
-                "F16" | "BF16" => 2,
-                other => {
-                    let other = short(other);
-                    return Err(problem(format!("expected F32, F16 or BF16, got {other}")));
-                }
-            };
-            let numbers = shape.iter().try_fold(size, |size: usize, &side| size.checked_mul(side));
-            let [start, end] = *data_offsets;
-            if numbers.is_none() || numbers != end.checked_sub(start) {
-                let got = format!("{shape:?} and bytes from {start} to {end}");
-                return Err(problem(format!("expected as many bytes as its shape has, got {got}")));
-            }
-            ranges.push(*data_offsets);
-        }
-        ranges.sort_unstable();
-        let end = ranges.iter().try_fold(0, |at, &[start, end]| (start == at).then_some(end));
-        if end != Some(self.data.len()) {
-            let problem = format!("expected tensors that fill {} bytes in a row", self.data.len());
-            return Err(Error::Safetensors(problem));
-        }
-        Ok(())
+    /// What the file says under the plan's key, wherever it has that.
+    pub(crate) fn plan(&self) -> Option<&str> {
+        self.packed_plan.as_ref().or_else(|| self.metadata.get(plan::KEY)).map(String::as_str)
     }
 
     /// The shape of a tensor.
     pub(crate) fn shape(&self, name: &str) -> Option<&[usize]> {
-        self.tensors.get(name).map(|entry| entry.shape.as_slice())
+        self.tensors.get(name).map(|tensor| tensor.shape.as_slice())
     }
 
     /// The names of the tensors.
@@ -101,20 +102,84 @@ impl<'a> File<'a> {
 
     /// The tensor of this name.
     pub(crate) fn tensor(&self, name: &str) -> Option<Tensor> {
-        let Entry { dtype, shape, data_offsets: [start, end] } = self.tensors.get(name)?;
-        let values = numbers(dtype, &self.data[Range { start: *start, end: *end }]);
-        Some(Tensor { shape: shape.clone(), values })
+        let Stored { shape, numbers } = self.tensors.get(name)?;
+        Some(Tensor { shape: shape.clone(), values: numbers.values(shape) })
     }
 }
 
-/// The numbers of some bytes.
-fn numbers(dtype: &str, bytes: &[u8]) -> Vec<f32> {
-    let halves = || bytes.as_chunks::<2>().0.iter().map(|half| u16::from_le_bytes(*half));
-    match dtype {
-        "F16" => halves().map(from_f16).collect(),
-        "BF16" => halves().map(|half| f32::from_bits(u32::from(half) << 16)).collect(),
-        _ => bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+/// The tensors of a header, if they lie one after the other and fill the file.
+fn stored(
+    entries: BTreeMap<String, Entry>,
+    data: &[u8],
+) -> Result<BTreeMap<String, Stored<'_>>, Error> {
+    let mut ranges: Vec<[usize; 2]> = Vec::with_capacity(entries.len());
+    let mut tensors = BTreeMap::new();
+    for (name, Entry { dtype, shape, data_offsets }) in entries {
+        let problem = |problem| Error::Tensor { name: name.clone(), problem };
+        type Kind<'a> = fn(&'a [u8]) -> Numbers<'a>;
+        let (size, kind): (usize, Kind) = match dtype.as_str() {
+            "F32" => (4, Numbers::F32),
+            "F16" => (2, Numbers::F16),
+            "BF16" => (2, Numbers::BF16),
+            "I8" => (1, Numbers::I8),
+            "U8" => (1, Numbers::U8),
+            other => {
+                let other = short(other);
+                return Err(problem(format!("expected F32, F16, BF16 or I8, got {other}")));
+            }
+        };
+        let numbers = shape.iter().try_fold(size, |size: usize, &side| size.checked_mul(side));
+        let [start, end] = data_offsets;
+        let bytes = data.get(start..end).filter(|bytes| numbers == Some(bytes.len()));
+        let Some(bytes) = bytes else {
+            let got = format!("{shape:?} and bytes from {start} to {end} of {}", data.len());
+            return Err(problem(format!("expected as many bytes as its shape has, got {got}")));
+        };
+        ranges.push(data_offsets);
+        tensors.insert(name, Stored { shape, numbers: kind(bytes) });
     }
+    ranges.sort_unstable();
+    let end = ranges.iter().try_fold(0, |at, &[start, end]| (start == at).then_some(end));
+    if end != Some(data.len()) {
+        let problem = format!("expected tensors that fill {} bytes in a row", data.len());
+        return Err(Error::Safetensors(problem));
+    }
+    Ok(tensors)
+}
+
+impl Numbers<'_> {
+    /// What files call them.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Numbers::F32(_) => "F32",
+            Numbers::F16(_) => "F16",
+            Numbers::BF16(_) => "BF16",
+            Numbers::I8(_) | Numbers::Scaled { .. } => "I8",
+            Numbers::U8(_) => "U8",
+        }
+    }
+
+    fn values(&self, shape: &[usize]) -> Vec<f32> {
+        match self {
+            Numbers::F32(bytes) => {
+                bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
+            }
+            Numbers::F16(bytes) => halves(bytes).map(from_f16).collect(),
+            Numbers::BF16(bytes) => {
+                halves(bytes).map(|half| f32::from_bits(u32::from(half) << 16)).collect()
+            }
+            Numbers::Scaled { values, scales } => {
+                int8::products(values.iter().map(|&byte| byte as i8), shape, scales)
+            }
+            // Whole numbers without scales are no tensors of a network that was checked.
+            Numbers::I8(bytes) => bytes.iter().map(|&byte| f32::from(byte as i8)).collect(),
+            Numbers::U8(bytes) => bytes.iter().map(|&byte| f32::from(byte)).collect(),
+        }
+    }
+}
+
+fn halves(bytes: &[u8]) -> impl Iterator<Item = u16> {
+    bytes.as_chunks().0.iter().map(|&half| u16::from_le_bytes(half))
 }
 
 /// A number of 16 bits: sign, 5 bits of exponent, 10 of fraction.
@@ -203,14 +268,14 @@ mod tests {
             ("[]".to_string(), "header"),
             (format!("{{{whole},{whole}}}"), "\"x\" is there twice"),
             (format!("{{{}}}", entry("[0,4]", "[1]")), "fill 8 bytes"),
-            (format!("{{{}}}", entry("[0,16]", "[4]")), "fill 8 bytes"),
+            (format!("{{{}}}", entry("[0,16]", "[4]")), "as many bytes as its shape"),
             (format!("{{{}}}", entry("[0,8]", "[3]")), "as many bytes as its shape"),
             (format!("{{{}}}", entry("[8,0]", "[2]")), "as many bytes as its shape"),
             (
                 format!("{{{}}}", entry("[0,8]", "[4611686018427387904,4]")),
                 "as many bytes as its shape",
             ),
-            (format!("{{{}}}", whole.replace("F32", "I64")), "expected F32, F16 or BF16"),
+            (format!("{{{}}}", whole.replace("F32", "I64")), "expected F32, F16, BF16 or I8"),
         ] {
             let error = File::read(&file(&header, &[0; 8])).map(|_| ()).expect_err("damaged");
             assert!(error.to_string().contains(said), "{error}");

@@ -6,6 +6,7 @@ mod onnx;
 mod plan;
 mod runtime;
 mod shapes;
+mod weights;
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
@@ -14,6 +15,7 @@ use cobasis::{FilterBasis, Forward, Maps, Pass, Place};
 
 pub use layers::{Affine, FoldedConv};
 pub use runtime::Runtime;
+pub use weights::{Weights, WeightsError};
 
 use crate::config::ModelConfig;
 use crate::detector::{Point, decode, points};
@@ -22,6 +24,8 @@ use crate::head::Head;
 use crate::layer_types::attention::ChannelAttention;
 use crate::model::Model;
 use layers::filters_on;
+use weights::Form;
+pub(crate) use weights::{Numbers, Stored};
 
 pub use crate::graph::{FactorisedLayer, FactorisedLayers};
 
@@ -32,6 +36,8 @@ pub struct DeployedConfig {
     pub model: ModelConfig,
     /// What becomes of factorised layers.
     pub factorised: FactorisedLayers,
+    /// Which of them are dense kernels, where that is [listed](FactorisedLayers::Listed).
+    pub composed: Vec<bool>,
     /// The inner filters that are left of each layer whose rank training found, in the order of the
     /// layers; none for models without such layers.
     pub inner_filters: Vec<usize>,
@@ -60,6 +66,8 @@ pub struct Deployed {
     pub config: DeployedConfig,
     #[module(skip)]
     plan: Plan,
+    #[module(skip)]
+    form: Form,
 }
 
 /// What is applied to what.
@@ -97,7 +105,14 @@ impl DeployedConfig {
     /// The deployed model with all weights at zero: to be filled.
     pub(crate) fn skeleton(&self, device: &Device) -> Deployed {
         let skeleton = self.model.skeleton(device);
-        skeleton.deploy_keeping(&Stay::First(&self.inner_filters), self.factorised, device)
+        let form = (self.factorised, self.composed.as_slice());
+        skeleton.deploy_keeping(&Stay::First(&self.inner_filters), form, device)
+    }
+
+    /// Whether a list of forms has as many as the model has factorised layers.
+    pub(crate) fn lists_its_layers(&self, device: &Device) -> bool {
+        self.factorised != FactorisedLayers::Listed
+            || self.composed.len() == self.skeleton(device).plan.layers.len()
     }
 
     /// Whether the layers whose ranks training finds can have these numbers of inner filters.
@@ -119,13 +134,20 @@ impl Model {
     /// The model folded for inference on the device. Weights are folded in 64-bit arithmetic on the
     /// host. Inner filters that training [cut](cobasis::InnerFilters) are left out.
     pub fn deploy_with(&self, factorised: FactorisedLayers, device: &Device) -> Deployed {
-        self.deploy_keeping(&Stay::Live, factorised, device)
+        self.deploy_keeping(&Stay::Live, (factorised, &[]), device)
+    }
+
+    /// [`deploy_with`](Self::deploy_with) for forms that were chosen otherwise: whether each of the
+    /// [factorised layers](Deployed::factorised_layers) becomes a dense kernel, in their order. Layers that
+    /// the list does not have stay factorised.
+    pub fn deploy_listed(&self, composed: &[bool], device: &Device) -> Deployed {
+        self.deploy_keeping(&Stay::Live, (FactorisedLayers::Listed, composed), device)
     }
 
     fn deploy_keeping(
         &self,
         inner: &Stay,
-        factorised: FactorisedLayers,
+        (factorised, listed): (FactorisedLayers, &[bool]),
         device: &Device,
     ) -> Deployed {
         let mut trace = Trace::new();
@@ -137,8 +159,13 @@ impl Model {
             Some(_) => strip(&mut graph, inner),
             None => Vec::new(),
         };
-        let (graph, layers) = compose(graph, factorised);
-        let config = DeployedConfig { model: self.config.clone(), factorised, inner_filters };
+        let (graph, layers) = compose(graph, factorised, listed);
+        let composed = match factorised {
+            FactorisedLayers::Listed => layers.iter().map(|layer| layer.composed).collect(),
+            _ => Vec::new(),
+        };
+        let model = self.config.clone();
+        let config = DeployedConfig { model, factorised, composed, inner_filters };
         let strides = match &self.head {
             Head::Detector(detector) => detector.strides(),
             Head::Linear(_) | Head::TBasis(_) => Vec::new(),
@@ -176,6 +203,7 @@ impl Deployed {
             }),
             config,
             plan,
+            form: Form::F32,
         }
     }
 

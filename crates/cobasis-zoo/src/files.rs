@@ -36,6 +36,7 @@ mod metadata;
 mod notes;
 mod numbers;
 mod open;
+mod packed;
 mod pickle;
 mod read;
 mod task;
@@ -44,12 +45,14 @@ mod tests;
 mod weights;
 mod write;
 
+use std::cmp::Reverse;
 use std::path::Path;
 
 use cobasis_run::plan::KEY as PLAN;
+use cobasis_run::weights::KEY as WEIGHTS;
 
 use crate::config::ModelConfig;
-use crate::deploy::{Deployed, DeployedConfig};
+use crate::deploy::{Deployed, DeployedConfig, Weights};
 use crate::model::Model;
 use crate::pytorch_names::counter;
 use crate::state::StateError;
@@ -64,6 +67,7 @@ pub use load::{
 use metadata::{FORMAT, FORMAT_DEPLOYED, FORMAT_PYTORCH};
 pub use notes::Notes;
 pub use open::{OpenOptions, Opened};
+use packed::packed;
 use task::is_a_task;
 pub use task::{open_task, save_task, sha256, task_from_bytes, task_to_bytes};
 use write::{Entry, safetensors};
@@ -89,7 +93,8 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
 
 /// Writes a deployed model to a safetensors file that says which model it computes.
 ///
-/// A basis that layers still use is stored once. The file is there whole or not at all.
+/// A basis that layers still use is stored once. Weights have the [form](Deployed::with_weights) that the model
+/// has them in. The file is there whole or not at all.
 ///
 /// # Errors
 ///
@@ -112,12 +117,15 @@ pub fn save_deployed(model: &Deployed, path: impl AsRef<Path>) -> Result<(), Fil
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn deployed_to_bytes(model: &Deployed) -> Vec<u8> {
-    let state = model.state().into_iter();
-    let entries = state.map(|(name, data)| Entry::numbers(name, &data));
     let plan = model.plan().map(|plan| plan.to_json());
-    let DeployedConfig { model, factorised, inner_filters } = &model.config;
-    let mut form = vec![("format", FORMAT_DEPLOYED), ("factorised", factorised.name())];
-    if let Some(plan) = &plan {
+    let weights = model.weights();
+    let DeployedConfig { model: config, factorised, composed, inner_filters } = &model.config;
+    let mut form = vec![
+        ("format", FORMAT_DEPLOYED),
+        ("factorised", factorised.name()),
+        (WEIGHTS, weights.name()),
+    ];
+    if let (Some(plan), false) = (&plan, weights == Weights::Int8) {
         form.push((PLAN, plan));
     }
     let counts: Vec<String> = inner_filters.iter().map(usize::to_string).collect();
@@ -125,7 +133,20 @@ pub fn deployed_to_bytes(model: &Deployed) -> Vec<u8> {
     if !counts.is_empty() {
         form.push(("inner_filters", &counts));
     }
-    safetensors(&metadata::written(model, &form), entries)
+    let composed: String =
+        composed.iter().map(|composed| if *composed { '1' } else { '0' }).collect();
+    if !composed.is_empty() {
+        form.push(("composed", &composed));
+    }
+    let metadata = metadata::written(config, &form);
+    let stored = model.stored();
+    let mut entries = match weights {
+        Weights::Int8 => packed(stored, plan),
+        _ => stored.into_iter().map(|(name, tensor)| Entry::stored(name, tensor)).collect(),
+    };
+    // Numbers of many bytes are aligned if they come first.
+    entries.sort_by_key(|entry| Reverse(entry.width()));
+    safetensors(&metadata, entries)
 }
 
 /// Writes a model to a safetensors file with the names and shapes of the authors' PyTorch code.

@@ -88,7 +88,7 @@ fn check_cut(name: &str, coding: u64) {
         match factorised {
             FactorisedLayers::FewestMacs => assert!(macs <= stripped.macs),
             FactorisedLayers::Keep => assert_eq!(macs, stripped.macs),
-            FactorisedLayers::Compose => {}
+            _ => {}
         }
         for (wrong, said) in [("0,", "\"inner_filters\": expected"), ("7,", "expected shape")] {
             let refused = files::deployed_from_bytes(&with_first_count(&bytes, wrong), &device);
@@ -194,7 +194,7 @@ fn every_form_of_every_family_gives_the_logits_of_its_source() {
             match factorised {
                 FactorisedLayers::FewestMacs => assert!(macs <= source.macs, "{name}: {macs}"),
                 FactorisedLayers::Keep => assert_eq!(macs, source.macs, "{name}"),
-                FactorisedLayers::Compose => {}
+                _ => {}
             }
         }
     }
@@ -309,4 +309,38 @@ fn a_deployed_model_comes_back_from_its_file() {
     save(&trained("digits/resnet14", Variant::Corrected, &device), &path).expect("saved");
     let problem = load_deployed(&path, &device).expect_err("batch norms").problem;
     assert!(matches!(*problem, FileProblem::NotDeployed), "{problem}");
+}
+
+#[test]
+fn a_list_says_which_layers_are_dense_kernels() {
+    let device = Device::flex();
+    let model = trained("cifar10/resnet20-s8u1", Variant::Corrected, &device);
+    let layers = model.deploy(&device).factorised_layers().len();
+    let list: Vec<bool> = (0..layers).map(|layer| layer % 3 == 1).collect();
+    let deployed = model.deploy_listed(&list, &device);
+    let composed = |deployed: &Deployed| -> Vec<bool> {
+        deployed.factorised_layers().iter().map(|layer| layer.composed).collect()
+    };
+    assert_eq!(composed(&deployed), list);
+    assert!(error(&model, &deployed, 32, &device) < 1e-5);
+    let bytes = files::deployed_to_bytes(&deployed);
+    let again = files::deployed_from_bytes(&bytes, &device).expect("a deployed model");
+    assert_eq!((composed(&again), again.state()), (list, deployed.state()));
+    // Another character, and one layer less or more.
+    let key = b"\"composed\":\"010";
+    let at = bytes.windows(key.len()).position(|window| window == key).expect("the list");
+    for wrong in [&b"\"composed\":\"0x0"[..], b"\"composed\":\"01\"", b"\"composes\":\"010"] {
+        let mut bytes = bytes.clone();
+        bytes[at..at + key.len()].copy_from_slice(wrong);
+        if wrong.ends_with(b"\"") {
+            // What follows the shorter list is a key of its own.
+            let end =
+                bytes[at + key.len()..].iter().position(|&byte| byte == b'"').expect("an end");
+            let rest = at + key.len()..at + key.len() + end + 1;
+            bytes[rest].fill(b' ');
+        }
+        let refused = files::deployed_from_bytes(&bytes, &device);
+        let refused = refused.map(|_| ()).expect_err("a wrong list").to_string();
+        assert!(refused.contains("\"composed\": expected 0 or 1 for each"), "{refused}");
+    }
 }

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor, TensorData, s};
-use cobasis_zoo::deploy::FactorisedLayers;
+use cobasis_zoo::deploy::{FactorisedLayers, Weights};
 use cobasis_zoo::{
     AdapterError, AdapterKind, BoxCoding, Deployed, DetectorConfig, HeadKind, ModelConfig, Variant,
 };
@@ -100,6 +100,24 @@ fn onnxruntime_gives_the_logits_of_every_family() {
             let error = error(&deployed, size, folder.path(), &device);
             eprintln!("{name} {factorised}: {error:.1e}");
             assert!(error < 1e-5, "{name} {factorised}: {error}");
+        }
+    }
+}
+
+#[test]
+fn onnxruntime_gives_the_logits_of_weights_of_16_and_of_8_bits() {
+    if !can_run() {
+        return;
+    }
+    let device = Device::flex();
+    let folder = tempfile::tempdir().expect("a folder");
+    for &(name, size) in MODELS {
+        let model = trained(name, Variant::Corrected, &device);
+        for weights in [Weights::F16, Weights::Int8] {
+            let deployed = model.deploy(&device).with_weights(weights).expect("numbers");
+            let error = error(&deployed, size, folder.path(), &device);
+            eprintln!("{name} {weights}: {error:.1e}");
+            assert!(error < 1e-5, "{name} {weights}: {error}");
         }
     }
 }

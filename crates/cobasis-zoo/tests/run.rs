@@ -5,7 +5,7 @@ mod methods;
 
 use burn::tensor::{Device, Tensor, s};
 use cobasis_run::Network;
-use cobasis_zoo::deploy::FactorisedLayers;
+use cobasis_zoo::deploy::{FactorisedLayers, Weights};
 use cobasis_zoo::{
     BoxCoding, Deployed, DetectorConfig, HeadKind, ModelConfig, Variant, files, registry,
 };
@@ -39,7 +39,7 @@ fn check(name: &str, deployed: &Deployed, size: [usize; 2], batches: &[usize], d
     if deployed.config.model.detector.is_none() {
         check_that_images_matter(&expected, most);
     }
-    let (pixels, each) = (numbers(all), expected.len() / most);
+    let (pixels, each) = (numbers(all.clone()), expected.len() / most);
     let image = pixels.len() / most;
     for &batch in batches {
         let shape = [batch, 3, size[0], size[1]];
@@ -70,6 +70,30 @@ fn every_kind_of_sharing_gives_the_logits_of_the_zoo() {
         for factorised in FactorisedLayers::ALL {
             let deployed = model.deploy_with(factorised, &device);
             check(&format!("{name} {factorised}"), &deployed, [32, 32], &[1, 3], &device);
+        }
+    }
+}
+
+#[test]
+fn weights_of_16_and_of_8_bits_give_the_logits_of_the_zoo() {
+    let device = Device::flex();
+    for name in [
+        "cifar10/resnet20",
+        "cifar10/resnet32-s16u1-double",
+        "cifar100/resnext50-32x4d-s64u4",
+        "cifar100/mobilenet-v2-shared",
+        "cifar100/densenet121-s16u1",
+        "imagenet/mobilenet-v2-shared++-eca",
+    ] {
+        let model = trained(name, Variant::Corrected, &device);
+        for weights in [Weights::F16, Weights::Int8] {
+            let deployed = model.deploy(&device).with_weights(weights).expect("numbers");
+            check(&format!("{name} {weights}"), &deployed, [32, 32], &[1, 3], &device);
+            // What files have is what is computed.
+            let bytes = files::deployed_to_bytes(&deployed);
+            let read = files::deployed_from_bytes(&bytes, &device).expect("its file");
+            assert_eq!((read.weights(), read.state()), (weights, deployed.state()), "{name}");
+            assert!(files::deployed_to_bytes(&read) == bytes, "{name} {weights}");
         }
     }
 }

@@ -1,41 +1,68 @@
 //! `cobasis deploy`.
 
+mod fastest;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use cobasis_cli::Error;
 use cobasis_train::DeviceName;
 use cobasis_zoo::cobasis::ParameterCount;
-use cobasis_zoo::deploy::FactorisedLayers;
+use cobasis_zoo::deploy::{FactorisedLayers, Weights};
 use cobasis_zoo::files::save_deployed;
+use fastest::fastest;
 use serde::Serialize;
 
 use super::Outcome;
-use super::model_file::{Destination, Held, file_size, form};
+use super::model_file::{Destination, Held, OnlyKey, file_size, form, weights};
 use super::output::{grouped, print, print_json};
 
 /// Writes a model for inference: batch norms folded, each factorised layer in its cheaper form.
 ///
-/// The result computes the same logits as the original, with at most as many multiply-accumulates
-/// unless all layers are composed. Kernels that are computed from other numbers, as in -templates or
-/// -ring, are written as they are computed. It can be evaluated but not trained.
+/// The result computes the same logits as the original, unless --weights rounds its weights, with at
+/// most as many multiply-accumulates unless all layers are composed. Kernels that are computed from
+/// other numbers, as in -templates or -ring, are written as they are computed. It can be evaluated but
+/// not trained.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cobasis deploy runs/digits-resnet14-s8u1-001/best.safetensors --out digits.safetensors
   cobasis deploy FILE.pth --model cifar10/resnet32-s8u1 --factorised keep --out small.safetensors
+  cobasis deploy runs/digits-resnet14-s8u1-001/best.safetensors --weights int8 --out tiny.safetensors
+  cobasis deploy runs/digits-resnet14-s8u1-001/best.safetensors --for speed --out fast.safetensors
   cobasis eval --checkpoint digits.safetensors")]
 pub(crate) struct Args {
     /// Model file.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
-    held: Held,
+    held: Held<OnlyKey>,
     /// How to write layers that consist of a basis convolution and coefficients: each in the form
     /// with the fewest MACs, all kept factorised (a basis is stored once), or all composed into
     /// dense kernels.
     #[arg(long, value_name = "FORM", default_value_t, value_parser = form())]
     factorised: FactorisedLayers,
+    /// What the model is to be good at: speed, for which each kind of layer is measured in both forms on
+    /// this machine; few MACs, which is the default; or size, which is `--factorised keep`.
+    #[arg(long = "for", value_name = "AIM", value_enum, conflicts_with = "factorised")]
+    aim: Option<Aim>,
+    /// Images at a time that speed is measured for [default: 1].
+    #[arg(long, value_name = "N", requires = "aim", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    batch: Option<u16>,
+    /// How to write the weights of convolutions and of the classifier: in 32 bits, in 16 (half the
+    /// file), or as whole numbers of 8 with a scale for each output channel (a quarter). They are
+    /// rounded, so that the logits change a little; what is computed with stays 32 bits wide.
+    #[arg(long, value_name = "FORM", default_value_t, value_parser = weights())]
+    weights: Weights,
     #[command(flatten)]
     destination: Destination,
+}
+
+/// What a model is to be good at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Aim {
+    Speed,
+    Macs,
+    Size,
 }
 
 /// What a model costs.
@@ -59,6 +86,7 @@ struct Layers<'a> {
 struct Report<'a> {
     model: String,
     factorised: &'static str,
+    weights: &'static str,
     image: [usize; 2],
     before: Size,
     after: Size,
@@ -68,8 +96,19 @@ struct Report<'a> {
 pub(crate) fn run(args: Args) -> Outcome {
     args.destination.check(&args.file)?;
     let device = DeviceName::Flex.open()?;
+    if args.batch.is_some() && args.aim != Some(Aim::Speed) {
+        return Err(Error::Usage("--batch: is for --for speed".to_owned()));
+    }
     let model = args.held.open(&args.file, &device)?;
-    let deployed = model.deploy_with(args.factorised, &device);
+    let deployed = match args.aim {
+        None => model.deploy_with(args.factorised, &device),
+        Some(Aim::Macs) => model.deploy_with(FactorisedLayers::FewestMacs, &device),
+        Some(Aim::Size) => model.deploy_with(FactorisedLayers::Keep, &device),
+        Some(Aim::Speed) => fastest(&model, args.batch.unwrap_or(1).into(), &device)?,
+    };
+    let deployed = deployed.with_weights(args.weights);
+    let deployed =
+        deployed.map_err(|error| Error::Usage(format!("{}: {error}", args.file.display())))?;
     save_deployed(&deployed, &args.destination.out)?;
     let image = model.config.image();
     let mut layers: Vec<Layers> = Vec::new();
@@ -90,7 +129,8 @@ pub(crate) fn run(args: Args) -> Outcome {
     }
     let report = Report {
         model: model.config.name.to_string(),
-        factorised: args.factorised.name(),
+        factorised: deployed.config.factorised.name(),
+        weights: args.weights.name(),
         image,
         before: Size {
             parameters: model.parameters().trainable,
@@ -118,7 +158,11 @@ fn describe(report: &Report) -> String {
         let [before, after] = [&report.before, &report.after].map(|size| grouped(of(size)));
         format!("{what:<12} {before:>15} {after:>15}\n")
     };
-    let mut text = format!("{} at {height}×{width}\n", report.model);
+    let weights = match report.weights {
+        "f32" => String::new(),
+        weights => format!(", weights {weights}"),
+    };
+    let mut text = format!("{} at {height}×{width}{weights}\n", report.model);
     text += &format!("{:<12} {:>15} {:>15}\n", "", "before", "deployed");
     text += &row("parameters", |size| size.parameters);
     text += &row("file bytes", |size| size.file_bytes);

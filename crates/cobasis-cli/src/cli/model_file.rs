@@ -4,12 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use cobasis_cli::Error;
-use cobasis_train::DeviceName;
-use cobasis_train::memory::Maps;
-use cobasis_zoo::deploy::{FactorisedLayers, Runtime};
+use cobasis_zoo::deploy::{FactorisedLayers, Weights};
 use cobasis_zoo::files::{FileError, FileProblem, Notes, OpenOptions, Opened, open_task};
 use cobasis_zoo::{Deployed, Model, ModelConfig, ModelName};
 use serde::Serialize;
@@ -18,16 +16,55 @@ use super::output::{grouped, print, print_json};
 
 /// Which model a file holds and where, if it is not ours and does not say so.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Held {
+pub(crate) struct Held<K: KeyOption = WeightsOption> {
     /// Name of the model in the file; not needed for files written by cobasis.
     #[arg(long, value_name = "NAME")]
     model: Option<ModelName>,
-    /// Key of the weights in a PyTorch checkpoint that contains several, such as model_ema.
-    #[arg(long, value_name = "KEY")]
-    weights: Option<String>,
+    #[command(flatten)]
+    key: K,
     /// File of a task that the model file is the base of, as `cobasis adapt` writes it.
     #[arg(long, value_name = "FILE")]
     task: Option<PathBuf>,
+}
+
+/// The option that takes the key of weights.
+pub(crate) trait KeyOption: clap::Args {
+    /// What it is called.
+    const NAME: &'static str;
+
+    fn key(&self) -> Option<&str>;
+}
+
+/// Usually it is called like this.
+#[derive(Debug, clap::Args)]
+pub(crate) struct WeightsOption {
+    /// Key of the weights in a PyTorch checkpoint that contains several, such as model_ema.
+    #[arg(long, visible_alias = "key", value_name = "KEY")]
+    weights: Option<String>,
+}
+
+/// Where `--weights` says what weights become.
+#[derive(Debug, clap::Args)]
+pub(crate) struct OnlyKey {
+    /// Key of the weights in a PyTorch checkpoint that contains several, such as model_ema.
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+}
+
+impl KeyOption for WeightsOption {
+    const NAME: &'static str = "--weights";
+
+    fn key(&self) -> Option<&str> {
+        self.weights.as_deref()
+    }
+}
+
+impl KeyOption for OnlyKey {
+    const NAME: &'static str = "--key";
+
+    fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
 }
 
 /// A model that was read: as it was trained, or folded for use.
@@ -37,16 +74,7 @@ pub(crate) enum Found {
     Deployed(Deployed),
 }
 
-/// A model to be evaluated, as it computes fastest on a device.
-#[expect(clippy::large_enum_variant, reason = "there is one of it")]
-pub(crate) enum Evaluated {
-    Trained(Model),
-    Deployed(Deployed),
-    /// A deployed one on the processor.
-    Runtime(Runtime),
-}
-
-impl Held {
+impl<K: KeyOption> Held<K> {
     /// Opens a model file that can be written as another: ours, or one of PyTorch's.
     pub(crate) fn open(&self, path: &Path, device: &Device) -> Result<Model, Error> {
         let (opened, notes) = self.open_file(path, device)?;
@@ -88,13 +116,13 @@ impl Held {
         if let Some(name) = &self.model {
             options = options.model(ModelConfig::new(name.clone()));
         }
-        if let Some(key) = &self.weights {
+        if let Some(key) = self.key.key() {
             options = options.weights(key);
         }
         let (opened, notes) = options.open(path, device).map_err(|error| match *error.problem {
             FileProblem::Unnamed => Error::Usage(format!("{error}: give --model NAME")),
             FileProblem::SeveralWeights { .. } | FileProblem::OnlyAverages { .. } => {
-                Error::Usage(format!("{error}: give --weights KEY"))
+                Error::Usage(format!("{error}: give {} KEY", K::NAME))
             }
             FileProblem::OtherModel { .. } => Error::Usage(error.to_string()),
             _ => error.into(),
@@ -104,7 +132,7 @@ impl Held {
             log::info!("{path}: {taken}");
         }
         if let (Some(others), [first, ..]) = (notes.others(), &notes.others[..]) {
-            log::info!("{path}: {others}; --weights {first:?} takes those");
+            log::info!("{path}: {others}; {} {first:?} takes those", K::NAME);
         }
         if let Some(passed_over) = notes.passed_over() {
             log::warn!("{path}: {passed_over}");
@@ -141,68 +169,18 @@ fn found(path: &Path, opened: Opened) -> Result<Found, Error> {
     }
 }
 
-impl Found {
-    /// The model to be computed on a device.
-    pub(crate) fn on(self, device: DeviceName) -> Evaluated {
-        match self {
-            Found::Trained(model) => Evaluated::Trained(model),
-            Found::Deployed(model) if device == DeviceName::Flex => {
-                let runtime = model.runtime(rayon::current_num_threads());
-                runtime.map_or(Evaluated::Deployed(model), Evaluated::Runtime)
-            }
-            Found::Deployed(model) => Evaluated::Deployed(model),
-        }
-    }
-}
-
-impl Evaluated {
-    pub(crate) fn config(&self) -> &ModelConfig {
-        match self {
-            Evaluated::Trained(model) => &model.config,
-            Evaluated::Deployed(model) => &model.config.model,
-            Evaluated::Runtime(runtime) => &runtime.config.model,
-        }
-    }
-
-    /// How many of so many images, of `[height, width]`, are looked at at a time: as told, or `usual`
-    /// and as memory allows.
-    pub(crate) fn batch(
-        &self,
-        device: DeviceName,
-        size: [usize; 2],
-        images: usize,
-        told: Option<u32>,
-        usual: usize,
-    ) -> Result<usize, Error> {
-        let batch = images.min(told.map_or(usual, |told| told as usize)).max(1);
-        if !device.is_processor() {
-            return Ok(batch);
-        }
-        let maps = match self {
-            Evaluated::Trained(model) => Maps::of(&model.config, size),
-            // Its layers may be factorised, or of the dense network's shapes, which are smaller.
-            _ => Maps::of(&self.config().dense(), size),
-        };
-        match told {
-            Some(_) => maps.check_look("--batch", batch).map(|()| batch),
-            None => maps.batch(batch),
-        }
-        .map_err(Error::from)
-    }
-
-    pub(crate) fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        match self {
-            Evaluated::Trained(model) => model.forward(images),
-            Evaluated::Deployed(model) => model.forward(images),
-            Evaluated::Runtime(runtime) => runtime.forward(images),
-        }
-    }
-}
-
 /// What may become of factorised layers, by name.
 pub(crate) fn form() -> impl TypedValueParser<Value = FactorisedLayers> {
     PossibleValuesParser::new(FactorisedLayers::ALL.map(FactorisedLayers::name)).map(|name| {
         let named = FactorisedLayers::ALL.into_iter().find(|form| form.name() == name);
+        named.unwrap_or_default()
+    })
+}
+
+/// The form of weights in a deployed file, by name.
+pub(crate) fn weights() -> impl TypedValueParser<Value = Weights> {
+    PossibleValuesParser::new(Weights::ALL.map(Weights::name)).map(|name| {
+        let named = Weights::ALL.into_iter().find(|form| form.name() == name);
         named.unwrap_or_default()
     })
 }

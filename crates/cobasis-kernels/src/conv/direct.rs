@@ -1,12 +1,13 @@
 //! Direct convolution: each register tile reads its pixels where they lie, so nothing is unfolded.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::panels::Panels;
 use super::phase::{Phase, Placement, phases};
 use super::tile::{Left, Run, Target, multiply};
 use super::window::Window;
-use super::{Before, ConvShape, Epilogue};
+use super::{Before, ConvShape, Epilogue, merge};
 use crate::isa::{self, Simd};
 use crate::shared::Shared;
 use crate::{parallel, workspace};
@@ -19,6 +20,8 @@ const PER_THREAD: usize = 8;
 #[derive(Debug, Clone)]
 pub struct Weight {
     groups: Vec<Panels>,
+    /// Groups of the convolution that are merged in each.
+    merged: usize,
 }
 
 impl Weight {
@@ -26,11 +29,17 @@ impl Weight {
     /// shape, or some of them.
     pub fn new(shape: &ConvShape, weight: &[f32]) -> Self {
         let area = shape.kernel[0] * shape.kernel[1];
+        let merged = merge::factor(shape, isa::lanes());
         let inputs = shape.channels_in / shape.groups;
         let outputs = weight.len() / (area * shape.channels_in);
-        let run = run(shape);
+        let weight = match merged {
+            1 => Cow::Borrowed(weight),
+            _ => Cow::Owned(merge::merge(weight, [outputs, inputs, area], merged)),
+        };
+        let [inputs, outputs, count] = [inputs * merged, outputs * merged, shape.groups / merged];
+        let run = run(&ConvShape { groups: count, ..*shape });
         let taps: Vec<usize> = (0..area).collect();
-        let groups = (0..shape.groups).map(|group| {
+        let groups = (0..count).map(|group| {
             let layout = Layout {
                 weight: &weight[group * outputs * inputs * area..],
                 taps: &taps,
@@ -39,7 +48,24 @@ impl Weight {
             };
             layout.pack(run)
         });
-        Self { groups: groups.collect() }
+        Self { groups: groups.collect(), merged }
+    }
+
+    /// The weight, in the order that [`new`](Self::new) takes, for so many inputs of a group and taps.
+    pub fn unpack(&self, inputs: usize, area: usize) -> Vec<f32> {
+        let (one, inputs) = (inputs, inputs * self.merged);
+        let outputs = self.groups[0].columns();
+        let mut weight = vec![0.0; self.groups.len() * outputs * inputs * area];
+        for (group, panels) in self.groups.iter().enumerate() {
+            panels.each(0, |row, column, value| {
+                let (tap, input) = (row / inputs, row % inputs);
+                weight[((group * outputs + column) * inputs + input) * area + tap] = value;
+            });
+        }
+        if self.merged > 1 {
+            weight = merge::part(&weight, [outputs / self.merged, one, area], self.merged);
+        }
+        weight
     }
 
     /// The matrix of a weight without groups.
@@ -49,7 +75,7 @@ impl Weight {
 
     /// The filters of several weights without groups, side by side.
     pub fn join<'a>(parts: impl Iterator<Item = &'a Self>) -> Self {
-        Self { groups: vec![Panels::join(parts.map(|part| &part.groups[0]))] }
+        Self { groups: vec![Panels::join(parts.map(|part| &part.groups[0]))], merged: 1 }
     }
 }
 

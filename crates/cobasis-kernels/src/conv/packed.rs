@@ -111,6 +111,26 @@ impl PackedWeight {
         Self { form, filters, filter: first.filter }
     }
 
+    /// The weight that was packed, `[channels_out, channels_in / groups, kernel height, kernel width]`, if it
+    /// is here number by number: some algorithms change it.
+    pub fn unpack(&self) -> Option<Vec<f32>> {
+        let (channels, [height, width], groups) = self.filter;
+        match &self.form {
+            Form::Direct(weight) => Some(weight.unpack(channels / groups, height * width)),
+            Form::Winograd(weight) => weight.unpack(channels),
+            Form::Depthwise(_) => None,
+        }
+    }
+
+    /// Whether [`unpack`](Self::unpack) gives the weight.
+    pub fn holds_weight(&self) -> bool {
+        match &self.form {
+            Form::Direct(_) => true,
+            Form::Winograd(weight) => !weight.is_transformed(),
+            Form::Depthwise(_) => false,
+        }
+    }
+
     /// The algorithm that the weight is packed for.
     pub fn algorithm(&self) -> Algorithm {
         match self.form {

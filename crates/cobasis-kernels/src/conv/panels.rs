@@ -6,6 +6,9 @@ use crate::scratch::{self, Scratch};
 use crate::shared::Shared;
 use crate::{isa, parallel};
 
+/// Most columns that are computed as dot products.
+pub const DOTS: usize = 4;
+
 /// Matrices `[layers, depth, columns]` cut into blocks of columns, each two vectors wide and packed
 /// row by row, the last perhaps one vector; a few columns left over lie column by column.
 ///
@@ -92,6 +95,23 @@ impl Panels {
         joined
     }
 
+    /// Calls `visit` with the row, the column and the value of all in a layer.
+    pub fn each(&self, layer: usize, mut visit: impl FnMut(usize, usize, f32)) {
+        for index in 0..self.blocks() {
+            let (block, values) = (self.block(index), self.values(layer, index));
+            let depth = values.len() / block.width;
+            for (row, column) in
+                (0..depth).flat_map(|row| (0..block.columns).map(move |c| (row, c)))
+            {
+                let at = match block.vectors {
+                    0 => column * depth + row,
+                    _ => row * block.width + column,
+                };
+                visit(row, block.first + column, values[at]);
+            }
+        }
+    }
+
     /// Number of columns.
     pub fn columns(&self) -> usize {
         self.columns
@@ -128,8 +148,6 @@ pub fn part_well(columns: &[usize], run: usize) -> bool {
 
 /// The blocks of a number of columns.
 fn cut(columns: usize, run: usize) -> Vec<Block> {
-    /// Most columns that are computed as dot products.
-    const DOTS: usize = 4;
     let lanes = isa::lanes();
     let (mut pairs, over) = (columns / (2 * lanes), columns % (2 * lanes));
     let few = if run >= lanes { DOTS } else { 0 };
@@ -190,6 +208,7 @@ mod tests {
         for index in 0..2 {
             let block = joined.block(index);
             for layer in 0..2 {
+                joined.each(layer, |_, column, value| assert_eq!(value, column as f32));
                 let values = joined.values(layer, index);
                 let row: Vec<f32> = (0..block.columns).map(|c| (block.first + c) as f32).collect();
                 assert_eq!(values[..block.columns], row);

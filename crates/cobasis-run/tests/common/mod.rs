@@ -3,22 +3,31 @@
 #![allow(dead_code)] // Each test uses a part.
 
 use cobasis_run::plan::{Conv, Node, Op, Plan, Then, VERSION, Windows};
+use cobasis_run::weights::{Listing, PACKED, SCALES, VECTORS, output_side, products, whole};
 
-/// The bytes of a deployed file.
-pub fn file(metadata: &[(&str, &str)], tensors: &[(String, Vec<usize>)]) -> Vec<u8> {
+/// A tensor as it stands in a file.
+#[derive(Clone)]
+pub struct Entry {
+    pub name: String,
+    pub dtype: &'static str,
+    pub shape: Vec<usize>,
+    pub bytes: Vec<u8>,
+}
+
+/// The bytes of a file with tensors of any kind.
+pub fn with_entries(metadata: &[(&str, &str)], entries: &[Entry]) -> Vec<u8> {
     let text = |text: &str| serde_json::Value::from(text).to_string();
     let metadata: Vec<String> =
         metadata.iter().map(|(key, value)| format!("{}:{}", text(key), text(value))).collect();
     let mut header = format!("{{\"__metadata__\":{{{}}}", metadata.join(","));
     let mut numbers: Vec<u8> = Vec::new();
-    for (name, shape) in tensors {
+    for Entry { name, dtype, shape, bytes } in entries {
         let start = numbers.len();
-        let count = shape.iter().product::<usize>();
-        let scale = 2.0 / (count as f32 / shape[0] as f32).sqrt();
-        numbers.extend(values(count, start).into_iter().flat_map(|x| (x * scale).to_le_bytes()));
+        numbers.extend(bytes);
         let end = numbers.len();
         header += &format!(
-            ",\"{name}\":{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":[{start},{end}]}}"
+            ",{}:{{\"dtype\":\"{dtype}\",\"shape\":{shape:?},\"data_offsets\":[{start},{end}]}}",
+            text(name)
         );
     }
     header.push('}');
@@ -26,6 +35,25 @@ pub fn file(metadata: &[(&str, &str)], tensors: &[(String, Vec<usize>)]) -> Vec<
     bytes.extend(header.into_bytes());
     bytes.extend(numbers);
     bytes
+}
+
+/// Tensors of numbers of 32 bits.
+pub fn entries(tensors: &[(String, Vec<usize>)]) -> Vec<Entry> {
+    let mut start = 0;
+    let entry = |(name, shape): &(String, Vec<usize>)| {
+        let count = shape.iter().product::<usize>();
+        let scale = 2.0 / (count as f32 / shape[0] as f32).sqrt();
+        let bytes = values(count, start).into_iter().flat_map(|x| (x * scale).to_le_bytes());
+        let bytes: Vec<u8> = bytes.collect();
+        start += bytes.len();
+        Entry { name: name.clone(), dtype: "F32", shape: shape.clone(), bytes }
+    };
+    tensors.iter().map(entry).collect()
+}
+
+/// The bytes of a deployed file.
+pub fn file(metadata: &[(&str, &str)], tensors: &[(String, Vec<usize>)]) -> Vec<u8> {
+    with_entries(metadata, &entries(tensors))
 }
 
 /// The file of a plan.
@@ -142,5 +170,89 @@ impl Network {
         let (weight, bias) = (network.tensor(&[24, 7]), network.tensor(&[7]));
         network.push(Op::Linear { weight, bias }, &[means], Then::None);
         network
+    }
+}
+
+/// A plan's tensors with weights of 16 bits or of 8, and all numbers as they then are.
+pub struct Stored {
+    pub metadata: Vec<(&'static str, String)>,
+    pub entries: Vec<Entry>,
+    /// The same numbers in 32 bits.
+    pub same: Vec<Entry>,
+}
+
+impl Stored {
+    pub fn bytes(&self) -> Vec<u8> {
+        let metadata = self.metadata.iter();
+        let metadata: Vec<(&str, &str)> = metadata.map(|(key, text)| (*key, &text[..])).collect();
+        with_entries(&metadata, &self.entries)
+    }
+
+    /// The entry of this name.
+    pub fn entry(&mut self, name: &str) -> &mut Entry {
+        self.entries.iter_mut().find(|entry| entry.name == name).expect("an entry")
+    }
+
+    fn new(network: &Network, weights: &str) -> Self {
+        let mut metadata = vec![("format", "cobasis-deployed-1".to_string())];
+        metadata.push(("weights", weights.to_string()));
+        if weights != "int8" {
+            metadata.push(("plan", network.plan.to_json()));
+        }
+        Self { metadata, entries: Vec::new(), same: Vec::new() }
+    }
+
+    /// Weights in the upper 16 bits of numbers of 32.
+    pub fn bf16(network: &Network) -> Self {
+        let mut stored = Self::new(network, "bf16");
+        for entry in entries(&network.tensors) {
+            let parts = entry.bytes.chunks_exact(4);
+            let (mut half, mut same) = (entry.clone(), entry.clone());
+            if output_side(&entry.shape).is_some() {
+                (half.dtype, half.bytes) =
+                    ("BF16", parts.clone().flat_map(|part| [part[2], part[3]]).collect());
+                same.bytes = parts.flat_map(|part| [0, 0, part[2], part[3]]).collect();
+            }
+            stored.entries.push(half);
+            stored.same.push(same);
+        }
+        stored
+    }
+
+    /// Weights as whole numbers.
+    pub fn int8(network: &Network) -> Self {
+        let mut stored = Self::new(network, "int8");
+        let plan = Some(network.plan.to_json());
+        let mut listing = Listing { plan, vectors: Vec::new() };
+        let mut all = entries(&network.tensors);
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        let (mut scales, mut vectors) = (Vec::new(), Vec::new());
+        for entry in all {
+            if output_side(&entry.shape).is_none() {
+                listing.vectors.push((entry.name.clone(), entry.shape.clone()));
+                vectors.extend(&entry.bytes);
+                stored.same.push(entry);
+                continue;
+            }
+            let floats: Vec<f32> =
+                entry.bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+            let own = cobasis_run::weights::scales(&floats, &entry.shape);
+            let whole = whole(&floats, &entry.shape, &own);
+            let numbers = products(whole.iter().copied(), &entry.shape, &own).into_iter();
+            let same = Entry { bytes: numbers.flat_map(f32::to_le_bytes).collect(), ..entry };
+            let bytes = whole.iter().map(|&value| value as u8).collect();
+            let (name, shape) = (same.name.clone(), same.shape.clone());
+            stored.entries.push(Entry { name, dtype: "I8", shape, bytes });
+            stored.same.push(same);
+            scales.extend(own.into_iter().flat_map(f32::to_le_bytes));
+        }
+        let packed = listing.to_bytes();
+        for (name, dtype, bytes) in
+            [(SCALES, "F32", scales), (VECTORS, "F32", vectors), (PACKED, "U8", packed)]
+        {
+            let shape = vec![bytes.len() / if dtype == "F32" { 4 } else { 1 }];
+            stored.entries.push(Entry { name: name.to_string(), dtype, shape, bytes });
+        }
+        stored
     }
 }

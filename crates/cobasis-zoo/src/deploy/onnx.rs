@@ -10,7 +10,7 @@ mod writer;
 use cobasis::{Activation, ConvOptions, Windows};
 use prost::Message;
 
-use super::Deployed;
+use super::{Deployed, Weights};
 use crate::graph::{Node, Op};
 use crate::preparation::Preparation;
 use proto::{Attribute, Value};
@@ -23,9 +23,12 @@ impl Deployed {
     /// `[batch, classes]`; of a detector, `boxes`, `[batch, points, 4]`, left, top, right and bottom in
     /// pixels, and `scores`, `[batch, points, classes]` from 0 to 1: before non-maximum suppression. The operators are those of version 17. Tensors have the names that
     /// [`state`](Self::state) gives them, and a basis is in the file once. The file's metadata have
-    /// `model` and `factorised`, and of the images that the model was trained on, where that is
+    /// `model` and `factorised`, `weights` where those are not of 32 bits, and of the images that the model was trained on, where that is
     /// known, `dataset`, `size`, `resize` and, as JSON lists, `classes`, `mean` and `std`; a detector's has, in
     /// the place of the sizes, `input`, height and width.
+    ///
+    /// Weights of [16 or 8 bits](Self::with_weights) are in the file as such, and become 32 bits by `Cast`, or by
+    /// `DequantizeLinear` with `NAME.scales`: what is computed is the same.
     ///
     /// # Panics
     ///
@@ -33,7 +36,7 @@ impl Deployed {
     pub fn to_onnx(&self, image: [usize; 2]) -> Vec<u8> {
         let name = self.config.model.name.to_string();
         let factorised = self.config.factorised.name().to_string();
-        let mut writer = Writer::new(name.clone(), self.names(), self.state());
+        let mut writer = Writer::new(name.clone(), self.names(), self.stored());
         let mut values: Vec<String> = Vec::new();
         let shapes = self.shapes(image);
         for (node, shape) in self.plan.nodes.iter().zip(&shapes) {
@@ -57,6 +60,8 @@ impl Deployed {
             values.push(value);
         }
         let mut metadata = vec![("model", name), ("factorised", factorised)];
+        let weights = self.weights();
+        metadata.extend((weights != Weights::F32).then(|| ("weights", weights.name().to_string())));
         metadata.extend(self.config.model.detector.as_ref().map(|_| {
             let [height, width] = image;
             ("input", format!("[{height},{width}]"))

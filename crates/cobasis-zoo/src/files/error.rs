@@ -163,6 +163,14 @@ pub enum FileProblem {
          found, with commas between, got {}", quoted(.0)
     )]
     InnerFilters(String),
+    /// The list of forms is not that of the model's factorised layers.
+    #[error(
+        "metadata \"composed\": expected 0 or 1 for each factorised layer, got {}", quoted(.0)
+    )]
+    Composed(String),
+    /// Its weights are not of the form that a deployed file says, or not whole.
+    #[error(transparent)]
+    Weights(cobasis_run::Error),
     /// It holds a deployed model where one with batch norms is needed.
     #[error("the file holds a deployed model, whose batch norms are permanently folded")]
     Deployed,

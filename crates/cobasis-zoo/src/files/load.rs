@@ -115,7 +115,7 @@ pub fn load_deployed(path: impl AsRef<Path>, device: &Device) -> Result<Deployed
 pub fn deployed_from_bytes(bytes: &[u8], device: &Device) -> Result<Deployed, FileProblem> {
     let file = Safetensors::read(bytes)?;
     match file.metadata("format") {
-        Some(FORMAT_DEPLOYED) => Ok(deployed(&file, device)?.0),
+        Some(FORMAT_DEPLOYED) => Ok(deployed(&file, bytes, device)?.0),
         _ => Err(FileProblem::NotDeployed),
     }
 }

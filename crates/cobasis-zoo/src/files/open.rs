@@ -1,10 +1,12 @@
 //! Files of any kind as models.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, TensorData};
+use cobasis_run::weights::{KEY as WEIGHTS, Tensor, Tensors};
 
 use super::error::{FileError, FileProblem};
 use super::faults::faulty;
@@ -16,7 +18,7 @@ use super::read::{Safetensors, starts_as_pytorch};
 use super::weights::choose;
 use super::{is_a_task, wrong};
 use crate::config::ModelConfig;
-use crate::deploy::{Deployed, DeployedConfig, FactorisedLayers};
+use crate::deploy::{Deployed, DeployedConfig, FactorisedLayers, Weights};
 use crate::model::Model;
 use crate::state::State;
 
@@ -142,7 +144,7 @@ impl OpenOptions {
                 (Opened::Trained(model), notes)
             }
             Some(FORMAT_DEPLOYED) => {
-                let (deployed, notes) = deployed(&file, device)?;
+                let (deployed, notes) = deployed(&file, &bytes, device)?;
                 (Opened::Deployed(deployed), notes)
             }
             Some(FORMAT_TASK) => return Err(is_a_task(&file)),
@@ -277,22 +279,47 @@ pub(super) fn contents_of(bytes: &[u8]) -> Contents<Cursor<&[u8]>> {
 
 pub(super) fn deployed(
     file: &Safetensors,
+    bytes: &[u8],
     device: &Device,
 ) -> Result<(Deployed, Notes), FileProblem> {
     let name = file.metadata("factorised").ok_or(FileProblem::Metadata("factorised"))?;
-    let factorised = FactorisedLayers::ALL.into_iter().find(|form| form.name() == name);
+    let forms = FactorisedLayers::ALL.into_iter().chain([FactorisedLayers::Listed]);
+    let factorised = forms.into_iter().find(|form| form.name() == name);
     let factorised = factorised.ok_or_else(|| FileProblem::Factorised(name.to_string()))?;
     let model = metadata::read(file.all_metadata())?;
     let inner = file.metadata("inner_filters").unwrap_or_default();
     let wrong_inner = || FileProblem::InnerFilters(inner.to_string());
     let counts = inner.split(',').filter(|_| !inner.is_empty()).map(str::parse);
     let inner_filters = counts.collect::<Result<_, _>>().map_err(|_| wrong_inner())?;
-    let config = DeployedConfig { model, factorised, inner_filters };
+    let list = file.metadata("composed").unwrap_or_default();
+    let wrong_list = || FileProblem::Composed(list.to_string());
+    let composed = list.chars().map(|composed| match composed {
+        '0' => Ok(false),
+        '1' => Ok(true),
+        _ => Err(wrong_list()),
+    });
+    let composed = composed.collect::<Result<_, _>>()?;
+    let config = DeployedConfig { model, factorised, composed, inner_filters };
     if !config.has_inner_filters_of_its_model(device) {
         return Err(wrong_inner());
     }
-    let state = file.state(&config.model)?;
+    if !config.lists_its_layers(device) {
+        return Err(wrong_list());
+    }
+    let (weights, scales, state) = match file.metadata(WEIGHTS) {
+        Some(_) => {
+            let Tensors { weights, tensors, scales } =
+                Tensors::from_bytes(bytes).map_err(FileProblem::Weights)?;
+            let tensors = tensors.into_iter();
+            let state = tensors
+                .map(|(name, Tensor { shape, values })| (name, TensorData::new(values, shape)));
+            (weights, scales, state.collect())
+        }
+        // Of an older version, or somebody else's.
+        None => (Weights::F32, BTreeMap::new(), file.state(&config.model)?),
+    };
     let notes = Notes { faulty: faulty(&state), ..Notes::default() };
     let deployed = config.init_from(state, device);
-    Ok((deployed.map_err(|problem| wrong(&config.model, problem))?, notes))
+    let deployed = deployed.map_err(|problem| wrong(&config.model, problem))?;
+    Ok((deployed.of_form(weights, scales), notes))
 }

@@ -2,6 +2,8 @@
 
 use burn::tensor::TensorData;
 
+use crate::deploy::{Numbers, Stored};
+
 /// A tensor as it stands in a safetensors file.
 pub(super) struct Entry {
     name: String,
@@ -15,6 +17,41 @@ impl Entry {
     pub(super) fn numbers(name: String, data: &TensorData) -> Self {
         let bytes = data.iter::<f32>().flat_map(f32::to_le_bytes).collect();
         Self { name, dtype: "F32", shape: data.shape().to_vec(), bytes }
+    }
+
+    /// A tensor of a deployed model; of whole numbers without their scales.
+    pub(super) fn stored(name: String, Stored { shape, numbers }: Stored) -> Self {
+        let (dtype, bytes) = match numbers {
+            Numbers::F32(values) => {
+                ("F32", values.into_iter().flat_map(f32::to_le_bytes).collect())
+            }
+            Numbers::F16(halves) => {
+                ("F16", halves.into_iter().flat_map(u16::to_le_bytes).collect())
+            }
+            Numbers::I8 { values, .. } => ("I8", values.iter().map(|&value| value as u8).collect()),
+        };
+        Self { name, dtype, shape, bytes }
+    }
+
+    /// Numbers one after the other.
+    pub(super) fn row(name: &str, numbers: Vec<f32>) -> Self {
+        let shape = vec![numbers.len()];
+        Self::stored(name.to_string(), Stored { shape, numbers: Numbers::F32(numbers) })
+    }
+
+    /// Bytes that are no numbers.
+    pub(super) fn bytes(name: &str, bytes: Vec<u8>) -> Self {
+        Self { name: name.to_string(), dtype: "U8", shape: vec![bytes.len()], bytes }
+    }
+
+    /// The bytes of one of its numbers.
+    pub(super) fn width(&self) -> usize {
+        match self.dtype {
+            "I64" => 8,
+            "F32" => 4,
+            "F16" => 2,
+            _ => 1,
+        }
     }
 
     /// A counter that did not count anything.

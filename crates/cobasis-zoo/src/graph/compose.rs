@@ -17,6 +17,8 @@ pub enum FactorisedLayers {
     Keep,
     /// All become dense kernels: the fewest layers.
     Compose,
+    /// Each takes the form that a list says, for instance after measurements.
+    Listed,
 }
 
 impl FactorisedLayers {
@@ -26,10 +28,11 @@ impl FactorisedLayers {
             FactorisedLayers::FewestMacs => "fewest-macs",
             FactorisedLayers::Keep => "keep",
             FactorisedLayers::Compose => "compose",
+            FactorisedLayers::Listed => "listed",
         }
     }
 
-    /// All of them.
+    /// Those that need no list.
     pub const ALL: [Self; 3] =
         [FactorisedLayers::FewestMacs, FactorisedLayers::Keep, FactorisedLayers::Compose];
 }
@@ -53,8 +56,13 @@ pub struct FactorisedLayer {
     pub composed: bool,
 }
 
-/// Composes factorised layers as asked. The batch norms must have been folded.
-pub(crate) fn compose(mut graph: Graph, layers: FactorisedLayers) -> (Graph, Vec<FactorisedLayer>) {
+/// Composes factorised layers as asked, [listed](FactorisedLayers::Listed) ones where the list says so, which
+/// has a value for each in their order. The batch norms must have been folded.
+pub(crate) fn compose(
+    mut graph: Graph,
+    layers: FactorisedLayers,
+    listed: &[bool],
+) -> (Graph, Vec<FactorisedLayer>) {
     let mut report = Vec::new();
     let mut keep = vec![true; graph.nodes.len()];
     let replaced_by: Vec<usize> = (0..graph.nodes.len()).collect();
@@ -68,6 +76,7 @@ pub(crate) fn compose(mut graph: Graph, layers: FactorisedLayers) -> (Graph, Vec
             FactorisedLayers::FewestMacs => dense < macs,
             FactorisedLayers::Keep => false,
             FactorisedLayers::Compose => true,
+            FactorisedLayers::Listed => listed.get(report.len()).copied().unwrap_or(false),
         };
         let part = &graph.nodes[index].path;
         let path = part.rsplit_once('.').map_or(part.as_str(), |(layer, _)| layer).to_string();

@@ -22,7 +22,7 @@ use super::{Args, live};
 use crate::cli::Outcome;
 use crate::cli::class_list::read_classes;
 use crate::cli::detector::{DETECTOR, refuse};
-use crate::cli::model_file::Evaluated;
+use crate::cli::evaluated::Evaluated;
 use crate::cli::output::{grouped, print, print_json, table};
 
 /// Images at a time unless told otherwise, where memory allows it.

@@ -20,7 +20,7 @@ use super::{Args, WORKERS, check_read};
 use crate::cli::Outcome;
 use crate::cli::class_list::read_classes;
 use crate::cli::detector::{DETECTOR, class_name, refuse};
-use crate::cli::model_file::Evaluated;
+use crate::cli::evaluated::Evaluated;
 use crate::cli::output::{print, print_json};
 
 /// Images at a time unless told otherwise, where memory allows it.

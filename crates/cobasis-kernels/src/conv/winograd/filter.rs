@@ -35,6 +35,23 @@ impl Weight {
         Self::pack([filters, inputs], shape.channels_out, weight, few_tiles(shape))
     }
 
+    /// Whether it is ready for products.
+    pub fn is_transformed(&self) -> bool {
+        matches!(self, Self::Transformed(_))
+    }
+
+    /// The weight, in the order that [`new`](Self::new) takes, for so many inputs, if it is not transformed.
+    pub fn unpack(&self, inputs: usize) -> Option<Vec<f32>> {
+        let Self::Taps(panels) = self else { return None };
+        let mut weight = vec![0.0; panels.columns() * inputs * 9];
+        for tap in 0..9 {
+            panels.each(tap, |input, output, value| {
+                weight[(output * inputs + input) * 9 + tap] = value;
+            });
+        }
+        Some(weight)
+    }
+
     /// The filters of several weights of the same shape, side by side.
     pub fn join<'a>(mut parts: impl Iterator<Item = &'a Self> + Clone) -> Self {
         let panels = Panels::join(parts.clone().map(Self::panels));

@@ -112,7 +112,9 @@ pub(super) struct Tensor {
 pub(super) enum DataType {
     Undefined = 0,
     Float = 1,
+    Int8 = 3,
     Int64 = 7,
+    Float16 = 10,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -192,6 +194,20 @@ impl Tensor {
         let dims = shape.iter().map(|&length| length as i64).collect();
         let raw_data = numbers.flat_map(f32::to_le_bytes).collect();
         Self { dims, data_type: DataType::Float.into(), name, raw_data }
+    }
+
+    /// 16-bit floating point numbers.
+    pub(super) fn halves(name: String, shape: &[usize], numbers: &[u16]) -> Self {
+        let raw_data = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let dims = shape.iter().map(|&length| length as i64).collect();
+        Self { dims, data_type: DataType::Float16.into(), name, raw_data }
+    }
+
+    /// Whole numbers of 8 bits.
+    pub(super) fn bytes(name: String, shape: &[usize], numbers: &[i8]) -> Self {
+        let raw_data = numbers.iter().map(|&number| number as u8).collect();
+        let dims = shape.iter().map(|&length| length as i64).collect();
+        Self { dims, data_type: DataType::Int8.into(), name, raw_data }
     }
 
     /// A vector of integers.

@@ -1,9 +1,11 @@
 //! A graph of ONNX operators in the making.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::proto::{Attribute, Graph, Node, Tensor};
-use crate::state::State;
+use cobasis_run::weights::output_side;
+
+use super::proto::{Attribute, DataType, Graph, Node, Tensor};
+use crate::deploy::{Numbers, Stored};
 
 /// Takes operators in the order of the computation, and each tensor where it is first used.
 pub(super) struct Writer {
@@ -11,12 +13,19 @@ pub(super) struct Writer {
     /// The names of the model's tensors by their path in the module.
     names: HashMap<String, String>,
     /// Those that are not written yet.
-    state: State,
+    tensors: BTreeMap<String, Stored>,
+    /// The values of tensors that are not of 32 bits, by the tensors' names.
+    floats: HashMap<String, String>,
 }
 
 impl Writer {
-    pub(super) fn new(name: String, names: HashMap<String, String>, state: State) -> Self {
-        Self { graph: Graph { name, ..Graph::default() }, names, state }
+    pub(super) fn new(
+        name: String,
+        names: HashMap<String, String>,
+        tensors: BTreeMap<String, Stored>,
+    ) -> Self {
+        let graph = Graph { name, ..Graph::default() };
+        Self { graph, names, tensors, floats: HashMap::new() }
     }
 
     /// Writes an operator; it and its output, which is returned, have the same name.
@@ -46,12 +55,34 @@ impl Writer {
     fn shaped(&mut self, path: &str, more_axes: &[usize]) -> String {
         let name = self.names.get(path).map_or(path, String::as_str).to_string();
         // What several operators use is written by the first.
-        if let Some(data) = self.state.remove(&name) {
-            let shape = [&data.shape()[..], more_axes].concat();
-            let tensor = Tensor::floats(name.clone(), &shape, data.iter::<f32>());
-            self.graph.initializer.push(tensor);
-        }
-        name
+        let Some(Stored { shape, numbers }) = self.tensors.remove(&name) else {
+            return self.floats.get(&name).cloned().unwrap_or(name);
+        };
+        let sides = [&shape[..], more_axes].concat();
+        let value = format!("{name}/float");
+        let value = match numbers {
+            Numbers::F32(numbers) => {
+                let tensor = Tensor::floats(name.clone(), &sides, numbers.into_iter());
+                self.graph.initializer.push(tensor);
+                return name;
+            }
+            Numbers::F16(numbers) => {
+                self.graph.initializer.push(Tensor::halves(name.clone(), &sides, &numbers));
+                let to = Attribute::int("to", DataType::Float as usize);
+                self.apply("Cast", value, vec![name.clone()], vec![to])
+            }
+            Numbers::I8 { values, scales } => {
+                self.graph.initializer.push(Tensor::bytes(name.clone(), &sides, &values));
+                let (scale, length) = (format!("{name}.scales"), [scales.len()]);
+                let tensor = Tensor::floats(scale.clone(), &length, scales.into_iter());
+                self.graph.initializer.push(tensor);
+                let axis = output_side(&shape).unwrap_or_default();
+                let inputs = vec![name.clone(), scale];
+                self.apply("DequantizeLinear", value, inputs, vec![Attribute::int("axis", axis)])
+            }
+        };
+        self.floats.insert(name, value.clone());
+        value
     }
 
     /// The name of a number.
