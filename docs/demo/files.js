@@ -16,10 +16,14 @@ function header(bytes) {
   return { tensors, start: 8 + length, end: 8 + length + Math.max(0, ...ends) };
 }
 
-/** The numbers in all tensors of a file. */
+/** The numbers in all tensors of a file but those of its form: scales of whole numbers, a plan that is packed. */
 function parameters(bytes) {
   const count = ({ shape }) => shape.reduce((product, side) => product * side, 1);
-  return Object.values(header(bytes).tensors).reduce((sum, tensor) => sum + count(tensor), 0);
+  const whole = ([, { dtype }]) => dtype === "U8";
+  const tensors = Object.entries(header(bytes).tensors);
+  const packed = tensors.some(whole);
+  const numbers = tensors.filter((tensor) => !whole(tensor) && !(packed && tensor[0] === "scales"));
+  return numbers.reduce((sum, [, tensor]) => sum + count(tensor), 0);
 }
 
 /**
@@ -33,14 +37,27 @@ function arbitrary(head) {
   const view = new DataView(bytes.buffer);
   let state = 1;
   for (const { dtype, shape, data_offsets: [first, last] } of Object.values(tensors)) {
-    if (dtype !== "F32") throw new Error(`weights of the type ${dtype}`);
-    // As for training: outputs are about as large as inputs.
+    // As at the start of training: outputs are about as large as inputs.
     const inputs = shape.slice(1).reduce((product, side) => product * side, 1);
     const size = shape.length > 1 ? Math.sqrt(6 / inputs) : 0.01;
-    for (let at = start + first; at < start + last; at += 4) {
+    for (let place = start + first; place < start + last; place += WRITE[dtype].bytes) {
       state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-      view.setFloat32(at, size * (state / 2 ** 31 - 1), true);
+      WRITE[dtype].write(view, place, size * (state / 2 ** 31 - 1));
     }
   }
   return bytes;
 }
+
+/** How numbers of a type are written. */
+const WRITE = {
+  F32: { bytes: 4, write: (view, place, value) => view.setFloat32(place, value, true) },
+  // Sign, exponent and the ten digits after the first; nothing here is too large or too small for that.
+  F16: {
+    bytes: 2,
+    write: (view, place, value) => {
+      const exponent = Math.max(Math.floor(Math.log2(Math.abs(value))), -14);
+      const digits = Math.floor((Math.abs(value) / 2 ** exponent - 1) * 1024) & 1023;
+      view.setUint16(place, ((value < 0) << 15) | ((exponent + 15) << 10) | digits, true);
+    },
+  },
+};

@@ -182,12 +182,13 @@ impl Plan {
             version: u64,
         }
         let wrong = |error: serde_json::Error| Error::Plan(error.to_string());
-        // Another version may have other keys.
-        let Head { version } = serde_json::from_str(text).map_err(wrong)?;
+        // Another version may have other keys. As bytes, like a file's header: for texts there would be a second
+        // reader of JSON, a part of each module for browsers.
+        let Head { version } = serde_json::from_slice(text.as_bytes()).map_err(wrong)?;
         if version != VERSION {
             return Err(Error::Version(version));
         }
-        serde_json::from_str(text).map_err(wrong)
+        serde_json::from_slice(text.as_bytes()).map_err(wrong)
     }
 
     /// What stands under [`KEY`].
