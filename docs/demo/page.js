@@ -4,7 +4,7 @@
 /** The networks of networks.js, and of 10,000 test images the percentage that each and its dense counterpart get right. */
 const NETWORKS = {
   digits: { title: "Handwritten digits", input: "drawing", accuracy: 99.43, dense: undefined },
-  cifar10: { title: "Photographs", input: "photo", accuracy: undefined, dense: undefined },
+  cifar10: { title: "Photographs", input: "photo", accuracy: 85.23, dense: undefined },
 };
 /** How long networks are timed, in milliseconds, and for how many images at most. */
 const TIMED = 40;
