@@ -100,7 +100,7 @@ fn main() {
             let deployed = Epilogue {
                 scale: Some(&x[..channels_out]),
                 bias: Some(&x[..channels_out]),
-                residual: Some(&dy),
+                residual: conv::Residual::Values(&dy),
                 activation: Activation::Relu,
             };
             let times = [

@@ -139,7 +139,8 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
         }
         let first = target.channel.wrapping_add(first);
         if columns == NV * S::LANES {
-            let sums = finish::whole(s, target.epilogue, first, sums, target.rows);
+            let rows = (target.base.cast_const(), target.rows);
+            let sums = finish::whole(s, target.epilogue, first, sums, rows);
             for r in 0..MR {
                 let row = target.base.add(target.rows[r] + first);
                 for v in 0..NV {
