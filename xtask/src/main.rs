@@ -2,6 +2,7 @@
 //!
 //! Depends on nothing, so that it builds in a second.
 
+mod demo;
 mod vulkan;
 
 use std::env;
@@ -30,6 +31,7 @@ cargo xtask COMMAND [ARGUMENTS]
   reference     print the documentation's pages on commands and configuration keys
                 the program cobasis, built in release mode; COMMAND --help says more
 
+  demo          build the module for browsers, and docs/demo with it
   test          what CI runs, formatting aside: clippy, unit, documentation and training tests, docs
   ci            formatting, then test
   test --burn-train
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
             print!("{HELP}");
             ExitCode::SUCCESS
         }
+        Some("demo") => demo::demo(&arguments[1..]),
         Some("test") if names(&arguments, "wgpu") => gpu_test(&arguments[1..]),
         Some("test") if arguments[1..] == ["--burn-train"] => burn_train_test(),
         Some("test") => checks(TEST, &arguments[1..]),
@@ -105,7 +108,8 @@ fn checks(steps: &[Step], arguments: &[String]) -> ExitCode {
             return ExitCode::from(code);
         }
     }
-    ExitCode::SUCCESS
+    eprintln!("== the page docs/demo with a new module");
+    ExitCode::from(demo::check())
 }
 
 /// Builds and runs the comparison of the GPU with the processor.

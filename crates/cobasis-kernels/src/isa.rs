@@ -1,13 +1,19 @@
 //! The vector unit, chosen at run time.
 //!
 //! `COBASIS_ISA=avx2` or `COBASIS_ISA=portable` in the environment, read once, forbids the better
-//! instruction sets.
+//! instruction sets. WebAssembly's vectors are chosen by the compiler (`-C target-feature=+simd128`).
 
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 mod portable;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod simd128;
 
 use std::sync::LazyLock;
 
-use portable::Portable;
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+use portable::Always;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use simd128::Always;
 
 /// Vectors of f32 and what the kernels do with them.
 pub trait Simd: Copy + Send + Sync + 'static {
@@ -58,8 +64,10 @@ pub trait Simd: Copy + Send + Sync + 'static {
 
 /// A vector unit that pulp has found on this machine.
 #[derive(Clone, Copy)]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub struct Native<P>(P);
 
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 impl<P: pulp::Simd> Simd for Native<P> {
     type V = P::f32s;
     const LANES: usize = P::F32_LANES;
@@ -201,13 +209,15 @@ pub fn vector_unit() -> &'static str {
         Isa::Avx2(_) => "AVX2",
         #[cfg(target_arch = "aarch64")]
         Isa::Neon(_) => "NEON",
-        Isa::Portable => "portable",
+        Isa::Portable => Always::NAME,
     }
 }
 
 /// Runs `task` on the vector unit.
 pub fn dispatch<T: Task>(task: T) -> T::Output {
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     struct Op<T>(T);
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     impl<T: Task> pulp::WithSimd for Op<T> {
         type Output = T::Output;
         #[inline(always)]
@@ -222,7 +232,7 @@ pub fn dispatch<T: Task>(task: T) -> T::Output {
         Isa::Avx2(simd) => pulp::Simd::vectorize(simd, Op(task)),
         #[cfg(target_arch = "aarch64")]
         Isa::Neon(simd) => pulp::Simd::vectorize(simd, Op(task)),
-        Isa::Portable => task.run(Portable),
+        Isa::Portable => task.run(Always),
     }
 }
 

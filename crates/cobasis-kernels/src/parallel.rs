@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+#[cfg(not(target_family = "wasm"))]
 use rayon::prelude::*;
 
 use crate::shared::Shared;
@@ -39,7 +40,11 @@ pub(crate) fn within<T>(here: Here, job: impl FnOnce() -> T) -> T {
 /// How many threads do tasks.
 pub fn threads() -> usize {
     match HERE.get() {
+        #[cfg(not(target_family = "wasm"))]
         Here::Rayon => rayon::current_num_threads(),
+        // WebAssembly has no threads, and rayon would be a tenth of a module.
+        #[cfg(target_family = "wasm")]
+        Here::Rayon => 1,
         Here::Alone => 1,
         // SAFETY: `Team::run` keeps its board until the job is done, and sets this only meanwhile.
         Here::Team(board) => unsafe { &*board }.threads(),
@@ -49,13 +54,14 @@ pub fn threads() -> usize {
 /// Does tasks with the numbers below `count`, in any order, and returns when all are done.
 pub fn tasks(count: usize, task: impl Fn(usize) + Sync) {
     match HERE.get() {
+        #[cfg(not(target_family = "wasm"))]
         Here::Rayon => (0..count).into_par_iter().for_each(&task),
         Here::Team(board) if count > 1 => {
             // SAFETY: the board as above. Only `Team::run` sets it, which takes the team for itself, and
             // on its own thread; tasks are done alone.
             unsafe { (&*board).tasks(count, &task) }
         }
-        Here::Alone | Here::Team(_) => (0..count).for_each(task),
+        _ => (0..count).for_each(task),
     }
 }
 

@@ -46,7 +46,7 @@ impl Schedule {
         let sizes = sizes(graph, image)?;
         let numbers = |node: usize| {
             let [height, width] = sizes[node];
-            (height * width).checked_mul(graph.nodes[node].channels)
+            height.checked_mul(width)?.checked_mul(graph.nodes[node].channels)
         };
         let too_large = || {
             let [height, width] = image;

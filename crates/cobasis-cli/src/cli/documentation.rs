@@ -84,7 +84,7 @@ fn problem(words: &[&str], named: bool) -> Option<String> {
         }
     }
     match words {
-        ["cargo", "xtask"] | ["cargo", "xtask", "test" | "ci"] => None,
+        ["cargo", "xtask"] | ["cargo", "xtask", "test" | "ci" | "demo"] => None,
         ["cargo", "xtask", "test", "--device", "wgpu"] => None,
         ["cargo", "xtask", "test", "--burn-train"] => None,
         // Stands for any.

@@ -83,7 +83,7 @@ pub unsafe fn multiply<S: Simd>(s: S, left: Left, runs: &[Run], block: Block, ta
 ///
 /// # Safety
 /// As for [`multiply`].
-#[inline(always)]
+#[cfg_attr(not(target_family = "wasm"), inline(always))]
 unsafe fn any_rows<S: Simd, const NV: usize>(
     s: S,
     left: Left,
@@ -171,7 +171,7 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
 ///
 /// # Safety
 /// As for [`multiply`].
-#[inline(always)]
+#[cfg_attr(not(target_family = "wasm"), inline(always))]
 unsafe fn dots<S: Simd>(
     s: S,
     left: Left,

@@ -4,16 +4,18 @@ use super::Simd;
 
 /// Arrays that the compiler turns into whatever vectors the target always has.
 #[derive(Clone, Copy)]
-pub struct Portable;
+pub struct Always;
 
-impl Portable {
+impl Always {
+    pub const NAME: &str = "portable";
+
     #[inline(always)]
     fn map(a: [f32; 4], b: [f32; 4], f: impl Fn(f32, f32) -> f32) -> [f32; 4] {
         std::array::from_fn(|i| f(a[i], b[i]))
     }
 }
 
-impl Simd for Portable {
+impl Simd for Always {
     type V = [f32; 4];
     const LANES: usize = 4;
     const ROWS: usize = 6;
