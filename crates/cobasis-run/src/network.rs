@@ -80,8 +80,7 @@ impl Network {
             Ok(length) if metadata.is_file() => Self::read(Bytes::Disk(&file, 0, length)),
             _ => Self::from_bytes(&fs::read(path).map_err(io)?),
         };
-        read
-            .map_err(|problem| Error::File { path: path.to_path_buf(), problem: Box::new(problem) })
+        read.map_err(|problem| Error::File { path: path.to_path_buf(), problem: Box::new(problem) })
     }
 
     fn new(

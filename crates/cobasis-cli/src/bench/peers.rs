@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use cobasis_kernels::burn_only;
-use cobasis_zoo::save;
+use cobasis_zoo::{files, save};
 use serde::Serialize;
 
 use super::timing::Timing;
@@ -22,6 +22,9 @@ use process::{Process, Script};
 const SAME: f32 = 1e-3;
 /// The script for PyTorch, and that for engines.
 const SCRIPTS: [&str; 2] = ["pytorch_peer.py", "engine_peer.py"];
+
+/// The deployed file, in the folder of what scripts read.
+const DEPLOYED: &str = "deployed.safetensors";
 
 /// Whom to measure against, and how they are started.
 #[derive(Clone, Debug)]
@@ -85,7 +88,7 @@ impl Engine {
 
 /// Measures our time, Burn's without our operations, and that of each peer, so many rounds, each contender
 /// once a round. `own_memory` tells the most memory that this program holds when it does the work
-/// and nothing else.
+/// and nothing else, with the deployed file, if it is that which is measured.
 ///
 /// # Errors
 ///
@@ -94,7 +97,7 @@ pub fn compare(
     peers: &Peers,
     setup: &Setup,
     rounds: usize,
-    own_memory: impl FnOnce() -> Result<u64, Error>,
+    own_memory: impl FnOnce(&Path) -> Result<u64, Error>,
 ) -> Result<Comparison, Error> {
     if !peers.engines.is_empty() && (setup.task != Task::InferDeployed || setup.detector.is_some())
     {
@@ -106,7 +109,7 @@ pub fn compare(
     fs::create_dir_all(&folder).map_err(usage)?;
     let result = scripts(peers, setup, &folder).and_then(|scripts| {
         let mut comparison = in_turn(&scripts, setup, rounds)?;
-        comparison.memory.insert(OURS.to_owned(), own_memory()?);
+        comparison.memory.insert(OURS.to_owned(), own_memory(&folder.join(DEPLOYED))?);
         Ok(comparison)
     });
     // What stays in a directory for temporary files harms nobody.
@@ -139,6 +142,9 @@ fn scripts(peers: &Peers, setup: &Setup, folder: &Path) -> Result<Vec<Script>, E
         let files = vec![setup.model.to_string().into(), weights.into(), images.clone().into()];
         let more = peers.compiled.then(|| "--compile".into()).into_iter().collect();
         scripts.push(script(SCRIPTS[0], files, more));
+    }
+    if setup.task == Task::InferDeployed {
+        files::save_deployed(&model.deploy(&device), folder.join(DEPLOYED))?;
     }
     if !peers.engines.is_empty() {
         write(&onnx, &model.deploy(&device).to_onnx([height, width]))?;
