@@ -86,8 +86,8 @@ impl Engine {
     }
 }
 
-/// Measures our time, Burn's without our operations, and that of each peer, so many rounds, each contender
-/// once a round. `own_memory` tells the most memory that this program holds when it does the work
+/// Measures our time and that of each peer, beside PyTorch also Burn's without our operations, so many rounds,
+/// each contender once a round. `own_memory` tells the most memory that this program holds when it does the work
 /// and nothing else, with the deployed file, if it is that which is measured.
 ///
 /// # Errors
@@ -108,7 +108,7 @@ pub fn compare(
     let usage = |problem: std::io::Error| Error::Peer(format!("{}: {problem}", folder.display()));
     fs::create_dir_all(&folder).map_err(usage)?;
     let result = scripts(peers, setup, &folder).and_then(|scripts| {
-        let mut comparison = in_turn(&scripts, setup, rounds)?;
+        let mut comparison = in_turn(&scripts, setup, rounds, peers.torch)?;
         comparison.memory.insert(OURS.to_owned(), own_memory(&folder.join(DEPLOYED))?);
         Ok(comparison)
     });
@@ -155,7 +155,12 @@ fn scripts(peers: &Peers, setup: &Setup, folder: &Path) -> Result<Vec<Script>, E
     Ok(scripts)
 }
 
-fn in_turn(scripts: &[Script], setup: &Setup, rounds: usize) -> Result<Comparison, Error> {
+fn in_turn(
+    scripts: &[Script],
+    setup: &Setup,
+    rounds: usize,
+    with_burn: bool,
+) -> Result<Comparison, Error> {
     let device = Device::flex();
     let workload = |task| Workload::new(&Setup { task, ..setup.clone() }, &device);
     let ours = workload(Task::Infer).run();
@@ -169,7 +174,7 @@ fn in_turn(scripts: &[Script], setup: &Setup, rounds: usize) -> Result<Compariso
         processes.push((process, logits.into_keys().collect::<Vec<String>>()));
     }
     let mut work = workload(setup.task);
-    let mut burn = burn_only(|| workload(setup.task.by_operations()));
+    let mut burn = with_burn.then(|| burn_only(|| workload(setup.task.by_operations())));
     let mut times: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     // The first two rounds warm up.
     for round in 0..rounds + 2 {
@@ -184,7 +189,9 @@ fn in_turn(scripts: &[Script], setup: &Setup, rounds: usize) -> Result<Compariso
                 note(name, process.seconds(name)?);
             }
         }
-        note(BURN, burn_only(|| seconds(|| burn.run())));
+        if let Some(burn) = &mut burn {
+            note(BURN, burn_only(|| seconds(|| burn.run())));
+        }
     }
     let median = |name: &String| Timing::new(times[name].clone()).median();
     let names = processes.iter().flat_map(|(_, names)| names);
