@@ -22,7 +22,7 @@ pub const PACKED: &str = "plan";
 /// The largest whole number.
 const LARGEST: f32 = 127.0;
 /// Bytes of a listing; one of ours has a few hundred thousand.
-const MAX_LISTING: usize = 16 << 20;
+const MAX_LISTING: usize = 4 << 20;
 
 /// What a file of whole numbers has beside numbers. Written out, it would be as long as many weights.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ impl Listing {
     ///
     /// # Errors
     ///
-    /// If they are not those of a listing, or are those of more than sixteen megabytes.
+    /// If they are not those of a listing, or are those of more than four megabytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let json = decompress_to_vec_zlib_with_limit(bytes, MAX_LISTING);
         let json = json.map_err(|error| of(PACKED, format!("expected zlib's format: {error}")))?;
