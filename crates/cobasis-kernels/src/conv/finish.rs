@@ -68,6 +68,39 @@ impl<'a, S: Simd> Finish<'a, S> {
     }
 }
 
+/// Finishes and stores vectors of channels from `channel` on, or the first `count` of the only vector: those
+/// whose offsets from `base` are given.
+///
+/// # Safety
+/// The vectors at `base` must be valid for reading and writing.
+#[inline(always)]
+pub unsafe fn store<S: Simd, const N: usize, const WHOLE: bool>(
+    s: S,
+    epilogue: &Epilogue,
+    (channel, count): (usize, usize),
+    sums: [S::V; N],
+    (base, rows): (*mut f32, [usize; N]),
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        if WHOLE {
+            let mut vectors = [[s.splat(0.0)]; N];
+            for i in 0..N {
+                vectors[i][0] = sums[i];
+            }
+            let vectors = whole(s, epilogue, channel, vectors, (base.cast_const(), &rows));
+            for i in 0..N {
+                s.store(base.add(rows[i] + channel), vectors[i][0]);
+            }
+        } else {
+            let finish = Finish::new(s, epilogue, channel, count);
+            for i in 0..N {
+                finish.store(s, sums[i], base, rows[i] + channel, count);
+            }
+        }
+    }
+}
+
 /// Applies the epilogue to whole vectors of channels from `channel` on, held in registers: those of rows
 /// whose offsets in the output, which begins at `base`, are given.
 ///
