@@ -74,6 +74,11 @@ fn a_model_goes_to_pytorch_and_comes_back() {
     }
 }
 
+/// The form of factorised layers that an aim means.
+fn aim_form(aim: &str) -> &'static str {
+    if aim == "macs" { "fewest-macs" } else { "keep" }
+}
+
 #[test]
 fn a_deployed_model_is_evaluated_as_its_source_is() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -87,9 +92,28 @@ fn a_deployed_model_is_evaluated_as_its_source_is() {
     assert_eq!(deployed["correct"], own["correct"]);
     let text = done(&folder, "deploy own.st --factorised compose --out dense.st");
     assert!(text.contains("layers composed: "), "{text}");
+    // A deployed file is written anew, as it is or with other weights.
+    done(&folder, "deploy deployed.st --out again.st");
+    assert!(read(&folder, "again.st") == read(&folder, "deployed.st"));
+    done(&folder, "deploy deployed.st --weights f16 --out half.st");
+    done(&folder, "deploy own.st --weights f16 --out half2.st");
+    assert!(read(&folder, "half.st") == read(&folder, "half2.st"));
+    // Whichever forms are faster, the numbers are the same.
+    for aim in ["speed --batch 8", "macs", "size"] {
+        let report = json(&folder, &format!("deploy own.st --for {aim} --out aim.st --force"));
+        let name = if aim.starts_with("speed") { "listed" } else { aim_form(aim) };
+        assert_eq!(report["factorised"], name);
+        assert_eq!(json(&folder, "eval --checkpoint aim.st")["correct"], own["correct"]);
+    }
 
     for (line, said) in [
-        ("deploy deployed.st --out new.st", "deployed.st: the file holds a deployed model"),
+        (
+            "deploy deployed.st --factorised keep --out new.st",
+            "--factorised: deployed.st is already deployed",
+        ),
+        ("deploy deployed.st --for speed --out new.st", "--for: deployed.st is already deployed"),
+        ("deploy own.st --for size --batch 2 --out new.st", "--batch: is for --for speed"),
+        ("deploy own.st --for size --factorised keep --out new.st", "cannot be used with"),
         ("deploy own.st --out new.st --factorised all", "[possible values: fewest-macs, keep"),
         ("deploy own.st --out dense.st", "exists"),
         ("eval --checkpoint deployed.st --model digits/resnet14", "expected model digits/resnet14"),

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use cobasis_kernels::conv::{
-    Activation, Algorithm, ConvShape, Epilogue, PackedWeight, Pass, backward_filter_with,
+    Activation, Algorithm, ConvShape, Epilogue, PackedWeight, Pass, Residual, backward_filter_with,
     backward_input_with, choose, fits, forward,
 };
 
@@ -100,7 +100,7 @@ fn main() {
             let deployed = Epilogue {
                 scale: Some(&x[..channels_out]),
                 bias: Some(&x[..channels_out]),
-                residual: Some(&dy),
+                residual: Residual::Values(&dy),
                 activation: Activation::Relu,
             };
             let times = [

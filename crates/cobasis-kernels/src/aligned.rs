@@ -36,7 +36,7 @@ impl Aligned {
             // What was there is not needed, and would be copied.
             self.lines = Vec::new();
             self.len = 0;
-            self.lines = bytemuck::try_zeroed_vec(lines).map_err(|()| OutOfMemory)?;
+            self.lines = Line::try_zeros(lines).map_err(|_| OutOfMemory)?;
         }
         self.len = self.len.max(len);
         Ok(())

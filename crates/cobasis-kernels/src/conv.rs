@@ -24,7 +24,7 @@ use std::sync::Arc;
 pub use before::Before;
 use packed::{Form, filter};
 pub use packed::{PackedWeight, Packing, TransposedBank, banks_part_well};
-pub use shape::{Activation, Algorithm, ConvShape, Epilogue, Pass};
+pub use shape::{Activation, Algorithm, ConvShape, Epilogue, Pass, Residual};
 
 /// How a convolution of this shape is computed in this pass.
 ///
@@ -178,7 +178,7 @@ pub fn forward_expanded(
     assert_eq!(x.len(), expansion.input_len(), "length of the input");
     let packed = (expansion.channels_out, filter(expansion));
     assert_eq!((panels.filters, panels.filter), packed, "filters that were packed");
-    assert!(between.residual.is_none(), "a residual in between");
+    assert!(matches!(between.residual, Residual::None), "a residual in between");
     between.check(expansion, 0);
     if check_output(shape, weight, &y, epilogue) {
         return;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cobasis_kernels::conv::{
-    self, Activation, Algorithm, ConvShape, Epilogue, PackedWeight, Pass, TransposedBank,
+    self, Activation, Algorithm, ConvShape, Epilogue, PackedWeight, Pass, Residual, TransposedBank,
     backward_filter_with, backward_input_with, banks_part_well,
 };
 use proptest::prelude::*;
@@ -101,7 +101,7 @@ fn check(s: &ConvShape) {
             let epilogue = Epilogue {
                 scale: Some(&scale),
                 bias: Some(&bias),
-                residual: Some(&residual),
+                residual: Residual::Values(&residual),
                 activation,
             };
             let want: Vec<f64> = (0..plain.len())

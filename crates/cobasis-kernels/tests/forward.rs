@@ -2,8 +2,8 @@
 
 use cobasis_kernels::Team;
 use cobasis_kernels::conv::{
-    self, Activation, Before, ConvShape, Epilogue, Expansion, PackedWeight, Room, forward_after,
-    forward_expanded, forward_into, takes_expansion,
+    self, Activation, Before, ConvShape, Epilogue, Expansion, PackedWeight, Residual, Room,
+    forward_after, forward_expanded, forward_into, takes_expansion,
 };
 
 /// Values in [-1, 1) that depend on nothing but the seed.
@@ -59,7 +59,7 @@ fn outputs_lie_among_other_channels_and_depend_on_no_team() {
         let epilogue = Epilogue {
             scale: Some(&numbers),
             bias: Some(&numbers),
-            residual: Some(&added),
+            residual: Residual::Values(&added),
             activation: Activation::Relu,
         };
         let weight = PackedWeight::new(&shape, &weight);
@@ -71,6 +71,11 @@ fn outputs_lie_among_other_channels_and_depend_on_no_team() {
             let mut y = vec![0.0; shape.output_len()];
             team.run(|| conv::forward(&shape, &x, &weight, &mut y, &epilogue));
             assert!(error(&y, &expected) < 1e-6, "{shape:?} on {threads}");
+            // Added to what is there.
+            y.copy_from_slice(&added);
+            let onto = Epilogue { residual: Residual::Output, ..epilogue };
+            team.run(|| conv::forward(&shape, &x, &weight, &mut y, &onto));
+            assert!(error(&y, &expected) < 1e-6, "{shape:?} on {threads}, added");
             // Two channels before, three after.
             let (filters, pixel) = (shape.channels_out, shape.channels_out + 5);
             let pixels = shape.output_len() / filters;
@@ -79,7 +84,7 @@ fn outputs_lie_among_other_channels_and_depend_on_no_team() {
             for (to, from) in residual.chunks_exact_mut(pixel).zip(added.chunks_exact(filters)) {
                 to[2..2 + filters].copy_from_slice(from);
             }
-            let epilogue = Epilogue { residual: Some(&residual[2..]), ..epilogue };
+            let epilogue = Epilogue { residual: Residual::Values(&residual[2..]), ..epilogue };
             let to = &mut larger[2..];
             team.run(|| forward_into(&shape, &x, &weight, (to, pixel), &epilogue));
             for (got, expected) in larger.chunks_exact(pixel).zip(expected.chunks_exact(filters)) {
@@ -170,7 +175,7 @@ fn depthwise_convolutions_are_computed_with_the_ones_before_them() {
         let last = Epilogue {
             scale: Some(&numbers),
             bias: Some(&numbers),
-            residual: Some(&residual),
+            residual: Residual::Values(&residual),
             activation: Activation::Relu,
         };
         let mut middle = vec![0.0; first.output_len()];

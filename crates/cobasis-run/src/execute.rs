@@ -3,7 +3,7 @@
 use std::mem;
 
 use cobasis_kernels::conv::{
-    self, Before, Epilogue, forward_after, forward_expanded, forward_into,
+    self, Before, Epilogue, Residual, forward_after, forward_expanded, forward_into,
 };
 use cobasis_kernels::pixels::{self, Pixels, PixelsMut, Pooling};
 use cobasis_kernels::{Activation, Aligned};
@@ -146,7 +146,11 @@ impl<'a> Step<'a> {
 
     fn convolve(&self, conv: &Conv, y: (&mut [f32], usize)) {
         let Some((shape, weight)) = &self.schedule.convs[self.number] else { return };
-        let residual = self.node.inputs.get(1).map(|&input| self.alone(input));
+        let residual = match self.node.inputs.get(1) {
+            None => Residual::None,
+            Some(&input) if self.writes_over(input) => Residual::Output,
+            Some(&input) => Residual::Values(self.alone(input)),
+        };
         let epilogue = Epilogue { residual, ..self.epilogue(conv, self.node.then) };
         let input = self.node.inputs[0];
         if let Some(Expansion { node, conv, then }) = conv.expansion.as_deref() {
@@ -177,7 +181,7 @@ impl<'a> Step<'a> {
     fn epilogue(&self, conv: &Conv, then: Activation) -> Epilogue<'a> {
         let numbers = |tensor: Option<usize>| tensor.map(|tensor| self.graph.values(tensor));
         let (scale, bias) = (numbers(conv.scale), numbers(conv.bias));
-        Epilogue { scale, bias, residual: None, activation: then }
+        Epilogue { scale, bias, residual: Residual::None, activation: then }
     }
 
     fn pool(&self, pooling: Pooling, windows: &Windows, y: PixelsMut) {

@@ -1,11 +1,13 @@
 //! Weights as whole numbers of 8 bits: how they are made, how they lie in a file, and how they are read.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use miniz_oxide::deflate::compress_to_vec_zlib;
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 use serde::{Deserialize, Serialize};
 
+use crate::bytes::Bytes;
 use crate::error::{Error, short};
 use crate::safetensors::{File, Numbers, Stored};
 use crate::weights::output_side;
@@ -20,7 +22,7 @@ pub const PACKED: &str = "plan";
 /// The largest whole number.
 const LARGEST: f32 = 127.0;
 /// Bytes of a listing; one of ours has a few hundred thousand.
-const MAX_LISTING: usize = 16 << 20;
+const MAX_LISTING: usize = 4 << 20;
 
 /// What a file of whole numbers has beside numbers. Written out, it would be as long as many weights.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +47,7 @@ impl Listing {
     ///
     /// # Errors
     ///
-    /// If they are not those of a listing, or are those of more than sixteen megabytes.
+    /// If they are not those of a listing, or are those of more than four megabytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let json = decompress_to_vec_zlib_with_limit(bytes, MAX_LISTING);
         let json = json.map_err(|error| of(PACKED, format!("expected zlib's format: {error}")))?;
@@ -123,8 +125,12 @@ pub(crate) fn unpack(file: &mut File) -> Result<(), Error> {
         }
     };
     let [scales, vectors] = [take(SCALES, "F32")?, take(VECTORS, "F32")?];
-    let Listing { plan, vectors: listed } = Listing::from_bytes(take(PACKED, "U8")?)?;
-    scale(&mut file.tensors, scales)?;
+    let read = |name, bytes: Bytes| {
+        bytes.read().map(Cow::into_owned).map_err(|error| of(name, error.to_string()))
+    };
+    let listing = read(PACKED, take(PACKED, "U8")?)?;
+    let Listing { plan, vectors: listed } = Listing::from_bytes(&listing)?;
+    scale(&mut file.tensors, &read(SCALES, scales)?)?;
     let (mut rest, has) = (vectors, vectors.len() / 4);
     for (name, shape) in listed {
         let count = shape.iter().try_fold(4usize, |count, &side| count.checked_mul(side));
@@ -175,7 +181,7 @@ fn scale(tensors: &mut BTreeMap<String, Stored>, scales: &[u8]) -> Result<(), Er
             let problem = format!("output channel {channel}: expected a scale above 0, got {got}");
             return Err(of(name, problem));
         }
-        tensor.numbers = Numbers::Scaled { values, scales: own };
+        tensor.numbers = Numbers::Scaled { values: *values, scales: own };
     }
     if !rest.is_empty() {
         let got = expected.saturating_add(rest.len());

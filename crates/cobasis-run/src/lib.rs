@@ -5,6 +5,7 @@
 //! and errors say which node or tensor is wrong, what was expected and what is there.
 
 mod boxes;
+mod bytes;
 mod error;
 mod execute;
 mod graph;

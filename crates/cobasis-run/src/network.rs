@@ -1,6 +1,7 @@
 //! Networks that run.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use cobasis_kernels::Team;
 
 use crate::boxes::Point;
+use crate::bytes::Bytes;
 use crate::error::{Error, FORMAT, short};
 use crate::execute::execute;
 use crate::graph::{Graph, Op, check, join};
@@ -46,6 +48,10 @@ impl Network {
     ///
     /// If they are not those of a deployed model with a plan, or the plan does not fit its tensors.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        Self::read(Bytes::Here(bytes))
+    }
+
+    fn read(bytes: Bytes) -> Result<Self, Error> {
         let file = File::read(bytes)?;
         let format = file.metadata.get("format").map(String::as_str);
         if format != Some(FORMAT) {
@@ -58,7 +64,8 @@ impl Network {
         Ok(Self::new(Arc::new(graph), packed, Arc::new(file.metadata)))
     }
 
-    /// [`from_bytes`](Self::from_bytes) for a file.
+    /// [`from_bytes`](Self::from_bytes) for a file, of which no more than one tensor at a time is in memory
+    /// twice.
     ///
     /// # Errors
     ///
@@ -66,9 +73,14 @@ impl Network {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let io = |source| Error::Io { path: path.to_path_buf(), source };
-        let bytes = std::fs::read(path).map_err(io)?;
-        Self::from_bytes(&bytes)
-            .map_err(|problem| Error::File { path: path.to_path_buf(), problem: Box::new(problem) })
+        let file = fs::File::open(path).map_err(io)?;
+        let metadata = file.metadata().map_err(io)?;
+        // What is no plain file, such as a pipe, can't be read here and there.
+        let read = match usize::try_from(metadata.len()) {
+            Ok(length) if metadata.is_file() => Self::read(Bytes::Disk(&file, 0, length)),
+            _ => Self::from_bytes(&fs::read(path).map_err(io)?),
+        };
+        read.map_err(|problem| Error::File { path: path.to_path_buf(), problem: Box::new(problem) })
     }
 
     fn new(

@@ -186,6 +186,10 @@ fn written_over(graph: &Graph, number: usize, wholes: &Wholes, last: &[usize]) -
     let may = |input: &&usize| wholes.is_alone(**input) && last[**input] == number;
     match node.op {
         Op::Affine { .. } => node.inputs.iter().find(may).copied(),
+        // What is added may become the output, what is convolved may not.
+        Op::Conv(_) if node.inputs.len() == 2 && node.inputs[0] != node.inputs[1] => {
+            node.inputs[1..].iter().find(may).copied()
+        }
         Op::Add if node.inputs[0] != node.inputs[1] => node.inputs.iter().find(may).copied(),
         _ => None,
     }

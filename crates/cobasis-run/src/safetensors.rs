@@ -1,11 +1,12 @@
 //! Safetensors files, taken apart: the length of a header, the header in JSON, numbers.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::{fmt, io};
 
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::bytes::Bytes;
 use crate::error::{Error, short};
 use crate::{int8, plan, weights};
 
@@ -36,15 +37,15 @@ pub(crate) struct Stored<'a> {
 
 /// Little-endian numbers, in the order of rows.
 pub(crate) enum Numbers<'a> {
-    F32(&'a [u8]),
-    F16(&'a [u8]),
-    BF16(&'a [u8]),
+    F32(Bytes<'a>),
+    F16(Bytes<'a>),
+    BF16(Bytes<'a>),
     /// Without scales yet.
-    I8(&'a [u8]),
+    I8(Bytes<'a>),
     /// No numbers of a network.
-    U8(&'a [u8]),
+    U8(Bytes<'a>),
     Scaled {
-        values: &'a [u8],
+        values: Bytes<'a>,
         /// One for each output channel.
         scales: Vec<f32>,
     },
@@ -61,24 +62,27 @@ pub struct Tensor {
 
 impl<'a> File<'a> {
     /// Takes the bytes of a file apart. Each byte behind the header is one tensor's, so that no more
-    /// memory is needed than a few times what the file has.
+    /// memory is needed than a few times what the file has. Of a file on the disk, numbers are read when
+    /// they are wanted.
     ///
     /// # Errors
     ///
     /// If they are not those of a whole file, or its numbers not as its metadata say.
-    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Error> {
-        let wrong = |problem: String| Err(Error::Safetensors(problem));
-        let Some((length, rest)) = bytes.split_first_chunk() else {
-            return wrong(format!("expected at least 8 bytes, got {}", bytes.len()));
+    pub(crate) fn read(bytes: Bytes<'a>) -> Result<Self, Error> {
+        let wrong = |problem: String| Error::Safetensors(problem);
+        let unreadable = |error: io::Error| wrong(error.to_string());
+        let short = || wrong(format!("expected at least 8 bytes, got {}", bytes.len()));
+        let (length, rest) = bytes.split_at_checked(8).ok_or_else(short)?;
+        let length = length.read().map_err(unreadable)?;
+        let length = u64::from_le_bytes(length[..8].try_into().map_err(|_| short())?);
+        let most = MAX_HEADER.min(rest.len() as u64);
+        let parts = usize::try_from(length.min(MAX_HEADER + 1)).ok();
+        let parts = parts.and_then(|length| rest.split_at_checked(length));
+        let Some((header, data)) = parts.filter(|_| length <= MAX_HEADER) else {
+            return Err(wrong(format!("expected a header of at most {most} bytes, got {length}")));
         };
-        let length = u64::from_le_bytes(*length);
-        if length > MAX_HEADER || length > rest.len() as u64 {
-            let most = MAX_HEADER.min(rest.len() as u64);
-            return wrong(format!("expected a header of at most {most} bytes, got {length}"));
-        }
-        let (header, data) = rest.split_at(length as usize);
-        let header: Header = serde_json::from_slice(header)
-            .map_err(|error| Error::Safetensors(format!("header: {error}")))?;
+        let header: Header = serde_json::from_slice(&header.read().map_err(unreadable)?)
+            .map_err(|error| wrong(format!("header: {error}")))?;
         let tensors = stored(header.tensors, data)?;
         let mut file = Self { metadata: header.metadata, tensors, packed_plan: None };
         weights::settle(&mut file)?;
@@ -101,22 +105,29 @@ impl<'a> File<'a> {
     }
 
     /// The tensor of this name.
-    pub(crate) fn tensor(&self, name: &str) -> Option<Tensor> {
-        let Stored { shape, numbers } = self.tensors.get(name)?;
-        Some(Tensor { shape: shape.clone(), values: numbers.values(shape) })
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or the disk does not give its bytes any more.
+    pub(crate) fn tensor(&self, name: &str) -> Result<Tensor, Error> {
+        let problem = |problem| Error::Tensor { name: name.to_string(), problem };
+        let missing = || problem("expected in the file, which has no such tensor".to_string());
+        let Stored { shape, numbers } = self.tensors.get(name).ok_or_else(missing)?;
+        let values = numbers.values(shape).map_err(|error| problem(error.to_string()))?;
+        Ok(Tensor { shape: shape.clone(), values })
     }
 }
 
 /// The tensors of a header, if they lie one after the other and fill the file.
 fn stored(
     entries: BTreeMap<String, Entry>,
-    data: &[u8],
+    data: Bytes<'_>,
 ) -> Result<BTreeMap<String, Stored<'_>>, Error> {
     let mut ranges: Vec<[usize; 2]> = Vec::with_capacity(entries.len());
     let mut tensors = BTreeMap::new();
     for (name, Entry { dtype, shape, data_offsets }) in entries {
         let problem = |problem| Error::Tensor { name: name.clone(), problem };
-        type Kind<'a> = fn(&'a [u8]) -> Numbers<'a>;
+        type Kind<'a> = fn(Bytes<'a>) -> Numbers<'a>;
         let (size, kind): (usize, Kind) = match dtype.as_str() {
             "F32" => (4, Numbers::F32),
             "F16" => (2, Numbers::F16),
@@ -130,7 +141,7 @@ fn stored(
         };
         let numbers = shape.iter().try_fold(size, |size: usize, &side| size.checked_mul(side));
         let [start, end] = data_offsets;
-        let bytes = data.get(start..end).filter(|bytes| numbers == Some(bytes.len()));
+        let bytes = data.get(data_offsets).filter(|bytes| numbers == Some(bytes.len()));
         let Some(bytes) = bytes else {
             let got = format!("{shape:?} and bytes from {start} to {end} of {}", data.len());
             return Err(problem(format!("expected as many bytes as its shape has, got {got}")));
@@ -159,22 +170,24 @@ impl Numbers<'_> {
         }
     }
 
-    fn values(&self, shape: &[usize]) -> Vec<f32> {
-        match self {
+    fn values(&self, shape: &[usize]) -> io::Result<Vec<f32>> {
+        Ok(match self {
             Numbers::F32(bytes) => {
+                let bytes = bytes.read()?;
                 bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
             }
-            Numbers::F16(bytes) => halves(bytes).map(from_f16).collect(),
+            Numbers::F16(bytes) => halves(&bytes.read()?).map(from_f16).collect(),
             Numbers::BF16(bytes) => {
-                halves(bytes).map(|half| f32::from_bits(u32::from(half) << 16)).collect()
+                let bytes = bytes.read()?;
+                halves(&bytes).map(|half| f32::from_bits(u32::from(half) << 16)).collect()
             }
             Numbers::Scaled { values, scales } => {
-                int8::products(values.iter().map(|&byte| byte as i8), shape, scales)
+                int8::products(values.read()?.iter().map(|&byte| byte as i8), shape, scales)
             }
             // Whole numbers without scales are no tensors of a network that was checked.
-            Numbers::I8(bytes) => bytes.iter().map(|&byte| f32::from(byte as i8)).collect(),
-            Numbers::U8(bytes) => bytes.iter().map(|&byte| f32::from(byte)).collect(),
-        }
+            Numbers::I8(bytes) => bytes.read()?.iter().map(|&b| f32::from(b as i8)).collect(),
+            Numbers::U8(bytes) => bytes.read()?.iter().map(|&byte| f32::from(byte)).collect(),
+        })
     }
 }
 
@@ -249,7 +262,7 @@ mod tests {
         let mut data: Vec<u8> = halves.into_iter().flat_map(u16::to_le_bytes).collect();
         data.extend((-2.5f32).to_le_bytes());
         let bytes = file(header, &data);
-        let file = File::read(&bytes).expect("a file");
+        let file = File::read(Bytes::Here(&bytes)).expect("a file");
         let values = |name| file.tensor(name).expect("a tensor").values;
         let small = 2f32.powi(-24);
         assert_eq!(values("h"), [1.0, -2.75, small, 65504.0, f32::NEG_INFINITY, -0.0]);
@@ -277,11 +290,12 @@ mod tests {
             ),
             (format!("{{{}}}", whole.replace("F32", "I64")), "expected F32, F16, BF16 or I8"),
         ] {
-            let error = File::read(&file(&header, &[0; 8])).map(|_| ()).expect_err("damaged");
+            let error =
+                File::read(Bytes::Here(&file(&header, &[0; 8]))).map(|_| ()).expect_err("damaged");
             assert!(error.to_string().contains(said), "{error}");
         }
         for bytes in [&[][..], &[1; 7], &[255; 9], &[0; 8]] {
-            assert!(File::read(bytes).is_err());
+            assert!(File::read(Bytes::Here(bytes)).is_err());
         }
     }
 }

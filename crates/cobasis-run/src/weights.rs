@@ -16,6 +16,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::bytes::Bytes;
 use crate::error::Error;
 use crate::int8;
 use crate::safetensors::{File, Numbers};
@@ -86,15 +87,14 @@ impl Tensors {
     ///
     /// If they are not those of a whole safetensors file, or its numbers not as its metadata say.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        let file = File::read(bytes)?;
+        let file = File::read(Bytes::Here(bytes))?;
         let weights = match file.metadata.get(KEY).map(String::as_str) {
             Some("f16") => Weights::F16,
             Some("int8") => Weights::Int8,
             _ => Weights::F32,
         };
-        let names = file.names();
-        let tensors = names.filter_map(|name| Some((name.to_string(), file.tensor(name)?)));
-        let tensors = tensors.collect();
+        let tensors = file.names().map(|name| Ok((name.to_string(), file.tensor(name)?)));
+        let tensors = tensors.collect::<Result<_, Error>>()?;
         let scales = file.tensors.into_iter().filter_map(|(name, tensor)| match tensor.numbers {
             Numbers::Scaled { scales, .. } => Some((name, scales)),
             _ => None,

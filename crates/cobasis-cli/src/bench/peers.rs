@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use cobasis_kernels::burn_only;
-use cobasis_zoo::save;
+use cobasis_zoo::{files, save};
 use serde::Serialize;
 
 use super::timing::Timing;
@@ -22,6 +22,9 @@ use process::{Process, Script};
 const SAME: f32 = 1e-3;
 /// The script for PyTorch, and that for engines.
 const SCRIPTS: [&str; 2] = ["pytorch_peer.py", "engine_peer.py"];
+
+/// The deployed file, in the folder of what scripts read.
+const DEPLOYED: &str = "deployed.safetensors";
 
 /// Whom to measure against, and how they are started.
 #[derive(Clone, Debug)]
@@ -83,9 +86,9 @@ impl Engine {
     }
 }
 
-/// Measures our time, Burn's without our operations, and that of each peer, so many rounds, each contender
-/// once a round. `own_memory` tells the most memory that this program holds when it does the work
-/// and nothing else.
+/// Measures our time and that of each peer, beside PyTorch also Burn's without our operations, so many rounds,
+/// each contender once a round. `own_memory` tells the most memory that this program holds when it does the work
+/// and nothing else, with the deployed file, if it is that which is measured.
 ///
 /// # Errors
 ///
@@ -94,7 +97,7 @@ pub fn compare(
     peers: &Peers,
     setup: &Setup,
     rounds: usize,
-    own_memory: impl FnOnce() -> Result<u64, Error>,
+    own_memory: impl FnOnce(&Path) -> Result<u64, Error>,
 ) -> Result<Comparison, Error> {
     if !peers.engines.is_empty() && (setup.task != Task::InferDeployed || setup.detector.is_some())
     {
@@ -105,8 +108,8 @@ pub fn compare(
     let usage = |problem: std::io::Error| Error::Peer(format!("{}: {problem}", folder.display()));
     fs::create_dir_all(&folder).map_err(usage)?;
     let result = scripts(peers, setup, &folder).and_then(|scripts| {
-        let mut comparison = in_turn(&scripts, setup, rounds)?;
-        comparison.memory.insert(OURS.to_owned(), own_memory()?);
+        let mut comparison = in_turn(&scripts, setup, rounds, peers.torch)?;
+        comparison.memory.insert(OURS.to_owned(), own_memory(&folder.join(DEPLOYED))?);
         Ok(comparison)
     });
     // What stays in a directory for temporary files harms nobody.
@@ -140,6 +143,9 @@ fn scripts(peers: &Peers, setup: &Setup, folder: &Path) -> Result<Vec<Script>, E
         let more = peers.compiled.then(|| "--compile".into()).into_iter().collect();
         scripts.push(script(SCRIPTS[0], files, more));
     }
+    if setup.task == Task::InferDeployed {
+        files::save_deployed(&model.deploy(&device), folder.join(DEPLOYED))?;
+    }
     if !peers.engines.is_empty() {
         write(&onnx, &model.deploy(&device).to_onnx([height, width]))?;
         let names: Vec<&str> = peers.engines.iter().map(|engine| engine.name()).collect();
@@ -149,7 +155,12 @@ fn scripts(peers: &Peers, setup: &Setup, folder: &Path) -> Result<Vec<Script>, E
     Ok(scripts)
 }
 
-fn in_turn(scripts: &[Script], setup: &Setup, rounds: usize) -> Result<Comparison, Error> {
+fn in_turn(
+    scripts: &[Script],
+    setup: &Setup,
+    rounds: usize,
+    with_burn: bool,
+) -> Result<Comparison, Error> {
     let device = Device::flex();
     let workload = |task| Workload::new(&Setup { task, ..setup.clone() }, &device);
     let ours = workload(Task::Infer).run();
@@ -163,7 +174,7 @@ fn in_turn(scripts: &[Script], setup: &Setup, rounds: usize) -> Result<Compariso
         processes.push((process, logits.into_keys().collect::<Vec<String>>()));
     }
     let mut work = workload(setup.task);
-    let mut burn = burn_only(|| workload(setup.task.by_operations()));
+    let mut burn = with_burn.then(|| burn_only(|| workload(setup.task.by_operations())));
     let mut times: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     // The first two rounds warm up.
     for round in 0..rounds + 2 {
@@ -178,7 +189,9 @@ fn in_turn(scripts: &[Script], setup: &Setup, rounds: usize) -> Result<Compariso
                 note(name, process.seconds(name)?);
             }
         }
-        note(BURN, burn_only(|| seconds(|| burn.run())));
+        if let Some(burn) = &mut burn {
+            note(BURN, burn_only(|| seconds(|| burn.run())));
+        }
     }
     let median = |name: &String| Timing::new(times[name].clone()).median();
     let names = processes.iter().flat_map(|(_, names)| names);

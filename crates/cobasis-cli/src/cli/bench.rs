@@ -1,6 +1,7 @@
 //! `cobasis bench`: how fast models and the loader are on this machine.
 
 mod data;
+mod memory;
 mod peers;
 
 use std::path::PathBuf;
@@ -67,6 +68,9 @@ pub(crate) enum Command {
         json: bool,
     },
     Peers(peers::Args),
+    /// Tells the most memory that a deployed file takes in a process that does nothing else.
+    #[command(hide = true)]
+    Memory(memory::Args),
     /// Plots the results of `bench peers --csv`.
     #[command(after_help = "Example:
   cobasis bench plot results/speed.csv --out docs/speed.svg")]
@@ -145,6 +149,7 @@ pub(crate) fn run(command: Command) -> Outcome {
     match command {
         Command::Data(args) => return data::run(args),
         Command::Peers(args) => return peers::run(args),
+        Command::Memory(args) => return memory::run(args),
         Command::Plot { file, out } => {
             let failed = |error| Error::Usage(format!("{}: {error}", file.display()));
             let csv = read_text(&file, MAX_TABLE).map_err(|error| failed(error.to_string()))?;

@@ -14,7 +14,7 @@ use fastest::fastest;
 use serde::Serialize;
 
 use super::Outcome;
-use super::model_file::{Destination, Held, OnlyKey, file_size, form, weights};
+use super::model_file::{Destination, Found, Held, OnlyKey, file_size, form, weights};
 use super::output::{grouped, print, print_json};
 
 /// Writes a model for inference: batch norms folded, each factorised layer in its cheaper form.
@@ -22,7 +22,8 @@ use super::output::{grouped, print, print_json};
 /// The result computes the same logits as the original, unless --weights rounds its weights, with at
 /// most as many multiply-accumulates unless all layers are composed. Kernels that are computed from
 /// other numbers, as in -templates or -ring, are written as they are computed. It can be evaluated but
-/// not trained.
+/// not trained. A file that is deployed already is written anew, with other weights or with the plan that
+/// files of older versions lack.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cobasis deploy runs/digits-resnet14-s8u1-001/best.safetensors --out digits.safetensors
@@ -37,10 +38,10 @@ pub(crate) struct Args {
     #[command(flatten)]
     held: Held<OnlyKey>,
     /// How to write layers that consist of a basis convolution and coefficients: each in the form
-    /// with the fewest MACs, all kept factorised (a basis is stored once), or all composed into
-    /// dense kernels.
-    #[arg(long, value_name = "FORM", default_value_t, value_parser = form())]
-    factorised: FactorisedLayers,
+    /// with the fewest MACs (the default), all kept factorised (a basis is stored once), or all
+    /// composed into dense kernels.
+    #[arg(long, value_name = "FORM", value_parser = form())]
+    factorised: Option<FactorisedLayers>,
     /// What the model is to be good at: speed, for which each kind of layer is measured in both forms on
     /// this machine; few MACs, which is the default; or size, which is `--factorised keep`.
     #[arg(long = "for", value_name = "AIM", value_enum, conflicts_with = "factorised")]
@@ -99,18 +100,34 @@ pub(crate) fn run(args: Args) -> Outcome {
     if args.batch.is_some() && args.aim != Some(Aim::Speed) {
         return Err(Error::Usage("--batch: is for --for speed".to_owned()));
     }
-    let model = args.held.open(&args.file, &device)?;
-    let deployed = match args.aim {
-        None => model.deploy_with(args.factorised, &device),
-        Some(Aim::Macs) => model.deploy_with(FactorisedLayers::FewestMacs, &device),
-        Some(Aim::Size) => model.deploy_with(FactorisedLayers::Keep, &device),
-        Some(Aim::Speed) => fastest(&model, args.batch.unwrap_or(1).into(), &device)?,
+    let found = args.held.open_any(&args.file, &device)?;
+    let image = found.config().image();
+    let (parameters, macs) = match &found {
+        Found::Trained(model) => (model.parameters().trainable, model.cost(image).total().macs),
+        Found::Deployed(deployed) => (ParameterCount::of(deployed).trainable, deployed.macs(image)),
+    };
+    let deployed = match (found, args.aim) {
+        (Found::Trained(model), None) => {
+            model.deploy_with(args.factorised.unwrap_or_default(), &device)
+        }
+        (Found::Trained(model), Some(Aim::Macs)) => model.deploy(&device),
+        (Found::Trained(model), Some(Aim::Size)) => {
+            model.deploy_with(FactorisedLayers::Keep, &device)
+        }
+        (Found::Trained(model), Some(Aim::Speed)) => {
+            fastest(&model, args.batch.unwrap_or(1).into(), &device)?
+        }
+        (Found::Deployed(deployed), None) if args.factorised.is_none() => deployed,
+        (Found::Deployed(_), aim) => {
+            let (option, file) = (if aim.is_some() { "--for" } else { "--factorised" }, &args.file);
+            let problem = "is already deployed, whose layers have their form";
+            return Err(Error::Usage(format!("{option}: {} {problem}", file.display())));
+        }
     };
     let deployed = deployed.with_weights(args.weights);
     let deployed =
         deployed.map_err(|error| Error::Usage(format!("{}: {error}", args.file.display())))?;
     save_deployed(&deployed, &args.destination.out)?;
-    let image = model.config.image();
     let mut layers: Vec<Layers> = Vec::new();
     for layer in deployed.factorised_layers() {
         let form = (layer.factorised, layer.dense, layer.composed);
@@ -128,15 +145,11 @@ pub(crate) fn run(args: Args) -> Outcome {
         }
     }
     let report = Report {
-        model: model.config.name.to_string(),
+        model: deployed.config.model.name.to_string(),
         factorised: deployed.config.factorised.name(),
         weights: args.weights.name(),
         image,
-        before: Size {
-            parameters: model.parameters().trainable,
-            file_bytes: file_size(&args.file)?,
-            macs: model.cost(image).total().macs,
-        },
+        before: Size { parameters, file_bytes: file_size(&args.file)?, macs },
         after: Size {
             parameters: ParameterCount::of(&deployed).trainable,
             file_bytes: file_size(&args.destination.out)?,

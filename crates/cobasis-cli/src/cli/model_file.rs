@@ -74,6 +74,15 @@ pub(crate) enum Found {
     Deployed(Deployed),
 }
 
+impl Found {
+    pub(crate) fn config(&self) -> &ModelConfig {
+        match self {
+            Found::Trained(model) => &model.config,
+            Found::Deployed(model) => &model.config.model,
+        }
+    }
+}
+
 impl<K: KeyOption> Held<K> {
     /// Opens a model file that can be written as another: ours, or one of PyTorch's.
     pub(crate) fn open(&self, path: &Path, device: &Device) -> Result<Model, Error> {

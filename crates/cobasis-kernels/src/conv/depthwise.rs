@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::finish::Finish;
+use super::finish::{self, Finish};
 use super::phase::{Placement, phases};
 use super::stencil::{self, Stencil, TAPS};
 use super::window::Window;
@@ -179,6 +179,10 @@ impl Line<'_> {
         to: usize,
     ) {
         let channels = self.window.channels;
+        let mut positions = [to; TOGETHER];
+        for i in 0..TOGETHER {
+            positions[i] += i * self.placement.strides[2];
+        }
         let mut channel = 0;
         while channel < channels {
             let count = (channels - channel).min(S::LANES);
@@ -192,14 +196,13 @@ impl Line<'_> {
             // SAFETY: the caller's.
             unsafe {
                 let rows = rows.clone();
-                let sums: [S::V; TOGETHER] = match count == S::LANES {
-                    true => stencil::sums::<S, TOGETHER, STRIDE, true>(s, stencil, rows, count),
-                    false => stencil::sums::<S, TOGETHER, STRIDE, false>(s, stencil, rows, count),
-                };
-                let finish = Finish::new(s, self.epilogue, channel, count);
-                for i in 0..TOGETHER {
-                    let to = to + i * self.placement.strides[2] + channel;
-                    finish.store(s, sums[i], self.target.0, to, count);
+                let (channels, target) = ((channel, count), (self.target.0, positions));
+                if count == S::LANES {
+                    let sums = stencil::sums::<S, TOGETHER, STRIDE, true>(s, stencil, rows, count);
+                    finish::store::<_, _, true>(s, self.epilogue, channels, sums, target);
+                } else {
+                    let sums = stencil::sums::<S, TOGETHER, STRIDE, false>(s, stencil, rows, count);
+                    finish::store::<_, _, false>(s, self.epilogue, channels, sums, target);
                 }
             }
             channel += S::LANES;

@@ -317,6 +317,7 @@ impl isa::Task for Part<'_> {
                 rows: written,
                 channel,
                 padded: false,
+                near: false,
                 epilogue: self.epilogue,
             };
             for index in self.blocks.clone() {

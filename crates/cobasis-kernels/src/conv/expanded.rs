@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::finish::Finish;
+use super::finish;
 use super::panels::{Block, Panels};
 use super::stencil::{self, Stencil, TAPS};
 use super::tile::{Left, Run, Target, multiply};
@@ -210,6 +210,7 @@ impl Task<'_> {
             rows: written,
             channel: 0,
             padded: false,
+            near: true,
             epilogue: self.pair.expansion,
         };
         // SAFETY: pixels lie in the image, whose size was checked, and what is written in `maps`.
@@ -228,9 +229,8 @@ impl Task<'_> {
     ) {
         let [height, width] = self.pair.second.output();
         let count = (block.columns - channel).min(S::LANES);
-        let first = block.first + channel;
-        let finish = Finish::new(s, self.pair.epilogue, first, count);
-        let row = ((self.image * height + line) * width) * self.pixel + first;
+        let channels = (block.first + channel, count);
+        let row = ((self.image * height + line) * width) * self.pixel;
         let mut column = 0;
         while column < width {
             let at = Stencil {
@@ -240,9 +240,9 @@ impl Task<'_> {
             // SAFETY: the maps hold what all columns of the line read; the output's length was checked.
             unsafe {
                 column += match width - column {
-                    4.. => self.store::<S, 4, STRIDE, WHOLE>(s, at, &finish, (row, column), count),
-                    2.. => self.store::<S, 2, STRIDE, WHOLE>(s, at, &finish, (row, column), count),
-                    _ => self.store::<S, 1, STRIDE, WHOLE>(s, at, &finish, (row, column), count),
+                    4.. => self.store::<S, 4, STRIDE, WHOLE>(s, at, channels, (row, column)),
+                    2.. => self.store::<S, 2, STRIDE, WHOLE>(s, at, channels, (row, column)),
+                    _ => self.store::<S, 1, STRIDE, WHOLE>(s, at, channels, (row, column)),
                 };
             }
         }
@@ -257,16 +257,18 @@ impl Task<'_> {
         &self,
         s: S,
         stencil: Stencil,
-        finish: &Finish<S>,
+        channels: (usize, usize),
         (row, column): (usize, usize),
-        count: usize,
     ) -> usize {
+        let mut rows = [row; N];
+        for i in 0..N {
+            rows[i] += (column + i) * self.pixel;
+        }
         // SAFETY: the caller's.
         unsafe {
-            let sums = stencil::sums::<S, N, STRIDE, WHOLE>(s, stencil, 0..TAPS, count);
-            for i in 0..N {
-                finish.store(s, sums[i], self.target.0, row + (column + i) * self.pixel, count);
-            }
+            let sums = stencil::sums::<S, N, STRIDE, WHOLE>(s, stencil, 0..TAPS, channels.1);
+            let to = (self.target.0, rows);
+            finish::store::<S, N, WHOLE>(s, self.pair.epilogue, channels, sums, to);
         }
         N
     }

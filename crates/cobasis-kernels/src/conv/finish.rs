@@ -1,13 +1,13 @@
 //! The epilogue on vectors of channels.
 
-use super::{Activation, Epilogue};
+use super::{Activation, Epilogue, Residual};
 use crate::isa::Simd;
 
 /// The epilogue of one vector of channels.
 pub struct Finish<'a, S: Simd> {
     scale: Option<S::V>,
     bias: Option<S::V>,
-    residual: Option<&'a [f32]>,
+    residual: Residual<'a>,
     activation: Activation,
 }
 
@@ -30,7 +30,7 @@ impl<'a, S: Simd> Finish<'a, S> {
     /// Finishes and stores `count` values at `base + offset`.
     ///
     /// # Safety
-    /// `base + offset` must be valid for writing `count` values.
+    /// `base + offset` must be valid for reading and writing `count` values.
     #[inline(always)]
     pub unsafe fn store(&self, s: S, mut value: S::V, base: *mut f32, offset: usize, count: usize) {
         match (self.scale, self.bias) {
@@ -41,12 +41,15 @@ impl<'a, S: Simd> Finish<'a, S> {
         }
         // SAFETY: the slice has `count` values; the target is the caller's.
         unsafe {
-            if let Some(residual) = self.residual {
-                let residual = &residual[offset..offset + count];
-                let residual = if count == S::LANES {
-                    s.load(residual.as_ptr())
-                } else {
-                    s.load_first(residual.as_ptr(), count)
+            let residual = match self.residual {
+                Residual::None => None,
+                Residual::Values(values) => Some(values[offset..offset + count].as_ptr()),
+                Residual::Output => Some(base.add(offset).cast_const()),
+            };
+            if let Some(residual) = residual {
+                let residual = match count == S::LANES {
+                    true => s.load(residual),
+                    false => s.load_first(residual, count),
                 };
                 value = s.add(value, residual);
             }
@@ -65,20 +68,56 @@ impl<'a, S: Simd> Finish<'a, S> {
     }
 }
 
+/// Finishes and stores vectors of channels from `channel` on, or the first `count` of the only vector: those
+/// whose offsets from `base` are given.
+///
+/// # Safety
+/// The vectors at `base` must be valid for reading and writing.
+#[inline(always)]
+pub unsafe fn store<S: Simd, const N: usize, const WHOLE: bool>(
+    s: S,
+    epilogue: &Epilogue,
+    (channel, count): (usize, usize),
+    sums: [S::V; N],
+    (base, rows): (*mut f32, [usize; N]),
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        if WHOLE {
+            let mut vectors = [[s.splat(0.0)]; N];
+            for i in 0..N {
+                vectors[i][0] = sums[i];
+            }
+            let vectors = whole(s, epilogue, channel, vectors, (base.cast_const(), &rows));
+            for i in 0..N {
+                s.store(base.add(rows[i] + channel), vectors[i][0]);
+            }
+        } else {
+            let finish = Finish::new(s, epilogue, channel, count);
+            for i in 0..N {
+                finish.store(s, sums[i], base, rows[i] + channel, count);
+            }
+        }
+    }
+}
+
 /// Applies the epilogue to whole vectors of channels from `channel` on, held in registers: those of rows
-/// whose offsets in the output are given.
+/// whose offsets in the output, which begins at `base`, are given.
 ///
 /// Each step is done to all before the next one, which keeps what it needs in few registers.
 ///
 /// # Panics
 /// If the epilogue has no numbers for these channels or rows.
+///
+/// # Safety
+/// If the output is added, its vectors must be valid for reading.
 #[inline(always)]
-pub fn whole<S: Simd, const MR: usize, const NV: usize>(
+pub unsafe fn whole<S: Simd, const MR: usize, const NV: usize>(
     s: S,
     epilogue: &Epilogue,
     channel: usize,
     mut sums: [[S::V; NV]; MR],
-    rows: &[usize],
+    (base, rows): (*const f32, &[usize]),
 ) -> [[S::V; NV]; MR] {
     let vectors = |values: &[f32]| {
         let values = &values[channel..channel + NV * S::LANES];
@@ -113,12 +152,16 @@ pub fn whole<S: Simd, const MR: usize, const NV: usize>(
         }
         (None, None) => {}
     }
-    if let Some(residual) = epilogue.residual {
+    if !matches!(epilogue.residual, Residual::None) {
         for r in 0..MR {
-            let residual = &residual[rows[r] + channel..][..NV * S::LANES];
+            let at = rows[r] + channel;
+            let residual = match epilogue.residual {
+                Residual::Values(values) => values[at..][..NV * S::LANES].as_ptr(),
+                _ => base.wrapping_add(at),
+            };
             for v in 0..NV {
-                // SAFETY: the slice has so many vectors.
-                let residual = unsafe { s.load(residual.as_ptr().add(v * S::LANES)) };
+                // SAFETY: the slice has so many vectors; those of the output are the caller's.
+                let residual = unsafe { s.load(residual.add(v * S::LANES)) };
                 sums[r][v] = s.add(sums[r][v], residual);
             }
         }

@@ -61,6 +61,18 @@ impl ConvShape {
     }
 }
 
+/// What is added to each output value.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Residual<'a> {
+    /// Nothing.
+    #[default]
+    None,
+    /// A value each, in the order of the output.
+    Values(&'a [f32]),
+    /// What the output holds before.
+    Output,
+}
+
 /// What is done to each output value before it is stored:
 /// `y = act(scale[channel] * conv + bias[channel] + residual)`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -69,8 +81,8 @@ pub struct Epilogue<'a> {
     pub scale: Option<&'a [f32]>,
     /// Summand of each output channel.
     pub bias: Option<&'a [f32]>,
-    /// Summand of each output value, in the order of the output.
-    pub residual: Option<&'a [f32]>,
+    /// Summand of each output value.
+    pub residual: Residual<'a>,
     /// Function applied last.
     pub activation: Activation,
 }
@@ -80,7 +92,7 @@ impl Epilogue<'_> {
     pub(super) fn is_identity(&self) -> bool {
         self.scale.is_none()
             && self.bias.is_none()
-            && self.residual.is_none()
+            && matches!(self.residual, Residual::None)
             && self.activation == Activation::None
     }
 
@@ -89,7 +101,7 @@ impl Epilogue<'_> {
         for per_channel in [self.scale, self.bias].into_iter().flatten() {
             assert_eq!(per_channel.len(), shape.channels_out, "length of the scale or bias");
         }
-        if let Some(residual) = self.residual {
+        if let Residual::Values(residual) = self.residual {
             assert!(residual.len() >= residual_len, "length of the residual");
         }
     }

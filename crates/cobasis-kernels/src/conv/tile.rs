@@ -46,6 +46,8 @@ pub struct Target<'a> {
     pub channel: usize,
     /// Whether rows have room for whole vectors.
     pub padded: bool,
+    /// Whether they are in a cache that is near.
+    pub near: bool,
     /// What is done to the values.
     pub epilogue: &'a Epilogue<'a>,
 }
@@ -114,9 +116,11 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
         let mut rows = [left.base; MR];
         for r in 0..MR {
             rows[r] = left.base.add(left.rows[r]);
-            for v in 0..NV {
-                let column = target.channel.wrapping_add(first + v * S::LANES);
-                prefetch(target.base.wrapping_add(target.rows[r].wrapping_add(column)));
+            if !target.near {
+                for v in 0..NV {
+                    let column = target.channel.wrapping_add(first + v * S::LANES);
+                    prefetch(target.base.wrapping_add(target.rows[r].wrapping_add(column)));
+                }
             }
         }
         for run in runs {
@@ -139,7 +143,8 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
         }
         let first = target.channel.wrapping_add(first);
         if columns == NV * S::LANES {
-            let sums = finish::whole(s, target.epilogue, first, sums, target.rows);
+            let rows = (target.base.cast_const(), target.rows);
+            let sums = finish::whole(s, target.epilogue, first, sums, rows);
             for r in 0..MR {
                 let row = target.base.add(target.rows[r] + first);
                 for v in 0..NV {

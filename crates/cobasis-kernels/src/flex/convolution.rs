@@ -64,6 +64,7 @@ pub(crate) fn fused_conv2d(
     let tensors: Vec<FlexTensor> = tensors.iter().map(FlexTensor::to_contiguous).collect();
     let at = |index: Option<usize>| index.map(|index| numbers(&tensors[index]));
     let (scale, bias, residual) = (at(scale), at(bias), at(residual));
+    let residual = residual.map_or(conv::Residual::None, conv::Residual::Values);
     let epilogue = conv::Epilogue { scale, bias, residual, activation };
     Some(output(forward(shape, &tensors[..=banks.len()], &epilogue), context))
 }

@@ -226,7 +226,12 @@ impl Checker<'_> {
         if let Some(&number) = self.numbers.get(name) {
             return Ok(number);
         }
-        self.tensors.extend(self.file.tensor(name));
+        let tensor = self.file.tensor(name);
+        let unreadable = |error: Error| {
+            let (name, problem) = (name.to_string(), error.to_string());
+            Problem::Tensor { name, problem }
+        };
+        self.tensors.push(tensor.map_err(unreadable)?);
         self.numbers.insert(name.to_string(), self.tensors.len() - 1);
         Ok(self.tensors.len() - 1)
     }

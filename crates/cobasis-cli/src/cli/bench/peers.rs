@@ -6,16 +6,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
+use super::super::Outcome;
+use super::super::head_filters::HeadFilters;
+use super::super::output::{print, print_json, table};
+use super::memory::Report;
+use super::{Common, ms, task_name};
 use cobasis_cli::Error;
 use cobasis_cli::bench::{Comparison, Engine, OURS, Peers, Setup, Task, compare};
 use cobasis_data::csv::field;
 use cobasis_train::machine::{Machine, now};
-use serde::Deserialize;
-
-use super::super::Outcome;
-use super::super::head_filters::HeadFilters;
-use super::super::output::{print, print_json, table};
-use super::{Common, ms, task_name};
 
 /// Compares the speed of a network here and in other programs, in turn, with the same number of threads.
 ///
@@ -81,7 +80,7 @@ pub(super) fn run(args: Args) -> Outcome {
     let engines = Engine::ALL.into_iter().filter(|engine| asked.contains(engine)).collect();
     let Args { python, scripts, compile: compiled, .. } = args;
     let peers = Peers { python, scripts, torch, compiled, engines, threads };
-    let memory = || own_memory(&setup, args.common.detector, threads);
+    let memory = |deployed: &Path| own_memory(&setup, deployed, args.common.detector, threads);
     let comparison = compare(&peers, &setup, args.rounds.into(), memory)?;
     if let Some(csv) = args.csv {
         append(&csv, &setup, threads, &comparison)?;
@@ -95,21 +94,28 @@ pub(super) fn run(args: Args) -> Outcome {
 }
 
 /// The most memory that this program holds when it does the work and nothing else: a process of its
-/// own tells.
-fn own_memory(setup: &Setup, detector: Option<HeadFilters>, threads: usize) -> Result<u64, Error> {
-    #[derive(Deserialize)]
-    struct Report {
-        peak_memory_bytes: Option<u64>,
-    }
+/// own tells, for a deployed file one that only runs it.
+fn own_memory(
+    setup: &Setup,
+    deployed: &Path,
+    detector: Option<HeadFilters>,
+    threads: usize,
+) -> Result<u64, Error> {
     let program = env::current_exe().map_err(|error| Error::Peer(error.to_string()))?;
     let mut command = Command::new(&program);
-    command.args(["bench", "model", &setup.model.to_string(), "--json", "--seconds", "0"]);
+    command.arg("bench");
+    if setup.task == Task::InferDeployed {
+        let [height, width] = setup.config().image().map(|side| side.to_string());
+        command.arg("memory").arg(deployed).args(["--size", &height, &width]);
+    } else {
+        command.args(["model", &setup.model.to_string(), "--json", "--seconds", "0"]);
+        command.args(detector.map(|head| match head {
+            HeadFilters::Dense => "--detector=dense",
+            HeadFilters::Shared => "--detector=shared",
+        }));
+        command.args((setup.task == Task::Train).then_some("--train"));
+    }
     command.args(["--batch", &setup.batch.to_string(), "--threads", &threads.to_string()]);
-    command.args(detector.map(|head| match head {
-        HeadFilters::Dense => "--detector=dense",
-        HeadFilters::Shared => "--detector=shared",
-    }));
-    command.args((setup.task == Task::Train).then_some("--train"));
     let problem = |what: String| Error::Peer(format!("{}: {what}", program.display()));
     let output = command.stderr(Stdio::inherit()).output();
     let output = output.map_err(|error| problem(error.to_string()))?;

@@ -254,6 +254,7 @@ impl Matrices<'_> {
             rows: self.written,
             channel: 0usize.wrapping_sub(first),
             padded: true,
+            near: true,
             epilogue: &Epilogue::default(),
         };
         // SAFETY: both matrices lie in the part's own memory, sized for its tiles and blocks.
