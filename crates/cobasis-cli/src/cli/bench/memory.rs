@@ -15,6 +15,8 @@ use super::super::output::print_json;
 const RUNS: usize = 4;
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  cobasis bench memory FILE.safetensors --batch 1 --size 32 32 --threads 2")]
 pub(crate) struct Args {
     /// Deployed file.
     file: PathBuf,
