@@ -27,7 +27,7 @@ scores = json.load(open(scores))
 assert scores["images"] == 10000
 size = os.path.getsize(file)
 ratio = size / os.path.getsize(whole)
-print(f"cifar10/{name},{weights},{scores['correct']},{scores['top1']},{scores['loss']:.6f},{size},{ratio:.4f}")
+print(f"cifar10/{name},{weights},{scores['correct']},{scores['top1']:.2f},{scores['loss']:.6f},{size},{ratio:.4f}")
 PYTHON
     done
 done

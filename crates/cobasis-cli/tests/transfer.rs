@@ -126,7 +126,7 @@ fn a_deployed_model_is_evaluated_as_its_source_is() {
 }
 
 #[test]
-fn weights_of_fewer_bits_are_deployed_evaluated_predicted_and_exported() {
+fn weights_of_fewer_bits_are_deployed_evaluated_and_exported() {
     let folder = tempfile::tempdir().expect("a folder");
     model(&folder, "digits/resnet14-s4u1", "own.st");
     let whole = json(&folder, "deploy own.st --out f32.st");

@@ -28,7 +28,7 @@ impl Deployed {
     /// the place of the sizes, `input`, height and width.
     ///
     /// Weights of [16 or 8 bits](Self::with_weights) are in the file as such, and become 32 bits by `Cast`, or by
-    /// `DequantizeLinear` with `NAME.scales`: what is computed is the same.
+    /// `DequantizeLinear` with `NAME.scales`, of a classifier as `[outputs, inputs]`: what is computed is the same.
     ///
     /// # Panics
     ///
@@ -118,7 +118,10 @@ impl Deployed {
             Op::Head => {
                 let x = to.apply("Flatten", at("Flatten"), inputs, vec![]);
                 let operands = vec![x, to.tensor("head.weight"), to.tensor("head.bias")];
-                to.apply("Gemm", "logits".to_string(), operands, vec![])
+                let is_transposed = self.weights() == Weights::Int8;
+                let transposed = is_transposed.then(|| Attribute::int("transB", 1));
+                let attributes = transposed.into_iter().collect();
+                to.apply("Gemm", "logits".to_string(), operands, attributes)
             }
         };
         match node.then {

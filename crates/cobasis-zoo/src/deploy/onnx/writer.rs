@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use cobasis_run::weights::output_side;
-
 use super::proto::{Attribute, DataType, Graph, Node, Tensor};
 use crate::deploy::{Numbers, Stored};
 
@@ -42,7 +40,7 @@ impl Writer {
         name
     }
 
-    /// The name of the tensor at a path.
+    /// The name of the tensor at a path; a classifier of whole numbers is `[outputs, inputs]`.
     pub(super) fn tensor(&mut self, path: &str) -> String {
         self.shaped(path, &[])
     }
@@ -72,13 +70,20 @@ impl Writer {
                 self.apply("Cast", value, vec![name.clone()], vec![to])
             }
             Numbers::I8 { values, scales } => {
+                // Where onnxruntime finds a classifier as [inputs, outputs], it rounds the inputs too.
+                let (values, sides) = match sides[..] {
+                    [inputs, outputs] => {
+                        let from = |place: usize| values[place % inputs * outputs + place / inputs];
+                        ((0..values.len()).map(from).collect(), vec![outputs, inputs])
+                    }
+                    _ => (values, sides),
+                };
                 self.graph.initializer.push(Tensor::bytes(name.clone(), &sides, &values));
                 let (scale, length) = (format!("{name}.scales"), [scales.len()]);
                 let tensor = Tensor::floats(scale.clone(), &length, scales.into_iter());
                 self.graph.initializer.push(tensor);
-                let axis = output_side(&shape).unwrap_or_default();
-                let inputs = vec![name.clone(), scale];
-                self.apply("DequantizeLinear", value, inputs, vec![Attribute::int("axis", axis)])
+                let (inputs, axis) = (vec![name.clone(), scale], Attribute::int("axis", 0));
+                self.apply("DequantizeLinear", value, inputs, vec![axis])
             }
         };
         self.floats.insert(name, value.clone());
