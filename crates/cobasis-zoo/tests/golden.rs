@@ -39,11 +39,12 @@ fn a_deployed_file_is_read_and_written_again() {
     let bytes = include_bytes!("golden/deployed.safetensors");
     let deployed = files::deployed_from_bytes(bytes, &Device::flex()).expect("a deployed model");
     assert_eq!(deployed.config.model.name.to_string(), "digits/resnet14-s1u1");
-    // New ones have a plan for `cobasis-run` too.
+    // New ones have a plan for `cobasis-run` too, and say in which form weights are.
     let written = files::deployed_to_bytes(&deployed);
     let [(before, old), (mut now, new)] = [bytes.as_slice(), &written].map(taken_apart);
     let said = now["__metadata__"].as_object_mut().expect("metadata");
     assert!(said.remove(cobasis_run::plan::KEY).is_some(), "no plan");
+    assert_eq!(said.remove(cobasis_run::weights::KEY), Some("f32".into()));
     assert_eq!(now, before);
     assert!(old == new, "other bytes");
 }
