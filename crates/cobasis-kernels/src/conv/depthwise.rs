@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use super::finish::{self, Finish};
-use super::phase::{Placement, phases};
+use super::phase::Placement;
+#[cfg(feature = "gradients")]
+use super::phase::phases;
 use super::stencil::{self, Stencil, TAPS};
 use super::window::Window;
 use super::{ConvShape, Epilogue};
@@ -65,6 +67,7 @@ pub fn forward(
 }
 
 /// Overwrites `dx` with the gradient with respect to the input.
+#[cfg(feature = "gradients")]
 pub fn backward_input(shape: &ConvShape, weight: &[f32], dy: &[f32], dx: &mut [f32]) {
     for phase in phases(shape) {
         if phase.window.taps.contains(&0) {

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::panels::Panels;
-use super::phase::{Phase, Placement, phases};
+use super::phase::Placement;
+#[cfg(feature = "gradients")]
+use super::phase::{Phase, phases};
 use super::tile::{Left, Run, Target, multiply};
 use super::window::Window;
 use super::{Before, ConvShape, Epilogue, merge};
@@ -137,6 +139,7 @@ fn most_taken(shape: &ConvShape, window: Window) -> usize {
 }
 
 /// Overwrites `dx` with the gradient with respect to the input.
+#[cfg(feature = "gradients")]
 pub fn backward_input(shape: &ConvShape, weight: &[f32], dy: &[f32], dx: &mut [f32]) {
     for phase in phases(shape) {
         if phase.taps.is_empty() {
@@ -150,6 +153,7 @@ pub fn backward_input(shape: &ConvShape, weight: &[f32], dy: &[f32], dx: &mut [f
 }
 
 /// Packs the taps of a phase with input and output channels exchanged.
+#[cfg(feature = "gradients")]
 fn transposed(shape: &ConvShape, weight: &[f32], phase: &Phase) -> Vec<Panels> {
     let area = shape.kernel[0] * shape.kernel[1];
     let (inputs, outputs) = (shape.channels_in / shape.groups, shape.channels_out / shape.groups);

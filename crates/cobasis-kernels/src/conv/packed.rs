@@ -151,6 +151,7 @@ pub fn banks_part_well(shape: &ConvShape, filters: &[usize]) -> bool {
 }
 
 /// Some filters of a convolution made ready for [`backward_input_of_banks`](super::backward_input_of_banks).
+#[cfg(feature = "gradients")]
 #[derive(Debug, Clone)]
 pub struct TransposedBank {
     pub(super) filters: usize,
@@ -158,6 +159,7 @@ pub struct TransposedBank {
     pub(super) weight: winograd::Weight,
 }
 
+#[cfg(feature = "gradients")]
 impl TransposedBank {
     /// Packs `[filters, channels_in, kernel height, kernel width]` for the Winograd algorithm.
     ///

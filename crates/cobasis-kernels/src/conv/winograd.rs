@@ -8,16 +8,18 @@
 
 mod data;
 mod filter;
+#[cfg(feature = "gradients")]
 mod filter_gradient;
 mod forward;
 mod output;
 mod points;
 
 pub use filter::{Weight, few_tiles};
+#[cfg(feature = "gradients")]
 pub use filter_gradient::backward_filter;
 pub use forward::{forward, workspace};
 
-use super::{ConvShape, Epilogue};
+use super::ConvShape;
 
 /// Outputs of a tile down and across.
 const TILE: usize = 4;
@@ -45,6 +47,7 @@ pub fn gains(shape: &ConvShape, least: usize) -> bool {
 
 /// Overwrites `dx` with the gradient with respect to the input: a convolution of the output
 /// gradient. The [transposed](Weight::transposed) weight comes in parts of so many filters each.
+#[cfg(feature = "gradients")]
 pub fn backward_input(shape: &ConvShape, weight: &[(usize, &Weight)], dy: &[f32], dx: &mut [f32]) {
     let shape = ConvShape {
         size: shape.output(),
@@ -53,7 +56,7 @@ pub fn backward_input(shape: &ConvShape, weight: &[(usize, &Weight)], dy: &[f32]
         padding: shape.padding.map(|p| 2 - p),
         ..*shape
     };
-    forward(&shape, dy, weight, (dx, shape.channels_out), &Epilogue::default());
+    forward(&shape, dy, weight, (dx, shape.channels_out), &super::Epilogue::default());
 }
 
 /// The tiles of a batch of images.

@@ -28,6 +28,7 @@ impl Weight {
 
     /// Packs filters, all or some, for the convolution that computes the input gradient: channels
     /// exchanged, taps reversed.
+    #[cfg(feature = "gradients")]
     pub fn transposed(shape: &ConvShape, weight: &[f32]) -> Self {
         let inputs = shape.channels_in;
         let filters = weight.len() / (9 * inputs);
