@@ -16,11 +16,9 @@ mod merge;
 mod outer;
 mod packed;
 mod panels;
-#[cfg_attr(
-    not(feature = "gradients"),
-    allow(dead_code, reason = "parts of it serve gradients only")
-)]
+#[cfg(feature = "gradients")]
 mod phase;
+mod placement;
 mod rows;
 mod shape;
 mod stencil;

@@ -6,7 +6,8 @@
 //! Burn's Flex backend, in single precision, and the few operations of which such networks consist
 //! are done here, each with its own gradient. Callers see no difference.
 //!
-//! With the feature `slices`, `conv` is the arithmetic of convolutions on slices, which needs no Burn. [`allocator`] is for programs that say
+//! With the feature `slices`, `conv` is the arithmetic of convolutions on slices, which needs no Burn; with
+//! `gradients`, which `flex` has, there are also those passes that only training needs. [`allocator`] is for programs that say
 //! a word when memory ends, [`standard_output`] for those that say so where nothing can be printed.
 
 mod activation;

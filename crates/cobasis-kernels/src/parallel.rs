@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-#[cfg(not(target_family = "wasm"))]
+#[cfg(feature = "gradients")]
 use rayon::prelude::*;
 
 use crate::shared::Shared;
@@ -11,7 +11,7 @@ use crate::team::Board;
 /// Who computes what a thread asks for.
 #[derive(Clone, Copy)]
 pub(crate) enum Here {
-    /// The threads of rayon's current pool.
+    /// The threads of rayon's current pool; without the feature `gradients` one thread.
     Rayon,
     /// The thread itself.
     Alone,
@@ -40,10 +40,11 @@ pub(crate) fn within<T>(here: Here, job: impl FnOnce() -> T) -> T {
 /// How many threads do tasks.
 pub fn threads() -> usize {
     match HERE.get() {
-        #[cfg(not(target_family = "wasm"))]
+        #[cfg(feature = "gradients")]
         Here::Rayon => rayon::current_num_threads(),
-        // WebAssembly has no threads, and rayon would be a tenth of a module.
-        #[cfg(target_family = "wasm")]
+        // Whoever only runs networks has a team; rayon would be a part of their build, and a tenth of a
+        // WebAssembly module.
+        #[cfg(not(feature = "gradients"))]
         Here::Rayon => 1,
         Here::Alone => 1,
         // SAFETY: `Team::run` keeps its board until the job is done, and sets this only meanwhile.
@@ -54,7 +55,7 @@ pub fn threads() -> usize {
 /// Does tasks with the numbers below `count`, in any order, and returns when all are done.
 pub fn tasks(count: usize, task: impl Fn(usize) + Sync) {
     match HERE.get() {
-        #[cfg(not(target_family = "wasm"))]
+        #[cfg(feature = "gradients")]
         Here::Rayon => (0..count).into_par_iter().for_each(&task),
         Here::Team(board) if count > 1 => {
             // SAFETY: the board as above. Only `Team::run` sets it, which takes the team for itself, and

@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::finish::{self, Finish};
-use super::phase::Placement;
 #[cfg(feature = "gradients")]
 use super::phase::phases;
+use super::placement::Placement;
 use super::stencil::{self, Stencil, TAPS};
 use super::window::Window;
 use super::{ConvShape, Epilogue};

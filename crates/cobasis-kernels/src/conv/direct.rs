@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::panels::Panels;
-use super::phase::Placement;
 #[cfg(feature = "gradients")]
 use super::phase::{Phase, phases};
+use super::placement::Placement;
 use super::tile::{Left, Run, Target, multiply};
 use super::window::Window;
 use super::{Before, ConvShape, Epilogue, merge};
