@@ -80,7 +80,7 @@ enum Kind {
     TrainDetector(Box<Trainer<Detection>>, Batch<Boxes>),
     Infer(Box<Model>, Tensor<4>),
     Deployed(Box<Deployed>, Tensor<4>),
-    Runtime(Box<Runtime>, Tensor<4>),
+    Runtime(Box<Runtime>, Vec<f32>, [usize; 4]),
 }
 
 impl Workload {
@@ -140,7 +140,7 @@ impl Workload {
                     false => None,
                 };
                 let kind = match runtime {
-                    Some(runtime) => Kind::Runtime(Box::new(runtime), images()),
+                    Some(runtime) => Kind::Runtime(Box::new(runtime), values.clone(), shape),
                     None => Kind::Deployed(Box::new(deployed), images()),
                 };
                 (kind, macs)
@@ -164,7 +164,9 @@ impl Workload {
             }
             Kind::Infer(model, images) => host(model.forward(images.clone())),
             Kind::Deployed(model, images) => host(model.forward(images.clone())),
-            Kind::Runtime(runtime, images) => host(runtime.forward(images.clone())),
+            Kind::Runtime(runtime, images, shape) => {
+                runtime.run(images, *shape).expect("images that fit the model")
+            }
         }
     }
 }

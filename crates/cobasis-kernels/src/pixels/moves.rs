@@ -10,26 +10,31 @@ use super::{Pixels, PixelsMut, at_once};
 pub fn from_planes(images: &[f32], area: usize, y: PixelsMut) {
     let channels = y.channels;
     assert_eq!(images.len(), y.pixels() * channels, "numbers of the images");
-    y.parts(at_once(channels), |first, mut y| {
-        let (mut pixel, pixels) = (first, first + y.pixels());
-        let mut each = y.each();
+    y.parts(at_once(channels), |first, y| {
+        let PixelsMut { values, stride, .. } = y;
+        let pixels = first + values.len().div_ceil(stride);
+        let mut pixel = first;
         while pixel < pixels {
             // Those of one image.
             let (image, place) = (pixel / area, pixel % area);
             let count = (area - place).min(pixels - pixel);
             let maps = &images[image * channels * area..][..channels * area];
             let map = |channel: usize| &maps[channel * area + place..][..count];
-            match channels {
-                // Pixels of colour images are moved at once.
-                3 => {
+            let values = &mut values[(pixel - first) * stride..];
+            match [channels, stride] {
+                // Pixels of colour images are written at once.
+                [3, 3] => {
                     let maps = map(0).iter().zip(map(1)).zip(map(2));
-                    for (((&red, &green), &blue), y) in maps.zip(&mut each) {
-                        y.copy_from_slice(&[red, green, blue]);
+                    for (y, ((&red, &green), &blue)) in
+                        values.as_chunks_mut().0.iter_mut().zip(maps)
+                    {
+                        *y = [red, green, blue];
                     }
                 }
                 _ => {
-                    for (place, y) in (0..count).zip(&mut each) {
-                        y.iter_mut().enumerate().for_each(|(channel, y)| *y = map(channel)[place]);
+                    for channel in 0..channels {
+                        let places = values[channel..].iter_mut().step_by(stride);
+                        places.zip(map(channel)).for_each(|(y, &x)| *y = x);
                     }
                 }
             }

@@ -55,13 +55,22 @@ impl Runtime {
         let (shape, device) = (images.dims(), images.device());
         let images = images.into_data();
         let images = images.as_slice::<f32>().expect("images are 32-bit numbers");
-        let mut network = self.network.lock().unwrap_or_else(PoisonError::into_inner);
-        match network.run(images, shape) {
+        match self.run(images, shape) {
             Ok(output) => {
                 let outputs = output.len() / shape[0].max(1);
-                Tensor::from_data(TensorData::new(output.to_vec(), [shape[0], outputs]), &device)
+                Tensor::from_data(TensorData::new(output, [shape[0], outputs]), &device)
             }
             Err(problem) => panic!("{problem}"),
         }
+    }
+
+    /// [`forward`](Self::forward) of numbers that are no tensor.
+    ///
+    /// # Errors
+    ///
+    /// As [`Network::run`].
+    pub fn run(&self, images: &[f32], shape: [usize; 4]) -> Result<Vec<f32>, cobasis_run::Error> {
+        let mut network = self.network.lock().unwrap_or_else(PoisonError::into_inner);
+        network.run(images, shape).map(<[f32]>::to_vec)
     }
 }
