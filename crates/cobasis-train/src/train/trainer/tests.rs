@@ -61,6 +61,48 @@ fn accumulated_gradients_are_the_mean_over_the_images() {
 }
 
 #[test]
+fn running_statistics_are_those_of_the_first_batch() {
+    let (config, batches) = (config(""), batches(16, 3));
+    let statistics = |batches: &[Batch]| {
+        let mut trainer = trainer(&config);
+        trainer.step(batches, AT).expect("a step");
+        let state = trainer.model().valid().state();
+        let running = state.into_iter().filter(|(path, _)| path.contains(".running_"));
+        running
+            .map(|(path, data)| (path, data.iter::<f32>().collect()))
+            .collect::<Vec<(_, Vec<_>)>>()
+    };
+    let first = statistics(&batches[..1]);
+    assert!(!first.is_empty());
+    assert_eq!(statistics(&batches), first);
+    assert_ne!(statistics(&batches[1..]), first);
+}
+
+#[test]
+fn devices_come_to_what_accumulation_does_to_the_last_bit() {
+    let batches = batches(16, 3);
+    for recipe in [
+        "",
+        "train.dropout = 0.5\naugment.mixup = 1.0\ntrain.ema = 0.9\ntrain.gradient_flow = true",
+    ] {
+        let config = config(recipe);
+        let trained = |devices: usize| {
+            let mut trainer = trainer(&config).with_devices(&vec![Device::flex(); devices - 1]);
+            for step in 1..=3 {
+                let report = trainer.step(&batches, StepAt { step, ..AT }).expect("a step");
+                assert!(report.loss.is_finite());
+            }
+            let models = [trainer.model().valid().state(), trainer.judged().valid().state()];
+            (models, trainer.basis_gradients().to_vec())
+        };
+        let alone = trained(1);
+        for devices in [2, 3, 4] {
+            assert!(trained(devices) == alone, "{devices} devices, {recipe}");
+        }
+    }
+}
+
+#[test]
 fn a_teacher_shares_the_loss_with_the_labels() {
     let plain = config("distill.weight = 0.25\ndistill.temperature = 2.0");
     let batches = batches(8, 1);
