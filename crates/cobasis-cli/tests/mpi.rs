@@ -35,7 +35,11 @@ fn has_mpirun() -> bool {
 /// A program for each of the processes, given by its arguments.
 fn mpirun(programs: &[(usize, Vec<String>)]) -> Command {
     let mut command = Command::new("mpirun");
-    command.args(["--allow-run-as-root", "--oversubscribe"]);
+    let version = Command::new("mpirun").arg("--version").output().expect("mpirun runs");
+    if String::from_utf8_lossy(&version.stdout).contains("Open MPI") {
+        // MPICH's allows both.
+        command.args(["--allow-run-as-root", "--oversubscribe"]);
+    }
     for (place, (count, arguments)) in programs.iter().enumerate() {
         if place > 0 {
             command.arg(":");

@@ -199,7 +199,7 @@ const BAD: &[(&str, &str, &str)] = &[
         "train.devices",
         "expected devices of one kind, got wgpu and cuda:1",
     ),
-    ("train.devices = ['cude']", "train.devices", "got \"cude\"; did you mean \"cuda\"?"),
+    ("train.devices = ['cude']", "train.devices[0]", "got \"cude\"; did you mean \"cuda\"?"),
     ("train.checkpoint_steps = 0", "train.checkpoint_steps", "expected at least 1; leave it out"),
     (
         "ortho.lambda_end = -2",

@@ -5,7 +5,7 @@ use burn::module::Module;
 use super::*;
 use crate::config::Config;
 use crate::data::{Augment, DatasetName, Loader, LoaderConfig, Source, Split};
-use crate::tensors::images;
+use crate::tensors::{host, images};
 use crate::train::targets::distillation;
 
 const AT: StepAt = StepAt { epoch: 1, step: 1, lr: 0.1, lambda: 10.0 };
