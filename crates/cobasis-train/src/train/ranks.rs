@@ -132,7 +132,7 @@ impl Ranks {
     }
 
     /// What the first rank has, which alone is asked for it.
-    pub(crate) fn from_first(&self, own: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, Error> {
+    pub(crate) fn of_first(&self, own: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, Error> {
         let own = if self.leads() { own() } else { Vec::new() };
         Ok(self.gather(&own)?.swap_remove(0))
     }

@@ -352,7 +352,7 @@ impl<'a, T: Task> Run<'a, T> {
         };
         let name = found.as_ref().and_then(|(path, _)| path.file_name());
         let name = || name.map(|name| name.to_string_lossy().into_owned().into_bytes());
-        let name = self.ranks.from_first(|| name().unwrap_or_default())?;
+        let name = self.ranks.of_first(|| name().unwrap_or_default())?;
         Ok(match found {
             Some((_, resumed)) => Some(resumed),
             None if self.ranks.leads() || name.is_empty() => None,
@@ -411,7 +411,7 @@ impl<'a, T: Task> Run<'a, T> {
 /// The directory that the first rank has opened, by each of the ranks.
 fn directory_of(ranks: &Ranks, opened: Option<RunDir>) -> Result<RunDir, Error> {
     let path = opened.as_ref().map(|directory| directory.path().display().to_string());
-    let path = ranks.from_first(|| path.unwrap_or_default().into_bytes())?;
+    let path = ranks.of_first(|| path.unwrap_or_default().into_bytes())?;
     let path = || PathBuf::from(String::from_utf8_lossy(&path).into_owned());
     Ok(opened.unwrap_or_else(|| RunDir::of_other(path())))
 }

@@ -91,7 +91,7 @@ pub(crate) fn check_data(ranks: &Ranks, data: &DataIdentity, is_new: bool) -> Re
         let (before, is_new) = &all[0];
         if let Some(difference) = before.difference(now) {
             return Err(Error::Usage(format!(
-                "all ranks must have the same data: rank {number} has {difference}, which rank 0 has"
+                "all ranks must have the same data, and rank {number} has other than rank 0: {difference}"
             )));
         }
         if sees_none != is_new {

@@ -63,7 +63,7 @@ impl<T: Task> Run<'_, T> {
             false => None,
         };
         let bytes = || own.as_ref().filter(|_| self.ranks.count() > 1).map(to_bytes);
-        let bytes = self.ranks.from_first(|| bytes().unwrap_or_default())?;
+        let bytes = self.ranks.of_first(|| bytes().unwrap_or_default())?;
         match own {
             Some(model) => Ok(model),
             None => Ok(from_bytes(&bytes, &self.device)

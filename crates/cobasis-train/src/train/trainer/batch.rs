@@ -1,6 +1,7 @@
 //! One batch of a step: its gradients, and what it came to.
 
 use burn::optim::GradientsParams;
+use burn::tensor::Device;
 use cobasis_zoo::Model;
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,15 @@ pub(super) struct Computed<S> {
     /// Those of the penalty alone, in the same way, where they are asked for and there are some.
     pub(super) of_penalty: Option<GradientsParams>,
     pub(super) part: Part<S>,
+}
+
+impl<S> Computed<S> {
+    /// The gradients of a model's parameters on another device.
+    pub(super) fn moved(self, device: &Device, model: &Model) -> Self {
+        let to_device = |gradients: GradientsParams| gradients.to_device(device, model);
+        let of_penalty = self.of_penalty.map(to_device);
+        Self { gradients: to_device(self.gradients), of_penalty, part: self.part }
+    }
 }
 
 impl<T: Task> Minimised<'_, T> {

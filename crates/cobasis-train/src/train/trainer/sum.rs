@@ -107,11 +107,7 @@ impl<T: Task> Trainer<T> {
             });
             for (turn, mut computed) in computed.into_iter().enumerate() {
                 if turn > 0 {
-                    let moved = |gradients: burn::optim::GradientsParams| {
-                        gradients.to_device(&main, &self.model)
-                    };
-                    computed.gradients = moved(computed.gradients);
-                    computed.of_penalty = computed.of_penalty.map(moved);
+                    computed = computed.moved(&main, &self.model);
                 }
                 sum.add(&self.model, place(turn).share, computed);
             }
@@ -195,7 +191,7 @@ impl<T: Task> Trainer<T> {
         if ranks.count() == 1 {
             return Ok(());
         }
-        let bytes = ranks.from_first(|| {
+        let bytes = ranks.of_first(|| {
             statistics(&self.model).into_iter().flat_map(f32::to_le_bytes).collect()
         })?;
         if !ranks.leads() {
