@@ -36,6 +36,7 @@ cargo xtask COMMAND [ARGUMENTS]
   ci            formatting, then test
   test --burn-train
                 the example that trains with burn-train, which builds Burn once more
+  test --mpi    runs of several processes; needs mpirun (Debian: apt-get install openmpi-bin)
   test --device wgpu
                 layers and models on the GPU, or on Mesa's software device, against the processor
 ";
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
         Some("demo") => demo::demo(&arguments[1..]),
         Some("test") if names(&arguments, "wgpu") => gpu_test(&arguments[1..]),
         Some("test") if arguments[1..] == ["--burn-train"] => burn_train_test(),
+        Some("test") if arguments[1..] == ["--mpi"] => mpi_test(),
         Some("test") => checks(TEST, &arguments[1..]),
         Some("ci") => {
             let steps: Vec<Step> = [&[FORMATTING], TEST].concat();
@@ -122,6 +124,15 @@ fn gpu_test(arguments: &[String]) -> ExitCode {
         Ok(test) => ExitCode::from(run(&mut Command::new(test))),
         Err(code) => ExitCode::from(code),
     }
+}
+
+/// Runs the tests that start several processes, with the feature that they need.
+fn mpi_test() -> ExitCode {
+    let what = ["--package", "cobasis-cli", "--package", "cobasis-mpi"];
+    let tests = ["--features", "cobasis-cli/mpi", "--test", "mpi", "--lib"];
+    let mut command = cargo(&[&["test"][..], COMPILE, &what, &tests].concat());
+    // Elsewhere they pass without a launcher.
+    ExitCode::from(run(command.env("COBASIS_REQUIRE", "mpi")))
 }
 
 /// Runs the tests of the package that is not part of the workspace.
@@ -197,17 +208,25 @@ fn executable(message: &str, name: &str) -> Option<PathBuf> {
 }
 
 /// The devices that the default build leaves out, each a feature of its name.
-const DEVICES: [&str; 2] = ["ndarray", "wgpu"];
+const DEVICES: [&str; 6] = ["ndarray", "wgpu", "cuda", "rocm", "metal", "vulkan"];
 
 /// The features that the devices in the arguments need.
 fn features(arguments: &[String]) -> Vec<&'static str> {
     DEVICES.into_iter().filter(|device| names(arguments, device)).collect()
 }
 
-/// Whether the arguments name this device.
+/// Whether the arguments name this device, or one of this kind by its number.
 fn names(arguments: &[String], device: &str) -> bool {
-    let pairs = arguments.windows(2).any(|pair| pair[0] == "--device" && pair[1] == device);
-    pairs || arguments.iter().any(|argument| *argument == format!("--device={device}"))
+    let is_named =
+        |names: &str| names.split(',').any(|name| name.split(':').next() == Some(device));
+    ["--device", "--devices"].iter().any(|option| {
+        let pairs = arguments.windows(2).any(|pair| pair[0] == *option && is_named(&pair[1]));
+        let one = |argument: &String| {
+            let value = argument.strip_prefix(option).and_then(|rest| rest.strip_prefix('='));
+            value.is_some_and(is_named)
+        };
+        pairs || arguments.iter().any(one)
+    })
 }
 
 /// Cargo for the workspace.
@@ -278,6 +297,8 @@ mod tests {
         let of = |line: &str| features(&line.split(' ').map(String::from).collect::<Vec<_>>());
         assert_eq!(of("train --device wgpu"), ["wgpu"]);
         assert_eq!(of("eval --device=ndarray --json"), ["ndarray"]);
+        assert_eq!(of("train --devices wgpu:0,wgpu:1"), ["wgpu"]);
+        assert_eq!(of("train --device=cuda:1"), ["cuda"]);
         assert!(of("train --device flex").is_empty() && of("models list wgpu").is_empty());
     }
 }

@@ -30,6 +30,7 @@ mod parity;
 mod predict;
 mod program;
 mod progress;
+mod ranks;
 mod reference;
 mod report;
 mod signals;
@@ -140,7 +141,10 @@ fn command() -> ExitCode {
 fn run(command: Command) -> Outcome {
     match command {
         Command::Train(args) => train::run(args),
-        Command::Adapt(args) => adapt::run(args),
+        Command::Adapt(args) => match ranks::check_alone("adapt") {
+            Ok(()) => adapt::run(args),
+            Err(quiet) => Ok(quiet.0),
+        },
         Command::Compare(args) => compare::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Predict(args) => predict::run(args),

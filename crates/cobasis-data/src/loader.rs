@@ -156,12 +156,23 @@ impl<T: Target> Loader<T> {
     /// The batches of `epoch` from number `first_batch` on, the same as [`epoch`](Self::epoch)
     /// gives from there; none where there are no more than `first_batch`.
     pub fn epoch_from(&self, epoch: usize, first_batch: usize) -> Epoch<T> {
+        self.epoch_share(epoch, first_batch, 1)
+    }
+
+    /// Of the batches of `epoch` from number `first_batch` on every `every`-th, `first_batch` the first of them.
+    /// Only these are made.
+    ///
+    /// # Panics
+    ///
+    /// Where `every` is 0.
+    pub fn epoch_share(&self, epoch: usize, first_batch: usize, every: usize) -> Epoch<T> {
+        assert!(every > 0, "every batch, or one of several");
         let (set, config, order) = (Arc::clone(&self.set), self.config, self.order(epoch));
         let key = AugmentKey { seed: config.seed, epoch: epoch as u64 };
         let picture = Picture { augment: config.augment, strong: self.strong, key };
         let pictures = self.pictures.clone();
-        let batch = move |number: usize| {
-            let start = number * config.batch_size;
+        let batch = move |place: usize| {
+            let start = (first_batch + place * every) * config.batch_size;
             let end = order.len().min(start.saturating_add(config.batch_size));
             let indices = &order[start..end];
             match &pictures {
@@ -171,7 +182,7 @@ impl<T: Target> Loader<T> {
                 }
             }
         };
-        let numbers = first_batch..self.num_batches();
+        let numbers = 0..self.num_batches().saturating_sub(first_batch).div_ceil(every);
         let floats = self.config.batch_size.saturating_mul(self.set.info().image_len());
         let queue = if floats < LARGE_BATCH { QUEUE } else { 0 };
         let batches = Prefetch::new(numbers, self.config.workers, queue, batch);

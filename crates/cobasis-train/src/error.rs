@@ -37,7 +37,7 @@ pub enum Error {
     #[error("--device {device}: {problem}")]
     Device {
         /// The device's name.
-        device: &'static str,
+        device: String,
         /// Why it can't be used.
         problem: String,
     },
@@ -79,6 +79,17 @@ pub enum Error {
         /// Which images: `validation` or `test`.
         images: &'static str,
     },
+    /// Processes that train together lost each other, or came apart.
+    #[error("the ranks of this run: {0}")]
+    Link(String),
+    /// Another of the processes that train together has failed, which tells why.
+    #[error("rank {rank} has ended the run")]
+    OtherRank {
+        /// Which.
+        rank: usize,
+        /// Its exit code.
+        code: u8,
+    },
     /// Bases that can't be kept orthonormal.
     #[error(
         "the constraint on the shared filters failed in epoch {epoch}, step {step}: {source}; \
@@ -102,12 +113,14 @@ impl Error {
     /// 2 where the user's input is to blame, 1 otherwise.
     pub fn exit_code(&self) -> u8 {
         let user = match self {
+            Error::OtherRank { code, .. } => return *code,
             Error::Data(error) => error.is_user_error(),
             Error::RunDir(error) => error.is_user_error(),
             Error::File(error) => error.is_user_error(),
             Error::Diverged { .. }
             | Error::NotFinite { .. }
             | Error::Constraint { .. }
+            | Error::Link(_)
             | Error::Checkpoint { .. }
             | Error::Machine(_) => false,
             Error::Config(_) | Error::Name(_) | Error::Device { .. } | Error::Usage(_) => true,

@@ -96,7 +96,7 @@ pub struct Columns(Vec<Column>);
 
 /// Sums over images, from which the numbers of a task are made.
 pub trait Scores:
-    Clone + Debug + Default + PartialEq + AddAssign + Serialize + DeserializeOwned + 'static
+    Clone + Debug + Default + PartialEq + AddAssign + Send + Serialize + DeserializeOwned + 'static
 {
     /// What is known of an image.
     type Target: Target;

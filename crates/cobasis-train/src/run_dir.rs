@@ -76,7 +76,8 @@ const WRITTEN: &[&str] = &[
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
-    lock: Arc<Lock>,
+    /// `None` where another process of the same run holds it, and writes.
+    lock: Option<Arc<Lock>>,
 }
 
 impl RunDir {
@@ -93,9 +94,14 @@ impl RunDir {
             Some(out) => open_at(out)?,
             None => Self::create_numbered(Path::new(DEFAULT_PARENT), model)?,
         };
-        let lock = Arc::new(Lock::take(&path)?);
+        let lock = Some(Arc::new(Lock::take(&path)?));
         remove_temporaries(&path)?;
         Ok(Self { path, lock })
+    }
+
+    /// The directory of a run that another process has opened, to read from.
+    pub(crate) fn of_other(path: PathBuf) -> Self {
+        Self { path, lock: None }
     }
 
     /// Whether a directory has a run.
@@ -133,7 +139,7 @@ impl RunDir {
     /// # Errors
     /// [`RunDirError::Gone`] when it was removed, moved or emptied, or another run lives there.
     pub fn check(&self) -> Result<(), RunDirError> {
-        self.lock.check()
+        self.lock.as_ref().map_or(Ok(()), |lock| lock.check())
     }
 
     /// The configuration of the run that the directory holds; `None` for a new one.
@@ -159,7 +165,7 @@ impl RunDir {
 
     /// The run's checkpoints.
     pub fn checkpoints(&self) -> Checkpoints {
-        Checkpoints::locked(self.path.join("checkpoints"), Arc::clone(&self.lock))
+        Checkpoints::locked(self.path.join("checkpoints"), self.lock.clone())
     }
 
     /// Writes a file of this directory whole or not at all; see [`cobasis_zoo::files::write_atomic`].

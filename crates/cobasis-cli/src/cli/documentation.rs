@@ -86,7 +86,7 @@ fn problem(words: &[&str], named: bool) -> Option<String> {
     match words {
         ["cargo", "xtask"] | ["cargo", "xtask", "test" | "ci" | "demo"] => None,
         ["cargo", "xtask", "test", "--device", "wgpu"] => None,
-        ["cargo", "xtask", "test", "--burn-train"] => None,
+        ["cargo", "xtask", "test", "--burn-train" | "--mpi"] => None,
         // Stands for any.
         ["cargo", "xtask", "COMMAND" | "…", ..] | ["cobasis", "COMMAND" | "…", ..] => None,
         ["cobasis"] => None,

@@ -48,9 +48,10 @@ impl Signals {
     }
 
     /// The exit code of a process that a signal ended, 128 and its number: 130 for Ctrl-C, 143 for a
-    /// request to end.
+    /// request to end, which another process of the run got where this one got no signal.
     pub(crate) fn exit_code(&self) -> ExitCode {
         let signal = u8::try_from(self.last.load(Ordering::Relaxed)).unwrap_or_default();
+        let signal = if signal == 0 { SIGTERM.unsigned_abs() as u8 } else { signal };
         ExitCode::from(128 + signal.min(127))
     }
 }

@@ -6,12 +6,15 @@ use std::{env, fs, thread};
 
 use cobasis_cli::Error;
 
+use super::ranks::on_this_machine;
+
 /// How many threads are wanted, as rayon knows it.
 const WANTED: &str = "RAYON_NUM_THREADS";
 /// More is a slip: each thread has a stack, and shares of work below a certain size are no gain.
 const MAX_THREADS: usize = 1024;
 
-/// Starts as many threads as there are cores, or as `RAYON_NUM_THREADS` says.
+/// Starts as many threads as there are cores, or as `RAYON_NUM_THREADS` says. Processes that a launcher has started
+/// here share the cores, unless it has given each its own.
 pub(super) fn start() -> Result<(), Error> {
     let wanted = wanted(env::var(WANTED).ok().as_deref())?;
     let started = rayon::ThreadPoolBuilder::new().num_threads(wanted).build_global();
@@ -21,7 +24,10 @@ pub(super) fn start() -> Result<(), Error> {
 
 /// The number of threads that a text asks for: without one, a thread for each core.
 fn wanted(text: Option<&str>) -> Result<usize, Error> {
-    let cores = || thread::available_parallelism().map_or(1, NonZero::get);
+    let cores = || {
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        if is_bound() { cores } else { (cores / on_this_machine()).max(1) }
+    };
     match text.map(str::trim) {
         None | Some("" | "0") => Ok(cores()),
         Some(text) => match text.parse() {
@@ -36,6 +42,14 @@ fn wanted(text: Option<&str>) -> Result<usize, Error> {
             }
         },
     }
+}
+
+/// Whether this process may run on some of the machine's cores only. Systems other than Linux do not tell.
+fn is_bound() -> bool {
+    let online = fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    allowed.is_some_and(|allowed| allowed.trim() != online.trim())
 }
 
 /// That threads could not be started.

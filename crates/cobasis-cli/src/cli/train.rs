@@ -11,8 +11,9 @@ use cobasis_train::evaluate::Score;
 use cobasis_train::metrics::Scores;
 use cobasis_train::run_dir::{EarlyStop, EpochSummary, RunDir, Summary, TaskSummary};
 use cobasis_train::train::{
-    Classification, Detection, DryRun, Outcome as Ended, SeedsOutcome, SeedsResults, SeedsSummary,
-    Setting, SweepOutcome, Task, dry_run, run_seeds, run_sweep, run_task as train,
+    Classification, Detection, DryRun, Outcome as Ended, Ranks, SeedsOutcome, SeedsResults,
+    SeedsSummary, Setting, SweepOutcome, Task, dry_run, run_seeds, run_sweep, run_task as train,
+    run_together as train_together,
 };
 
 use super::Outcome;
@@ -20,6 +21,7 @@ use super::config_args::ConfigArgs;
 use super::output::{grouped, print};
 use super::program::program;
 use super::progress::{Progress, shown};
+use super::ranks::{Silent, place_on_machine, together};
 use super::signals::Signals;
 use super::sweep;
 
@@ -36,7 +38,9 @@ use super::sweep;
   cobasis train --seeds 0,1,2 --set data.split=train/val
   cobasis train --init TRAINED.safetensors --set train.freeze=backbone --set optimizer.lr=0.01
   cobasis train --init resnet18.pth --set model=imagenet/resnet18 --set data.name=folder --data DIR
-  cobasis train --sweep optimizer.lr=0.05,0.1 --sweep ortho.lambda=0,10 --out SWEEP")]
+  cobasis train --sweep optimizer.lr=0.05,0.1 --sweep ortho.lambda=0,10 --out SWEEP
+  cobasis train --devices wgpu:0,wgpu:1 --set train.accumulate=2
+  mpirun -n 4 cobasis train --set train.accumulate=4 --out RUN   # built with the feature mpi")]
 pub(crate) struct Args {
     #[command(flatten)]
     chosen: ConfigArgs,
@@ -51,9 +55,15 @@ pub(crate) struct Args {
     /// training resumes from the last checkpoint.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Device to train on: flex (CPU), ndarray (CPU, slow reference), wgpu (GPU).
+    /// Device to train on: flex (CPU), ndarray (CPU, slow reference), wgpu (GPU). Of several GPUs, wgpu:1 is the
+    /// second. cuda, rocm, metal and vulkan are passed through to Burn; they were never built or tried by the
+    /// developers.
     #[arg(long, default_value_t = DeviceName::Flex, hide_default_value = false)]
     device: DeviceName,
+    /// Devices that share the batches of every step, such as wgpu:0,wgpu:1; as many as divide train.accumulate.
+    /// Sets train.devices.
+    #[arg(long, value_name = "NAME,NAME,...", value_delimiter = ',', conflicts_with = "device")]
+    devices: Vec<DeviceName>,
     /// Random seed, overrides the configuration's.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     seed: Option<u64>,
@@ -75,15 +85,20 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Outcome {
-    let settings = settings(&args)?;
-    match settings[0].config.task {
-        TaskKind::Classify => run_task::<Classification>(args, &settings),
-        TaskKind::Detect => run_task::<Detection>(args, &settings),
-    }
+    together(|ranks| {
+        let settings = settings(&args)?;
+        match settings[0].config.task {
+            TaskKind::Classify => run_task::<Classification>(args, &settings, ranks),
+            TaskKind::Detect => run_task::<Detection>(args, &settings, ranks),
+        }
+    })
 }
 
-fn run_task<T: Task>(args: Args, settings: &[Setting]) -> Outcome {
+fn run_task<T: Task>(args: Args, settings: &[Setting], ranks: &Ranks) -> Outcome {
     let config = &settings[0].config;
+    if ranks.count() > 1 {
+        return run_together::<T>(&args, config, ranks);
+    }
     if let Some(note) = args.chosen.note() {
         print(&format!("note: {note}"));
     }
@@ -93,7 +108,8 @@ fn run_task<T: Task>(args: Args, settings: &[Setting]) -> Outcome {
             let (settings, seeds) = (settings.len(), args.seeds.len().max(1));
             print(&format!("runs    {runs}: settings {settings} x seeds {seeds}; of the first:"));
         }
-        print(&describe_dry_run(config, &dry_run::<T>(config, args.device)?));
+        let device = config.train.devices.first().copied().unwrap_or(args.device);
+        print(&describe_dry_run(config, &dry_run::<T>(config, device)?));
         return Ok(ExitCode::SUCCESS);
     }
     let command = command_line();
@@ -131,25 +147,63 @@ fn run_task<T: Task>(args: Args, settings: &[Setting]) -> Outcome {
             SeedsOutcome::Interrupted(ended) => of_several(ended, parent),
         }
     };
+    progress.end();
+    Ok(told::<T>(ended, args.out.is_some(), &command, "", &signals))
+}
+
+/// Trains with the other ranks; the first speaks.
+fn run_together<T: Task>(args: &Args, config: &Config, ranks: &Ranks) -> Outcome {
+    if args.dry_run || !args.seeds.is_empty() || !args.sweep.is_empty() {
+        let problem =
+            "several processes train one run at a time: without --dry-run, --seeds and --sweep";
+        return Err(Error::Usage(problem.to_owned()));
+    }
+    let (out, command, signals) = (args.out.as_deref(), command_line(), Signals::listen());
+    let devices = &config.train.devices;
+    let device = match devices.len() {
+        0 => args.device,
+        count => devices[place_on_machine() % count],
+    };
+    if !ranks.leads() {
+        let watch = &mut Silent(&signals);
+        train_together::<T>(config, device, out, &command, ranks, watch)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(note) = args.chosen.note() {
+        print(&format!("note: {note}"));
+    }
+    let mut progress = Progress::<T::Score>::new(&signals, !args.no_live);
+    let ended = train_together::<T>(config, device, out, &command, ranks, &mut progress)?;
+    progress.end();
+    let with = format!(" with {} processes, or as many as divide train.accumulate", ranks.count());
+    Ok(told::<T>(ended, out.is_some(), &command, &with, &signals))
+}
+
+/// Says how a run ended, and gives the exit code. `with` is what is needed to resume it, beside the command.
+fn told<T: Task>(
+    ended: Ended,
+    has_out: bool,
+    command: &str,
+    with: &str,
+    signals: &Signals,
+) -> ExitCode {
     match ended {
         Ended::Finished(summary) => {
-            progress.end();
             print(&describe::<T::Score>(&summary));
-            Ok(ExitCode::SUCCESS)
+            ExitCode::SUCCESS
         }
         Ended::Interrupted { directory, epoch, step } => {
-            progress.end();
-            let out = match args.out {
-                Some(_) => String::new(),
-                None => format!(" --out {}", directory.display()),
+            let out = match has_out {
+                true => String::new(),
+                false => format!(" --out {}", directory.display()),
             };
             print(&format!(
-                "interrupted in epoch {epoch} after step {step}; everything is saved. To resume:\n\
+                "interrupted in epoch {epoch} after step {step}; everything is saved. To resume{with}:\n\
                  {} {}{out}",
                 program(),
                 command.trim_start_matches("cobasis ")
             ));
-            Ok(signals.exit_code())
+            signals.exit_code()
         }
     }
 }
@@ -183,6 +237,9 @@ fn settings(args: &Args) -> Result<Vec<Setting>, Error> {
         let mut config = args.chosen.load(args.init.as_deref(), &choices, args.download)?;
         if let Some(seed) = args.seed {
             config.seed = seed;
+        }
+        if !args.devices.is_empty() {
+            config.train.devices.clone_from(&args.devices);
         }
         config.check()?;
         if let Some(same) = settings.iter().find(|other| other.config == config) {

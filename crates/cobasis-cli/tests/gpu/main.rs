@@ -22,7 +22,7 @@ use compare::Difference;
 type Check = (String, Box<dyn Fn(&Device) -> Difference>);
 
 fn main() -> ExitCode {
-    let device = match DeviceName::Wgpu.open() {
+    let device = match DeviceName::Wgpu(None).open() {
         Ok(device) => device,
         Err(error) => {
             eprintln!("error: {}", error.line());

@@ -194,6 +194,12 @@ const BAD: &[(&str, &str, &str)] = &[
         "expected at least 0 and below 1, 0.999999 at most, got 1.0",
     ),
     ("train.ema = 1.5", "train.ema", "expected at least 0 and below 1, 0.999999 at most"),
+    (
+        "train.devices = ['wgpu', 'cuda:1']",
+        "train.devices",
+        "expected devices of one kind, got wgpu and cuda:1",
+    ),
+    ("train.devices = ['cude']", "train.devices[0]", "got \"cude\"; did you mean \"cuda\"?"),
     ("train.checkpoint_steps = 0", "train.checkpoint_steps", "expected at least 1; leave it out"),
     (
         "ortho.lambda_end = -2",

@@ -6,8 +6,14 @@ use super::error::ConfigError;
 use super::{Config, DetectionLosses, LambdaSchedule, ScheduleKind, TaskKind, place};
 
 /// Keys that say where things are and how fast they go, not what comes out.
-const FREE: &[&str] =
-    &["data.dir", "data.download", "data.workers", "train.checkpoint_steps", "train.tensorboard"];
+const FREE: &[&str] = &[
+    "data.dir",
+    "data.download",
+    "data.workers",
+    "train.checkpoint_steps",
+    "train.devices",
+    "train.tensorboard",
+];
 
 /// A key whose values differ; one without a value has none.
 #[derive(Clone, Debug, PartialEq)]

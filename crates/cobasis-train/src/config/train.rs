@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::data::Protocol;
 use super::error::{ConfigError, count, share_below_1};
 use super::freeze::Freeze;
+use crate::device::DeviceName;
 
 /// Epochs, batch size, loss and checkpoints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,8 +24,13 @@ pub struct TrainConfig {
     /// Batch size, at least 1.
     pub batch: usize,
     /// Gradient accumulation: number of batches whose gradients are averaged for one optimizer
-    /// step, at least 1.
+    /// step, at least 1. Batch norms see each batch apart; running statistics are those of the first.
     pub accumulate: usize,
+    /// Devices that compute the batches of a step in turn, such as ["wgpu:0", "wgpu:1"], in the place of
+    /// `--device`; of one kind, and as many as divide `train.accumulate`. They affect speed, not the result but for
+    /// rounding on graphics processors. Under mpirun each process takes one of them, by its place on its machine.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<DeviceName>,
     /// Batch size of evaluation, at least 1; affects speed and memory, not the result.
     pub eval_batch: usize,
     /// Label smoothing, at least 0 and below 1.
@@ -56,6 +62,7 @@ impl Default for TrainConfig {
             freeze: Freeze::default(),
             batch: 256,
             accumulate: 1,
+            devices: Vec::new(),
             eval_batch: 256,
             label_smoothing: 0.0,
             dropout: 0.0,
@@ -72,7 +79,9 @@ impl TrainConfig {
     pub(super) fn full() -> Self {
         let one = Some(1);
         let freeze = Freeze(vec!["bases".to_owned()]);
-        Self { patience: one, freeze, max_steps: one, checkpoint_steps: one, ..Self::default() }
+        let devices = vec![DeviceName::Flex];
+        let (max_steps, checkpoint_steps) = (one, one);
+        Self { patience: one, freeze, devices, max_steps, checkpoint_steps, ..Self::default() }
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
@@ -83,6 +92,11 @@ impl TrainConfig {
         self.freeze.check()?;
         count("train.batch", self.batch, "at least 1 image")?;
         count("train.accumulate", self.accumulate, "at least 1 batch")?;
+        if let Some(other) = self.devices.iter().find(|one| one.kind() != self.devices[0].kind()) {
+            let problem =
+                format!("expected devices of one kind, got {} and {other}", self.devices[0]);
+            return Err(ConfigError::at("train.devices", problem));
+        }
         count("train.eval_batch", self.eval_batch, "at least 1 image")?;
         share_below_1("train.label_smoothing", self.label_smoothing)?;
         share_below_1("train.dropout", self.dropout)?;

@@ -27,8 +27,8 @@ impl Checkpoints {
     }
 
     /// Those of a run, which are written as long as its directory is its own.
-    pub(super) fn locked(directory: PathBuf, lock: Arc<Lock>) -> Self {
-        Self { directory, lock: Some(lock) }
+    pub(super) fn locked(directory: PathBuf, lock: Option<Arc<Lock>>) -> Self {
+        Self { directory, lock }
     }
 
     /// Where the checkpoint after `epochs` epochs and `steps` steps of the next is.

@@ -32,6 +32,12 @@ pub struct Provenance {
     /// The most memory that the process held, bytes, without a graphics processor's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_bytes: Option<u64>,
+    /// The processes that trained together, where there were several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processes: Option<usize>,
+    /// Of the time of its steps, what the first of them spent on messages, with the wait for slower ones, seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange_seconds: Option<f64>,
 }
 
 impl Provenance {
@@ -47,6 +53,8 @@ impl Provenance {
             dirty: commit.as_ref().and(changed.map(|changed| !changed.is_empty())),
             commit,
             peak_bytes: None,
+            processes: None,
+            exchange_seconds: None,
         }
     }
 

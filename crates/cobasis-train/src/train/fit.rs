@@ -11,7 +11,6 @@ use cobasis_zoo::files::{FileError, load, to_bytes};
 use crate::config::Config;
 use crate::data::{Batch, DataError};
 use crate::error::Error;
-use crate::evaluate::judge_from;
 use crate::metrics::Scores;
 use crate::run_dir::{
     EpochMetrics, RunDir, RunDirError, gradient_flow_csv, metrics_csv, tasks_csv, write_events,
@@ -20,6 +19,7 @@ use crate::train::checkpoint::judged_files;
 use crate::train::joint::{TaskLoaders, best_name, check_files, judge_tasks, last_name, published};
 use crate::train::loaders::Loaders;
 use crate::train::progress::Partial;
+use crate::train::ranks::{Ranks, check_model, judge_together};
 use crate::train::{Progress, StepAt, TargetOf, Task, Trainer, Watch, checkpoint};
 
 /// The model of the best epoch.
@@ -32,12 +32,15 @@ pub(crate) struct Fit<'a, T: Task> {
     /// The images of further tasks.
     tasks: &'a TaskLoaders,
     directory: &'a RunDir,
+    ranks: &'a Ranks,
     trainer: Trainer<T>,
     pub(crate) progress: Progress<T::Score>,
     /// Since when the progress does not know how long the run has taken.
     since: Instant,
     /// Whether the progress is that of the last checkpoint.
     saved: bool,
+    /// Seconds that this process's steps have spent on messages to and from other ranks.
+    pub(crate) exchange: f64,
 }
 
 impl<'a, T: Task> Fit<'a, T> {
@@ -45,12 +48,13 @@ impl<'a, T: Task> Fit<'a, T> {
     pub(crate) fn new(
         config: &'a Config,
         (loaders, tasks): (&'a Loaders<TargetOf<T>>, &'a TaskLoaders),
-        directory: &'a RunDir,
+        (directory, ranks): (&'a RunDir, &'a Ranks),
         trainer: Trainer<T>,
         progress: Progress<T::Score>,
         since: Instant,
     ) -> Self {
-        Self { config, loaders, tasks, directory, trainer, progress, since, saved: false }
+        let (saved, exchange) = (false, 0.0);
+        Self { config, loaders, tasks, directory, ranks, trainer, progress, since, saved, exchange }
     }
 
     /// Trains to the end of the last epoch, or until the watch breaks off; then what was done is
@@ -103,16 +107,20 @@ impl<'a, T: Task> Fit<'a, T> {
         let seconds = || started.1 + started.0.elapsed().as_secs_f64();
         let accumulate = config.train.accumulate;
         let done = self.progress.steps;
-        let mut batches = self.loaders.train.epoch_from(epoch, done * accumulate);
+        let (rank, ranks) = (self.ranks.rank(), self.ranks.count());
+        let mut batches = self.loaders.train.epoch_share(epoch, done * accumulate + rank, ranks);
         let steps = self.loaders.steps(config);
         let mut further = self.tasks.batches_from((epoch - 1) * steps + done);
         for step in done..steps {
             let group: Result<Vec<Batch<TargetOf<T>>>, DataError> =
-                batches.by_ref().take(accumulate).collect();
+                batches.by_ref().take(accumulate / ranks).collect();
             let group = group?;
             // Nothing could be kept of what follows.
             self.directory.check()?;
-            let report = self.trainer.step_with(&group, &further.next()?, self.at(step))?;
+            let (further, at) = (further.next()?, self.at(step));
+            let before = self.ranks.seconds();
+            let report = self.trainer.step_together(self.ranks, &group, &further, at)?;
+            self.exchange += self.ranks.seconds() - before;
             if !report.loss.is_finite() {
                 return Err(Error::Diverged { epoch, step: report.step, loss: report.loss });
             }
@@ -123,7 +131,7 @@ impl<'a, T: Task> Fit<'a, T> {
             }
             self.progress.partial.seconds = seconds();
             self.saved = false;
-            if watch.step(epoch, &report).is_break() {
+            if self.ranks.any(watch.step(epoch, &report).is_break())? {
                 return Ok(None);
             }
             if config.train.checkpoint_steps.is_some_and(|every| report.step.is_multiple_of(every))
@@ -135,9 +143,11 @@ impl<'a, T: Task> Fit<'a, T> {
         let images = total.images().max(1) as f64;
         let train_seconds = seconds();
         self.trainer.end_epoch(epoch, self.progress.steps)?;
+        check_model(self.ranks, self.trainer.judged(), &format!("after epoch {epoch}"))?;
         let (model, loader) = (self.trainer.judged(), &self.loaders.val);
         let score = T::score(config, loader.set().info());
-        let val = judge_from(score, model, loader, |images| watch.evaluated(images))?;
+        let evaluated = |images| watch.evaluated(images);
+        let val = judge_together(self.ranks, score, model, loader, evaluated)?;
         let Some(val) = val else {
             return Ok(None);
         };
@@ -146,7 +156,8 @@ impl<'a, T: Task> Fit<'a, T> {
         }
         if let Some(joint) = &self.trainer.joint {
             let (base, progress) = (self.trainer.judged(), &self.progress.joint);
-            let rows = judge_tasks(config, (joint, base), self.tasks, (progress, epoch), watch)?;
+            let done = (progress, epoch);
+            let rows = judge_tasks(config, self.ranks, (joint, base), self.tasks, done, watch)?;
             let Some(rows) = rows else {
                 return Ok(None);
             };
@@ -168,16 +179,19 @@ impl<'a, T: Task> Fit<'a, T> {
     fn save(&mut self) -> Result<(), Error> {
         self.progress.seconds += self.since.elapsed().as_secs_f64();
         self.since = Instant::now();
-        if !self.saved {
+        if !self.saved && self.ranks.leads() {
             let checkpoints = self.directory.checkpoints();
             checkpoint::write(&checkpoints, self.config, &self.trainer, &self.progress)?;
-            self.saved = true;
         }
+        self.saved = true;
         Ok(())
     }
 
     /// Writes what is made from the checkpoint of the epoch that was just done.
     fn publish(&self, epoch: usize) -> Result<(), Error> {
+        if !self.ranks.leads() {
+            return Ok(());
+        }
         let history = &self.progress.history;
         self.directory.write_atomic("metrics.csv", metrics_csv(history).as_bytes())?;
         if !self.config.tasks.is_empty() {
@@ -220,7 +234,7 @@ impl<'a, T: Task> Fit<'a, T> {
 
     /// Sees to it that the best model of the epochs before is there, and as it was.
     fn restore_best(&self, watch: &mut impl Watch<T::Score>) -> Result<(), Error> {
-        let Some(best) = self.progress.best() else {
+        let Some(best) = self.progress.best().filter(|_| self.ranks.leads()) else {
             return Ok(());
         };
         let checkpoint = self.directory.checkpoints().path(best.epoch, 0);

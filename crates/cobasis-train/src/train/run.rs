@@ -19,11 +19,13 @@ use crate::train::checkpoint::Resumed;
 use crate::train::fit::Fit;
 use crate::train::joint::{Joint, TaskLoaders, results};
 use crate::train::loaders::Loaders;
+use crate::train::ranks::{check_accumulate, check_data, check_model as check_weights, check_run};
 use crate::train::recorded_data::{DATA, check_model, check_same, recorded_data, warn_of_unknown};
 use crate::train::start::{Start, StartFile, check_unchanged, resolved, start};
 use crate::train::teacher::{taught, teacher};
 use crate::train::{
-    Classification, DataIdentity, Progress, Started, TargetOf, Task, Trainer, Watch, checkpoint,
+    Classification, DataIdentity, Progress, Ranks, Started, TargetOf, Task, Trainer, Watch,
+    checkpoint,
 };
 
 /// The file of a run's directory that says which model file it started from.
@@ -104,24 +106,69 @@ pub fn run_task<T: Task>(
     command: &str,
     watch: &mut impl Watch<T::Score>,
 ) -> Result<Outcome, Error> {
+    run_together::<T>(config, device, out, command, &Ranks::alone(), watch)
+}
+
+/// A run that several processes train together, all of which call this; as [`run`] otherwise. The first of them alone
+/// writes, and finds or makes the directory; which `out` the others have is of no matter. Checkpoints do not say how
+/// many there were: as many as divide `train.accumulate` may go on.
+///
+/// # Errors
+///
+/// As [`run`]; where the processes are not alike in version, configuration or data; [`Error::OtherRank`] where another
+/// one has failed. Whoever gets any other error tells the others by [`Ranks::fail`].
+pub fn run_together<T: Task>(
+    config: &Config,
+    device: DeviceName,
+    out: Option<&Path>,
+    command: &str,
+    ranks: &Ranks,
+    watch: &mut impl Watch<T::Score>,
+) -> Result<Outcome, Error> {
+    let outcome = trained::<T>(config, device, out, command, ranks, watch)?;
+    // Whether the first could write the result.
+    ranks.wait()?;
+    Ok(outcome)
+}
+
+fn trained<T: Task>(
+    config: &Config,
+    device: DeviceName,
+    out: Option<&Path>,
+    command: &str,
+    ranks: &Ranks,
+    watch: &mut impl Watch<T::Score>,
+) -> Result<Outcome, Error> {
     let start = Instant::now();
     config.check()?;
+    // Of several ranks, each has a device of its own.
+    let (device, further) = match (ranks.count(), &config.train.devices[..]) {
+        (1, [first, further @ ..]) => (*first, further),
+        _ => (device, &[][..]),
+    };
+    check_accumulate(config, 1 + further.len())?;
     let opened = device.open()?;
+    let further = further.iter().map(|name| name.open()).collect::<Result<Vec<_>, _>>()?;
     let (config, file) = resolved(config, out, &opened)?;
     let config = &config;
-    let mut run = Run::<T>::prepare(config, (device, opened), out, file)?;
+    check_run(ranks, config, device)?;
+    let mut run = Run::<T>::prepare(config, ranks, (device, opened, further), out, file)?;
     let (trainer, progress) = run.resume_or_start(watch)?;
+    check_weights(ranks, trainer.model(), "before the first step")?;
     let params = trainer.model().parameters().trainable;
     watch.started(run.started(params, &progress));
     let loaders = (&run.loaders, &run.tasks);
-    let mut fit = Fit::new(config, loaders, &run.directory, trainer, progress, start);
-    run.directory.forget_divergence();
+    let place = (&run.directory, ranks);
+    let mut fit = Fit::new(config, loaders, place, trainer, progress, start);
+    if ranks.leads() {
+        run.directory.forget_divergence();
+    }
     let flow = fit.run(watch).inspect_err(|error| {
-        if error.is_divergence() {
+        if error.is_divergence() && ranks.leads() {
             run.directory.record_divergence(&error.line());
         }
     })?;
-    let best = fit.check_best();
+    let best = if ranks.leads() { fit.check_best() } else { Ok(()) };
     let epochs = match flow.is_break() {
         true => None,
         // Without the best model there is nothing to judge by the test set.
@@ -132,12 +179,19 @@ pub fn run_task<T: Task>(
         return Ok(run.interrupted(&fit.progress));
     };
     let mut summary = run.summary(&fit.progress, epochs, params, command);
+    if !ranks.leads() {
+        return Ok(Outcome::Finished(Box::new(summary)));
+    }
     let files = (run.directory.path(), &run.device);
     if best.is_ok() {
         let Some(tasks) = results(config, &run.tasks, &fit.progress, files, watch)? else {
             return Ok(run.interrupted(&fit.progress));
         };
         summary.tasks = tasks;
+    }
+    if ranks.count() > 1 {
+        summary.provenance.processes = Some(ranks.count());
+        summary.provenance.exchange_seconds = Some(fit.exchange);
     }
     let left = fit.inference_cost();
     summary.inference_params = left.map(|cost| cost.params);
@@ -153,12 +207,15 @@ pub fn run_task<T: Task>(
 /// What a run has before it trains.
 struct Run<'a, T: Task> {
     config: &'a Config,
+    ranks: &'a Ranks,
     provenance: Provenance,
     loaders: Loaders<TargetOf<T>>,
     /// The images of further tasks.
     tasks: TaskLoaders,
     name: DeviceName,
     device: Device,
+    /// Those that compute batches beside it.
+    further: Vec<Device>,
     model: ModelConfig,
     teacher: Option<Model>,
     /// What a new run starts with; not there in a directory that has a run already.
@@ -177,7 +234,8 @@ impl<'a, T: Task> Run<'a, T> {
     /// Reads the images and makes the directory, or takes one that has this run.
     fn prepare(
         config: &'a Config,
-        (name, device): (DeviceName, Device),
+        ranks: &'a Ranks,
+        (name, device, further): (DeviceName, Device, Vec<Device>),
         out: Option<&Path>,
         file: Option<StartFile>,
     ) -> Result<Self, Error> {
@@ -201,11 +259,15 @@ impl<'a, T: Task> Run<'a, T> {
         if let Some((model, _)) = &start {
             Joint::new(config, &tasks, model)?;
         }
-        let directory = RunDir::open(out, &config.model)?;
-        let place = directory.path().display().to_string();
         let data = DataIdentity { tasks: tasks.identities(), ..DataIdentity::of(&loaders) };
+        check_data(ranks, &data, is_new)?;
+        let opened = ranks.leads().then(|| RunDir::open(out, &config.model)).transpose()?;
+        let directory = directory_of(ranks, opened)?;
+        let place = directory.path().display().to_string();
         let (mut is_recorded, mut is_longer) = (false, false);
-        if let Some(text) = directory.config()? {
+        if !ranks.leads() {
+            // The first looks after it.
+        } else if let Some(text) = directory.config()? {
             let before = Config::parse_with(&format!("{place}/config.toml"), &text, &[])?;
             config.check_resumes(&before, &place)?;
             if let Some(before) = recorded_data(&directory) {
@@ -220,11 +282,13 @@ impl<'a, T: Task> Run<'a, T> {
         let classes = if is_folder { class_counts(loaders.train.set()) } else { Vec::new() };
         Ok(Self {
             config,
+            ranks,
             provenance,
             loaders,
             tasks,
             name,
             device,
+            further,
             model,
             teacher,
             start,
@@ -238,9 +302,9 @@ impl<'a, T: Task> Run<'a, T> {
 
     /// The trainer of the last checkpoint, or a new one, and how far the run has come.
     fn resume_or_start(&mut self, watch: &mut impl Watch<T::Score>) -> Result<Resumed<T>, Error> {
-        let resumed = last_checkpoint::<T>(&self.directory, self.config, &self.device, watch)?;
-        let path = self.directory.path();
-        if resumed.is_none() && path.join("metrics.csv").exists() {
+        let (leads, path) = (self.ranks.leads(), self.directory.path());
+        let resumed = self.last_checkpoint(watch)?;
+        if resumed.is_none() && leads && path.join("metrics.csv").exists() {
             return Err(RunDirError::NoCheckpoint { path: path.to_owned() }.into());
         }
         let before_cut = self.config.epochs_before_cut();
@@ -250,7 +314,7 @@ impl<'a, T: Task> Run<'a, T> {
                 Some(before) => check_same(before, &self.data, &place)?,
                 None => check_model(&trainer.model().config, &self.model, &place)?,
             }
-            if progress.data.is_none() && !self.is_recorded {
+            if progress.data.is_none() && !self.is_recorded && leads {
                 warn_of_unknown(&place);
             }
             if let Some(record) = &progress.init {
@@ -261,16 +325,43 @@ impl<'a, T: Task> Run<'a, T> {
             self.directory.forget_result()?;
             self.directory.write_config(&self.config.to_toml()?)?;
         }
-        self.directory.write_json(DATA, &self.data)?;
+        if leads {
+            self.directory.write_json(DATA, &self.data)?;
+        }
         let (trainer, progress) = match resumed {
             Some(resumed) => resumed,
             None => self.begin()?,
         };
-        if let Some(init) = &progress.init {
+        if let Some(init) = progress.init.as_ref().filter(|_| leads) {
             self.directory.write_json(INIT, init)?;
         }
         let progress = progress.with_data(self.data.clone()).with_before_cut(before_cut);
+        let trainer = trainer.with_devices(&self.further);
         Ok((taught(trainer, self.teacher.take()), progress))
+    }
+
+    /// What the furthest checkpoint that the first rank can read holds; `None` where there is no checkpoint.
+    fn last_checkpoint(
+        &self,
+        watch: &mut impl Watch<T::Score>,
+    ) -> Result<Option<Resumed<T>>, Error> {
+        let (config, device) = (self.config, &self.device);
+        let found = match self.ranks.leads() {
+            true => last_checkpoint::<T>(&self.directory, config, device, watch)?,
+            false => None,
+        };
+        let name = found.as_ref().and_then(|(path, _)| path.file_name());
+        let name = || name.map(|name| name.to_string_lossy().into_owned().into_bytes());
+        let name = self.ranks.of_first(|| name().unwrap_or_default())?;
+        Ok(match found {
+            Some((_, resumed)) => Some(resumed),
+            None if self.ranks.leads() || name.is_empty() => None,
+            None => {
+                let name = String::from_utf8_lossy(&name).into_owned();
+                let path = self.directory.path().join("checkpoints").join(name);
+                Some(checkpoint::read(&path, config, device)?)
+            }
+        })
     }
 
     /// A trainer that has done nothing yet.
@@ -317,13 +408,21 @@ impl<'a, T: Task> Run<'a, T> {
     }
 }
 
-/// What the furthest checkpoint that can be read holds; `None` where there is no checkpoint.
+/// The directory that the first rank has opened, by each of the ranks.
+fn directory_of(ranks: &Ranks, opened: Option<RunDir>) -> Result<RunDir, Error> {
+    let path = opened.as_ref().map(|directory| directory.path().display().to_string());
+    let path = ranks.of_first(|| path.unwrap_or_default().into_bytes())?;
+    let path = || PathBuf::from(String::from_utf8_lossy(&path).into_owned());
+    Ok(opened.unwrap_or_else(|| RunDir::of_other(path())))
+}
+
+/// The furthest checkpoint that can be read, and what it holds; `None` where there is no checkpoint.
 fn last_checkpoint<T: Task>(
     directory: &RunDir,
     config: &Config,
     device: &Device,
     watch: &mut impl Watch<T::Score>,
-) -> Result<Option<Resumed<T>>, Error> {
+) -> Result<Option<(PathBuf, Resumed<T>)>, Error> {
     let mut first_error = None;
     for path in directory.checkpoints().list()? {
         if !path.is_dir() {
@@ -331,7 +430,7 @@ fn last_checkpoint<T: Task>(
             continue;
         }
         match checkpoint::read(&path, config, device) {
-            Ok(read) => return Ok(Some(read)),
+            Ok(read) => return Ok(Some((path, read))),
             Err(error) => {
                 watch.checkpoint_lost(&error);
                 first_error.get_or_insert(error);

@@ -22,7 +22,7 @@ pub type TargetOf<T> = <<T as Task>::Score as Scores>::Target;
 
 /// What a model is trained for: which targets its images have, what is minimised, and what tells how
 /// good it is. The penalty, the optimizer and the loop know nothing of it.
-pub trait Task: Sized + 'static {
+pub trait Task: Sized + Sync + 'static {
     /// What the numbers of an epoch are made of, and which targets it is about.
     type Score: Scores;
 

@@ -1,14 +1,16 @@
 //! A model in training, step by step.
 
-use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
+mod batch;
+mod sum;
+
+use burn::module::Module;
+use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
 use cobasis_zoo::{Model, ModelConfig};
 
-use crate::data::{Batch, SplitMix64};
+use crate::data::Batch;
 use crate::error::Error;
-use crate::metrics::Scores;
 use crate::run_dir::BasisGradient;
-use crate::tensors::host;
 use crate::train::constraint::Constrained;
 use crate::train::ema::Ema;
 use crate::train::gradient_flow::basis_gradients;
@@ -17,8 +19,10 @@ use crate::train::joint::Joint;
 use crate::train::learned_ranks::LearnedRanks;
 use crate::train::objective::PenaltyTerm;
 use crate::train::optimizer::{Groups, coding, optimizer, with_autoencoders};
-use crate::train::task::{TargetOf, Terms};
-use crate::train::{Classification, Losses, Recipe, StepAt, StepReport, Task};
+use crate::train::ranks::Ranks;
+use crate::train::task::TargetOf;
+use crate::train::{Classification, Recipe, StepAt, StepReport, Task};
+use sum::Sum;
 
 /// A model, its optimizer and its task.
 pub struct Trainer<T: Task = Classification> {
@@ -27,19 +31,13 @@ pub struct Trainer<T: Task = Classification> {
     pub(crate) ema: Option<Ema>,
     pub(crate) constrained: Option<Constrained>,
     ranks: Option<LearnedRanks>,
-    task: T,
+    /// The device of the model and those that compute batches beside it, each with its task.
+    places: Vec<(Device, T)>,
     pub(crate) joint: Option<Joint>,
     penalty: PenaltyTerm,
     recipe: Recipe,
     /// The gradients of the bases at the last step, where they are asked for.
     basis_gradients: Option<Vec<BasisGradient>>,
-}
-
-/// What a batch came to: means over its images, the score aside.
-struct Part<S> {
-    score: S,
-    penalty: f64,
-    loss: f64,
 }
 
 impl<T: Task> Trainer<T> {
@@ -66,7 +64,7 @@ impl<T: Task> Trainer<T> {
                 let frozen = model.frozen().into_iter().map(|tensor| tensor.id);
                 Ema::new(recipe.ema, frozen)
             }),
-            task: T::new(&recipe, &device),
+            places: vec![(device.clone(), T::new(&recipe, &device))],
             joint: None,
             penalty: PenaltyTerm::new(&recipe.ortho, &model),
             basis_gradients: recipe.gradient_flow.then(Vec::new),
@@ -77,7 +75,23 @@ impl<T: Task> Trainer<T> {
 
     /// Learns from a teacher too; see [`Task::with_teacher`].
     pub fn with_teacher(self, teacher: Model) -> Self {
-        Self { task: self.task.with_teacher(teacher), ..self }
+        let taught = |(device, task): (Device, T)| {
+            let teacher = teacher.clone().fork(&device.clone().inner());
+            (device, task.with_teacher(teacher))
+        };
+        Self { places: self.places.into_iter().map(taught).collect(), ..self }
+    }
+
+    /// Computes batches on these devices too, in turn: of `n` devices, the model's included, the first has every
+    /// `n`-th batch of a step from the first on, the second from the second on. To be called before
+    /// [`with_teacher`](Self::with_teacher).
+    pub fn with_devices(mut self, further: &[Device]) -> Self {
+        for device in further {
+            let device = device.clone().autodiff();
+            let task = T::new(&self.recipe, &device);
+            self.places.push((device, task));
+        }
+        self
     }
 
     /// Learns further tasks too. To be called before the first step.
@@ -106,7 +120,8 @@ impl<T: Task> Trainer<T> {
         self.basis_gradients.as_deref().unwrap_or_default()
     }
 
-    /// One step of the optimizer along the mean gradient of some batches.
+    /// One step of the optimizer along the mean gradient of some batches. Each is normalised by its own statistics;
+    /// running ones are moved by the first batch.
     ///
     /// # Errors
     ///
@@ -126,34 +141,36 @@ impl<T: Task> Trainer<T> {
         further: &[Batch],
         at: StepAt,
     ) -> Result<StepReport<T::Score>, Error> {
-        let images: usize = batches.iter().map(|batch| batch.labels.len()).sum();
-        let mut report = StepReport {
-            step: at.step,
-            score: T::Score::default(),
-            penalty: 0.0,
-            loss: 0.0,
-            lr: at.lr,
-        };
+        self.step_together(&Ranks::alone(), batches, further, at)
+    }
+
+    /// The same together with others: `batches` are this rank's of the step, in their order. Afterwards all ranks
+    /// have the same model.
+    ///
+    /// # Errors
+    ///
+    /// As of [`step`](Self::step), and where the others can't be reached or have failed.
+    pub(crate) fn step_together(
+        &mut self,
+        ranks: &Ranks,
+        batches: &[Batch<TargetOf<T>>],
+        further: &[Batch],
+        at: StepAt,
+    ) -> Result<StepReport<T::Score>, Error> {
         if let Some(ranks) = &mut self.ranks {
             self.model = ranks.before_step(self.model.clone(), at);
         }
-        let mut sum = GradientsAccumulator::new();
-        let mut of_penalty = GradientsAccumulator::new();
-        for (number, batch) in batches.iter().enumerate() {
-            let share = batch.labels.len() as f64 / images as f64;
-            let (gradients, part) = self.backward(batch, number, share, at);
-            sum.accumulate(&self.model, gradients);
-            if let Some(gradients) = self.penalty_gradients(number, share, at) {
-                of_penalty.accumulate(&self.model, gradients);
-            }
-            report.score += part.score;
-            report.penalty += share * part.penalty;
-            report.loss += share * part.loss;
-        }
+        let sum = match ranks.count() {
+            1 => self.sum(batches, at),
+            _ => self.sum_over(ranks, batches, at)?,
+        };
+        let Sum { mut gradients, mut of_penalty, score, penalty, loss } = sum;
+        let mut report = StepReport { step: at.step, score, penalty, loss, lr: at.lr };
         if let Some(joint) = &mut self.joint {
-            report.loss += joint.add_gradients(&self.model, further, at, &mut sum);
+            report.loss += joint.add_gradients(&self.model, further, at, &mut gradients);
         }
-        let mut gradients = sum.grads();
+        self.take_statistics(ranks)?;
+        let mut gradients = gradients.grads();
         if let Some(sizes) = &mut self.basis_gradients {
             *sizes = basis_gradients(&self.model, &gradients, &of_penalty.grads());
         }
@@ -204,63 +221,6 @@ impl<T: Task> Trainer<T> {
             self.model = bases.end_epoch(self.model.clone()).map_err(failed)?;
         }
         Ok(())
-    }
-
-    /// The gradients of one batch, which is the given share of the step, and what it came to.
-    fn backward(
-        &self,
-        batch: &Batch<TargetOf<T>>,
-        number: usize,
-        share: f64,
-        at: StepAt,
-    ) -> (GradientsParams, Part<T::Score>) {
-        let key = self.key(number, at);
-        let Terms { output, loss, taught, plain } = self.task.terms(&self.model, batch, key);
-        let drawn = SplitMix64::keyed(&key).next_u64();
-        let penalty = self.penalty.of(&self.model, drawn);
-        let losses = Losses { cross_entropy: loss, penalty };
-        let total = losses.total(at.lambda);
-        let total = match taught {
-            Some(taught) => total + taught,
-            None => total,
-        };
-        let coding = self.ranks.as_ref().and_then(|ranks| ranks.loss(&self.model));
-        // The host can't sum it up from the scores.
-        let plain = plain && coding.is_none();
-        let total = match coding {
-            Some(coding) => total + coding,
-            None => total,
-        };
-        let part = if share < 1.0 { total.clone().mul_scalar(share) } else { total.clone() };
-        let gradients = GradientsParams::from_grads(part.backward(), &self.model);
-
-        // Read after the gradients were asked for: a GPU would stand still at a read between.
-        let mut score = T::Score::default();
-        score.add_learnt(|| host(output.detach()), &batch.labels);
-        let penalty = losses.penalty.map_or(0.0, |penalty| f64::from(host(penalty.detach())[0]));
-        let plain = plain.then(|| score.losses()).and_then(|losses| losses.first().copied());
-        let loss = match plain {
-            Some((_, loss)) => loss + at.lambda * penalty,
-            None => f64::from(host(total.detach())[0]),
-        };
-        (gradients, Part { score, penalty, loss })
-    }
-
-    /// What the draws of a batch are made from.
-    fn key(&self, number: usize, at: StepAt) -> [u64; 4] {
-        [self.recipe.seed, at.epoch as u64, at.step as u64, number as u64]
-    }
-
-    /// The gradients of the penalty alone, weighted as in the batch of this number, where the gradients
-    /// of the bases are asked for: the task's are what is left of the whole.
-    fn penalty_gradients(&self, number: usize, share: f64, at: StepAt) -> Option<GradientsParams> {
-        if self.basis_gradients.is_none() || at.lambda == 0.0 {
-            return None;
-        }
-        let drawn = SplitMix64::keyed(&self.key(number, at)).next_u64();
-        let penalty = self.penalty.of(&self.model, drawn)?.mul_scalar(share * at.lambda);
-        // Of frozen filters alone there is no gradient.
-        penalty.is_tracked().then(|| GradientsParams::from_grads(penalty.backward(), &self.model))
     }
 }
 

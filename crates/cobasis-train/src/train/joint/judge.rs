@@ -5,14 +5,16 @@ use cobasis_zoo::Model;
 use super::{Joint, JointProgress, TaskLoaders};
 use crate::config::Config;
 use crate::error::Error;
-use crate::evaluate::{Score, judge_from};
+use crate::evaluate::Score;
 use crate::run_dir::TaskEpoch;
 use crate::train::Watch;
+use crate::train::ranks::{Ranks, judge_together};
 
 /// What an epoch came to for every further task, on its own images; `None` if the watch broke off. `base` is the
 /// network that is judged.
 pub(crate) fn judge_tasks<S>(
     config: &Config,
+    ranks: &Ranks,
     (joint, base): (&Joint, &Model),
     loaders: &TaskLoaders,
     (progress, epoch): (&JointProgress, usize),
@@ -22,7 +24,8 @@ pub(crate) fn judge_tasks<S>(
     for (index, task) in config.tasks.iter().enumerate() {
         let model = joint.judged(index, base);
         let (score, loader) = (Score::default(), &loaders.of(index).val);
-        let val = judge_from(score, &model, loader, |images| watch.evaluated(images))?;
+        let evaluated = |images| watch.evaluated(images);
+        let val = judge_together(ranks, score, &model, loader, evaluated)?;
         let Some(val) = val else {
             return Ok(None);
         };

@@ -2,17 +2,18 @@
 
 use std::path::Path;
 
-use cobasis_zoo::load;
+use cobasis_zoo::files::{FileError, from_bytes, to_bytes};
+use cobasis_zoo::{Model, load};
 
 use super::Run;
 use crate::config::TrainConfig;
 use crate::data::regular::{MAX_TABLE, read_text};
 use crate::date::iso;
 use crate::error::Error;
-use crate::evaluate::judge_from;
 use crate::metrics::Scores;
 use crate::run_dir::{EarlyStop, EpochSummary, Summary};
 use crate::train::optimizer::decay_factor;
+use crate::train::ranks::judge_together;
 use crate::train::{Progress, Task, Watch};
 
 /// The peak memory that the summary of a finished run has, in bytes.
@@ -35,9 +36,10 @@ impl<T: Task> Run<'_, T> {
             return Ok(Some([&last, best].map(EpochSummary::on_test::<T::Score>)));
         };
         let mut judged = |name: &str, epoch: usize| -> Result<_, Error> {
-            let model = load(self.directory.path().join(name), &self.device)?;
+            let model = self.model_of_first(name)?;
             let score = T::score(self.config, test.set().info());
-            match judge_from(score, &model, test, |images| watch.evaluated(images))? {
+            let evaluated = |images| watch.evaluated(images);
+            match judge_together(self.ranks, score, &model, test, evaluated)? {
                 Some(score) if !score.is_finite() => {
                     Err(Error::NotFinite { epoch, images: "test" })
                 }
@@ -53,12 +55,38 @@ impl<T: Task> Run<'_, T> {
         Ok(Some([EpochSummary::on_both(&last, &on_last), EpochSummary::on_both(best, &on_best)]))
     }
 
+    /// The model of a file of the directory, which the first rank reads for all.
+    fn model_of_first(&self, name: &str) -> Result<Model, Error> {
+        let path = self.directory.path().join(name);
+        let own = match self.ranks.leads() {
+            true => Some(load(&path, &self.device)?),
+            false => None,
+        };
+        let bytes = || own.as_ref().filter(|_| self.ranks.count() > 1).map(to_bytes);
+        let bytes = self.ranks.of_first(|| bytes().unwrap_or_default())?;
+        match own {
+            Some(model) => Ok(model),
+            None => Ok(from_bytes(&bytes, &self.device)
+                .map_err(|problem| FileError::new(&path, problem))?),
+        }
+    }
+
     /// Why a finished run has fewer epochs than it was to have.
     fn early_stop(&self, progress: &Progress<T::Score>) -> Option<EarlyStop> {
         let TrainConfig { epochs, patience, .. } = self.config.train;
         let done = progress.history.len();
         let patience = patience.filter(|_| done < epochs)?;
         Some(EarlyStop::new::<T::Score>(done, epochs, patience))
+    }
+
+    /// What it was computed on, with commas between several.
+    fn devices(&self) -> String {
+        let names: Vec<String> =
+            self.config.train.devices.iter().map(ToString::to_string).collect();
+        match self.further.is_empty() {
+            true => self.name.to_string(),
+            false => names.join(","),
+        }
     }
 
     /// The run in short.
@@ -87,7 +115,7 @@ impl<T: Task> Run<'_, T> {
             inference_macs: None,
             seed: config.seed,
             init: progress.init.clone(),
-            device: self.name.to_string(),
+            device: self.devices(),
             version: env!("CARGO_PKG_VERSION").to_string(),
             command: command.to_string(),
             started: iso(progress.started_unix),

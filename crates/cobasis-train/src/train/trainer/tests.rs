@@ -5,7 +5,7 @@ use burn::module::Module;
 use super::*;
 use crate::config::Config;
 use crate::data::{Augment, DatasetName, Loader, LoaderConfig, Source, Split};
-use crate::tensors::images;
+use crate::tensors::{host, images};
 use crate::train::targets::distillation;
 
 const AT: StepAt = StepAt { epoch: 1, step: 1, lr: 0.1, lambda: 10.0 };
@@ -58,6 +58,48 @@ fn accumulated_gradients_are_the_mean_over_the_images() {
     let loss = (8.0 * report_a.loss + 4.0 * report_b.loss) / 12.0;
     assert!((report.loss - loss).abs() < 1e-6);
     assert_eq!(report.score.images, 12);
+}
+
+#[test]
+fn running_statistics_are_those_of_the_first_batch() {
+    let (config, batches) = (config(""), batches(16, 3));
+    let statistics = |batches: &[Batch]| {
+        let mut trainer = trainer(&config);
+        trainer.step(batches, AT).expect("a step");
+        let state = trainer.model().valid().state();
+        let running = state.into_iter().filter(|(path, _)| path.contains(".running_"));
+        running
+            .map(|(path, data)| (path, data.iter::<f32>().collect()))
+            .collect::<Vec<(_, Vec<_>)>>()
+    };
+    let first = statistics(&batches[..1]);
+    assert!(!first.is_empty());
+    assert_eq!(statistics(&batches), first);
+    assert_ne!(statistics(&batches[1..]), first);
+}
+
+#[test]
+fn devices_come_to_what_accumulation_does_to_the_last_bit() {
+    let batches = batches(16, 3);
+    for recipe in [
+        "",
+        "train.dropout = 0.5\naugment.mixup = 1.0\ntrain.ema = 0.9\ntrain.gradient_flow = true",
+    ] {
+        let config = config(recipe);
+        let trained = |devices: usize| {
+            let mut trainer = trainer(&config).with_devices(&vec![Device::flex(); devices - 1]);
+            for step in 1..=3 {
+                let report = trainer.step(&batches, StepAt { step, ..AT }).expect("a step");
+                assert!(report.loss.is_finite());
+            }
+            let models = [trainer.model().valid().state(), trainer.judged().valid().state()];
+            (models, trainer.basis_gradients().to_vec())
+        };
+        let alone = trained(1);
+        for devices in [2, 3, 4] {
+            assert!(trained(devices) == alone, "{devices} devices, {recipe}");
+        }
+    }
 }
 
 #[test]
