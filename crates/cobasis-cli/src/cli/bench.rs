@@ -69,7 +69,6 @@ pub(crate) enum Command {
     },
     Peers(peers::Args),
     /// Tells the most memory that a deployed file takes in a process that does nothing else.
-    #[command(hide = true)]
     Memory(memory::Args),
     /// Plots the results of `bench peers --csv`.
     #[command(after_help = "Example:
