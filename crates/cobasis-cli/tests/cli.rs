@@ -293,3 +293,31 @@ fn several_seeds_make_a_mean_and_a_deviation() {
     assert!((std - (top1[0] - top1[1]).abs() / 2f64.sqrt()).abs() < 1e-9);
     assert!(read("seed-4/summary.json")["best_on_val"]["val_top1"].is_number());
 }
+
+#[cfg(not(feature = "mpi"))]
+#[test]
+fn processes_that_were_started_together_are_told_by_one_that_there_is_no_mpi() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (arguments, said) in [
+        (
+            &["train"][..],
+            "was built without MPI; `cargo install --path crates/cobasis-cli --features mpi`",
+        ),
+        (
+            &["adapt", "b", "--adapter", "norms", "--out", "t"],
+            "start `cobasis adapt` without mpirun",
+        ),
+    ] {
+        for rank in ["0", "1"] {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_cobasis"));
+            command.current_dir(folder.path()).args(arguments);
+            command.env("PMI_RANK", rank).env("PMI_SIZE", "2");
+            let output = command.output().expect("the program runs");
+            let line = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{line}");
+            assert_eq!(line.lines().count(), usize::from(rank == "0"), "{line}");
+            assert!(rank == "1" || line.contains(said), "{line}");
+        }
+    }
+    assert!(entries(folder.path()).is_empty());
+}
