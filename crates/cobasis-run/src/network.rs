@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -73,14 +74,15 @@ impl Network {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let io = |source| Error::Io { path: path.to_path_buf(), source };
+        // A pipe may never say anything, and a device never end.
+        if !fs::metadata(path).map_err(io)?.is_file() {
+            return Err(io(io::Error::new(ErrorKind::InvalidInput, "not a regular file")));
+        }
         let file = fs::File::open(path).map_err(io)?;
-        let metadata = file.metadata().map_err(io)?;
-        // What is no plain file, such as a pipe, can't be read here and there.
-        let read = match usize::try_from(metadata.len()) {
-            Ok(length) if metadata.is_file() => Self::read(Bytes::Disk(&file, 0, length)),
-            _ => Self::from_bytes(&fs::read(path).map_err(io)?),
-        };
-        read.map_err(|problem| Error::File { path: path.to_path_buf(), problem: Box::new(problem) })
+        let length = file.metadata().map_err(io)?.len();
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        Self::read(Bytes::Disk(&file, 0, length))
+            .map_err(|problem| Error::File { path: path.to_path_buf(), problem: Box::new(problem) })
     }
 
     fn new(

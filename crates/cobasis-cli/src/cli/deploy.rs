@@ -51,9 +51,10 @@ pub(crate) struct Args {
     batch: Option<u16>,
     /// How to write the weights of convolutions and of the classifier: in 32 bits, in 16 (half the
     /// file), or as whole numbers of 8 with a scale for each output channel (a quarter). They are
-    /// rounded, so that the logits change a little; what is computed with stays 32 bits wide.
-    #[arg(long, value_name = "FORM", default_value_t, value_parser = weights())]
-    weights: Weights,
+    /// rounded, so that the logits change a little; what is computed with stays 32 bits wide
+    /// [default: f32; of a deployed file what it has].
+    #[arg(long, value_name = "FORM", value_parser = weights())]
+    weights: Option<Weights>,
     #[command(flatten)]
     destination: Destination,
 }
@@ -124,7 +125,8 @@ pub(crate) fn run(args: Args) -> Outcome {
             return Err(Error::Usage(format!("{option}: {} {problem}", file.display())));
         }
     };
-    let deployed = deployed.with_weights(args.weights);
+    let weights = args.weights.unwrap_or(deployed.weights());
+    let deployed = deployed.with_weights(weights);
     let deployed =
         deployed.map_err(|error| Error::Usage(format!("{}: {error}", args.file.display())))?;
     save_deployed(&deployed, &args.destination.out)?;
@@ -147,7 +149,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     let report = Report {
         model: deployed.config.model.name.to_string(),
         factorised: deployed.config.factorised.name(),
-        weights: args.weights.name(),
+        weights: weights.name(),
         image,
         before: Size { parameters, file_bytes: file_size(&args.file)?, macs },
         after: Size {
