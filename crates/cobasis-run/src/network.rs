@@ -18,10 +18,13 @@ use crate::memory::Memory;
 use crate::packed::Packed;
 use crate::plan::Plan;
 use crate::safetensors::File;
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, bytes_of_image};
 
 /// Schedules that are kept: those of the sizes used last.
 const KEPT: usize = 8;
+/// Bytes of the maps that are there at a time, if the user says nothing and an image takes less.
+const MAPS: usize = 16 << 20;
+
 /// A deployed network that runs on the processor.
 ///
 /// The first batch of a size is planned: filters are packed, and buffers, which maps share that are not
@@ -39,6 +42,8 @@ pub struct Network {
     schedules: Vec<Schedule>,
     /// The most images at a time, if the user says it.
     limit: Option<usize>,
+    /// Otherwise: how many images of the size that was used last, if any was.
+    fitting: Option<([usize; 2], usize)>,
     memory: Memory,
 }
 
@@ -97,6 +102,7 @@ impl Network {
             packed,
             schedules: Vec::new(),
             limit: None,
+            fitting: None,
             memory: Memory::default(),
         }
     }
@@ -111,8 +117,8 @@ impl Network {
         self
     }
 
-    /// The network with so many images at a time, at least one: batches are computed in parts of so many, in
-    /// less memory. Otherwise all are computed at once.
+    /// The network with so many images at a time, at least one: batches are computed in parts of so many.
+    /// Otherwise in parts whose maps take about 16 MB: larger ones are not faster, and take more memory.
     pub fn with_images_at_once(mut self, images: usize) -> Self {
         self.limit = Some(images.max(1));
         self
@@ -198,7 +204,7 @@ impl Network {
             return Ok(&[]);
         }
         self.plan(batch, [height, width])?;
-        let parts = batch.div_ceil(self.at_once(batch));
+        let parts = batch.div_ceil(self.at_once(batch, [height, width])?);
         let (mut outputs, each) = (0, images.len() / batch);
         for part in 0..parts {
             let part = part * batch / parts..(part + 1) * batch / parts;
@@ -220,7 +226,7 @@ impl Network {
     /// If the images are too small for the network, or there is too little memory.
     pub fn plan(&mut self, batch: usize, image: [usize; 2]) -> Result<(), Error> {
         let batch = batch.max(1);
-        let parts = batch.div_ceil(self.at_once(batch));
+        let parts = batch.div_ceil(self.at_once(batch, image)?);
         self.schedule(batch.div_ceil(parts), image)?;
         self.schedule(batch / parts, image)?;
         let outputs = self.schedules.first().map_or(0, |schedule| schedule.outputs(&self.graph));
@@ -235,8 +241,17 @@ impl Network {
     }
 
     /// How many of a batch of images are computed at a time.
-    fn at_once(&self, batch: usize) -> usize {
-        self.limit.unwrap_or(batch).clamp(1, batch)
+    fn at_once(&mut self, batch: usize, image: [usize; 2]) -> Result<usize, Error> {
+        let fitting = match (self.limit, self.fitting) {
+            (Some(limit), _) => limit,
+            (None, Some((known, fitting))) if known == image => fitting,
+            (None, _) => {
+                let fitting = MAPS / bytes_of_image(&self.graph, image)?.max(1);
+                self.fitting = Some((image, fitting));
+                fitting
+            }
+        };
+        Ok(fitting.clamp(1, batch))
     }
 
     /// Brings the schedule for so many images of a size to the front.

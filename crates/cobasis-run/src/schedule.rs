@@ -43,28 +43,7 @@ impl Schedule {
         batch: usize,
         image: [usize; 2],
     ) -> Result<Self, Error> {
-        let sizes = sizes(graph, image)?;
-        let numbers = |node: usize| {
-            let [height, width] = sizes[node];
-            height.checked_mul(width)?.checked_mul(graph.nodes[node].channels)
-        };
-        let too_large = || {
-            let [height, width] = image;
-            Error::Images(format!(
-                "expected less than {MAX_NUMBERS} numbers for an image, which {batch} of {height} × {width} \
-                 pixels take more of"
-            ))
-        };
-        for node in 0..graph.nodes.len() {
-            numbers(node).filter(|&numbers| numbers < MAX_NUMBERS).ok_or_else(too_large)?;
-        }
-        let places = Places::new(graph, &sizes);
-        let total = places.buffers.iter().try_fold(0usize, |sum, &size| sum.checked_add(size));
-        let total = total.filter(|&total| total < MAX_NUMBERS).ok_or_else(too_large)?;
-        total
-            .checked_mul(batch)
-            .filter(|&all| all < isize::MAX as usize / 4)
-            .ok_or_else(too_large)?;
+        let (sizes, places) = layout(graph, batch, image)?;
         let mut convs = vec![None; graph.nodes.len()];
         for (number, node) in graph.nodes.iter().enumerate() {
             let (Op::Conv(conv) | Op::Linear { weight: conv }) = &node.op else { continue };
@@ -106,6 +85,48 @@ impl Schedule {
         let [height, width] = self.sizes[node];
         self.batch * height * width
     }
+}
+
+/// How large maps are for so many images of a height and width, and where they lie.
+///
+/// # Errors
+///
+/// If the images do not fit the network, or take more numbers than there can be.
+fn layout(
+    graph: &Graph,
+    batch: usize,
+    image: [usize; 2],
+) -> Result<(Vec<[usize; 2]>, Places), Error> {
+    let sizes = sizes(graph, image)?;
+    let numbers = |node: usize| {
+        let [height, width] = sizes[node];
+        height.checked_mul(width)?.checked_mul(graph.nodes[node].channels)
+    };
+    let too_large = || {
+        let [height, width] = image;
+        Error::Images(format!(
+            "expected less than {MAX_NUMBERS} numbers for an image, which {batch} of {height} × {width} \
+             pixels take more of"
+        ))
+    };
+    for node in 0..graph.nodes.len() {
+        numbers(node).filter(|&numbers| numbers < MAX_NUMBERS).ok_or_else(too_large)?;
+    }
+    let places = Places::new(graph, &sizes);
+    let total = places.buffers.iter().try_fold(0usize, |sum, &size| sum.checked_add(size));
+    let total = total.filter(|&total| total < MAX_NUMBERS).ok_or_else(too_large)?;
+    total.checked_mul(batch).filter(|&all| all < isize::MAX as usize / 4).ok_or_else(too_large)?;
+    Ok((sizes, places))
+}
+
+/// Bytes of the buffers for one image of a height and width.
+///
+/// # Errors
+///
+/// If the image does not fit the network.
+pub(crate) fn bytes_of_image(graph: &Graph, image: [usize; 2]) -> Result<usize, Error> {
+    let (_, places) = layout(graph, 1, image)?;
+    Ok(places.buffers.iter().sum::<usize>().saturating_mul(4))
 }
 
 /// Numbers of the output for one image, for maps of these sizes.
